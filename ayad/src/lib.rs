@@ -1,1 +1,24 @@
-//! WIP
+//! `ayad`: a reverse proxy that balances on what it sees, gives up the less important work first, and
+//! explains itself.
+//!
+//! The modules are listed in the order in which they are best read. A request goes
+//! `accept → parse → route → guard → admit → pick → forward → respond → record`; [`proxy`] is that story on
+//! one screen. `proxy` and `control` never see each other: they meet in [`state`]. Every decision is made in
+//! `aya-core`, which has neither sockets nor a clock.
+
+#![forbid(unsafe_code)]
+
+pub mod args;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod health;
+pub mod log;
+pub mod metrics;
+pub mod proxy;
+pub mod run;
+pub mod server;
+pub mod shutdown;
+pub mod sockets;
+pub mod state;
+pub mod upstream;

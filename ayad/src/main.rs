@@ -1,1 +1,12 @@
-fn main() {}
+//! The `ayad` binary: arguments in, exit code out.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ayad::run::main().into()
+}
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

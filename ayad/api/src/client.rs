@@ -55,10 +55,14 @@ impl ClientError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Unreachable { .. } => "start one with `ayad --config FILE` (or try `ayactl demo`), or name \
+            Self::Unreachable { .. } => {
+                "start one with `ayad --config FILE` (or try `ayactl demo`), or name \
                                          its socket with --socket PATH or AYA_SOCKET"
-                .into(),
-            Self::TimedOut { .. } => "is the machine overloaded? try again, or with a longer --timeout".into(),
+                    .into()
+            }
+            Self::TimedOut { .. } => {
+                "is the machine overloaded? try again, or with a longer --timeout".into()
+            }
             Self::Refused(error) => error.hint.clone(),
             Self::Protocol(_) => "are ayad and ayactl of the same version? see `ayactl version`".into(),
         }

@@ -36,9 +36,9 @@ fn operation(spec: &Spec, error: &Value, schemas: &mut Map<String, Value>) -> Va
         .collect();
     parameters.extend(spec.query.iter().map(|(name, meaning)| parameter(name, "query", meaning, false)));
     if spec.is_change() {
-        parameters.extend(CHANGE_PARAMETERS.iter().map(|(name, place, meaning)| {
-            parameter(name, place, meaning, false)
-        }));
+        parameters.extend(
+            CHANGE_PARAMETERS.iter().map(|(name, place, meaning)| parameter(name, place, meaning, false)),
+        );
     }
     let answer = match spec.reply {
         Some(schema) => json!({ "application/json": { "schema": hoist(schema().to_value(), schemas) } }),

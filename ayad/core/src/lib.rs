@@ -1,1 +1,32 @@
-//! WIP
+//! Every decision of `ayad`, and nothing else: who may get a request, who gets it, what counts as healthy,
+//! which route a request takes.
+//!
+//! What this crate deliberately does not hold: sockets, files, environment, logging, a clock or an operating
+//! system's randomness. Time is an argument ([`time::Tick`]) and so is chance ([`rng::Rng`]); the same calls
+//! with the same seed give the same run, in the daemon, in a test and in the simulator. It depends on `std`
+//! alone.
+//!
+//! The laws that tests hold over the tables: only eligible backends are picked; an empty set gives none; the
+//! same seed gives the same picks; shares follow weights within a stated bound; no backend starves; a router
+//! agrees with a naive one that tries every route.
+//!
+//! Reading order: [`time`], [`rng`] and [`hash`] (the arguments), [`axis`] (the three axes), [`load`] and
+//! [`breaker`] (what workers share about a backend), [`health`] (how a backend falls and rises), [`route`]
+//! (request to pool), [`pick`] and [`sticky`] (pool to backend), [`histogram`] (what it took), [`reason`]
+//! (why the proxy answered by itself).
+
+#![forbid(unsafe_code)]
+
+pub mod axis;
+pub mod breaker;
+pub mod hash;
+pub mod health;
+pub mod histogram;
+pub mod load;
+pub mod pick;
+pub mod reason;
+mod rendezvous;
+pub mod rng;
+pub mod route;
+pub mod sticky;
+pub mod time;

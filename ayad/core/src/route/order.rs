@@ -1,0 +1,92 @@
+//! Which of two routes is more specific, and which two are the same.
+
+use std::cmp::Ordering;
+
+use super::pattern::Pattern;
+use super::{HostMatch, RouteError, RouteSpec};
+
+/// A route ready for comparing and compiling; its lists are sorted.
+#[derive(Debug)]
+pub(super) struct Route {
+    pub(super) index: usize,
+    pub(super) host: HostMatch,
+    pub(super) pattern: Pattern,
+    pub(super) methods: Vec<String>,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) listeners: Option<Vec<u16>>,
+}
+
+impl Route {
+    pub(super) fn new(index: usize, spec: &RouteSpec, pattern: Pattern) -> Self {
+        let headers = spec.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+        Self {
+            index,
+            host: spec.host.clone(),
+            pattern,
+            methods: sorted(spec.methods.iter().cloned()),
+            headers: sorted(headers),
+            listeners: spec.listeners.as_ref().map(|list| sorted(list.iter().copied())),
+        }
+    }
+
+    /// More specific first. Everything decides before the index does, which only tells duplicates apart.
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        self.compare_match(other)
+            .then_with(|| self.listeners.is_none().cmp(&other.listeners.is_none()))
+            .then_with(|| self.listeners.cmp(&other.listeners))
+            .then_with(|| self.index.cmp(&other.index))
+    }
+
+    /// As [`Route::compare`], by what is matched in the request; equal means the same requests.
+    fn compare_match(&self, other: &Self) -> Ordering {
+        compare_hosts(&self.host, &other.host)
+            .then_with(|| self.pattern.steps().cmp(other.pattern.steps()))
+            .then_with(|| self.methods.is_empty().cmp(&other.methods.is_empty()))
+            .then_with(|| other.headers.len().cmp(&self.headers.len()))
+            .then_with(|| self.methods.len().cmp(&other.methods.len()))
+            .then_with(|| self.methods.cmp(&other.methods))
+            .then_with(|| self.headers.cmp(&other.headers))
+    }
+
+    /// Whether both claim the same listener by the same right: a route for named listeners is more specific
+    /// than one for all, and that is no conflict.
+    fn shares_listener(&self, other: &Self) -> bool {
+        match (&self.listeners, &other.listeners) {
+            (None, None) => true,
+            (Some(mine), Some(theirs)) => mine.iter().any(|listener| theirs.contains(listener)),
+            (None, Some(_)) | (Some(_), None) => false,
+        }
+    }
+}
+
+/// The pairs of routes that match the same requests, each later one reported once. `routes` is sorted.
+pub(super) fn duplicates(routes: &[Route]) -> impl Iterator<Item = RouteError> {
+    let groups = routes.chunk_by(|a, b| a.compare_match(b).is_eq());
+    groups.flat_map(|group| {
+        (1..group.len()).filter_map(|at| {
+            let twin = group[..at].iter().find(|earlier| earlier.shares_listener(&group[at]))?;
+            let (a, b) = (twin.index, group[at].index);
+            Some(RouteError::Duplicate { first: a.min(b), second: a.max(b) })
+        })
+    })
+}
+
+fn compare_hosts(a: &HostMatch, b: &HostMatch) -> Ordering {
+    let rank = |host: &HostMatch| match host {
+        HostMatch::Exact(_) => 0,
+        HostMatch::Wildcard(_) => 1,
+        HostMatch::Any => 2,
+    };
+    match (a, b) {
+        (HostMatch::Exact(a), HostMatch::Exact(b)) => a.cmp(b),
+        (HostMatch::Wildcard(a), HostMatch::Wildcard(b)) => b.len().cmp(&a.len()).then_with(|| a.cmp(b)),
+        _ => rank(a).cmp(&rank(b)),
+    }
+}
+
+fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut items: Vec<T> = items.collect();
+    items.sort();
+    items.dedup();
+    items
+}

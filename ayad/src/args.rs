@@ -1,0 +1,339 @@
+//! The command line of the daemon, and the environment around it.
+//!
+//! clap's types say what may be typed, [`Intent`] says what it means; the caller matches on intents and
+//! never looks at flags. This is the one file of the daemon that reads the environment: values travel from
+//! here as [`Env`], so that everything behind it can be tested without one.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use crate::config::env::{MAX_SOCKET_PATH, is_socket_path};
+use crate::config::{Env, Overrides};
+
+const EXAMPLES: &str = "\
+Examples:
+  ayad --config /etc/ayad/ayad.toml
+  ayad --listen 127.0.0.1:8080 --backend 127.0.0.1:9001 --backend 127.0.0.1:9002
+  ayad check ayad.toml
+
+Signals:
+  SIGHUP reads the file again; SIGTERM and SIGINT finish requests and stop, a second one stops at once
+
+Exit codes:
+  0 stopped as asked, 1 error (also: the file has problems), 2 wrong usage, 128+n killed by signal n";
+
+/// What `ayad` says when it is started without anything to do; goes with exit code 2.
+pub const NOTHING_TO_DO: &str = "\
+error: nothing to do: name a configuration file, or addresses
+
+  with a file      ayad --config ayad.toml
+  without a file   ayad --listen 127.0.0.1:8080 --backend 127.0.0.1:9001 --backend 127.0.0.1:9002
+
+The smallest useful file:
+
+  aya = 1
+  listen = \"127.0.0.1:8080\"
+  backends = [\"127.0.0.1:9001\", \"127.0.0.1:9002\"]
+
+For more, try 'ayad --help'.
+";
+
+/// AYA, an adaptive load balancer: the proxy daemon
+#[derive(Clone, Debug, Parser)]
+#[command(name = "ayad", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Debug, ClapArgs)]
+struct RunArgs {
+    /// Run with this configuration file
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["listen", "backend"])]
+    config: Option<PathBuf>,
+    /// Without a file: accept connections here; repeat for more addresses
+    #[arg(long, value_name = "IP:PORT", requires = "backend")]
+    listen: Vec<String>,
+    /// Without a file: send requests here; repeat for more backends
+    #[arg(long, value_name = "HOST:PORT", requires = "listen")]
+    backend: Vec<String>,
+    /// Serve the control API at this socket, whatever the file says
+    #[arg(long, value_name = "PATH", value_parser = socket_path)]
+    control: Option<PathBuf>,
+    /// Keep the journal in this folder, whatever the file says
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Run this many worker threads, whatever the file says [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    workers: Option<u32>,
+    /// Log events of this level and above
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
+    log_level: LogLevel,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    /// Check a configuration file and show what it means
+    #[command(after_help = "\
+Examples:
+  ayad check ayad.toml
+  ayad check ayad.toml --format json | jq '.problems[].message'
+
+Exit codes:
+  0 the file is valid, 1 it has problems (all are shown), 2 wrong usage")]
+    Check {
+        /// Configuration file
+        file: PathBuf,
+        /// Print for people or for programs
+        #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Human)]
+        format: Format,
+    },
+    /// Print the JSON Schema of the configuration file
+    #[command(after_help = "\
+Examples:
+  ayad schema > ayad.schema.json
+
+Editors with TOML support complete and check keys by it:
+  #:schema ./ayad.schema.json")]
+    Schema,
+    /// Print completions for a shell
+    #[command(after_help = "\
+Examples:
+  ayad completion bash > ~/.local/share/bash-completion/completions/ayad
+  ayad completion zsh > \"${fpath[1]}/_ayad\"
+  ayad completion fish > ~/.config/fish/completions/ayad.fish")]
+    Completion {
+        /// Shell to complete in
+        #[arg(value_name = "SHELL")]
+        shell: CompletionShell,
+    },
+}
+
+/// Lowest level of events that are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Only what needs somebody.
+    Error,
+    /// Also what may soon.
+    Warn,
+    /// Also what changed.
+    Info,
+    /// Also decisions.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// Its name in filters.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// For whom `ayad check` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Text with carets.
+    Human,
+    /// One JSON object.
+    Json,
+}
+
+/// Shells with completions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CompletionShell {
+    /// Bash.
+    Bash,
+    /// Zsh.
+    Zsh,
+    /// Fish.
+    Fish,
+}
+
+/// Where the configuration comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// Flags.
+    Flags {
+        /// `--listen`, at least one.
+        listen: Vec<String>,
+        /// `--backend`, at least one.
+        backends: Vec<String>,
+    },
+}
+
+/// What the command line asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Balance load.
+    Run {
+        /// With which configuration.
+        origin: Origin,
+        /// What to log.
+        log_level: LogLevel,
+    },
+    /// Check a file.
+    Check {
+        /// The file.
+        file: PathBuf,
+        /// For whom to print.
+        format: Format,
+    },
+    /// Print the schema.
+    Schema,
+    /// Print completions.
+    Completion(CompletionShell),
+    /// Nothing was asked for: print [`NOTHING_TO_DO`] and exit with 2.
+    Nothing,
+}
+
+impl Args {
+    /// Says what was meant, and what flags override.
+    pub fn into_intent(self) -> (Intent, Overrides) {
+        let RunArgs { config, listen, backend, control, state_dir, workers, log_level } = self.run;
+        let overrides = Overrides { control, state_dir, workers: workers.map(|number| number as usize) };
+        let intent = match (self.command, config) {
+            (Some(Command::Check { file, format }), _) => Intent::Check { file, format },
+            (Some(Command::Schema), _) => Intent::Schema,
+            (Some(Command::Completion { shell }), _) => Intent::Completion(shell),
+            (None, Some(file)) => Intent::Run { origin: Origin::File(file), log_level },
+            (None, None) if listen.is_empty() => Intent::Nothing,
+            (None, None) => Intent::Run { origin: Origin::Flags { listen, backends: backend }, log_level },
+        };
+        (intent, overrides)
+    }
+}
+
+fn socket_path(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let problem = || format!("the kernel takes paths of 1 to {MAX_SOCKET_PATH} bytes for sockets");
+    if is_socket_path(&path) { Ok(path) } else { Err(problem()) }
+}
+
+/// The completions for a shell, as text.
+pub fn completions(shell: CompletionShell) -> Vec<u8> {
+    let shell = match shell {
+        CompletionShell::Bash => Shell::Bash,
+        CompletionShell::Zsh => Shell::Zsh,
+        CompletionShell::Fish => Shell::Fish,
+    };
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "ayad", &mut text);
+    text
+}
+
+impl Env {
+    /// Gathers the surroundings of this process.
+    #[expect(clippy::disallowed_methods, reason = "the one place where the daemon reads its environment")]
+    pub fn from_process(overrides: Overrides) -> Self {
+        // The XDG specification: empty is as good as unset, and relative paths are to be ignored.
+        let folder =
+            |name: &str| std::env::var(name).ok().map(PathBuf::from).filter(|path| path.is_absolute());
+        Self {
+            xdg_runtime_dir: folder("XDG_RUNTIME_DIR"),
+            xdg_state_home: folder("XDG_STATE_HOME"),
+            home: folder("HOME"),
+            is_root: rustix::process::geteuid().is_root(),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            overrides,
+        }
+    }
+}
+
+/// How to write to standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether colours and line-drawing characters are welcome.
+    pub color: bool,
+    /// Columns to fill.
+    pub width: usize,
+}
+
+impl Style {
+    const WIDTH: usize = 100;
+
+    /// Looks at standard error, `NO_COLOR` and `COLUMNS`.
+    #[expect(clippy::disallowed_methods, reason = "the one place where the daemon reads its environment")]
+    pub fn of_stderr() -> Self {
+        let no_color = std::env::var("NO_COLOR").is_ok_and(|value| !value.is_empty());
+        let columns = std::env::var("COLUMNS").ok().and_then(|value| value.parse().ok());
+        Self { color: io::stderr().is_terminal() && !no_color, width: columns.unwrap_or(Self::WIDTH) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn intent(line: &str) -> Result<(Intent, Overrides), clap::error::ErrorKind> {
+        let args = Args::try_parse_from(line.split_whitespace()).map_err(|error| error.kind())?;
+        Ok(args.into_intent())
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_file_and_flags_beside_it_are_understood() {
+        let (intent, overrides) = intent("ayad --config a.toml --workers 2 --log-level debug").unwrap();
+
+        let origin = Origin::File("a.toml".into());
+        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Debug });
+        assert_eq!(overrides, Overrides { workers: Some(2), ..Overrides::default() });
+    }
+
+    #[test]
+    fn addresses_do_instead_of_a_file() {
+        let (intent, _) = intent("ayad --listen 127.0.0.1:0 --backend a:1 --backend b:2").unwrap();
+
+        let origin =
+            Origin::Flags { listen: vec!["127.0.0.1:0".into()], backends: vec!["a:1".into(), "b:2".into()] };
+        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Info });
+    }
+
+    #[test]
+    fn half_a_command_line_is_refused() {
+        for line in [
+            "ayad --listen 127.0.0.1:0",
+            "ayad --backend a:1",
+            "ayad --config a.toml --listen 127.0.0.1:0 --backend a:1",
+            "ayad --config a.toml --workers 0",
+            "ayad check",
+            "ayad a.toml",
+        ] {
+            assert!(intent(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_arguments_mean_nothing_to_do() {
+        assert_eq!(intent("ayad").unwrap().0, Intent::Nothing);
+        assert!(NOTHING_TO_DO.contains("ayad --config"));
+    }
+
+    #[test]
+    fn questions_about_files_are_told_apart() {
+        let file = PathBuf::from("a.toml");
+        let check = Intent::Check { file, format: Format::Json };
+        assert_eq!(intent("ayad check a.toml --format json").unwrap().0, check);
+        assert_eq!(intent("ayad schema").unwrap().0, Intent::Schema);
+        let bash = Intent::Completion(CompletionShell::Bash);
+        assert_eq!(intent("ayad completion bash").unwrap().0, bash);
+    }
+}

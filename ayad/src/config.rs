@@ -1,0 +1,277 @@
+//! The configuration: what the daemon runs on once every mistake is out.
+//!
+//! A file becomes a [`Config`] in three steps that never mix: [`raw`] says what may be written (its types
+//! also make the JSON Schema), [`check`] turns all of it into the values below or into *all* problems at
+//! once, and [`report`] shows problems with file, line and caret. A [`Config`] that exists is valid: names
+//! resolve, addresses parse, durations are durations. Nothing here touches the running daemon.
+
+pub mod check;
+pub mod describe;
+pub mod env;
+pub mod include;
+pub mod raw;
+pub mod report;
+pub mod shape;
+pub mod source;
+pub mod unit;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aya_core::breaker::BreakerRules;
+use aya_core::health::{HealthRules, Start};
+use aya_core::pick::PickerSpec;
+use aya_core::route::{RouteSpec, Router};
+use ipnet::IpNet;
+
+pub use describe::{describe, describe_json};
+pub use env::{Env, Overrides};
+pub use report::{Problem, Problems};
+
+/// Reads a file and everything it includes. Blocks on the disk, and on DNS for backends with host names.
+pub fn load(path: &Path, env: &Env) -> Result<Config, Problems> {
+    let mut problems = Vec::new();
+    let documents = include::read(path, &mut problems);
+    check::check(documents, env, Some(path.to_owned()), &path.display().to_string(), problems)
+}
+
+/// Builds what `--listen` and `--backend` ask for: a listener, a pool and a route, each named `main`.
+pub fn from_flags(
+    listen: &[String],
+    backends: &[String],
+    control: Option<&Path>,
+    env: &Env,
+) -> Result<Config, Problems> {
+    // Problems need a text to point at: the command line as it was typed.
+    let mut text = "ayad".to_owned();
+    let mut spans = |flag: &str, values: &[String]| -> Vec<_> {
+        let append = |value: &String| {
+            text.push_str(flag);
+            let start = text.len();
+            text.push_str(value);
+            start..text.len()
+        };
+        values.iter().map(append).collect()
+    };
+    let (listen, backends) = (spans(" --listen ", listen), spans(" --backend ", backends));
+    let source = source::Source::new(COMMAND_LINE, text);
+    let mut problems = Vec::new();
+    let document = shape::read_flags(&Arc::new(source), &listen, &backends, &mut problems);
+    let mut env = env.clone();
+    env.overrides.control = control.map(Path::to_owned).or(env.overrides.control);
+    check::check(vec![document], &env, None, COMMAND_LINE, problems)
+}
+
+/// What problems in flags are problems in.
+const COMMAND_LINE: &str = "command line";
+
+/// The JSON Schema of the file: what `ayad schema` prints.
+pub fn schema() -> serde_json::Value {
+    shape::schema::SCHEMA.clone()
+}
+
+/// A valid configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// File it came from; absent when it was built from `--listen` and `--backend`.
+    pub file: Option<PathBuf>,
+    /// The process.
+    pub daemon: Daemon,
+    /// Listeners, in order of name.
+    pub listeners: Vec<Listener>,
+    /// Pools, in order of name.
+    pub pools: Vec<Pool>,
+    /// Routes, in order of name.
+    pub routes: Vec<Route>,
+    /// Matcher over [`Config::routes`], by the same indices; listeners by index in [`Config::listeners`].
+    pub router: Router,
+}
+
+/// Settings of the process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Daemon {
+    /// Control socket.
+    pub control: PathBuf,
+    /// Folder of the journal.
+    pub state_dir: PathBuf,
+    /// Worker threads of the data plane.
+    pub workers: usize,
+    /// How long requests may go on after a stop was asked for.
+    pub shutdown_timeout: Duration,
+    /// Where `/metrics` is also served, besides the control socket.
+    pub admin_listen: Option<SocketAddr>,
+    /// Where the access log goes.
+    pub access_log: AccessLog,
+}
+
+/// Where the access log goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Nowhere.
+    Off,
+    /// To standard output.
+    Stdout,
+    /// To the end of a file, which is opened again on reload.
+    File(PathBuf),
+}
+
+/// Where something was written, for people: `ayad.toml:12`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin(pub String);
+
+/// One listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its name.
+    pub name: String,
+    /// Addresses to bind; port 0 means any free port.
+    pub bind: Vec<SocketAddr>,
+    /// Most client connections at once, over all addresses and workers.
+    pub max_connections: usize,
+    /// Longest time for the head of a request, from its first byte (or the accept) to its last.
+    pub header_timeout: Duration,
+    /// Longest time a kept-alive connection waits for its next request.
+    pub idle_timeout: Duration,
+    /// Longest silence inside the body of a request.
+    pub body_timeout: Duration,
+    /// Most bytes in the head of a request; at least 8 KiB.
+    pub max_header_bytes: usize,
+    /// Most header fields in a request.
+    pub max_headers: usize,
+    /// Most bytes in the body of a request.
+    pub max_body_bytes: Option<u64>,
+    /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where it is defined.
+    pub origin: Origin,
+}
+
+/// One pool.
+#[derive(Clone, Debug)]
+pub struct Pool {
+    /// Its name.
+    pub name: String,
+    /// How it picks.
+    pub algorithm: &'static PickerSpec,
+    /// Stickiness on top.
+    pub sticky: Option<Sticky>,
+    /// Active health check; absent when switched off.
+    pub check: Option<Check>,
+    /// Circuit breaker of each backend.
+    pub breaker: Option<BreakerRules>,
+    /// Most backends tried for one request when connections fail.
+    pub attempts: usize,
+    /// Longest time to connect to a backend.
+    pub connect_timeout: Duration,
+    /// Longest time from the sent request to the first byte of the answer.
+    pub first_byte_timeout: Duration,
+    /// Longest silence inside an answer.
+    pub idle_timeout: Duration,
+    /// Longest time for the whole request.
+    pub request_timeout: Option<Duration>,
+    /// Upstream connections kept for reuse.
+    pub keepalive: Keepalive,
+    /// Its backends, in the order of the file.
+    pub backends: Vec<Backend>,
+    /// Where it is defined.
+    pub origin: Origin,
+}
+
+/// Upstream connections kept for reuse, for each worker and backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Most idle connections kept; 0 closes each after its answer.
+    pub max_idle: usize,
+    /// Longest time a connection stays idle.
+    pub idle: Duration,
+    /// Longest life of a connection.
+    pub age: Duration,
+}
+
+/// What binds a client to a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sticky {
+    /// A cookie of this name, inserted by the proxy.
+    Cookie(String),
+    /// The client's address.
+    Source,
+}
+
+/// An active health check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// What is done.
+    pub probe: Probe,
+    /// Time between two checks of one backend.
+    pub interval: Duration,
+    /// Longest time for one check.
+    pub timeout: Duration,
+    /// Share of the interval by which each wait is varied, 0 to 1.
+    pub jitter: f64,
+    /// How many in a row change the verdict.
+    pub rules: HealthRules,
+    /// What a backend is taken for before its first check.
+    pub start: Start,
+}
+
+/// What an active health check does; `kind` names its line in the table of probes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Connects.
+    Tcp,
+    /// Sends a request and looks at the answer.
+    Http(HttpProbe),
+}
+
+/// What the HTTP probe asks and expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpProbe {
+    /// Method.
+    pub method: http::Method,
+    /// Path with query.
+    pub path: String,
+    /// `Host`; the backend's address when absent.
+    pub host: Option<String>,
+    /// Expected status codes, as inclusive ranges.
+    pub status: Vec<(u16, u16)>,
+    /// Text the body must contain.
+    pub body: Option<String>,
+}
+
+/// One backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backend {
+    /// Its name in the pool.
+    pub name: String,
+    /// Its address as it was written.
+    pub address: String,
+    /// What that resolved to.
+    pub resolved: SocketAddr,
+    /// Its weight.
+    pub weight: u32,
+    /// Its zone.
+    pub zone: Option<String>,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Where it is defined.
+    pub origin: Origin,
+}
+
+/// One route.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// Its name.
+    pub name: String,
+    /// Names of the listeners it serves.
+    pub listeners: Vec<String>,
+    /// What it matches.
+    pub matches: RouteSpec,
+    /// Host as it was written, `*` for any.
+    pub host: String,
+    /// Its pool, as an index in [`Config::pools`].
+    pub pool: usize,
+    /// Where it is defined.
+    pub origin: Origin,
+}

@@ -1,0 +1,82 @@
+//! `[daemon]`: defaults from the surroundings, flags before the file.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::At;
+use crate::config::env::{MAX_SOCKET_PATH, is_socket_path};
+use crate::config::raw;
+use crate::config::report::Problem;
+use crate::config::shape::suggest::nearest;
+use crate::config::{AccessLog, Daemon, Env};
+
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) fn check(
+    daemons: &[(&raw::daemon::Daemon, At<'_>)],
+    env: &Env,
+    problems: &mut Vec<Problem>,
+) -> Daemon {
+    if let [(_, first), rest @ ..] = daemons {
+        for (_, second) in rest {
+            let problem = Problem::new(second.name(), "[daemon] is written in two files");
+            problems.push(problem.other(first.name(), "first written").help("keep it in one"));
+        }
+    }
+    let absent = raw::daemon::Daemon::default();
+    let (daemon, at) = daemons.first().map_or((&absent, None), |(daemon, at)| (*daemon, Some(at)));
+    let raw::daemon::Daemon { control, state_dir, workers, shutdown_timeout, admin_listen, access_log } =
+        daemon;
+    let chosen = |flag: &Option<PathBuf>, file: &Option<PathBuf>| flag.clone().or_else(|| file.clone());
+    if let (Some(at), Some(control)) = (at, control) {
+        check_control(control, &at.key("control"), problems);
+    }
+    if let (Some(at), Some(folder)) = (at, state_dir)
+        && folder.as_os_str().is_empty()
+    {
+        problems.push(
+            at.key("state_dir").problem("an empty text is no folder").help("write e.g. \"/var/lib/ayad\""),
+        );
+    }
+    let access_log =
+        access_log.as_deref().zip(at).map(|(text, at)| log(text, &at.key("access_log"), problems));
+    Daemon {
+        control: chosen(&env.overrides.control, control).unwrap_or_else(|| env.default_control()),
+        state_dir: chosen(&env.overrides.state_dir, state_dir).unwrap_or_else(|| env.default_state_dir()),
+        workers: env
+            .overrides
+            .workers
+            .or(workers.map(|n| n as usize))
+            .unwrap_or_else(|| env.default_workers()),
+        shutdown_timeout: shutdown_timeout.as_ref().map_or(SHUTDOWN_TIMEOUT, |wait| wait.0),
+        admin_listen: admin_listen.as_ref().map(|bind| bind.0),
+        access_log: access_log.unwrap_or(AccessLog::Off),
+    }
+}
+
+fn check_control(control: &Path, at: &At<'_>, problems: &mut Vec<Problem>) {
+    if !is_socket_path(control) {
+        let length = control.as_os_str().len();
+        let message = format!("the path of the control socket has {length} bytes");
+        problems.push(
+            at.problem(message).help(format!("the kernel takes 1 to {MAX_SOCKET_PATH}; use a shorter one")),
+        );
+    }
+}
+
+fn log(text: &str, at: &At<'_>, problems: &mut Vec<Problem>) -> AccessLog {
+    match text {
+        "off" => AccessLog::Off,
+        "stdout" => AccessLog::Stdout,
+        path if path.contains('/') => AccessLog::File(path.into()),
+        word => {
+            // A bare word is more likely a slip than a file in whatever folder ayad was started in.
+            let help = match nearest(word, ["off", "stdout"]) {
+                Some(best) => format!("did you mean \"{best}\"?"),
+                None => format!("write \"off\", \"stdout\", or a path with a \"/\" such as \"./{word}\""),
+            };
+            problems.push(at.problem(format!("{word:?} is no place for the access log")).help(help));
+            AccessLog::Off
+        }
+    }
+}

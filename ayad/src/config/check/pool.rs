@@ -1,0 +1,175 @@
+//! `[pool.NAME]`: backends that are told apart and resolve, and how they are treated.
+
+mod health;
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
+
+use aya_core::breaker::BreakerRules;
+use aya_core::pick::{self, PickerSpec};
+
+use super::{At, Entry};
+use crate::config::raw;
+use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
+use crate::config::raw::pool::{BackendEntry, Breaker, Mode};
+use crate::config::report::Problem;
+use crate::config::{Backend, Keepalive, Pool, Sticky};
+
+const ATTEMPTS: u32 = 3;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(30);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+const KEEPALIVE: Keepalive =
+    Keepalive { max_idle: 128, idle: Duration::from_secs(30), age: Duration::from_secs(600) };
+const BREAKER_FAILURES: u32 = 5;
+const BREAKER_OPEN: Duration = Duration::from_secs(5);
+
+pub(super) fn check(entries: &[Entry<'_, raw::pool::Pool>], problems: &mut Vec<Problem>) -> Vec<Pool> {
+    entries.iter().map(|entry| pool(entry, problems)).collect()
+}
+
+fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool {
+    let raw::pool::Pool { algorithm, backends, health, breaker, sticky, attempts, timeouts, keepalive } =
+        entry.value;
+    let at = &entry.at;
+    let raw::pool::PoolTimeouts { connect, first_byte, idle, request } = timeouts.clone().unwrap_or_default();
+    Pool {
+        name: entry.name.to_owned(),
+        algorithm: algorithm.map_or_else(default_algorithm, |Algorithm(picker)| picker),
+        sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
+        check: health::check(&health.clone().unwrap_or_default(), &at.key("health"), problems),
+        breaker: breaker.as_ref().and_then(breaker_rules),
+        attempts: attempts.unwrap_or(ATTEMPTS) as usize,
+        connect_timeout: or(connect.as_ref(), CONNECT_TIMEOUT),
+        first_byte_timeout: or(first_byte.as_ref(), FIRST_BYTE_TIMEOUT),
+        idle_timeout: or(idle.as_ref(), IDLE_TIMEOUT),
+        request_timeout: request.and_then(|limit| limit.0),
+        keepalive: kept(&keepalive.clone().unwrap_or_default()),
+        backends: members(entry.name, backends, &at.key("backends"), problems),
+        origin: at.origin(),
+    }
+}
+
+fn or(period: Option<&Period>, default: Duration) -> Duration {
+    period.map_or(default, |period| period.0)
+}
+
+fn default_algorithm() -> &'static PickerSpec {
+    pick::find(pick::DEFAULT).expect("the default is in the table: see the test below")
+}
+
+fn breaker_rules(breaker: &Breaker) -> Option<BreakerRules> {
+    let Breaker { failures, open, mode } = breaker;
+    let rules = BreakerRules {
+        failures: failures.unwrap_or(BREAKER_FAILURES),
+        open_for: or(open.as_ref(), BREAKER_OPEN),
+    };
+    (*mode != Some(Mode::Off)).then_some(rules)
+}
+
+fn kept(keepalive: &raw::pool::Keepalive) -> Keepalive {
+    let raw::pool::Keepalive { max_idle, idle, age } = keepalive;
+    Keepalive {
+        max_idle: max_idle.map_or(KEEPALIVE.max_idle, |most| most as usize),
+        idle: or(idle.as_ref(), KEEPALIVE.idle),
+        age: or(age.as_ref(), KEEPALIVE.age),
+    }
+}
+
+fn stickiness(sticky: &raw::pool::Sticky, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<Sticky> {
+    let raw::pool::Sticky { cookie, source } = sticky;
+    match (cookie, source) {
+        (Some(name), None) => Some(Sticky::Cookie(name.0.clone())),
+        (None, Some(true)) => Some(Sticky::Source),
+        _ if !at.is_sound() => None,
+        _ => {
+            let help = "write sticky = { cookie = \"aya\" } or sticky = { source = true }, or leave it out";
+            problems.push(at.problem("sticky needs exactly one of \"cookie\" and \"source\"").help(help));
+            None
+        }
+    }
+}
+
+fn members(pool: &str, entries: &[BackendEntry], list: &At<'_>, problems: &mut Vec<Problem>) -> Vec<Backend> {
+    if entries.is_empty() && list.is_sound() {
+        let problem = list.problem(format!("pool \"{pool}\" has no backends"));
+        problems.push(problem.help("write at least one, e.g. backends = [\"127.0.0.1:9001\"]"));
+    }
+    let mut names = BTreeMap::new();
+    let mut backends = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let at = list.index(index);
+        let backend = member(pool, entry, &at, problems);
+        if let Some(first) = names.insert(backend.name.clone(), at.clone()) {
+            let message = format!("pool \"{pool}\" has two backends named \"{}\"", backend.name);
+            let problem = at.problem(message).other(first.value(), "first used");
+            problems.push(problem.help("give each a name of its own; without one, its address is its name"));
+        }
+        backends.push(backend);
+    }
+    backends
+}
+
+fn member(pool: &str, entry: &BackendEntry, at: &At<'_>, problems: &mut Vec<Problem>) -> Backend {
+    let (name, Address(address), weight, zone, tags, place) = match entry {
+        BackendEntry::Address(address) => (None, address, None, None, None, at.clone()),
+        BackendEntry::Full(raw::pool::Backend { name, address, weight, zone, tags }) => {
+            (name.as_ref(), address, *weight, zone.clone(), tags.clone(), at.key("address"))
+        }
+    };
+    let name = name.map_or_else(|| name_of(address, &place, problems), |Name(name)| name.clone());
+    let resolved = resolve(address).unwrap_or_else(|why| {
+        let message = format!("backend \"{name}\" of pool \"{pool}\": \"{address}\" does not resolve: {why}");
+        problems.push(
+            place
+                .problem(message)
+                .help("correct the host name, make it known to DNS, or write an IP address"),
+        );
+        SocketAddr::from(([0, 0, 0, 0], 0))
+    });
+    Backend {
+        name,
+        address: address.clone(),
+        resolved,
+        weight: weight.unwrap_or(1),
+        zone,
+        tags: tags.unwrap_or_default(),
+        origin: at.origin(),
+    }
+}
+
+/// The name of a backend without one.
+fn name_of(address: &str, at: &At<'_>, problems: &mut Vec<Problem>) -> String {
+    if let Err(wrong) = format::name(address) {
+        let problem = at.problem(format!("\"{address}\" cannot also be the name of the backend"));
+        problems.push(problem.help(format!("give it a \"name\": {}", wrong.help)));
+    }
+    address.to_owned()
+}
+
+/// Turns an address into one that can be connected to. Asks the system's resolver about host names, and
+/// takes its first answer.
+fn resolve(address: &str) -> Result<SocketAddr, String> {
+    if let Ok(literal) = address.parse() {
+        return Ok(literal);
+    }
+    let mut found = address.to_socket_addrs().map_err(|error| error.to_string())?;
+    found.next().ok_or_else(|| "the name has no address".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_algorithm_is_in_the_table() {
+        assert_eq!(default_algorithm().name, pick::DEFAULT);
+    }
+
+    #[test]
+    fn a_name_that_does_not_resolve_says_why() {
+        assert!(!resolve("no-such-host.invalid:80").unwrap_err().is_empty());
+        assert_eq!(resolve("[::1]:80"), Ok(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 80))));
+    }
+}

@@ -1,0 +1,145 @@
+//! `[route.NAME]`: names that exist, and matches that differ.
+
+use aya_core::route::{HostMatch, RouteError, RouteSpec, Router};
+
+use super::{At, Entry, Sections};
+use crate::config::Route;
+use crate::config::raw;
+use crate::config::report::Problem;
+use crate::config::shape::suggest::remedy;
+use crate::config::source::KeyPath;
+
+/// Host and path of a route that says nothing about them.
+const ANY_HOST: &str = "*";
+const ANY_PATH: &str = "/*";
+
+/// Converts the routes. A route whose pool is not there gets one in name only; its problem is reported.
+pub(super) fn check<'a>(sections: &Sections<'a>, problems: &mut Vec<Problem>) -> Vec<(Route, At<'a>)> {
+    sections.routes.iter().map(|entry| (route(entry, sections, problems), entry.at.clone())).collect()
+}
+
+/// Compiles the matcher, unless something is wrong with the matches.
+pub(super) fn compile(routes: &[(Route, At<'_>)], problems: &mut Vec<Problem>) -> Option<Router> {
+    // A match that lost a key to a problem would seem to equal another.
+    let sound: Vec<_> = routes.iter().filter(|(_, at)| at.is_sound()).collect();
+    let specs: Vec<_> = sound.iter().map(|(route, _)| route.matches.clone()).collect();
+    match Router::build(&specs) {
+        Ok(router) => (sound.len() == routes.len()).then_some(router),
+        Err(errors) => {
+            problems.extend(errors.iter().map(|error| refused(error, &sound)));
+            None
+        }
+    }
+}
+
+/// Says which routes the compiler refused; it was given `routes`, at least one.
+fn refused(error: &RouteError, routes: &[&(Route, At<'_>)]) -> Problem {
+    match error {
+        RouteError::Duplicate { first, second } => {
+            // The compiler knows no order of reading; names are as good as any.
+            let ((one, first), (two, second)) = (routes[*first.min(second)], routes[*first.max(second)]);
+            let message =
+                format!("route \"{}\" matches the same requests as route \"{}\"", two.name, one.name);
+            Problem::new(second.name(), message)
+                .other(first.name(), "the other")
+                .help("make one more specific by host, path, method or header, or leave it out")
+        }
+        RouteError::Path { route, path, problem } => {
+            let at = routes[*route].1.key("match").key("path");
+            at.problem(format!("{path:?} is no path to match")).help(*problem)
+        }
+        RouteError::Host { text, problem } => {
+            // Hosts are parsed by their format, so no route is to blame here.
+            let whole = routes[0].1.document.key(&KeyPath::default().key("route"));
+            Problem::new(whole, format!("{text:?} is no host to match")).help(*problem)
+        }
+    }
+}
+
+fn route(
+    entry: &Entry<'_, raw::route::Route>,
+    sections: &Sections<'_>,
+    problems: &mut Vec<Problem>,
+) -> Route {
+    let raw::route::Route { listen, matches, pool } = entry.value;
+    let raw::route::Match { host, path, method, header } = matches.clone().unwrap_or_default();
+    let at = &entry.at;
+    let (host, host_match) = host.map_or_else(|| (ANY_HOST.to_owned(), HostMatch::Any), |host| host.0);
+    let methods = method.iter().flat_map(raw::OneOrMany::as_slice).map(|method| method.0.to_string());
+    let header_at = at.key("match").key("header");
+    let headers = header.into_iter().flatten();
+    let (listeners, indices) = served(listen.as_ref(), sections, at, problems);
+    Route {
+        name: entry.name.to_owned(),
+        listeners,
+        matches: RouteSpec {
+            host: host_match,
+            path: path.unwrap_or_else(|| ANY_PATH.to_owned()),
+            methods: methods.collect(),
+            headers: headers.map(|(name, value)| condition(&name, value, &header_at, problems)).collect(),
+            listeners: indices,
+        },
+        host,
+        pool: target(pool, sections, &at.key("pool"), problems),
+        origin: at.origin(),
+    }
+}
+
+/// The index of the pool.
+fn target(pool: &str, sections: &Sections<'_>, at: &At<'_>, problems: &mut Vec<Problem>) -> usize {
+    if let Some(index) = sections.pools.iter().position(|entry| entry.name == pool) {
+        return index;
+    }
+    if let Some(known) = sections.names("pool")
+        && !known.contains(&pool)
+    {
+        problems.push(at.problem(format!("no pool is named \"{pool}\"")).help(remedy("pools", pool, &known)));
+    }
+    0
+}
+
+/// The names and indices of the listeners; no indices for all.
+fn served(
+    listen: Option<&raw::OneOrMany<String>>,
+    sections: &Sections<'_>,
+    at: &At<'_>,
+    problems: &mut Vec<Problem>,
+) -> (Vec<String>, Option<Vec<u16>>) {
+    let Some(listen) = listen else {
+        return (sections.listeners.iter().map(|entry| entry.name.to_owned()).collect(), None);
+    };
+    let list = at.key("listen");
+    if listen.as_slice().is_empty() && list.is_sound() {
+        let problem = list.problem("a route without listeners gets no requests");
+        problems.push(problem.help("name a listener, or leave \"listen\" out for all"));
+    }
+    let known = sections.names("listen");
+    let mut indices = Vec::new();
+    for (index, name) in listen.as_slice().iter().enumerate() {
+        if let Some(position) = sections.listeners.iter().position(|entry| entry.name == name) {
+            indices.push(position as u16);
+        } else if let Some(known) = &known
+            && !known.contains(&name.as_str())
+        {
+            let problem = list.index(index).problem(format!("no listener is named \"{name}\""));
+            problems.push(problem.help(remedy("listeners", name, known)));
+        }
+    }
+    indices.sort_unstable();
+    indices.dedup();
+    let names = indices.iter().map(|index| sections.listeners[usize::from(*index)].name.to_owned());
+    (names.collect(), Some(indices))
+}
+
+fn condition(name: &str, value: String, at: &At<'_>, problems: &mut Vec<Problem>) -> (String, String) {
+    let lower = name.to_ascii_lowercase();
+    if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
+        let problem = Problem::new(at.key(name).name(), format!("{name:?} is no name of a header"));
+        problems.push(problem.help("use letters, digits and \"-\", e.g. \"x-plan\""));
+    }
+    if http::HeaderValue::from_str(&value).is_err() {
+        let problem = at.key(name).problem(format!("{value:?} is no value of a header"));
+        problems.push(problem.help("use printable characters"));
+    }
+    (lower, value)
+}

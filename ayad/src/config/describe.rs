@@ -1,0 +1,174 @@
+//! A valid configuration in words: what `ayad check` prints.
+//!
+//! It shows what was *meant*: defaults filled in, shorthand written out, names resolved, and routes in the
+//! order in which they are tried rather than the order in which they were written.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::unit::show_duration;
+use super::{Backend, Check, Config, Listener, Pool, Probe, Route, Sticky};
+
+/// The configuration as text for people. Ends with a line feed.
+pub fn describe(config: &Config) -> String {
+    let backends: usize = config.pools.iter().map(|pool| pool.backends.len()).sum();
+    let file = config.file.as_ref().map_or_else(|| "command line".into(), |file| file.display().to_string());
+    let mut text = format!(
+        "ok: {file} is valid ({}, {}, {}, {})\n",
+        count(config.listeners.len(), "listener"),
+        count(config.pools.len(), "pool"),
+        count(backends, "backend"),
+        count(config.routes.len(), "route"),
+    );
+    let daemon = &config.daemon;
+    let _ = write!(text, "\ndaemon: {}", count(daemon.workers, "worker"));
+    let _ = writeln!(text, ", control {}, state {}", daemon.control.display(), daemon.state_dir.display());
+    text.push_str("\nlisteners\n");
+    text.push_str(&columns(&config.listeners.iter().map(listener).collect::<Vec<_>>()));
+    for pool in &config.pools {
+        let _ = writeln!(text, "\npool {}: {}", pool.name, summary(pool));
+        text.push_str(&columns(&pool.backends.iter().map(backend).collect::<Vec<_>>()));
+    }
+    text.push_str("\nroutes, most specific first: the first that matches gets the request\n");
+    let rows = ordered(config).map(|(rank, route)| row(config, rank, route));
+    text.push_str(&columns(&rows.collect::<Vec<_>>()));
+    text
+}
+
+/// The configuration as JSON: what `ayad check --format json` prints.
+pub fn describe_json(config: &Config) -> Value {
+    let listeners = config.listeners.iter().map(
+        |listener| json!({ "name": listener.name, "bind": listener.bind, "defined": listener.origin.0 }),
+    );
+    let pools = config.pools.iter().map(|pool| {
+        let backends = pool.backends.iter().map(|backend| {
+            json!({
+                "name": backend.name, "address": backend.address, "resolved": backend.resolved,
+                "weight": backend.weight, "zone": backend.zone, "tags": backend.tags,
+                "defined": backend.origin.0,
+            })
+        });
+        json!({
+            "name": pool.name, "algorithm": pool.algorithm.name, "check": check_words(pool.check.as_ref()),
+            "sticky": pool.sticky.as_ref().map(sticky_words), "backends": backends.collect::<Vec<_>>(),
+            "defined": pool.origin.0,
+        })
+    });
+    let routes = ordered(config).map(|(rank, route)| {
+        let matches = &route.matches;
+        json!({
+            "rank": rank, "name": route.name, "listeners": route.listeners, "host": route.host,
+            "path": matches.path, "methods": matches.methods, "headers": conditions(route),
+            "pool": pool_name(config, route), "defined": route.origin.0,
+        })
+    });
+    json!({
+        "valid": true, "file": config.file.as_ref().map(|file| file.display().to_string()), "listeners": listeners.collect::<Vec<_>>(),
+        "pools": pools.collect::<Vec<_>>(), "routes": routes.collect::<Vec<_>>(),
+    })
+}
+
+/// A health check in words: `http GET /healthz every 2s`, or `none`.
+pub fn check_words(check: Option<&Check>) -> String {
+    let Some(check) = check else { return "none".into() };
+    let every = show_duration(check.interval);
+    match &check.probe {
+        Probe::Tcp => format!("tcp every {every}"),
+        Probe::Http(probe) => format!("http {} {} every {every}", probe.method, probe.path),
+    }
+}
+
+/// Stickiness in words: `cookie NAME` or `source`.
+pub fn sticky_words(sticky: &Sticky) -> String {
+    match sticky {
+        Sticky::Cookie(name) => format!("cookie {name}"),
+        Sticky::Source => "source".into(),
+    }
+}
+
+/// Header conditions in words: `name=value`.
+pub fn conditions(route: &Route) -> Vec<String> {
+    route.matches.headers.iter().map(|(name, value)| format!("{name}={value}")).collect()
+}
+
+fn ordered(config: &Config) -> impl Iterator<Item = (usize, &Route)> {
+    let routes = config.router.order().into_iter().filter_map(|index| config.routes.get(index));
+    routes.enumerate().map(|(index, route)| (index + 1, route))
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+fn listener(listener: &Listener) -> Vec<String> {
+    let bind: Vec<_> = listener.bind.iter().map(ToString::to_string).collect();
+    let limit = format!("up to {} connections", listener.max_connections);
+    vec![listener.name.clone(), "http".into(), bind.join(", "), limit, listener.origin.0.clone()]
+}
+
+fn summary(pool: &Pool) -> String {
+    let mut text = format!("{}, check {}", pool.algorithm.name, check_words(pool.check.as_ref()));
+    if let Some(check) = &pool.check {
+        let timeout = show_duration(check.timeout);
+        let _ = write!(text, " (timeout {timeout}, rise {}, fall {})", check.rules.rise, check.rules.fall);
+    }
+    if let Some(rules) = &pool.breaker {
+        let _ = write!(text, ", breaker {} failures, open {}", rules.failures, show_duration(rules.open_for));
+    }
+    if let Some(sticky) = &pool.sticky {
+        let _ = write!(text, ", sticky {}", sticky_words(sticky));
+    }
+    text
+}
+
+fn backend(backend: &Backend) -> Vec<String> {
+    let resolved = backend.resolved.to_string();
+    let address =
+        if resolved == backend.address { resolved } else { format!("{} = {resolved}", backend.address) };
+    let zone = backend.zone.as_ref().map(|zone| format!("zone {zone}"));
+    vec![
+        backend.name.clone(),
+        address,
+        format!("weight {}", backend.weight),
+        zone.unwrap_or_default(),
+        backend.tags.join(" "),
+        backend.origin.0.clone(),
+    ]
+}
+
+fn row(config: &Config, rank: usize, route: &Route) -> Vec<String> {
+    let methods = &route.matches.methods;
+    vec![
+        rank.to_string(),
+        route.name.clone(),
+        route.host.clone(),
+        route.matches.path.clone(),
+        if methods.is_empty() { "any method".into() } else { methods.join(",") },
+        conditions(route).join(" "),
+        format!("-> {}", pool_name(config, route)),
+        format!("on {}", route.listeners.join(",")),
+        route.origin.0.clone(),
+    ]
+}
+
+fn pool_name<'a>(config: &'a Config, route: &Route) -> &'a str {
+    config.pools.get(route.pool).map_or("", |pool| pool.name.as_str())
+}
+
+/// Lines with cells under one another; columns that are empty throughout are left out.
+fn columns(rows: &[Vec<String>]) -> String {
+    let cells = rows.first().map_or(0, Vec::len);
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..cells).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths).filter(|(_, width)| **width > 0) {
+            let _ = write!(line, "  {cell:width$}");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}

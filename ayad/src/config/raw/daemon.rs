@@ -1,0 +1,32 @@
+//! `[daemon]`: the process itself.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::format::{Bind, Wait};
+
+/// Settings of the process. Relative paths are relative to the folder in which ayad was started.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Daemon {
+    /// Path of the control socket. Default: `$XDG_RUNTIME_DIR/ayad.sock`, else `/run/ayad/control.sock`.
+    /// Change it to run several daemons on one machine; ayactl then needs `--socket` or `AYA_SOCKET`.
+    pub control: Option<PathBuf>,
+    /// Folder of the journal, in which orders of operators survive a restart. Default: `/var/lib/ayad` for
+    /// root, else `$XDG_STATE_HOME/ayad` or `~/.local/state/ayad`. Daemons must not share it.
+    pub state_dir: Option<PathBuf>,
+    /// Worker threads of the data plane. Default: one per core. Lower it to leave cores to other programs.
+    #[schemars(range(min = 1, max = 1024))]
+    pub workers: Option<u32>,
+    /// How long requests in flight may go on after a stop was asked for, e.g. "30s" (the default); "0s"
+    /// stops at once. Raise it when downloads or streams are long.
+    pub shutdown_timeout: Option<Wait>,
+    /// Address at which `/metrics` is served over HTTP besides the control socket. Default: none. Anybody
+    /// who reaches it can read the metrics; keep it on a private address.
+    pub admin_listen: Option<Bind>,
+    /// Where the access log goes, one JSON object a line: "off" (the default), "stdout", or the path of a
+    /// file, which is opened again on reload.
+    pub access_log: Option<String>,
+}

@@ -1,0 +1,80 @@
+//! `[listen.NAME]`: where clients connect.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::OneOrMany;
+use super::format::{Bind, Network, Period, Size, SizeLimit};
+
+/// A listener: addresses that accept connections.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// Address or addresses to listen on, as IP:PORT; port 0 takes any free port. Required.
+    pub bind: OneOrMany<Bind>,
+    /// What is spoken. Default: "http".
+    pub protocol: Option<Protocol>,
+    /// Most client connections at once, over all addresses and workers; more are turned away. Default:
+    /// 10000. Each idle one costs about 40 KiB.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub max_connections: Option<u32>,
+    /// How long clients may take.
+    pub timeouts: Option<ListenTimeouts>,
+    /// How large requests may be.
+    pub limits: Option<Limits>,
+    /// Networks whose `Forwarded` and `X-Forwarded-*` headers are believed, e.g. `["10.0.0.0/8"]`. Default:
+    /// none, because any client can write such headers. Set it to the addresses of the proxies in front.
+    pub trusted_proxies: Option<Vec<Network>>,
+}
+
+impl Listen {
+    /// A listener with nothing but its addresses.
+    pub fn on(bind: OneOrMany<Bind>) -> Self {
+        Self {
+            bind,
+            protocol: None,
+            max_connections: None,
+            timeouts: None,
+            limits: None,
+            trusted_proxies: None,
+        }
+    }
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(title = "a protocol of this version")]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http,
+}
+
+/// How long clients may take.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenTimeouts {
+    /// Longest time for the head of a request, from its first byte to its last. Default: "10s". It is what
+    /// slow-header attacks run into.
+    pub header: Option<Period>,
+    /// Longest time a kept-alive connection waits for its next request. Default: "60s". Lower it to save
+    /// memory, raise it to save handshakes.
+    pub idle: Option<Period>,
+    /// Longest silence inside the body of a request. Default: "30s".
+    pub body: Option<Period>,
+}
+
+/// How large requests may be.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Most bytes in the head of a request, at least "8KiB"; more is answered with 431. Default: "16KiB".
+    /// Raise it for very large cookies.
+    pub header_bytes: Option<Size>,
+    /// Most header fields in a request; more is answered with 431. Default: 100.
+    #[schemars(range(min = 1, max = 1000))]
+    pub headers: Option<u32>,
+    /// Most bytes in the body of a request; more is answered with 413. Default: "none".
+    pub body: Option<SizeLimit>,
+}

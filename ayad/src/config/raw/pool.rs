@@ -1,0 +1,208 @@
+//! `[pool.NAME]`: backends that serve the same thing, and how they are treated.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::OneOrMany;
+use super::format::{Address, Algorithm, CookieName, Method, Name, Period, PeriodLimit, Status, Target};
+
+/// A pool: backends that serve the same thing.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pool {
+    /// How a backend is picked for each request. Default: "weighted-least-connections". `ayactl algorithm
+    /// list` says when to choose which.
+    pub algorithm: Option<Algorithm>,
+    /// The backends: addresses, or tables with a name, weight, zone and tags. Required, at least one.
+    pub backends: Vec<BackendEntry>,
+    /// How backends are checked. Default: { kind = "tcp" }.
+    pub health: Option<Health>,
+    /// When a backend that answers but fails is left alone for a while. Default: no breaker.
+    pub breaker: Option<Breaker>,
+    /// What binds a client to the backend it had before. Default: nothing.
+    pub sticky: Option<Sticky>,
+    /// Most backends tried for one request when connections fail. Default: 3; 1 never tries another.
+    #[schemars(range(min = 1, max = 8))]
+    pub attempts: Option<u32>,
+    /// How long backends may take.
+    pub timeouts: Option<PoolTimeouts>,
+    /// Which connections to backends are kept for the next request.
+    pub keepalive: Option<Keepalive>,
+}
+
+impl Pool {
+    /// A pool with nothing but its backends.
+    pub fn of(backends: Vec<BackendEntry>) -> Self {
+        Self {
+            algorithm: None,
+            backends,
+            health: None,
+            breaker: None,
+            sticky: None,
+            attempts: None,
+            timeouts: None,
+            keepalive: None,
+        }
+    }
+}
+
+/// A backend: its address, or a table with more.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum BackendEntry {
+    /// An address, which is also the name.
+    Address(Address),
+    /// A table.
+    Full(Backend),
+}
+
+/// One server of a pool.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Backend {
+    /// Its name in the pool; orders and metrics use it. Default: its address.
+    pub name: Option<Name>,
+    /// Where it is, as HOST:PORT. A host name is resolved once, when the file is loaded. Required.
+    pub address: Address,
+    /// Its share in relation to the others under algorithms that use weights. Default: 1; 0 gets nothing new.
+    #[schemars(range(max = 1000))]
+    pub weight: Option<u32>,
+    /// Zone it stands in, for displays. Default: none.
+    pub zone: Option<String>,
+    /// Words to select backends by. Default: none.
+    pub tags: Option<Vec<String>>,
+}
+
+/// An active health check.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// "tcp" connects, "http" asks for a page, "none" trusts traffic alone. Default: "tcp", or "http" when
+    /// a key that only "http" has is set.
+    pub kind: Option<HealthKind>,
+    /// Path that is asked for. Default: "/". Only with kind "http".
+    pub path: Option<Target>,
+    /// Method that is used. Default: "GET". Only with kind "http".
+    pub method: Option<Method>,
+    /// `Host` that is sent. Default: the address of the backend. Only with kind "http".
+    pub host: Option<String>,
+    /// Status codes that pass: a code 204, a class "2xx", a range "200-399", or a list of these. Default:
+    /// "200-399", so that a redirect to a login page counts as alive. Only with kind "http".
+    pub status: Option<OneOrMany<StatusEntry>>,
+    /// Text that must occur in the first 64 KiB of the answer. Default: none. Only with kind "http".
+    pub body: Option<String>,
+    /// Time between two checks of one backend. Default: "2s". Shorter finds failures sooner and costs more.
+    pub interval: Option<Period>,
+    /// Longest time for one check; at most the interval. Default: "1s", or the interval if that is shorter.
+    pub timeout: Option<Period>,
+    /// Checks that must pass in a row before a failed backend gets traffic again. Default: 2.
+    #[schemars(range(min = 1, max = 100))]
+    pub rise: Option<u32>,
+    /// Checks that must fail in a row before a backend loses its traffic. Default: 3; 1 is nervous.
+    #[schemars(range(min = 1, max = 100))]
+    pub fall: Option<u32>,
+    /// Share of the interval by which each wait is varied, 0 to 1, so that checks of many backends spread
+    /// out. Default: 0.1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub jitter: Option<f64>,
+    /// What a backend is taken for before its first check: "unknown" (the default) and "up" get traffic,
+    /// "down" gets none until a check passed.
+    pub start: Option<HealthStart>,
+}
+
+/// What a health check does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(title = "a kind of health check")]
+pub enum HealthKind {
+    /// Connects.
+    Tcp,
+    /// Sends a request and looks at the answer.
+    Http,
+    /// Is switched off.
+    None,
+}
+
+/// What a backend is taken for before its first check.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(title = "a state to start in")]
+pub enum HealthStart {
+    /// Not known; gets traffic.
+    Unknown,
+    /// Up; gets traffic.
+    Up,
+    /// Down; gets none.
+    Down,
+}
+
+/// Status codes that pass.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum StatusEntry {
+    /// One code.
+    Code(#[schemars(range(min = 100, max = 599))] u16),
+    /// A class or range.
+    Text(Status),
+}
+
+/// A circuit breaker for each backend of the pool.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Breaker {
+    /// Requests that must fail in a row before the backend is left alone. Default: 5.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub failures: Option<u32>,
+    /// How long it is left alone before one request is let through to try. Default: "5s".
+    pub open: Option<Period>,
+    /// "enforce" (the default), or "off" to keep the settings without the breaker.
+    pub mode: Option<Mode>,
+}
+
+/// Whether something is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(title = "a mode of this version")]
+pub enum Mode {
+    /// It is done.
+    Enforce,
+    /// It is not.
+    Off,
+}
+
+/// What binds a client to a backend: exactly one of the keys.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sticky {
+    /// A cookie of this name, inserted by the proxy. For browsers.
+    pub cookie: Option<CookieName>,
+    /// The address of the client. For clients without cookies; moves everybody behind one NAT together.
+    pub source: Option<bool>,
+}
+
+/// How long backends may take.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PoolTimeouts {
+    /// Longest time to connect. Default: "2s". Short is good: another backend is tried next.
+    pub connect: Option<Period>,
+    /// Longest time from the sent request to the first byte of the answer. Default: "30s".
+    pub first_byte: Option<Period>,
+    /// Longest silence inside an answer. Default: "30s". Raise it for event streams.
+    pub idle: Option<Period>,
+    /// Longest time for the whole request, body included. Default: "none".
+    pub request: Option<PeriodLimit>,
+}
+
+/// Which connections to backends are kept, for each worker and backend.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Keepalive {
+    /// Most idle connections kept. Default: 128; 0 closes each after its answer.
+    #[schemars(range(max = 65_536))]
+    pub max_idle: Option<u32>,
+    /// Longest time a connection stays idle. Default: "30s". Keep it below what the backends use.
+    pub idle: Option<Period>,
+    /// Longest life of a connection, so that traffic follows changes behind the address. Default: "10m".
+    pub age: Option<Period>,
+}

@@ -1,0 +1,250 @@
+//! The control API: a thread and runtime of its own, the only writer of the state.
+//!
+//! It never waits for a task of the data plane: it reads cells, stores pointers and sends messages. So it
+//! answers while the proxy is saturated. Slow things (reading and resolving a configuration) are done on yet
+//! another thread.
+//!
+//! One file for each command, named as in `aya_api::command`; [`server`] dispatches with an exhaustive match.
+
+mod admin;
+mod algorithm;
+mod algorithms;
+pub mod apply;
+mod backends;
+mod daemon;
+mod events;
+mod journal;
+mod listeners;
+mod metrics;
+mod openapi;
+mod operations;
+mod orders;
+mod peer;
+mod pools;
+mod reload;
+mod routes;
+mod sampler;
+mod server;
+mod status;
+mod stream;
+mod view;
+mod weight;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aya_api::error::{ApiError, ErrorCode};
+use aya_api::event::Severity;
+use tokio::sync::{mpsc, watch};
+
+use self::journal::Damage;
+pub use self::journal::Journal;
+use self::orders::Lease;
+use self::sampler::Sampler;
+use crate::args::Origin;
+use crate::clock;
+use crate::config::Env;
+use crate::server::WorkerOrder;
+use crate::state::{Backend, NewEvent, PastEntry, Pool, State};
+
+/// Time between two looks at drains and leases.
+const TICK: Duration = Duration::from_millis(25);
+/// Ticks in a second, when figures are taken and old connections closed.
+const TICKS_PER_SAMPLE: u32 = 40;
+
+/// Everything the control thread starts with.
+pub struct Setup {
+    /// The shared state.
+    pub state: Arc<State>,
+    /// Where the configuration comes from.
+    pub source: Origin,
+    /// Its surroundings.
+    pub env: Env,
+    /// The journal, opened.
+    pub journal: Journal,
+    /// What was wrong with it.
+    pub damage: JournalDamage,
+    /// Told whenever a configuration was applied.
+    pub applied: watch::Sender<u64>,
+    /// The workers.
+    pub workers: Vec<mpsc::UnboundedSender<WorkerOrder>>,
+    /// Signals that concern this thread.
+    pub signals: mpsc::UnboundedReceiver<Signal>,
+    /// The control socket.
+    pub socket: std::os::unix::net::UnixListener,
+    /// Where metrics are served besides.
+    pub admin: Option<std::net::TcpListener>,
+}
+
+/// What was wrong with the journal at the start.
+pub type JournalDamage = Damage;
+
+/// What signals ask of the control thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Read the configuration again.
+    Reload,
+}
+
+/// What the control thread knows beyond the shared state.
+pub struct Control {
+    state: Arc<State>,
+    source: Origin,
+    env: Env,
+    journal: Journal,
+    sampler: Sampler,
+    leases: Vec<Lease>,
+    algorithm_orders: HashMap<String, AlgorithmOrder>,
+    applied: watch::Sender<u64>,
+    workers: Vec<mpsc::UnboundedSender<WorkerOrder>>,
+    answered: server::Answered,
+    started_ms: u64,
+    last_reload_error: Option<String>,
+    reloading: bool,
+}
+
+/// What is known about an ordered algorithm.
+#[derive(Clone, Copy, Debug, Default)]
+struct AlgorithmOrder {
+    until_ms: Option<u64>,
+    restored: bool,
+}
+
+/// The control thread's own state, shared between its tasks.
+type Shared = Rc<RefCell<Control>>;
+
+/// Serves the control API until the process ends.
+pub async fn run(setup: Setup) -> std::io::Result<()> {
+    let socket = tokio::net::UnixListener::from_std(setup.socket)?;
+    let admin = setup.admin.map(tokio::net::TcpListener::from_std).transpose()?;
+    let mut signals = setup.signals;
+    let mut control = Control {
+        state: setup.state,
+        source: setup.source,
+        env: setup.env,
+        journal: setup.journal,
+        sampler: Sampler::default(),
+        leases: Vec::new(),
+        algorithm_orders: HashMap::new(),
+        applied: setup.applied,
+        workers: setup.workers,
+        answered: server::Answered::default(),
+        started_ms: clock::wall_ms(),
+        last_reload_error: None,
+        reloading: false,
+    };
+    control.tell_damage(&setup.damage);
+    control.restore();
+    let shared = Rc::new(RefCell::new(control));
+    tokio::task::spawn_local(server::serve_control(Rc::clone(&shared), socket));
+    if let Some(admin) = admin {
+        tokio::task::spawn_local(server::serve_admin(Rc::clone(&shared), admin));
+    }
+    let mut tick = tokio::time::interval(TICK);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    for count in 0_u32.. {
+        tokio::select! {
+            _ = tick.tick() => shared.borrow_mut().tick(count),
+            signal = signals.recv() => match signal {
+                Some(Signal::Reload) => {
+                    tokio::task::spawn_local(reload::by_signal(Rc::clone(&shared)));
+                }
+                None => break,
+            },
+        }
+    }
+    Ok(())
+}
+
+impl Control {
+    fn tick(&mut self, count: u32) {
+        let now = clock::now();
+        self.end_leases(now);
+        let snapshot = self.state.snapshot.load_full();
+        for backend in snapshot.backends() {
+            if backend.settle_drain(now) {
+                self.drained(backend);
+            }
+        }
+        if count.is_multiple_of(TICKS_PER_SAMPLE) {
+            self.sampler.sample(&snapshot);
+            for pool in &snapshot.pools {
+                for backend in &pool.backends {
+                    for worker in &backend.workers {
+                        worker.idle.close_old(now, &pool.conf.keepalive);
+                    }
+                }
+            }
+        }
+    }
+
+    fn drained(&self, backend: &Backend) {
+        let at_ms = clock::wall_ms();
+        let mut past = backend.past();
+        past.admin.since_ms = at_ms;
+        let by = past.admin.by.clone();
+        past.remember(PastEntry {
+            at_ms,
+            axis: "admin",
+            from: "draining".to_owned(),
+            to: "drained".to_owned(),
+            cause: "nothing in flight".to_owned(),
+            by: by.clone(),
+        });
+        drop(past);
+        backend.close_idle();
+        backend.rev.store(self.state.next_rev(), std::sync::atomic::Ordering::Relaxed);
+        let event = NewEvent::new(Severity::Info, "admin", &backend.id, "nothing in flight");
+        self.state.events.push(event.change("draining", "drained").ordered(by, None));
+    }
+
+    fn tell_damage(&self, damage: &Damage) {
+        if damage.lines > 0 {
+            let kept =
+                damage.kept_as.as_deref().map_or_else(String::new, |p| format!("; kept as {}", p.display()));
+            let cause = format!("{} damaged lines of the journal were left out{kept}", damage.lines);
+            self.state.events.push(NewEvent::new(Severity::Warning, "journal", "ayad", cause));
+        }
+    }
+
+    fn find_backend(&self, id: &str) -> Result<Arc<Backend>, ApiError> {
+        let snapshot = self.state.snapshot.load();
+        snapshot.backend_by_id(id).cloned().ok_or_else(|| {
+            let hint = suggest(id, snapshot.backends().map(|b| b.id.as_str()));
+            ApiError::new(ErrorCode::NotFound, format!("no backend \"{id}\""), hint)
+        })
+    }
+
+    fn find_pool(&self, name: &str) -> Result<Arc<Pool>, ApiError> {
+        let snapshot = self.state.snapshot.load();
+        snapshot.pool(name).cloned().ok_or_else(|| {
+            let hint = suggest(name, snapshot.pools.iter().map(|p| p.name.as_str()));
+            ApiError::new(ErrorCode::NotFound, format!("no pool \"{name}\""), hint)
+        })
+    }
+
+    fn config_file(&self) -> Option<&Path> {
+        match &self.source {
+            Origin::File(path) => Some(path),
+            Origin::Flags { .. } => None,
+        }
+    }
+}
+
+/// Names the nearest of `names`, or all of them when they are few.
+fn suggest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> String {
+    const FEW: usize = 12;
+    let names: Vec<&str> = names.collect();
+    let nearest =
+        names.iter().map(|n| (strsim::jaro_winkler(wanted, n), n)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match nearest {
+        Some((likeness, name)) if likeness > 0.8 => format!("did you mean \"{name}\"?"),
+        Some(_) if names.len() <= FEW => format!("there are: {}", names.join(", ")),
+        Some(_) => format!("there are {} of them; list them with `ayactl get`", names.len()),
+        None => "there is none".to_owned(),
+    }
+}

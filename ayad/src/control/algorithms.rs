@@ -1,0 +1,18 @@
+//! `GET /v1/algorithms`.
+
+use aya_api::error::ApiError;
+use aya_api::view::AlgorithmInfo;
+use aya_core::pick::PICKERS;
+
+use super::server::Reply;
+
+/// Answers with the table of algorithms.
+pub(super) fn handle() -> Result<Reply, ApiError> {
+    let all = PICKERS.iter().map(|picker| AlgorithmInfo {
+        name: picker.name.to_owned(),
+        summary: picker.summary.to_owned(),
+        when: picker.when.to_owned(),
+        share: picker.share.as_str().to_owned(),
+    });
+    Reply::json(&all.collect::<Vec<_>>(), None)
+}

@@ -1,0 +1,258 @@
+//! From a configuration to the next snapshot: what did not change stays the very same objects.
+//!
+//! Everything that can fail (binding, opening the log) happens in [`prepare`], before anything changes.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aya_core::pick::PickerSpec;
+
+use crate::clock;
+use crate::config::{self, Config};
+use crate::log::{AccessLog, OpenedLog};
+use crate::sockets::{self, BindError};
+use crate::state::{Backend, Listener, ListenerCell, Pool, Route, Snapshot, is_same_pool};
+
+/// What a new configuration meets.
+pub struct Before<'b> {
+    /// The snapshot in force; absent at the start.
+    pub snapshot: Option<&'b Snapshot>,
+    /// Worker threads.
+    pub workers: usize,
+    /// The algorithm an operator ordered for a pool, while that order is in force.
+    pub ordered: &'b dyn Fn(&str) -> Option<&'static PickerSpec>,
+    /// Revisions for new objects.
+    pub next_rev: &'b dyn Fn() -> u64,
+}
+
+/// A snapshot that only has to be stored, and what goes with it.
+pub struct Prepared {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// New sockets, each with its cell and worker.
+    pub sockets: Vec<(Arc<ListenerCell>, usize, TcpListener)>,
+    /// Listeners that are gone.
+    pub removed: Vec<Arc<ListenerCell>>,
+    /// Backends that are gone; they finish what they have.
+    pub left: Vec<Arc<Backend>>,
+    /// The access log, opened.
+    pub log: OpenedLog,
+    /// Settings that only a restart changes.
+    pub warnings: Vec<String>,
+    /// What changed, in words; empty when nothing did.
+    pub summary: Vec<String>,
+}
+
+/// Why a valid configuration cannot be applied.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// A listener cannot be bound.
+    #[error("listener \"{name}\" ({origin}): {error}")]
+    Bind {
+        /// Its name.
+        name: String,
+        /// Where it is defined.
+        origin: String,
+        /// Why.
+        error: BindError,
+    },
+    /// The access log cannot be opened.
+    #[error("{0}")]
+    Log(String),
+}
+
+impl ApplyError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Bind { error, .. } => error.hint(),
+            Self::Log(_) => "check the folder and its owner, or set access_log = \"off\"".into(),
+        }
+    }
+}
+
+/// Prepares the snapshot of `config`.
+pub fn prepare(config: Config, before: &Before<'_>) -> Result<Prepared, ApplyError> {
+    let log = AccessLog::open(&config.daemon.access_log).map_err(ApplyError::Log)?;
+    let mut sockets = Vec::new();
+    let mut summary = Vec::new();
+    let listeners = listeners(&config, before, &mut sockets, &mut summary)?;
+    let pools = pools(&config, before, &mut summary);
+    let routes = routes(&config, before, &mut summary);
+    let (removed, left) = gone(before, &listeners, &pools, &mut summary);
+    let warnings = before.snapshot.map(|s| needs_restart(&s.daemon, &config.daemon)).unwrap_or_default();
+    let snapshot = Snapshot {
+        file: config.file,
+        daemon: config.daemon,
+        generation: before.snapshot.map_or(1, |s| s.generation + 1),
+        loaded_ms: clock::wall_ms(),
+        listeners,
+        pools,
+        routes,
+        router: Arc::new(config.router),
+    };
+    Ok(Prepared { snapshot, sockets, removed, left, log, warnings, summary })
+}
+
+fn listeners(
+    config: &Config,
+    before: &Before<'_>,
+    sockets: &mut Vec<(Arc<ListenerCell>, usize, TcpListener)>,
+    summary: &mut Vec<String>,
+) -> Result<Vec<Arc<Listener>>, ApplyError> {
+    let old: HashMap<&str, &Arc<Listener>> =
+        before.snapshot.iter().flat_map(|s| &s.listeners).map(|l| (l.conf.name.as_str(), l)).collect();
+    let mut all = Vec::new();
+    for (index, conf) in (0..).zip(&config.listeners) {
+        let known = old.get(conf.name.as_str());
+        if let Some(same) = known.filter(|l| l.conf == *conf && l.index == index) {
+            all.push(Arc::clone(same));
+            continue;
+        }
+        let cell = match known.filter(|l| l.conf.bind == conf.bind) {
+            Some(moved) => Arc::clone(&moved.cell),
+            None => bind(conf, before, sockets)?,
+        };
+        if known.is_none_or(|l| l.conf != *conf) {
+            summary.push(format!("listener {} {}", conf.name, changed_or_added(known.is_some())));
+        }
+        all.push(Arc::new(Listener { conf: conf.clone(), index, cell, rev: (before.next_rev)() }));
+    }
+    Ok(all)
+}
+
+fn bind(
+    conf: &config::Listener,
+    before: &Before<'_>,
+    sockets: &mut Vec<(Arc<ListenerCell>, usize, TcpListener)>,
+) -> Result<Arc<ListenerCell>, ApplyError> {
+    let ours = |address| {
+        let listeners = before.snapshot.iter().flat_map(|s| &s.listeners);
+        listeners.flat_map(|l| &l.cell.bound).any(|bound| bound == address)
+    };
+    let mut bound = Vec::new();
+    let mut made = Vec::new();
+    for address in &conf.bind {
+        let of_workers = sockets::bind(*address, before.workers, ours(address)).map_err(|error| {
+            ApplyError::Bind { name: conf.name.clone(), origin: conf.origin.0.clone(), error }
+        })?;
+        bound.push(of_workers[0].local_addr().unwrap_or(*address));
+        made.extend(of_workers.into_iter().enumerate());
+    }
+    let cell = Arc::new(ListenerCell::new(&conf.name, bound));
+    sockets.extend(made.into_iter().map(|(worker, socket)| (Arc::clone(&cell), worker, socket)));
+    Ok(cell)
+}
+
+fn pools(config: &Config, before: &Before<'_>, summary: &mut Vec<String>) -> Vec<Arc<Pool>> {
+    let build = |conf: &config::Pool| {
+        let old = before.snapshot.and_then(|s| s.pool(&conf.name));
+        let algorithm = (before.ordered)(&conf.name).unwrap_or(conf.algorithm);
+        if let Some(same) = old.filter(|p| is_same_pool(&p.conf, conf) && p.algorithm.name == algorithm.name)
+        {
+            return Arc::clone(same);
+        }
+        summary.push(format!("pool {} {}", conf.name, changed_or_added(old.is_some())));
+        let old = old.map(|p| &**p);
+        Arc::new(Pool::build(conf.clone(), algorithm, old, before.workers, before.next_rev))
+    };
+    config.pools.iter().map(build).collect()
+}
+
+fn routes(config: &Config, before: &Before<'_>, summary: &mut Vec<String>) -> Vec<Arc<Route>> {
+    let old: HashMap<&str, &Arc<Route>> =
+        before.snapshot.iter().flat_map(|s| &s.routes).map(|r| (r.conf.name.as_str(), r)).collect();
+    let pool_of = |route: &Route| before.snapshot.map(|s| s.pools[route.conf.pool].name.as_str());
+    let build = |conf: &config::Route| {
+        let known = old.get(conf.name.as_str());
+        let is_same = known.is_some_and(|r| {
+            r.conf.matches == conf.matches
+                && r.conf.listeners == conf.listeners
+                && pool_of(r) == Some(config.pools[conf.pool].name.as_str())
+        });
+        if !is_same {
+            summary.push(format!("route {} {}", conf.name, changed_or_added(known.is_some())));
+        }
+        Arc::new(Route {
+            conf: conf.clone(),
+            requests: known.map_or_else(|| Arc::new(AtomicU64::new(0)), |r| Arc::clone(&r.requests)),
+            rev: known.filter(|_| is_same).map_or_else(before.next_rev, |r| r.rev),
+        })
+    };
+    let routes = config.routes.iter().map(build).collect();
+    let gone = old.keys().filter(|name| !config.routes.iter().any(|r| r.name == **name));
+    let mut gone: Vec<String> = gone.map(|name| format!("route {name} removed")).collect();
+    gone.sort();
+    summary.extend(gone);
+    routes
+}
+
+type Gone = (Vec<Arc<ListenerCell>>, Vec<Arc<Backend>>);
+
+fn gone(
+    before: &Before<'_>,
+    listeners: &[Arc<Listener>],
+    pools: &[Arc<Pool>],
+    summary: &mut Vec<String>,
+) -> Gone {
+    let Some(old) = before.snapshot else { return Gone::default() };
+    let kept = |cell: &Arc<ListenerCell>| listeners.iter().any(|l| Arc::ptr_eq(&l.cell, cell));
+    let removed: Vec<_> = old.listeners.iter().map(|l| &l.cell).filter(|c| !kept(c)).cloned().collect();
+    for cell in &removed {
+        if !listeners.iter().any(|l| l.conf.name == cell.name) {
+            summary.push(format!("listener {} removed", cell.name));
+        }
+    }
+    let stays =
+        |backend: &Arc<Backend>| pools.iter().flat_map(|p| &p.backends).any(|b| Arc::ptr_eq(b, backend));
+    let left = old.backends().filter(|b| !stays(b)).cloned().collect();
+    for pool in &old.pools {
+        if !pools.iter().any(|p| p.name == pool.name) {
+            summary.push(format!("pool {} removed", pool.name));
+        }
+    }
+    (removed, left)
+}
+
+fn changed_or_added(known: bool) -> &'static str {
+    if known { "changed" } else { "added" }
+}
+
+fn needs_restart(old: &config::Daemon, new: &config::Daemon) -> Vec<String> {
+    let keys = [
+        ("control", old.control != new.control),
+        ("state_dir", old.state_dir != new.state_dir),
+        ("workers", old.workers != new.workers),
+        ("admin_listen", old.admin_listen != new.admin_listen),
+    ];
+    keys.into_iter()
+        .filter(|(_, changed)| *changed)
+        .map(|(key, _)| format!("daemon.{key} takes effect with the next start of ayad"))
+        .collect()
+}
+
+/// Brings the cells of backends that go on in line with their new configuration.
+pub fn refresh_backends(
+    snapshot: &Snapshot,
+    has_weight_order: &dyn Fn(&str) -> bool,
+    next_rev: &dyn Fn() -> u64,
+) {
+    for pool in &snapshot.pools {
+        for (backend, conf) in pool.backends.iter().zip(&pool.conf.backends) {
+            backend.load.breaker().configure(pool.conf.breaker.as_ref());
+            let mut past = backend.past();
+            if past.configured_weight != conf.weight || past.zone != conf.zone || past.tags != conf.tags {
+                backend.rev.store(next_rev(), Ordering::Relaxed);
+            }
+            past.configured_weight = conf.weight;
+            past.zone.clone_from(&conf.zone);
+            past.tags.clone_from(&conf.tags);
+            past.origin.clone_from(&conf.origin.0);
+            if !has_weight_order(&backend.id) {
+                backend.load.set_weight(conf.weight);
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! `GET /metrics`.
+
+use std::sync::atomic::Ordering;
+
+use aya_api::error::{ApiError, ErrorCode};
+use aya_api::view::BackendView;
+use aya_core::histogram::bounds;
+use aya_core::reason::Reason;
+
+use super::Control;
+use super::server::Reply;
+use crate::metrics::{Labels, Picture, Value, distribution, names};
+
+/// Content type of the format.
+const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Answers with everything for Prometheus.
+pub(super) fn handle(control: &Control) -> Result<Reply, ApiError> {
+    let mut picture = Picture::default();
+    process(control, &mut picture);
+    requests(control, &mut picture);
+    listeners(control, &mut picture);
+    backends(control, &mut picture);
+    picture.text().map(|text| Reply::Text(TEXT, text)).map_err(|_| {
+        ApiError::new(ErrorCode::Internal, "the metrics could not be written", "report this defect")
+    })
+}
+
+fn process(control: &Control, picture: &mut Picture) {
+    let daemon = control.daemon_view();
+    let level = |value: f64| Value::Level(value);
+    picture.add(names::BUILD, vec![("version", daemon.version)], level(1.0));
+    picture.add(names::START_TIME, vec![], level(daemon.started_ms as f64 / 1e3));
+    picture.add(names::GENERATION, vec![], level(daemon.generation as f64));
+    let failed = f64::from(u8::from(daemon.last_reload_error.is_some()));
+    picture.add(names::RELOAD_FAILED, vec![], level(failed));
+    if let Some(bytes) = daemon.resident_bytes {
+        picture.add(names::RESIDENT, vec![], level(bytes as f64));
+    }
+    picture.add(names::LOG_DROPPED, vec![], Value::Count(control.state.access_log.dropped()));
+    picture.add(names::EVENTS, vec![], Value::Count(control.state.events.newest()));
+    for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(daemon.responses) {
+        picture.add(names::RESPONSES, vec![("class", class.to_owned())], Value::Count(count));
+    }
+}
+
+fn requests(control: &Control, picture: &mut Picture) {
+    let counters = &control.state.counters;
+    for reason in Reason::ALL {
+        let count = counters.iter().map(|w| w.reason(*reason)).sum();
+        picture.add(names::REASONS, vec![("reason", reason.as_str().to_owned())], Value::Count(count));
+    }
+    let (received, sent) = counters.iter().map(|w| w.bytes()).fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    for (direction, bytes) in [("received", received), ("sent", sent)] {
+        picture.add(names::BODY_BYTES, vec![("direction", direction.to_owned())], Value::Count(bytes));
+    }
+    for route in &control.state.snapshot.load().routes {
+        let count = route.requests.load(Ordering::Relaxed);
+        picture.add(names::ROUTE_REQUESTS, vec![("route", route.conf.name.clone())], Value::Count(count));
+    }
+}
+
+fn listeners(control: &Control, picture: &mut Picture) {
+    for listener in &control.state.snapshot.load().listeners {
+        let labels: Labels = vec![("listener", listener.conf.name.clone())];
+        let cell = &listener.cell;
+        let open = cell.connections.load(Ordering::Relaxed);
+        picture.add(names::CONNECTIONS, labels.clone(), Value::Level(open as f64));
+        let accepted = Value::Count(cell.accepted.load(Ordering::Relaxed));
+        picture.add(names::ACCEPTED, labels.clone(), accepted);
+        picture.add(names::TURNED_AWAY, labels, Value::Count(cell.refused.load(Ordering::Relaxed)));
+    }
+}
+
+fn backends(control: &Control, picture: &mut Picture) {
+    let snapshot = control.state.snapshot.load_full();
+    for (pool, view) in snapshot.pools.iter().zip(control.pool_views(&snapshot)) {
+        for (backend, view) in pool.backends.iter().zip(view.backends) {
+            let labels: Labels = vec![("pool", view.pool.clone()), ("backend", view.name.clone())];
+            let mut level = |metric, value: f64| picture.add(metric, labels.clone(), Value::Level(value));
+            level(names::BACKEND_IN_FLIGHT, view.traffic.in_flight as f64);
+            level(names::BACKEND_IDLE, view.idle_connections as f64);
+            level(names::BACKEND_WEIGHT, f64::from(view.weight));
+            level(names::BACKEND_ELIGIBLE, f64::from(u8::from(view.eligible)));
+            let mut count = |metric, value| picture.add(metric, labels.clone(), Value::Count(value));
+            count(names::BACKEND_REQUESTS, view.traffic.requests);
+            count(names::BACKEND_FAILURES, view.traffic.failures);
+            axes(&view, &labels, picture);
+            if let Some((all, sum_us)) = control.sampler.since_start(backend) {
+                let latencies = all.iter().map(|(index, count)| {
+                    let (from, to) = bounds(index);
+                    (from, to, count)
+                });
+                picture.add(names::BACKEND_LATENCY, labels, distribution(latencies, sum_us));
+            }
+        }
+    }
+}
+
+fn axes(view: &BackendView, labels: &Labels, picture: &mut Picture) {
+    use aya_api::axis::{Admin, Breaker, Health};
+    let admin = Admin::ALL.iter().map(|s| (names::BACKEND_ADMIN, s.as_str(), *s == view.admin.state));
+    let health = Health::ALL.iter().map(|s| (names::BACKEND_HEALTH, s.as_str(), *s == view.health.state));
+    let breaker = Breaker::ALL.iter().map(|s| (names::BACKEND_BREAKER, s.as_str(), *s == view.breaker.state));
+    for (metric, state, holds) in admin.chain(health).chain(breaker) {
+        let mut labels = labels.clone();
+        labels.push(("state", state.to_owned()));
+        picture.add(metric, labels, Value::Level(f64::from(u8::from(holds))));
+    }
+}

@@ -1,0 +1,507 @@
+//! Orders of operators: admin state, weight, algorithm. One way for all of them: plan, write down, apply.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use aya_api::SCHEMA_VERSION;
+use aya_api::axis::{Admin as AdminWord, StickyDrain};
+use aya_api::change::{Change, ChangeOptions, Operation};
+use aya_api::command::weight::MAX_WEIGHT;
+use aya_api::error::{ApiError, ErrorCode};
+use aya_api::event::Severity;
+use aya_core::axis::Admin;
+use aya_core::pick::{self, PICKERS, PickerSpec};
+use aya_core::time::Tick;
+
+use super::Control;
+use super::journal::Record;
+use super::peer::Actor;
+use crate::clock;
+use crate::state::{AdminOrder, Backend, NewEvent, PastEntry, Pool};
+
+/// Longest lease.
+const LONGEST_LEASE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Longest reason, in bytes.
+const LONGEST_REASON: usize = 500;
+
+/// What is ordered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Admin state of a backend.
+    Admin {
+        /// `pool/backend`.
+        id: String,
+        /// The state.
+        state: AdminWord,
+        /// What happens to bound clients while draining.
+        sticky: Option<StickyDrain>,
+    },
+    /// Weight of a backend.
+    Weight {
+        /// `pool/backend`.
+        id: String,
+        /// The weight.
+        weight: u32,
+    },
+    /// Algorithm of a pool.
+    Algorithm {
+        /// The pool.
+        pool: String,
+        /// Its name in the table.
+        name: String,
+    },
+}
+
+/// An order with a time limit.
+#[derive(Debug)]
+pub(super) struct Lease {
+    subject: String,
+    field: &'static str,
+    back: Order,
+    until: Tick,
+}
+
+/// What an order would do.
+struct Plan {
+    target: Target,
+    field: &'static str,
+    before: String,
+    after: String,
+    configured: String,
+    rev: u64,
+    undo: String,
+    back: Order,
+    warnings: Vec<String>,
+}
+
+enum Target {
+    Backend(Arc<Backend>),
+    Pool(Arc<Pool>),
+}
+
+impl Order {
+    /// Field and subject as the journal names them.
+    pub fn key(&self) -> (&'static str, &str) {
+        match self {
+            Self::Admin { id, .. } => ("admin", id),
+            Self::Weight { id, .. } => ("weight", id),
+            Self::Algorithm { pool, .. } => ("algorithm", pool),
+        }
+    }
+
+    /// The order that a record of the journal stands for; `None` for fields of newer versions.
+    pub fn of(record: &Record) -> Option<Self> {
+        let Operation { subject, field, after, .. } = &record.operation;
+        match field.as_str() {
+            "admin" => {
+                let state = after.parse().ok()?;
+                let state = if state == AdminWord::Drained { AdminWord::Draining } else { state };
+                Some(Self::Admin { id: subject.clone(), state, sticky: record.sticky })
+            }
+            "weight" => Some(Self::Weight { id: subject.clone(), weight: after.parse().ok()? }),
+            "algorithm" => Some(Self::Algorithm { pool: subject.clone(), name: after.clone() }),
+            _ => None,
+        }
+    }
+}
+
+impl Control {
+    /// Carries out an order, or says why not.
+    pub fn order(&mut self, order: &Order, by: &Actor, options: &ChangeOptions) -> Result<Change, ApiError> {
+        let plan = self.plan(order)?;
+        check_options(options, &plan, || self.who_changed(&plan))?;
+        let leased = self.leases.iter().any(|l| l.subject == plan.subject() && l.field == plan.field);
+        let changed = plan.before != plan.after || options.for_ms.is_some() || leased;
+        let until_ms = options.for_ms.filter(|_| changed).map(|ms| clock::wall_ms().saturating_add(ms));
+        let mut change = Change {
+            schema_version: SCHEMA_VERSION,
+            op: None,
+            changed,
+            dry_run: options.dry_run,
+            subject: plan.subject().to_owned(),
+            field: plan.field.to_owned(),
+            before: plan.before.clone(),
+            after: plan.after.clone(),
+            undo: changed.then(|| plan.undo.clone()),
+            until_ms,
+            rev: plan.rev,
+            warnings: plan.warnings.clone(),
+        };
+        if !changed || options.dry_run {
+            return Ok(change);
+        }
+        let record = self.record(&plan, order, by, options, until_ms);
+        self.journal.append(record.clone()).map_err(|error| {
+            let message = format!("the journal cannot be written: {error}; nothing was changed");
+            ApiError::new(
+                ErrorCode::Unavailable,
+                message,
+                "make room on the disk, or check the owner of state_dir",
+            )
+        })?;
+        change.rev = self.apply(order, &record, false);
+        self.lease(&plan, options.for_ms);
+        change.op = Some(record.operation.op);
+        Ok(change)
+    }
+
+    fn plan(&self, order: &Order) -> Result<Plan, ApiError> {
+        match order {
+            Order::Admin { id, state, .. } => self.plan_admin(id, *state),
+            Order::Weight { id, weight } => self.plan_weight(id, *weight),
+            Order::Algorithm { pool, name } => self.plan_algorithm(pool, name),
+        }
+    }
+
+    fn plan_admin(&self, id: &str, state: AdminWord) -> Result<Plan, ApiError> {
+        let backend = self.find_backend(id)?;
+        if state == AdminWord::Drained {
+            let hint = "order `draining`; it becomes `drained` when nothing is in flight";
+            return Err(ApiError::new(ErrorCode::BadValue, "\"drained\" cannot be ordered", hint));
+        }
+        let now = backend.load.admin();
+        let before = now.as_str().to_owned();
+        let already = now == Admin::Drained && state == AdminWord::Draining;
+        let after = if already { before.clone() } else { state.as_str().to_owned() };
+        let back = match now {
+            Admin::Ready => AdminWord::Ready,
+            Admin::Draining | Admin::Drained => AdminWord::Draining,
+            Admin::Maint => AdminWord::Maint,
+        };
+        let verb = if back == AdminWord::Draining { "drain" } else { back.as_str() };
+        let sticky = backend.past().admin.sticky;
+        Ok(Plan {
+            field: "admin",
+            configured: AdminWord::Ready.as_str().to_owned(),
+            rev: backend.rev.load(Ordering::Relaxed),
+            undo: format!("ayactl {verb} {id}"),
+            back: Order::Admin { id: id.to_owned(), state: back, sticky },
+            warnings: self.warn_admin(&backend, state),
+            target: Target::Backend(backend),
+            before,
+            after,
+        })
+    }
+
+    fn plan_weight(&self, id: &str, weight: u32) -> Result<Plan, ApiError> {
+        let backend = self.find_backend(id)?;
+        if weight > MAX_WEIGHT {
+            let message = format!("weight {weight} is over {MAX_WEIGHT}");
+            let hint = "weights are relative: only their ratio counts";
+            return Err(ApiError::new(ErrorCode::BadValue, message, hint));
+        }
+        let before = backend.load.weight();
+        let configured = backend.past().configured_weight.to_string();
+        Ok(Plan {
+            field: "weight",
+            before: before.to_string(),
+            after: weight.to_string(),
+            configured,
+            rev: backend.rev.load(Ordering::Relaxed),
+            undo: format!("ayactl weight set {id}={before}"),
+            back: Order::Weight { id: id.to_owned(), weight: before },
+            warnings: self.warn_weight(&backend, weight),
+            target: Target::Backend(backend),
+        })
+    }
+
+    fn plan_algorithm(&self, name: &str, algorithm: &str) -> Result<Plan, ApiError> {
+        let pool = self.find_pool(name)?;
+        if pick::find(algorithm).is_none() {
+            let names = PICKERS.iter().map(|p| p.name);
+            let message = format!("\"{algorithm}\" is no algorithm");
+            return Err(ApiError::new(ErrorCode::BadValue, message, super::suggest(algorithm, names)));
+        }
+        let before = pool.algorithm.name.to_owned();
+        Ok(Plan {
+            field: "algorithm",
+            after: algorithm.to_owned(),
+            configured: pool.conf.algorithm.name.to_owned(),
+            rev: pool.rev,
+            undo: format!("ayactl algorithm set {name} {before}"),
+            back: Order::Algorithm { pool: name.to_owned(), name: before.clone() },
+            warnings: Vec::new(),
+            target: Target::Pool(pool),
+            before,
+        })
+    }
+
+    fn warn_admin(&self, backend: &Arc<Backend>, state: AdminWord) -> Vec<String> {
+        let now = clock::now();
+        let snapshot = self.state.snapshot.load();
+        let others = snapshot.pool(&backend.pool).into_iter().flat_map(|p| &p.backends);
+        let others = others.filter(|b| !Arc::ptr_eq(b, backend) && b.load.eligible(now)).count();
+        if state == AdminWord::Ready || others > 0 {
+            return Vec::new();
+        }
+        vec![format!(
+            "no other backend of pool {} is eligible: its requests will get 503 no-backend",
+            backend.pool
+        )]
+    }
+
+    fn warn_weight(&self, backend: &Arc<Backend>, weight: u32) -> Vec<String> {
+        let snapshot = self.state.snapshot.load();
+        let Some(pool) = snapshot.pool(&backend.pool) else { return Vec::new() };
+        let mut warnings = Vec::new();
+        if pool.algorithm.share != pick::Share::Weight {
+            warnings.push(format!("{} does not follow weights", pool.algorithm.name));
+        }
+        let others = pool.backends.iter().filter(|b| !Arc::ptr_eq(b, backend));
+        if weight == 0 && others.map(|b| b.load.weight()).sum::<u32>() == 0 {
+            warnings.push(format!(
+                "every weight of pool {} is 0: its requests will get 503 no-backend",
+                pool.name
+            ));
+        }
+        warnings
+    }
+
+    fn record(
+        &self,
+        plan: &Plan,
+        order: &Order,
+        by: &Actor,
+        options: &ChangeOptions,
+        until_ms: Option<u64>,
+    ) -> Record {
+        let sticky = match order {
+            Order::Admin { state: AdminWord::Draining, sticky, .. } => sticky.or(Some(StickyDrain::Honour)),
+            Order::Admin { .. } | Order::Weight { .. } | Order::Algorithm { .. } => None,
+        };
+        Record {
+            operation: Operation {
+                op: self.journal.next_op(),
+                at_ms: clock::wall_ms(),
+                by: by.name.clone(),
+                reason: options.reason.clone(),
+                subject: plan.subject().to_owned(),
+                field: plan.field.to_owned(),
+                before: plan.before.clone(),
+                after: plan.after.clone(),
+                until_ms,
+            },
+            sticky,
+            clears: plan.after == plan.configured && until_ms.is_none(),
+        }
+    }
+
+    /// Makes an order hold, and returns the new revision of its subject.
+    fn apply(&mut self, order: &Order, record: &Record, restored: bool) -> u64 {
+        let operation = &record.operation;
+        let cause = operation.reason.clone().unwrap_or_else(|| {
+            if restored { "restored from the journal".to_owned() } else { "ordered".to_owned() }
+        });
+        let event = NewEvent::new(Severity::Info, order.key().0, order.key().1, cause.clone())
+            .change(operation.before.as_str(), operation.after.as_str())
+            .ordered(Some(operation.by.clone()), Some(operation.op.clone()));
+        let rev = match order {
+            Order::Admin { id, state, .. } => self.apply_admin(id, *state, record, restored),
+            Order::Weight { id, weight } => self.apply_weight(id, *weight, record, restored),
+            Order::Algorithm { pool, name } => self.apply_algorithm(pool, name, record, restored),
+        };
+        if let Ok(backend) = self.find_backend(order.key().1) {
+            backend.past().remember(PastEntry {
+                at_ms: clock::wall_ms(),
+                axis: order.key().0,
+                from: operation.before.clone(),
+                to: operation.after.clone(),
+                cause,
+                by: Some(operation.by.clone()),
+            });
+        }
+        self.state.events.push(event);
+        rev
+    }
+
+    fn apply_admin(&self, id: &str, state: AdminWord, record: &Record, restored: bool) -> u64 {
+        let Ok(backend) = self.find_backend(id) else { return 0 };
+        let is_sticky = self.find_pool(&backend.pool).is_ok_and(|p| p.conf.sticky.is_some());
+        let honour = is_sticky && record.sticky != Some(StickyDrain::Move);
+        let rev = self.state.next_rev();
+        let admin = match state {
+            AdminWord::Ready => Admin::Ready,
+            AdminWord::Draining | AdminWord::Drained => Admin::Draining,
+            AdminWord::Maint => Admin::Maint,
+        };
+        backend.past().admin = AdminOrder {
+            since_ms: record.operation.at_ms,
+            by: Some(record.operation.by.clone()),
+            reason: record.operation.reason.clone(),
+            until_ms: record.operation.until_ms,
+            restored,
+            sticky: record.sticky.filter(|_| is_sticky),
+        };
+        // Bound clients may come from now on; the quiet time begins here.
+        backend.bound_request(clock::now());
+        backend.load.set_admin(admin, admin == Admin::Draining && honour);
+        if admin != Admin::Ready {
+            backend.close_idle();
+        }
+        backend.rev.store(rev, Ordering::Relaxed);
+        rev
+    }
+
+    fn apply_weight(&self, id: &str, weight: u32, record: &Record, restored: bool) -> u64 {
+        let Ok(backend) = self.find_backend(id) else { return 0 };
+        let rev = self.state.next_rev();
+        let mut past = backend.past();
+        past.weight_until_ms = record.operation.until_ms;
+        past.weight_restored = restored;
+        drop(past);
+        backend.load.set_weight(weight);
+        backend.rev.store(rev, Ordering::Relaxed);
+        rev
+    }
+
+    fn apply_algorithm(&mut self, name: &str, algorithm: &str, record: &Record, restored: bool) -> u64 {
+        let Some(spec) = pick::find(algorithm) else { return 0 };
+        let rev = self.state.next_rev();
+        let before = self.state.snapshot.load_full();
+        let mut snapshot = (*before).clone();
+        for pool in snapshot.pools.iter_mut().filter(|p| p.name == name) {
+            *pool = Arc::new(pool.with_algorithm(spec, rev));
+        }
+        self.state.snapshot.store(Arc::new(snapshot));
+        let note = super::AlgorithmOrder { until_ms: record.operation.until_ms, restored };
+        self.algorithm_orders.insert(name.to_owned(), note);
+        rev
+    }
+
+    /// Orders in force at the last stop are in force again.
+    pub fn restore(&mut self) {
+        let now = clock::wall_ms();
+        for record in self.journal.in_force() {
+            let Some(order) = Order::of(&record).filter(|_| !record.clears) else { continue };
+            if record.operation.until_ms.is_some_and(|until| until <= now) {
+                self.end_missed_lease(&record);
+                continue;
+            }
+            if self.plan(&order).is_err() {
+                continue;
+            }
+            if let (Some(until), Some(back)) = (record.operation.until_ms, back_of(&record)) {
+                let until = clock::now().after(Duration::from_millis(until - now));
+                let (field, subject) = order.key();
+                self.leases.push(Lease { subject: subject.to_owned(), field, back, until });
+            }
+            self.apply(&order, &record, true);
+        }
+    }
+
+    /// Orders for backends that came with a reload, or came back, hold for them too.
+    pub fn restore_missing(&mut self) {
+        let snapshot = self.state.snapshot.load_full();
+        let is_fresh = |b: &&Arc<Backend>| b.past().history.is_empty();
+        let fresh: HashSet<&str> = snapshot.backends().filter(is_fresh).map(|b| b.id.as_str()).collect();
+        for record in self.journal.in_force() {
+            let Some(order) = Order::of(&record).filter(|_| !record.clears) else { continue };
+            let id = match &order {
+                Order::Admin { id, .. } | Order::Weight { id, .. } => id,
+                // The snapshot was already built with it.
+                Order::Algorithm { .. } => continue,
+            };
+            let is_over = record.operation.until_ms.is_some_and(|until| until <= clock::wall_ms());
+            if fresh.contains(id.as_str()) && !is_over {
+                self.apply(&order, &record, true);
+            }
+        }
+    }
+
+    /// A lease that ran out while the daemon was down has reverted; that is written down, and what it went
+    /// back to holds.
+    fn end_missed_lease(&mut self, record: &Record) {
+        let Some(back) = back_of(record) else { return };
+        let by = Actor::daemon("lease ended while the daemon was down");
+        match self.plan(&back).map(|plan| self.record(&plan, &back, &by, &ChangeOptions::default(), None)) {
+            Ok(written) => {
+                if let Err(error) = self.journal.append(written.clone()) {
+                    tracing::error!(%error, "cannot write the end of a lease to the journal");
+                }
+                if !written.clears {
+                    self.apply(&back, &written, true);
+                }
+            }
+            Err(error) => tracing::info!(%error, "a lease ended for something that is gone"),
+        }
+    }
+
+    /// Reverts orders whose time is over.
+    pub fn end_leases(&mut self, now: Tick) {
+        let (over, going) = std::mem::take(&mut self.leases).into_iter().partition(|l| now >= l.until);
+        self.leases = going;
+        let over: Vec<Lease> = over;
+        for lease in over {
+            let by = Actor::daemon("lease ended");
+            if let Err(error) = self.order(&lease.back, &by, &ChangeOptions::default()) {
+                let cause = format!("the lease ended but could not be reverted: {error}");
+                self.state.events.push(NewEvent::new(Severity::Error, lease.field, lease.subject, cause));
+            }
+        }
+    }
+
+    fn lease(&mut self, plan: &Plan, for_ms: Option<u64>) {
+        let subject = plan.subject().to_owned();
+        let earlier = self.leases.iter().position(|l| l.subject == subject && l.field == plan.field);
+        // A lease on top of a lease goes back to what was before both.
+        let back = earlier.map_or_else(|| plan.back.clone(), |i| self.leases.swap_remove(i).back);
+        if let Some(ms) = for_ms {
+            let until = clock::now().after(Duration::from_millis(ms));
+            self.leases.push(Lease { subject, field: plan.field, back, until });
+        }
+    }
+
+    /// The algorithm ordered for `pool`, while the order is in force.
+    pub fn ordered_algorithm(&self, pool: &str) -> Option<&'static PickerSpec> {
+        let record = self.journal.newest(pool, "algorithm").filter(|r| !r.clears)?;
+        pick::find(&record.operation.after)
+    }
+
+    /// True while an operator's weight holds for the backend.
+    pub fn has_weight_order(&self, id: &str) -> bool {
+        self.journal.newest(id, "weight").is_some_and(|r| !r.clears)
+    }
+
+    fn who_changed(&self, plan: &Plan) -> String {
+        match self.journal.newest(plan.subject(), plan.field) {
+            Some(Record { operation: o, .. }) => {
+                format!("{} changed {} from {} to {} ({})", o.by, o.field, o.before, o.after, o.op)
+            }
+            None => "the configuration changed it".to_owned(),
+        }
+    }
+}
+
+impl Plan {
+    fn subject(&self) -> &str {
+        match &self.target {
+            Target::Backend(backend) => &backend.id,
+            Target::Pool(pool) => &pool.name,
+        }
+    }
+}
+
+/// The order that puts back what was before a record.
+fn back_of(record: &Record) -> Option<Order> {
+    let mut before = record.clone();
+    before.operation.after.clone_from(&record.operation.before);
+    Order::of(&before)
+}
+
+fn check_options(options: &ChangeOptions, plan: &Plan, who: impl Fn() -> String) -> Result<(), ApiError> {
+    if options.if_rev.is_some_and(|rev| rev != plan.rev) {
+        let message = format!("{} is at revision {} now: {}", plan.subject(), plan.rev, who());
+        return Err(ApiError::new(ErrorCode::Conflict, message, "look at it again, then repeat the change"));
+    }
+    if options.for_ms.is_some_and(|ms| ms == 0 || u128::from(ms) > LONGEST_LEASE.as_millis()) {
+        let message = format!("a lease of {} ms is not possible", options.for_ms.unwrap_or_default());
+        return Err(ApiError::new(ErrorCode::BadValue, message, "leases last from 1 ms to 30 days"));
+    }
+    if options.reason.as_ref().is_some_and(|r| r.len() > LONGEST_REASON) {
+        let message = format!("the reason has over {LONGEST_REASON} bytes");
+        return Err(ApiError::new(ErrorCode::BadValue, message, "put the story into a ticket and name that"));
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Figures over time: once a second the cells of all workers are read, and what is new since the last time
+//! is kept for a minute. Requests never compute a rate or a percentile.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use aya_api::view::{Bucket, Latency, SPARK_POINTS, WINDOW_S};
+use aya_core::histogram::{BUCKETS, Counts, bounds, delta};
+
+use crate::state::{Backend, Snapshot};
+
+/// What was new about one backend in one second.
+#[derive(Clone, Debug, Default)]
+struct Second {
+    latencies: Vec<(u16, u32)>,
+    requests: u32,
+    failures: u32,
+}
+
+/// The last minute of one backend, and its totals.
+#[derive(Debug)]
+struct Series {
+    backend: Arc<Backend>,
+    seen: Vec<Vec<u32>>,
+    totals: (u64, u64),
+    seconds: VecDeque<Second>,
+    all: Counts,
+    sum_us: u64,
+}
+
+/// What happened in the last [`WINDOW_S`] seconds.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Window {
+    /// Latencies.
+    pub latencies: Counts,
+    /// Requests.
+    pub requests: u64,
+    /// Failed requests.
+    pub failures: u64,
+    /// Seconds covered, at most [`WINDOW_S`].
+    pub seconds: u64,
+}
+
+/// The last minute of every backend.
+#[derive(Debug, Default)]
+pub(super) struct Sampler {
+    series: HashMap<usize, Series>,
+}
+
+fn key(backend: &Arc<Backend>) -> usize {
+    Arc::as_ptr(backend) as usize
+}
+
+impl Sampler {
+    /// Reads all cells. To be called once a second.
+    pub(super) fn sample(&mut self, snapshot: &Snapshot) {
+        let live: HashMap<usize, &Arc<Backend>> = snapshot.backends().map(|b| (key(b), b)).collect();
+        self.series.retain(|key, _| live.contains_key(key));
+        for (key, backend) in live {
+            self.series.entry(key).or_insert_with(|| Series::new(backend)).sample();
+        }
+    }
+
+    /// The last seconds of one backend.
+    pub(super) fn window(&self, backend: &Arc<Backend>) -> Window {
+        let mut window = Window::default();
+        if let Some(series) = self.series.get(&key(backend)) {
+            series.add_last(WINDOW_S as usize, &mut window);
+        }
+        window
+    }
+
+    /// Requests a second of one backend, oldest first, always [`SPARK_POINTS`] of them.
+    pub(super) fn spark(&self, backend: &Arc<Backend>) -> Vec<u32> {
+        let mut spark = vec![0; SPARK_POINTS];
+        if let Some(series) = self.series.get(&key(backend)) {
+            for (point, second) in spark.iter_mut().rev().zip(series.seconds.iter().rev()) {
+                *point = second.requests;
+            }
+        }
+        spark
+    }
+
+    /// Latencies of the last minute of one backend, as non-empty buckets.
+    pub(super) fn histogram(&self, backend: &Arc<Backend>) -> Vec<Bucket> {
+        let mut window = Window::default();
+        if let Some(series) = self.series.get(&key(backend)) {
+            series.add_last(SPARK_POINTS, &mut window);
+        }
+        let ms = |us: u64| us as f64 / 1e3;
+        let buckets = window.latencies.iter().map(|(index, count)| {
+            let (from, to) = bounds(index);
+            Bucket { from_ms: ms(from), to_ms: ms(to), count }
+        });
+        buckets.collect()
+    }
+
+    /// All latencies of one backend since the start, with their sum in microseconds.
+    pub(super) fn since_start(&self, backend: &Arc<Backend>) -> Option<(&Counts, u64)> {
+        self.series.get(&key(backend)).map(|series| (&series.all, series.sum_us))
+    }
+}
+
+impl Series {
+    fn new(backend: &Arc<Backend>) -> Self {
+        Self {
+            backend: Arc::clone(backend),
+            seen: vec![vec![0; BUCKETS]; backend.workers.len()],
+            totals: (0, 0),
+            seconds: VecDeque::with_capacity(SPARK_POINTS),
+            all: Counts::new(),
+            sum_us: 0,
+        }
+    }
+
+    fn sample(&mut self) {
+        let mut second = Second::default();
+        for (seen, worker) in self.seen.iter_mut().zip(&self.backend.workers) {
+            delta(seen, &worker.latency, &mut second.latencies);
+        }
+        for (index, count) in &second.latencies {
+            self.all.add(usize::from(*index), u64::from(*count));
+        }
+        self.sum_us = self.backend.workers.iter().map(|w| w.latency.sum_us()).sum();
+        let totals = self.backend.totals();
+        second.requests = totals.0.saturating_sub(self.totals.0).try_into().unwrap_or(u32::MAX);
+        second.failures = totals.1.saturating_sub(self.totals.1).try_into().unwrap_or(u32::MAX);
+        self.totals = totals;
+        if self.seconds.len() == SPARK_POINTS {
+            self.seconds.pop_front();
+        }
+        self.seconds.push_back(second);
+    }
+
+    fn add_last(&self, seconds: usize, window: &mut Window) {
+        for second in self.seconds.iter().rev().take(seconds) {
+            for (index, count) in &second.latencies {
+                window.latencies.add(usize::from(*index), u64::from(*count));
+            }
+            window.requests += u64::from(second.requests);
+            window.failures += u64::from(second.failures);
+            window.seconds += 1;
+        }
+    }
+}
+
+impl Window {
+    /// Adds another backend's window of the same seconds.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.latencies.merge(&other.latencies);
+        self.requests += other.requests;
+        self.failures += other.failures;
+        self.seconds = self.seconds.max(other.seconds);
+    }
+
+    /// Requests a second.
+    pub(super) fn rate(&self) -> f64 {
+        self.requests as f64 / self.seconds.max(1) as f64
+    }
+
+    /// Share of failed requests; `None` without requests.
+    pub(super) fn error_share(&self) -> Option<f64> {
+        (self.requests > 0).then(|| self.failures as f64 / self.requests as f64)
+    }
+
+    /// Percentiles; `None` without requests.
+    pub(super) fn latency(&self) -> Option<Latency> {
+        let ms = |us: u64| us as f64 / 1e3;
+        let at = |q: f64| self.latencies.quantile(q).map(ms);
+        Some(Latency {
+            p50_ms: at(0.5)?,
+            p90_ms: at(0.9)?,
+            p99_ms: at(0.99)?,
+            max_ms: self.latencies.max().map(ms)?,
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! `GET /v1/stream`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aya_api::error::ApiError;
+use aya_api::event::StreamItem;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::Control;
+use super::server::{Call, Reply};
+use crate::state::State;
+
+/// Lines that may wait for a slow reader; behind them the ring of the event log is its buffer.
+const QUEUE: usize = 64;
+/// Events taken from the ring at once.
+const BATCH: usize = 256;
+/// Silence after which a line says that the stream is alive.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// Answers with events as they happen.
+pub(super) fn handle(control: &Control, call: &Call) -> Result<Reply, ApiError> {
+    let newest = control.state.events.newest();
+    // Numbers of an earlier process mean nothing here: such a reader starts with what is kept.
+    let since = match call.number("since")? {
+        Some(since) if since > newest => 0,
+        Some(since) => since,
+        None => newest,
+    };
+    let (lines, receiver) = mpsc::channel(QUEUE);
+    tokio::task::spawn_local(push(Arc::clone(&control.state), since, lines));
+    Ok(Reply::Lines(receiver))
+}
+
+/// Pushes until the reader is gone. Waits for the reader, never for the log.
+async fn push(state: Arc<State>, mut since: u64, lines: mpsc::Sender<Bytes>) {
+    let mut newer = state.events.watch();
+    loop {
+        let (events, missed) = state.events.after(since, BATCH);
+        if missed > 0 && say(&lines, &StreamItem::Gap { missed, next: since + missed + 1 }).await.is_err() {
+            return;
+        }
+        if events.is_empty() {
+            let waited = tokio::select! {
+                waited = tokio::time::timeout(IDLE, newer.wait_for(|newest| *newest > since)) => waited,
+                () = lines.closed() => return,
+            };
+            if waited.is_err() && say(&lines, &StreamItem::Idle { seq: since }).await.is_err() {
+                return;
+            }
+            continue;
+        }
+        for event in events {
+            since = event.seq;
+            if say(&lines, &StreamItem::Event(event)).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+async fn say(lines: &mpsc::Sender<Bytes>, item: &StreamItem) -> Result<(), ()> {
+    let mut line = serde_json::to_vec(item).map_err(drop)?;
+    line.push(b'\n');
+    lines.send(line.into()).await.map_err(drop)
+}

@@ -1,0 +1,286 @@
+//! From what the daemon knows to the shapes of the API: the only place where views are made.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use aya_api::SCHEMA_VERSION;
+use aya_api::axis::{Admin, Breaker, Health};
+use aya_api::view::{
+    AdminView, AlgorithmView, BackendDetail, BackendView, BreakerView, CheckView, Count, DaemonView,
+    HealthView, ListenerView, PoolView, RouteView, SPARK_POINTS, Status, Traffic, Transition,
+};
+use aya_core::axis as core;
+use aya_core::pick::expected_shares;
+use aya_core::reason::Reason;
+
+use super::Control;
+use super::sampler::Window;
+use crate::clock;
+use crate::config::describe;
+use crate::state::{Backend, Listener, Pool, Snapshot};
+
+impl Control {
+    /// Everything an operator sees first.
+    pub fn status(&self) -> Status {
+        let snapshot = self.state.snapshot.load_full();
+        Status {
+            schema_version: SCHEMA_VERSION,
+            at_ms: clock::wall_ms(),
+            seq: self.state.events.newest(),
+            daemon: self.daemon_view(),
+            listeners: snapshot.listeners.iter().map(|l| listener(l)).collect(),
+            pools: self.pool_views(&snapshot),
+        }
+    }
+
+    /// The process.
+    pub fn daemon_view(&self) -> DaemonView {
+        let snapshot = self.state.snapshot.load();
+        let mut responses = [0; 5];
+        for worker in &self.state.counters {
+            for (sum, count) in responses.iter_mut().zip(worker.responses()) {
+                *sum += count;
+            }
+        }
+        let count = |reason: &Reason| self.state.counters.iter().map(|w| w.reason(*reason)).sum::<u64>();
+        let reasons = Reason::ALL.iter().map(|r| Count { name: r.as_str().to_owned(), count: count(r) });
+        DaemonView {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_ms: self.started_ms,
+            config: self.config_file().map(|path| path.display().to_string()),
+            generation: snapshot.generation,
+            loaded_ms: snapshot.loaded_ms,
+            last_reload_error: self.last_reload_error.clone(),
+            workers: self.workers.len() as u32,
+            state: if self.state.is_stopping() { "stopping" } else { "running" }.to_owned(),
+            responses,
+            reasons: reasons.filter(|c| c.count > 0).collect(),
+            resident_bytes: resident_bytes(),
+        }
+    }
+
+    /// All pools.
+    pub fn pool_views(&self, snapshot: &Snapshot) -> Vec<PoolView> {
+        snapshot.pools.iter().map(|p| self.pool_view(p)).collect()
+    }
+
+    /// One pool with its backends.
+    pub fn pool_view(&self, pool: &Pool) -> PoolView {
+        let now = clock::now();
+        let shares = expected_shares(pool.algorithm, &pool.loads, now);
+        let windows: Vec<Window> = pool.backends.iter().map(|b| self.sampler.window(b)).collect();
+        let mut sum = Window::default();
+        windows.iter().for_each(|w| sum.merge(w));
+        let each = pool.backends.iter().zip(shares).zip(&windows);
+        let backends: Vec<BackendView> =
+            each.map(|((b, share), window)| self.backend_view(b, share, window, sum.requests)).collect();
+        let mut spark = vec![0; SPARK_POINTS];
+        for backend in &backends {
+            for (point, own) in spark.iter_mut().zip(&backend.spark) {
+                *point += own;
+            }
+        }
+        let traffic = Traffic {
+            in_flight: backends.iter().map(|b| b.traffic.in_flight).sum(),
+            requests: backends.iter().map(|b| b.traffic.requests).sum(),
+            failures: backends.iter().map(|b| b.traffic.failures).sum(),
+            ..traffic(&sum)
+        };
+        PoolView {
+            name: pool.name.clone(),
+            rev: pool.rev,
+            algorithm: self.algorithm_view(pool),
+            traffic,
+            spark,
+            check: describe::check_words(pool.conf.check.as_ref()),
+            eligible: backends.iter().filter(|b| b.eligible).count() as u32,
+            backends,
+        }
+    }
+
+    fn algorithm_view(&self, pool: &Pool) -> AlgorithmView {
+        let overridden = pool.algorithm.name != pool.conf.algorithm.name;
+        let order = self.algorithm_orders.get(&pool.name).filter(|_| overridden).copied().unwrap_or_default();
+        AlgorithmView {
+            name: pool.algorithm.name.to_owned(),
+            configured: pool.conf.algorithm.name.to_owned(),
+            overridden,
+            restored: order.restored,
+            until_ms: order.until_ms,
+            sticky: pool.conf.sticky.as_ref().map(describe::sticky_words),
+        }
+    }
+
+    fn backend_view(
+        &self,
+        backend: &Arc<Backend>,
+        share: Option<f64>,
+        window: &Window,
+        all: u64,
+    ) -> BackendView {
+        let past = backend.past();
+        let load = &backend.load;
+        let (requests, failures) = backend.totals();
+        let idle = backend.idle() as u64;
+        let in_flight = u64::from(load.in_flight());
+        let weight = load.weight();
+        let overridden = weight != past.configured_weight;
+        BackendView {
+            id: backend.id.clone(),
+            pool: backend.pool.clone(),
+            name: backend.name.clone(),
+            address: backend.address.clone(),
+            rev: backend.rev.load(Ordering::Relaxed),
+            admin: AdminView {
+                state: admin(load.admin()),
+                since_ms: past.admin.since_ms,
+                by: past.admin.by.clone(),
+                reason: past.admin.reason.clone(),
+                until_ms: past.admin.until_ms,
+                restored: past.admin.restored,
+                sticky: past.admin.sticky,
+            },
+            health: HealthView {
+                state: health(load.health()),
+                since_ms: past.health_since_ms,
+                cause: past.health.cause().to_string(),
+                checked_ms: past.checks.back().map(|c| c.at_ms),
+            },
+            breaker: BreakerView {
+                state: breaker(load.breaker().state()),
+                since_ms: past.breaker_since_ms,
+                cause: past.history.iter().rev().find(|e| e.axis == "breaker").map(|e| e.cause.clone()),
+                retry_ms: load.breaker().retry_at().map(clock::wall_of),
+            },
+            eligible: load.eligible(clock::now()),
+            weight,
+            configured_weight: past.configured_weight,
+            weight_until_ms: past.weight_until_ms.filter(|_| overridden),
+            weight_restored: past.weight_restored && overridden,
+            share_expected: share,
+            share_actual: (all > 0).then(|| window.requests as f64 / all as f64),
+            traffic: Traffic { in_flight, requests, failures, ..traffic(window) },
+            spark: self.sampler.spark(backend),
+            connections: in_flight + idle,
+            idle_connections: idle,
+            zone: past.zone.clone(),
+            tags: past.tags.clone(),
+        }
+    }
+
+    /// One backend with its past.
+    pub fn backend_detail(&self, backend: &Arc<Backend>, pool: &PoolView) -> Option<BackendDetail> {
+        let view = pool.backends.iter().find(|b| b.id == backend.id)?.clone();
+        let past = backend.past();
+        let history = past.history.iter().rev().map(|e| Transition {
+            at_ms: e.at_ms,
+            axis: e.axis.to_owned(),
+            from: e.from.clone(),
+            to: e.to.clone(),
+            cause: e.cause.clone(),
+            by: e.by.clone(),
+        });
+        let checks = past.checks.iter().rev().map(|c| CheckView {
+            at_ms: c.at_ms,
+            passed: c.verdict.is_ok(),
+            cause: c.verdict.err().map_or_else(|| "passed".to_owned(), |cause| cause.to_string()),
+            took_us: c.took_us,
+        });
+        Some(BackendDetail {
+            schema_version: SCHEMA_VERSION,
+            at_ms: clock::wall_ms(),
+            backend: view,
+            history: history.collect(),
+            checks: checks.collect(),
+            histogram: self.sampler.histogram(backend),
+            defined: Some(past.origin.clone()).filter(|o| !o.is_empty()),
+        })
+    }
+}
+
+/// One listener.
+pub(super) fn listener(listener: &Listener) -> ListenerView {
+    let cell = &listener.cell;
+    ListenerView {
+        name: listener.conf.name.clone(),
+        rev: listener.rev,
+        bind: cell.bound.iter().map(ToString::to_string).collect(),
+        protocol: "http".to_owned(),
+        connections: cell.connections.load(Ordering::Relaxed),
+        max_connections: listener.conf.max_connections as u64,
+        accepted: cell.accepted.load(Ordering::Relaxed),
+        refused: cell.refused.load(Ordering::Relaxed),
+    }
+}
+
+/// All routes, in the order in which they are tried.
+pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteView> {
+    let order = snapshot.router.order();
+    let ranked = (1..).zip(order).map(|(rank, index)| {
+        let route = &snapshot.routes[index];
+        RouteView {
+            name: route.conf.name.clone(),
+            rev: route.rev,
+            listeners: route.conf.listeners.clone(),
+            host: route.conf.host.clone(),
+            path: route.conf.matches.path.clone(),
+            methods: route.conf.matches.methods.clone(),
+            headers: route
+                .conf
+                .matches
+                .headers
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
+            pool: snapshot.pools[route.conf.pool].name.clone(),
+            rank,
+            requests: route.requests.load(Ordering::Relaxed),
+        }
+    });
+    ranked.collect()
+}
+
+fn traffic(window: &Window) -> Traffic {
+    Traffic {
+        rate: window.rate(),
+        error_share: window.error_share(),
+        latency: window.latency(),
+        in_flight: 0,
+        requests: 0,
+        failures: 0,
+    }
+}
+
+fn admin(state: core::Admin) -> Admin {
+    match state {
+        core::Admin::Ready => Admin::Ready,
+        core::Admin::Draining => Admin::Draining,
+        core::Admin::Drained => Admin::Drained,
+        core::Admin::Maint => Admin::Maint,
+    }
+}
+
+fn health(state: core::Health) -> Health {
+    match state {
+        core::Health::Up => Health::Up,
+        core::Health::Down => Health::Down,
+        core::Health::Warming => Health::Warming,
+        core::Health::Unknown => Health::Unknown,
+    }
+}
+
+fn breaker(state: core::BreakerState) -> Breaker {
+    match state {
+        core::BreakerState::Off => Breaker::Off,
+        core::BreakerState::Closed => Breaker::Closed,
+        core::BreakerState::Open => Breaker::Open,
+        core::BreakerState::HalfOpen => Breaker::HalfOpen,
+    }
+}
+
+fn resident_bytes() -> Option<u64> {
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}

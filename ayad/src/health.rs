@@ -1,0 +1,207 @@
+//! Health: checks run here, on a thread of their own; what they mean is decided in `aya-core`.
+//!
+//! Each backend of a pool with a check has one task. Traffic that is refused takes a backend out at once and
+//! tells this thread why; only checks (or, without them, the end of a penalty) bring it back.
+//!
+//! To add a probe: one file beside this one, one line in [`PROBES`], one variant of [`config::Probe`].
+
+mod http;
+mod tcp;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aya_api::event::Severity;
+use aya_core::axis::{Admin, Health};
+use aya_core::health::{Cause, HealthChange, HealthMachine, Start, jittered, penalty};
+use aya_core::rng::Rng;
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+
+use crate::clock;
+use crate::config::{self, Check};
+use crate::state::{Backend, CheckRecord, NewEvent, PastEntry, State};
+
+/// One kind of check, for documentation.
+#[derive(Clone, Copy, Debug)]
+pub struct ProbeSpec {
+    /// Its `kind` in the configuration.
+    pub name: &'static str,
+    /// What it does, in one sentence.
+    pub summary: &'static str,
+}
+
+/// Every kind of check.
+pub const PROBES: &[ProbeSpec] = &[tcp::SPEC, http::SPEC];
+
+/// Share of the first interval within which all first checks are made.
+const FIRST_WITHIN: f64 = 0.1;
+
+/// Runs the checks until the process ends. `applied` changes whenever a configuration was applied.
+pub async fn run(
+    state: Arc<State>,
+    mut refusals: mpsc::UnboundedReceiver<Arc<Backend>>,
+    mut applied: watch::Receiver<u64>,
+    seed: u64,
+) {
+    let mut checkers = Checkers { state: Arc::clone(&state), running: HashMap::new(), seed };
+    checkers.reconcile();
+    loop {
+        tokio::select! {
+            refused = refusals.recv() => match refused {
+                Some(backend) => refused_by(&state, &backend),
+                None => return,
+            },
+            changed = applied.changed() => match changed {
+                Ok(()) => checkers.reconcile(),
+                Err(_) => return,
+            },
+        }
+    }
+}
+
+/// The tasks that check, by backend.
+struct Checkers {
+    state: Arc<State>,
+    running: HashMap<usize, Running>,
+    seed: u64,
+}
+
+struct Running {
+    backend: Arc<Backend>,
+    check: Option<Check>,
+    task: Option<AbortHandle>,
+}
+
+impl Checkers {
+    /// Starts, keeps and ends tasks so that they are those of the snapshot in force.
+    fn reconcile(&mut self) {
+        let snapshot = self.state.snapshot.load_full();
+        let mut before = std::mem::take(&mut self.running);
+        for pool in &snapshot.pools {
+            for backend in &pool.backends {
+                let key = Arc::as_ptr(backend) as usize;
+                let running = match before.remove(&key) {
+                    Some(running) if running.check == pool.conf.check => running,
+                    other => self.start(backend, pool.conf.check.clone(), other),
+                };
+                self.running.insert(key, running);
+            }
+        }
+        for task in before.into_values().filter_map(|gone| gone.task) {
+            task.abort();
+        }
+    }
+
+    fn start(&mut self, backend: &Arc<Backend>, check: Option<Check>, before: Option<Running>) -> Running {
+        let is_new = before.is_none();
+        if let Some(task) = before.and_then(|b| b.task) {
+            task.abort();
+        }
+        if check.is_none() && !is_new {
+            forget(backend);
+        }
+        self.seed = self.seed.wrapping_add(1);
+        let task = check.clone().map(|check| {
+            let rng = Rng::seeded(self.seed);
+            tokio::spawn(keep_checking(Arc::clone(&self.state), Arc::clone(backend), check, rng))
+                .abort_handle()
+        });
+        Running { backend: Arc::clone(backend), check, task }
+    }
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("backend", &self.backend.id).finish_non_exhaustive()
+    }
+}
+
+/// Without checks nobody knows; what they said before no longer counts.
+fn forget(backend: &Backend) {
+    let mut past = backend.past();
+    past.health = HealthMachine::new(Start::Unknown, clock::now());
+    past.health_since_ms = clock::wall_ms();
+    backend.load.set_health(past.health.state());
+}
+
+async fn keep_checking(state: Arc<State>, backend: Arc<Backend>, check: Check, mut rng: Rng) {
+    let first = check.interval.mul_f64(FIRST_WITHIN * rng.unit());
+    tokio::time::sleep(first).await;
+    loop {
+        if backend.load.admin() != Admin::Maint {
+            let started = clock::now();
+            let verdict = tokio::time::timeout(check.timeout, probe(&backend, &check.probe)).await;
+            let verdict = verdict.unwrap_or(Err(Cause::TimedOut));
+            take_verdict(&state, &backend, &check, verdict, clock::now().since(started));
+        }
+        tokio::time::sleep(jittered(check.interval, check.jitter, &mut rng)).await;
+    }
+}
+
+async fn probe(backend: &Backend, probe: &config::Probe) -> Result<(), Cause> {
+    match probe {
+        config::Probe::Tcp => tcp::probe(backend.resolved).await.map(drop),
+        config::Probe::Http(wanted) => http::probe(backend.resolved, &backend.address, wanted).await,
+    }
+}
+
+fn take_verdict(state: &State, backend: &Backend, check: &Check, verdict: Result<(), Cause>, took: Duration) {
+    let mut past = backend.past();
+    let change = past.health.on_check(check.rules, clock::now(), &verdict);
+    let took_us = took.as_micros() as u64;
+    past.checked(CheckRecord { at_ms: clock::wall_ms(), verdict, took_us });
+    let event = change.map(|change| apply(backend, &mut past, change));
+    drop(past);
+    if let Some(event) = event {
+        state.events.push(event);
+    }
+}
+
+/// Traffic was refused by this backend. It already gets no more; here the verdict gets its cause.
+fn refused_by(state: &Arc<State>, backend: &Arc<Backend>) {
+    let mut past = backend.past();
+    let change = past.health.on_refused(clock::now());
+    let event = change.map(|change| apply(backend, &mut past, change));
+    let wait = penalty(past.health.refusals());
+    drop(past);
+    backend.left();
+    backend.close_idle();
+    if let Some(event) = event {
+        state.events.push(event);
+    }
+    let is_checked = state.snapshot.load().pool(&backend.pool).is_some_and(|p| p.conf.check.is_some());
+    if !is_checked {
+        tokio::spawn(retry_after(wait, Arc::clone(state), Arc::clone(backend)));
+    }
+}
+
+async fn retry_after(wait: Duration, state: Arc<State>, backend: Arc<Backend>) {
+    tokio::time::sleep(wait).await;
+    let mut past = backend.past();
+    let change = past.health.on_retry(clock::now());
+    let event = change.map(|change| apply(&backend, &mut past, change));
+    drop(past);
+    if let Some(event) = event {
+        state.events.push(event);
+    }
+}
+
+/// Makes a verdict hold: for picks at once, for people with its cause.
+fn apply(backend: &Backend, past: &mut crate::state::Past, change: HealthChange) -> NewEvent {
+    backend.load.set_health(change.to);
+    let at_ms = clock::wall_ms();
+    past.health_since_ms = at_ms;
+    let (from, to, cause) = (change.from.as_str(), change.to.as_str(), change.cause.to_string());
+    past.remember(PastEntry {
+        at_ms,
+        axis: "health",
+        from: from.to_owned(),
+        to: to.to_owned(),
+        cause: cause.clone(),
+        by: None,
+    });
+    let severity = if change.to == Health::Down { Severity::Error } else { Severity::Info };
+    NewEvent::new(severity, "health", &backend.id, cause).change(from, to)
+}

@@ -1,0 +1,184 @@
+//! Logs: what the daemon says about itself (tracing, to standard error), and the access log.
+//!
+//! The access log is one JSON object a line. A worker formats its lines and hands them to a thread of their
+//! own; when that thread cannot keep up, lines are dropped and counted, and no request waits.
+
+mod line;
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+pub use line::{LogDraft, LogLine};
+
+use crate::config;
+
+/// Lines that may wait for the writing thread.
+const QUEUE: usize = 8192;
+/// Longest time a line waits in memory before it is written.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
+
+/// Starts tracing to standard error. `level` is a filter as in `RUST_LOG`, e.g. `info` or `ayad=debug`.
+pub fn start(level: &str, json: bool) -> Result<(), String> {
+    let filter =
+        EnvFilter::try_new(level).map_err(|error| format!("\"{level}\" is no log level: {error}"))?;
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let started = if json { builder.json().try_init() } else { builder.try_init() };
+    started.map_err(|error| error.to_string())
+}
+
+/// Where requests are logged; shared by all workers.
+#[derive(Debug)]
+pub struct AccessLog {
+    on: AtomicBool,
+    queue: SyncSender<Item>,
+    dropped: AtomicU64,
+}
+
+enum Item {
+    Line(Vec<u8>),
+    Target(Target),
+    Flush(SyncSender<()>),
+}
+
+enum Target {
+    Nowhere,
+    Stdout(io::Stdout),
+    File(BufWriter<File>),
+}
+
+impl AccessLog {
+    /// Starts the writing thread.
+    pub fn start() -> io::Result<Self> {
+        let (queue, items) = sync_channel(QUEUE);
+        thread::Builder::new().name("aya-log".into()).spawn(move || run(&items))?;
+        Ok(Self { on: AtomicBool::new(false), queue, dropped: AtomicU64::new(0) })
+    }
+
+    /// Opens where `conf` says, or says why that cannot be. Opening a file again makes way for rotation.
+    pub fn open(conf: &config::AccessLog) -> Result<OpenedLog, String> {
+        let target = match conf {
+            config::AccessLog::Off => Target::Nowhere,
+            config::AccessLog::Stdout => Target::Stdout(io::stdout()),
+            config::AccessLog::File(path) => Target::File(BufWriter::new(append_to(path)?)),
+        };
+        Ok(OpenedLog(target))
+    }
+
+    /// Writes there from now on.
+    pub fn switch(&self, opened: OpenedLog) {
+        self.on.store(!matches!(opened.0, Target::Nowhere), Ordering::Relaxed);
+        if self.queue.send(Item::Target(opened.0)).is_err() {
+            tracing::error!("the thread of the access log has ended");
+        }
+    }
+
+    /// True while lines are wanted.
+    pub fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+
+    /// Hands a line over; drops it when too many wait.
+    pub fn write(&self, line: &LogLine<'_>) {
+        let mut bytes = Vec::with_capacity(512);
+        // A line of plain values always becomes JSON; see the test beside its type.
+        if serde_json::to_writer(&mut bytes, line).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        bytes.push(b'\n');
+        match self.queue.try_send(Item::Line(bytes)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Lines dropped since the start.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Waits until everything handed over so far is written, but not longer than `limit`.
+    pub fn flush(&self, limit: Duration) {
+        let (done, wait) = sync_channel(1);
+        if self.queue.try_send(Item::Flush(done)).is_ok() && wait.recv_timeout(limit).is_err() {
+            tracing::warn!("the access log was not written to its end");
+        }
+    }
+}
+
+/// A log that was opened but is not written to yet.
+pub struct OpenedLog(Target);
+
+impl std::fmt::Debug for OpenedLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OpenedLog")
+    }
+}
+
+fn append_to(path: &Path) -> Result<File, String> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .map_err(|error| format!("cannot open the access log {}: {error}", path.display()))
+}
+
+fn run(items: &Receiver<Item>) {
+    let mut target = Target::Nowhere;
+    let mut failing = false;
+    loop {
+        let written = match items.recv_timeout(FLUSH_EVERY) {
+            Ok(Item::Line(line)) => target.write(&line),
+            Ok(Item::Target(next)) => {
+                let flushed = target.flush();
+                target = next;
+                flushed
+            }
+            Ok(Item::Flush(done)) => {
+                let flushed = target.flush();
+                if done.try_send(()).is_err() {
+                    tracing::debug!("whoever asked for a flush has stopped waiting");
+                }
+                flushed
+            }
+            Err(RecvTimeoutError::Timeout) => target.flush(),
+            Err(RecvTimeoutError::Disconnected) => break,
+        };
+        match written {
+            Ok(()) => failing = false,
+            Err(error) if !failing => {
+                failing = true;
+                tracing::error!(%error, "cannot write the access log");
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+impl Target {
+    fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Nowhere => Ok(()),
+            Self::Stdout(out) => out.write_all(line),
+            Self::File(file) => file.write_all(line),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Nowhere => Ok(()),
+            Self::Stdout(out) => out.flush(),
+            Self::File(file) => file.flush(),
+        }
+    }
+}

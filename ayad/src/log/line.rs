@@ -1,0 +1,157 @@
+//! One line of the access log.
+
+use std::net::IpAddr;
+
+use aya_core::reason::Reason;
+use aya_core::time::Tick;
+use http::request::Parts;
+use http::{Method, Uri, Version};
+use serde::Serialize;
+
+use crate::clock;
+use crate::proxy::client::Client;
+use crate::proxy::exchange::Exchange;
+
+/// What is taken down of a request before its head is passed on.
+#[derive(Debug)]
+pub struct LogDraft {
+    /// The client's address, once it is known who asks.
+    pub client: Option<IpAddr>,
+    method: Method,
+    host: String,
+    uri: Uri,
+    version: Version,
+}
+
+impl LogDraft {
+    /// Takes down the request line and the host.
+    pub fn of(head: &Parts, host: &str) -> Self {
+        Self {
+            client: None,
+            method: head.method.clone(),
+            host: host.to_owned(),
+            uri: head.uri.clone(),
+            version: head.version,
+        }
+    }
+}
+
+/// One line; the field names are what people search for.
+#[derive(Debug, Serialize)]
+pub struct LogLine<'e> {
+    /// When the request ended, wall clock.
+    time_ms: u64,
+    listener: &'e str,
+    client: IpAddr,
+    peer: std::net::SocketAddr,
+    request_id: Option<&'e str>,
+    method: Option<&'e str>,
+    host: Option<&'e str>,
+    uri: Option<String>,
+    version: Option<&'static str>,
+    pool: Option<&'e str>,
+    backend: Option<&'e str>,
+    /// Status the client got; 0 when it got none.
+    status: u16,
+    reason: Option<&'static str>,
+    attempts: u32,
+    bytes_received: u64,
+    bytes_sent: u64,
+    timing_us: Timing,
+}
+
+/// How long the steps took, in microseconds; each counts from the end of the one before.
+#[derive(Debug, Default, Serialize)]
+struct Timing {
+    /// From the first byte of the request to the picked backend: read, parse, route, guard, admit, pick.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pick: Option<u64>,
+    /// Until the connection that carried the request was there; failed attempts included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connect: Option<u64>,
+    /// Until the head of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_byte: Option<u64>,
+    /// Until its last byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<u64>,
+    /// From first to last.
+    total: u64,
+}
+
+impl<'e> LogLine<'e> {
+    /// The line of a request that is over.
+    pub fn of(draft: &'e LogDraft, exchange: &'e Exchange, now: Tick) -> Self {
+        let client = &exchange.client;
+        let backend = exchange.lease.as_ref().map(|lease| &lease.backend);
+        Self {
+            time_ms: clock::wall_ms(),
+            listener: &client.listener.conf.name,
+            client: draft.client.unwrap_or_else(|| client.peer.ip().to_canonical()),
+            peer: client.peer,
+            request_id: exchange.id.as_ref().and_then(|id| id.to_str().ok()),
+            method: Some(draft.method.as_str()),
+            host: Some(&draft.host),
+            uri: Some(draft.uri.to_string()),
+            version: Some(version(draft.version)),
+            pool: backend.map(|b| b.pool.as_str()),
+            backend: backend.map(|b| b.name.as_str()),
+            status: exchange.status,
+            reason: exchange.reason.map(Reason::as_str),
+            attempts: exchange.attempts,
+            bytes_received: client.received.load(std::sync::atomic::Ordering::Relaxed),
+            bytes_sent: exchange.bytes_sent,
+            timing_us: timing(exchange, now),
+        }
+    }
+
+    /// The line of bytes that were no request.
+    pub fn unreadable(client: &'e Client, reason: Reason) -> Self {
+        Self {
+            time_ms: clock::wall_ms(),
+            listener: &client.listener.conf.name,
+            client: client.peer.ip().to_canonical(),
+            peer: client.peer,
+            request_id: None,
+            method: None,
+            host: None,
+            uri: None,
+            version: None,
+            pool: None,
+            backend: None,
+            status: reason.status(),
+            reason: Some(reason.as_str()),
+            attempts: 0,
+            bytes_received: 0,
+            bytes_sent: 0,
+            timing_us: Timing::default(),
+        }
+    }
+}
+
+fn timing(exchange: &Exchange, now: Tick) -> Timing {
+    let mut last = exchange.started;
+    let mut step = |end: Option<Tick>| {
+        end.map(|end| {
+            let took = end.since(last);
+            last = end;
+            took.as_micros() as u64
+        })
+    };
+    let steps = exchange.steps;
+    Timing {
+        pick: step(steps.picked),
+        connect: step(steps.connected),
+        first_byte: step(steps.first_byte),
+        body: step(steps.first_byte.map(|_| now)),
+        total: now.since(exchange.started).as_micros() as u64,
+    }
+}
+
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_11 => "1.1",
+        _ => "other",
+    }
+}

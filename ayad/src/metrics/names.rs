@@ -1,0 +1,79 @@
+//! Every metric: name, unit, meaning. To add one, add a constant here and emit it in [`super`].
+//!
+//! Names follow the conventions of Prometheus and OpenMetrics: base units, the unit last in the name,
+//! counters end in `_total` (which the encoder adds).
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only rises; starts again at 0 with the process.
+    Counter,
+    /// Rises and falls.
+    Gauge,
+    /// A distribution, in seconds.
+    Histogram,
+}
+
+/// One metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric {
+    /// Name without the suffixes that the format adds.
+    pub name: &'static str,
+    /// What it tells.
+    pub help: &'static str,
+    /// What it is.
+    pub kind: Kind,
+}
+
+macro_rules! metrics {
+    ($($constant:ident: $kind:ident = $name:literal, $help:literal;)+) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Metric = Metric { name: $name, help: $help, kind: Kind::$kind };
+        )+
+
+        /// Every metric.
+        pub const ALL: &[Metric] = &[$($constant),+];
+    };
+}
+
+metrics! {
+    BUILD: Gauge = "ayad_build_info", "Always 1; its label tells the version";
+    START_TIME: Gauge = "ayad_start_time_seconds", "When the process started, in seconds since 1970";
+    GENERATION: Gauge = "ayad_config_generation", "Configurations applied since the start";
+    RELOAD_FAILED: Gauge = "ayad_config_last_reload_failed", "1 while the last reload was refused";
+    RESIDENT: Gauge = "ayad_resident_memory_bytes", "Resident memory of the process";
+    RESPONSES: Counter = "ayad_responses", "Answered requests by class of status";
+    REASONS: Counter = "ayad_refusals", "Requests the proxy answered or ended by itself, by reason";
+    BODY_BYTES: Counter = "ayad_body_bytes", "Bytes of bodies received from and sent to clients";
+    LOG_DROPPED: Counter = "ayad_access_log_dropped_lines", "Lines of the access log that were dropped";
+    EVENTS: Counter = "ayad_events", "Events since the start";
+    CONNECTIONS: Gauge = "ayad_listener_connections", "Client connections open now";
+    ACCEPTED: Counter = "ayad_listener_accepted_connections", "Client connections accepted";
+    TURNED_AWAY: Counter = "ayad_listener_refused_connections", "Client connections turned away at the limit";
+    ROUTE_REQUESTS: Counter = "ayad_route_requests", "Requests matched by a route";
+    BACKEND_REQUESTS: Counter = "ayad_backend_requests", "Finished requests of a backend";
+    BACKEND_FAILURES: Counter = "ayad_backend_failures", "Requests of a backend without an answer or with a 5xx";
+    BACKEND_IN_FLIGHT: Gauge = "ayad_backend_in_flight_requests", "Requests of a backend in flight now";
+    BACKEND_IDLE: Gauge = "ayad_backend_idle_connections", "Upstream connections waiting for a request";
+    BACKEND_WEIGHT: Gauge = "ayad_backend_weight", "Weight in force";
+    BACKEND_ADMIN: Gauge = "ayad_backend_admin_state", "1 for the admin state in force, 0 for the others";
+    BACKEND_HEALTH: Gauge = "ayad_backend_health", "1 for the health in force, 0 for the others";
+    BACKEND_BREAKER: Gauge = "ayad_backend_breaker", "1 for the breaker state in force, 0 for the others";
+    BACKEND_ELIGIBLE: Gauge = "ayad_backend_eligible", "1 while the backend can get a new request";
+    BACKEND_LATENCY: Histogram = "ayad_backend_latency_seconds", "From the request's first byte to the answer's last";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_follow_the_conventions() {
+        for metric in ALL {
+            assert_eq!(ALL.iter().filter(|m| m.name == metric.name).count(), 1, "{}", metric.name);
+            assert!(metric.name.starts_with("ayad_") && !metric.name.ends_with("_total"), "{}", metric.name);
+            assert!(!metric.help.ends_with('.'), "{}", metric.name);
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! One request from its first step to its last: what it holds, and what will be recorded of it.
+//!
+//! Exactly one outcome is recorded for each exchange, also when the client goes away at any point: dropping
+//! an exchange that is not over records [`Reason::ClientGone`].
+
+use std::sync::Arc;
+
+use aya_core::load::Acquired;
+use aya_core::reason::Reason;
+use aya_core::time::Tick;
+use http::HeaderValue;
+
+use super::client::Client;
+use super::record;
+use crate::clock;
+use crate::log::LogDraft;
+use crate::state::{Backend, Pool, WorkerCell};
+use crate::upstream::Connection;
+
+/// A place in a backend, given back when dropped.
+#[derive(Debug)]
+pub struct Lease {
+    /// The backend.
+    pub backend: Arc<Backend>,
+    /// Its pool, as it was when the request was routed.
+    pub pool: Arc<Pool>,
+    worker: usize,
+    since: Tick,
+    is_trial: bool,
+}
+
+impl Lease {
+    /// Takes a place in backend `index` of `pool`, unless it is not eligible any more.
+    pub fn take(pool: &Arc<Pool>, index: usize, worker: usize, now: Tick, bound: bool) -> Option<Self> {
+        let backend = Arc::clone(&pool.backends[index]);
+        let is_trial = match backend.load.acquire(now, bound) {
+            Acquired::Refused => return None,
+            Acquired::Taken => false,
+            Acquired::Trial => true,
+        };
+        Some(Self { backend, pool: Arc::clone(pool), worker, since: now, is_trial })
+    }
+
+    /// True when this request decides whether an open breaker closes.
+    pub fn is_trial(&self) -> bool {
+        self.is_trial
+    }
+
+    /// This worker's cell of the backend.
+    pub fn cell(&self) -> &WorkerCell {
+        &self.backend.workers[self.worker]
+    }
+
+    /// When it was taken.
+    pub fn since(&self) -> Tick {
+        self.since
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.backend.load.release();
+    }
+}
+
+/// When the steps of a request ended, for the access log. Taken only while there is one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Steps {
+    /// A backend was picked for the first time.
+    pub picked: Option<Tick>,
+    /// The connection that carried the request was there.
+    pub connected: Option<Tick>,
+    /// The head of the answer was there.
+    pub first_byte: Option<Tick>,
+}
+
+/// One request.
+#[derive(Debug)]
+pub struct Exchange {
+    /// Whose it is.
+    pub client: Arc<Client>,
+    /// When its first byte was read.
+    pub started: Tick,
+    /// Where it went, while it is there.
+    pub lease: Option<Lease>,
+    /// Backends asked.
+    pub attempts: u32,
+    /// Status of the answer; 0 before there is one.
+    pub status: u16,
+    /// Why the proxy answered by itself or ended it.
+    pub reason: Option<Reason>,
+    /// Bytes of body sent to the client.
+    pub bytes_sent: u64,
+    /// Its id, once it has one.
+    pub id: Option<HeaderValue>,
+    /// For the access log.
+    pub steps: Steps,
+    /// For the access log.
+    pub draft: Option<Box<LogDraft>>,
+    over: bool,
+}
+
+impl Exchange {
+    /// The beginning of a request.
+    pub fn begin(client: Arc<Client>, started: Tick) -> Self {
+        Self {
+            client,
+            started,
+            lease: None,
+            attempts: 0,
+            status: 0,
+            reason: None,
+            bytes_sent: 0,
+            id: None,
+            steps: Steps::default(),
+            draft: None,
+            over: false,
+        }
+    }
+
+    /// True once the armed time has passed.
+    pub fn timed_out(&self) -> bool {
+        self.client.alarm.rang()
+    }
+
+    /// What a time-out inside the answer means.
+    pub fn idle_reason(&self) -> Reason {
+        self.client.timeout_reason(Reason::IdleTimeout, clock::now())
+    }
+
+    /// The answer goes on; its next part is waited for.
+    pub fn await_more(&self) {
+        if let Some(lease) = &self.lease {
+            self.client.arm(clock::now().after(lease.pool.conf.idle_timeout));
+        }
+    }
+
+    /// Counts bytes passed on to the client.
+    pub fn sent(&mut self, bytes: u64) {
+        self.bytes_sent += bytes;
+    }
+
+    /// Keeps the connection for the next request to the same backend, unless the backend is leaving.
+    pub fn keep(&self, connection: Connection, now: Tick) {
+        if let Some(lease) = &self.lease
+            && lease.backend.load.eligible_bound(now)
+        {
+            lease.cell().idle.put(connection, now, &lease.pool.conf.keepalive);
+        }
+    }
+
+    /// The answer of a backend was passed on whole.
+    pub fn complete(&mut self, now: Tick) {
+        self.end(now);
+    }
+
+    /// The request ended early.
+    pub fn failed(&mut self, reason: Reason, now: Tick) {
+        self.reason.get_or_insert(reason);
+        self.end(now);
+    }
+
+    fn end(&mut self, now: Tick) {
+        if !std::mem::replace(&mut self.over, true) {
+            record::record(self, now);
+            self.lease = None;
+            self.client.begin_idle(now);
+        }
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        if !self.over {
+            self.failed(Reason::ClientGone, clock::now());
+        }
+    }
+}

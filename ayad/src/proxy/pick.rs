@@ -1,0 +1,119 @@
+//! Step 6: which backend gets the request. The decision is made in `aya-core`; here a place is taken in it.
+
+use aya_core::pick::{Ask, Tried};
+use aya_core::sticky;
+use http::HeaderMap;
+use http::header::COOKIE;
+
+use super::exchange::{Exchange, Lease};
+use super::guard::Identity;
+use super::route::Hit;
+use super::worker::Worker;
+use crate::clock;
+use crate::config::Sticky;
+
+/// What binds this client to a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Binding {
+    key: u64,
+    kind: Bound,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Bound {
+    Free,
+    Source,
+    /// The token in the cookie, when there is a readable one.
+    Cookie(Option<u64>),
+}
+
+/// A place in a backend.
+#[derive(Debug)]
+pub(super) struct Picked {
+    /// The place.
+    pub lease: Lease,
+    /// Position of the backend in its pool.
+    pub index: usize,
+    /// The client must be told to which backend it is bound from now on.
+    pub bind: bool,
+}
+
+/// Reads what binds the client, before the head is rewritten.
+pub(super) fn binding(hit: &Hit, identity: &Identity, headers: &HeaderMap) -> Binding {
+    let kind = match &hit.pool.conf.sticky {
+        None => Bound::Free,
+        Some(Sticky::Source) => Bound::Source,
+        Some(Sticky::Cookie(name)) => Bound::Cookie(token(headers, name)),
+    };
+    Binding { key: identity.key, kind }
+}
+
+/// Picks a backend that was not tried and takes a place in it. `None` when no backend is eligible.
+/// Neither locks nor allocates.
+pub(super) fn pick(hit: &Hit, binding: &Binding, tried: &Tried, exchange: &mut Exchange) -> Option<Picked> {
+    // The clock read at the beginning is young enough to decide by, except after a failed attempt.
+    let now = if tried.len() == 0 { exchange.started } else { clock::now() };
+    if let Some(picked) = bound(hit, binding, tried, exchange, now) {
+        return Some(picked);
+    }
+    let ask = Ask { now, key: binding.key, tried };
+    // A backend can leave between pick and take; every other one is left to be picked again.
+    for _ in 0..=hit.pool.backends.len() {
+        let index = Worker::with(|worker| worker.pick(&hit.pool, hit.position, &ask))?;
+        if let Some(lease) = Lease::take(&hit.pool, index, exchange.client.worker, now, false) {
+            exchange.attempts += 1;
+            return Some(Picked { lease, index, bind: matches!(binding.kind, Bound::Cookie(_)) });
+        }
+    }
+    None
+}
+
+fn bound(
+    hit: &Hit,
+    binding: &Binding,
+    tried: &Tried,
+    exchange: &mut Exchange,
+    now: aya_core::time::Tick,
+) -> Option<Picked> {
+    let loads = &hit.pool.loads;
+    let index = match binding.kind {
+        Bound::Free | Bound::Cookie(None) => None,
+        Bound::Source => sticky::by_source(loads, binding.key, now, tried),
+        Bound::Cookie(Some(token)) => sticky::by_token(loads, token, now, tried),
+    }?;
+    let lease = Lease::take(&hit.pool, index, exchange.client.worker, now, true)?;
+    if lease.backend.load.honours_sticky() {
+        lease.backend.bound_request(now);
+    }
+    exchange.attempts += 1;
+    Some(Picked { lease, index, bind: false })
+}
+
+/// The token in the cookie `name`.
+fn token(headers: &HeaderMap, name: &str) -> Option<u64> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|field| field.to_str().ok())
+        .flat_map(|field| field.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, _)| *key == name)
+        .and_then(|(_, value)| sticky::decode(value.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_is_found_among_other_cookies() {
+        let hex = String::from_utf8(sticky::encode(42).to_vec()).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.append(COOKIE, "a=1".parse().unwrap());
+        headers.append(COOKIE, format!("b=2; aya={hex}; c=3").parse().unwrap());
+
+        assert_eq!(token(&headers, "aya"), Some(42));
+        assert_eq!(token(&headers, "ay"), None);
+        assert_eq!(token(&headers, "b"), None);
+    }
+}

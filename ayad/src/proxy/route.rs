@@ -1,0 +1,42 @@
+//! Step 3: which pool serves the request.
+
+use std::sync::Arc;
+
+use aya_core::reason::Reason;
+use aya_core::route::Found;
+use http::request::Parts;
+
+use super::client::Client;
+use super::parse::Target;
+use super::worker::Worker;
+use crate::state::Pool;
+
+/// Where a request goes.
+#[derive(Debug)]
+pub(super) struct Hit {
+    /// The pool.
+    pub pool: Arc<Pool>,
+    /// Its position in the snapshot, under which this worker keeps its picker.
+    pub position: usize,
+}
+
+/// Finds the most specific route. Neither locks nor allocates.
+pub(super) fn route(client: &Client, head: &Parts, target: &Target<'_>) -> Result<Hit, Reason> {
+    Worker::with(|worker| {
+        worker.snapshot(|snapshot| {
+            let mut field = |name: &str| head.headers.get(name).map(http::HeaderValue::as_bytes);
+            let listener = client.listener.index;
+            let method = head.method.as_str();
+            match snapshot.router.find(listener, target.host, target.path, method, &mut field) {
+                Found::Route(index) => {
+                    let route = &snapshot.routes[index];
+                    route.matched();
+                    let position = route.conf.pool;
+                    Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position })
+                }
+                Found::NoHost | Found::NoPath => Err(Reason::NoRoute),
+                Found::NoMethod => Err(Reason::NoMethod),
+            }
+        })
+    })
+}

@@ -1,0 +1,113 @@
+//! What belongs to one worker thread: its view of the snapshot, its pickers, its generator, its connections.
+//!
+//! It lives in a thread-local because the tasks of a worker never leave their thread, while the runtime
+//! still asks for `Send` futures. Nothing in it is shared, so nothing in it is locked.
+
+use std::cell::{OnceCell, RefCell};
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+use arc_swap::ArcSwap;
+use arc_swap::cache::Cache;
+use aya_core::pick::{Ask, Picker};
+use aya_core::rng::Rng;
+
+use super::client::Client;
+use crate::state::{ListenerCell, Pool, Snapshot};
+
+thread_local! {
+    static WORKER: OnceCell<Worker> = const { OnceCell::new() };
+}
+
+/// One worker.
+pub struct Worker {
+    /// Its number, from 0.
+    pub index: usize,
+    seed: u64,
+    snapshot: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
+    pickers: RefCell<Vec<Kept>>,
+    rng: RefCell<Rng>,
+    clients: RefCell<Vec<Weak<Client>>>,
+}
+
+struct Kept {
+    pool_uid: u64,
+    picker: Box<dyn Picker>,
+}
+
+/// How many entries of closed connections are tolerated before the registry is swept.
+const SWEEP_AT: usize = 64;
+
+impl Worker {
+    /// Makes this thread worker `index`. To be called once, before its first connection.
+    pub fn install(index: usize, seed: u64, snapshot: Arc<ArcSwap<Snapshot>>) {
+        let worker = Self {
+            index,
+            seed,
+            snapshot: RefCell::new(Cache::new(snapshot)),
+            pickers: RefCell::new(Vec::new()),
+            rng: RefCell::new(Rng::seeded(seed)),
+            clients: RefCell::new(Vec::new()),
+        };
+        WORKER.with(|cell| assert!(cell.set(worker).is_ok(), "a thread is one worker, once"));
+    }
+
+    /// Calls `f` with this thread's worker.
+    pub fn with<R>(f: impl FnOnce(&Self) -> R) -> R {
+        WORKER.with(|cell| f(cell.get().expect("requests are served on worker threads alone")))
+    }
+
+    /// Calls `f` with the snapshot in force. Costs a comparison of pointers while it stays the same.
+    pub fn snapshot<R>(&self, f: impl FnOnce(&Arc<Snapshot>) -> R) -> R {
+        f(self.snapshot.borrow_mut().load())
+    }
+
+    /// Asks the picker of `pool`. Makes one when the pool is new or has another algorithm; otherwise it
+    /// neither locks nor allocates.
+    pub fn pick(&self, pool: &Pool, position: usize, ask: &Ask<'_>) -> Option<usize> {
+        let mut pickers = self.pickers.borrow_mut();
+        while pickers.len() <= position {
+            pickers.push(Kept { pool_uid: 0, picker: (pool.algorithm.build)(self.seed) });
+        }
+        let kept = &mut pickers[position];
+        if kept.pool_uid != pool.uid {
+            *kept = Kept { pool_uid: pool.uid, picker: (pool.algorithm.build)(self.seed) };
+            kept.picker.prepare(pool.loads.len());
+        }
+        kept.picker.pick(&pool.loads, ask, &mut self.rng.borrow_mut())
+    }
+
+    /// 128 random bits, for request ids.
+    pub fn random(&self) -> [u64; 2] {
+        let mut rng = self.rng.borrow_mut();
+        [rng.next_u64(), rng.next_u64()]
+    }
+
+    /// Remembers a connection, so that it can be woken when the daemon stops or its listener goes.
+    pub fn register(&self, client: &Arc<Client>) {
+        let mut clients = self.clients.borrow_mut();
+        if clients.len() >= SWEEP_AT && clients.len() == clients.capacity() {
+            clients.retain(|c| c.strong_count() > 0);
+        }
+        clients.push(Arc::downgrade(client));
+    }
+
+    /// Tells the connections of a listener, or all, to end after the request they serve.
+    pub fn close_clients(&self, of: Option<&Arc<ListenerCell>>) {
+        for client in self.clients.borrow().iter().filter_map(Weak::upgrade) {
+            if of.is_none_or(|cell| Arc::ptr_eq(cell, &client.listener.cell)) {
+                client.closing.store(true, Ordering::Relaxed);
+                if let Some(waker) = client.waker.get() {
+                    waker.wake_by_ref();
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("index", &self.index).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,114 @@
+//! What the binary does for each thing it can be asked.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use aya_api::exit::Exit;
+use clap::Parser;
+use signal_hook::iterator::Signals;
+
+use crate::args::{Args, Format, Intent, LogLevel, NOTHING_TO_DO, Origin, Style, completions};
+use crate::config::{self, Config, Env, Problems};
+use crate::{clock, log, server, shutdown};
+
+/// Reads the command line and does what it says.
+pub fn main() -> Exit {
+    let (intent, overrides) = Args::parse().into_intent();
+    let env = Env::from_process(overrides);
+    match intent {
+        Intent::Run { origin, log_level } => run(origin, log_level, env),
+        Intent::Check { file, format } => check(&file, format, &env),
+        Intent::Schema => match serde_json::to_string_pretty(&config::schema()) {
+            Ok(schema) => print(schema.as_bytes()),
+            Err(error) => fail(&error.to_string(), "report this defect"),
+        },
+        Intent::Completion(shell) => print(&completions(shell)),
+        Intent::Nothing => {
+            tell(NOTHING_TO_DO);
+            Exit::Usage
+        }
+    }
+}
+
+impl Origin {
+    /// Reads and checks the configuration. Blocks: reads files, resolves names.
+    pub fn load(&self, env: &Env) -> Result<Config, Problems> {
+        match self {
+            Self::File(path) => config::load(path, env),
+            Self::Flags { listen, backends } => config::from_flags(listen, backends, None, env),
+        }
+    }
+}
+
+fn run(origin: Origin, level: LogLevel, env: Env) -> Exit {
+    // The clock's zero, and signals that come while the daemon starts, must not be missed.
+    clock::now();
+    let signals = match shutdown::signals() {
+        Ok(signals) => signals,
+        Err(error) => return fail(&format!("cannot take signals: {error}"), "is this a supported system?"),
+    };
+    if let Err(error) = log::start(level.as_str(), false) {
+        return fail(&error, "see `ayad --help`");
+    }
+    match origin.load(&env) {
+        Ok(config) => start(config, origin, env, signals),
+        Err(problems) => {
+            show(&problems);
+            Exit::Error
+        }
+    }
+}
+
+fn start(config: Config, origin: Origin, env: Env, signals: Signals) -> Exit {
+    let running = match server::start(config, origin, env) {
+        Ok(running) => running,
+        Err(error) => return fail(&error.to_string(), &error.hint()),
+    };
+    for listener in &running.state.snapshot.load().listeners {
+        for address in &listener.cell.bound {
+            tracing::info!(listener = listener.conf.name, %address, "accepting connections");
+        }
+    }
+    tracing::info!(socket = %running.control.display(), "control API");
+    shutdown::wait(&running, signals)
+}
+
+fn check(file: &Path, format: Format, env: &Env) -> Exit {
+    match (config::load(file, env), format) {
+        (Ok(config), Format::Human) => print(config::describe(&config).as_bytes()),
+        (Ok(config), Format::Json) => print(format!("{}\n", config::describe_json(&config)).as_bytes()),
+        (Err(problems), Format::Human) => {
+            show(&problems);
+            Exit::Error
+        }
+        (Err(problems), Format::Json) => {
+            let printed = print(format!("{}\n", problems.to_json()).as_bytes());
+            if printed == Exit::Done { Exit::Error } else { printed }
+        }
+    }
+}
+
+fn show(problems: &Problems) {
+    let style = Style::of_stderr();
+    tell(&problems.render(style.color, style.width));
+}
+
+fn fail(message: &str, hint: &str) -> Exit {
+    tell(&format!("error: {message}\nhint: {hint}\n"));
+    Exit::Error
+}
+
+/// Writes to standard output. A reader that has seen enough is no error.
+fn print(bytes: &[u8]) -> Exit {
+    match io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            fail(&error.to_string(), "is the disk full?")
+        }
+        Ok(()) | Err(_) => Exit::Done,
+    }
+}
+
+/// Writes to standard error. When that is closed there is nobody left to tell.
+fn tell(text: &str) {
+    drop(io::stderr().write_all(text.as_bytes()));
+}

@@ -1,0 +1,117 @@
+//! The end: signals, draining, the deadline.
+//!
+//! The first SIGTERM or SIGINT stops accepting and lets requests finish within `shutdown_timeout`; the second
+//! one ends the process at once. SIGHUP reloads.
+
+use std::fs;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use aya_api::event::Severity;
+use aya_api::exit::Exit;
+use sd_notify::NotifyState;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tokio::sync::mpsc;
+
+use crate::clock;
+use crate::control::Signal;
+use crate::server::Running;
+use crate::state::NewEvent;
+
+/// Time between two looks at the connections that are left.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Longest wait for the end of the access log.
+const FLUSH_WITHIN: Duration = Duration::from_secs(2);
+
+/// Waits for signals until the daemon is to end, then ends it. Returns the exit code.
+pub fn wait(running: &Running, mut signals: Signals) -> Exit {
+    notify(&[NotifyState::Ready]);
+    let handle = signals.handle();
+    for signal in signals.forever() {
+        match signal {
+            SIGHUP => {
+                notify(&[NotifyState::Reloading, monotonic()]);
+                if running.signals.send(Signal::Reload).is_err() {
+                    tracing::error!("the control thread has ended: nothing was reloaded");
+                }
+                notify(&[NotifyState::Ready]);
+            }
+            SIGTERM | SIGINT => break,
+            other => tracing::debug!(signal = other, "ignored"),
+        }
+    }
+    let (second, on_second) = mpsc::unbounded_channel();
+    let name = "aya-signals".to_owned();
+    let waiter = std::thread::Builder::new().name(name).spawn(move || {
+        if let Some(signal) = signals.forever().find(|signal| *signal != SIGHUP)
+            && second.send(signal).is_err()
+        {
+            tracing::debug!("a second signal came when everything was over");
+        }
+    });
+    if let Err(error) = waiter {
+        tracing::warn!(%error, "a second signal will not be noticed");
+    }
+    let exit = drain(running, on_second);
+    handle.close();
+    exit
+}
+
+/// The signals this daemon takes; to be registered before anything else starts.
+pub fn signals() -> std::io::Result<Signals> {
+    Signals::new([SIGHUP, SIGINT, SIGTERM])
+}
+
+fn drain(running: &Running, mut second: mpsc::UnboundedReceiver<i32>) -> Exit {
+    let state = &running.state;
+    notify(&[NotifyState::Stopping]);
+    state.stopping.store(true, Ordering::Relaxed);
+    let snapshot = state.snapshot.load_full();
+    for listener in &snapshot.listeners {
+        listener.cell.removed.send_replace(true);
+    }
+    let limit = snapshot.daemon.shutdown_timeout;
+    let cause = format!("stopping: requests in flight may take {} s more", limit.as_secs());
+    state.events.push(NewEvent::new(Severity::Info, "daemon", "ayad", cause));
+    let deadline = clock::now().after(limit);
+    let open = || snapshot.listeners.iter().map(|l| l.cell.connections.load(Ordering::Relaxed)).sum::<u64>();
+    let exit = loop {
+        let left = open();
+        if left == 0 {
+            break Exit::Done;
+        }
+        if clock::now() >= deadline {
+            tracing::warn!(connections = left, "the deadline has passed: connections are cut");
+            break Exit::Deadline;
+        }
+        if second.try_recv().is_ok() {
+            tracing::warn!(connections = left, "a second signal: connections are cut");
+            break Exit::Error;
+        }
+        pause();
+    };
+    state.access_log.flush(FLUSH_WITHIN);
+    if let Err(error) = fs::remove_file(&running.control) {
+        tracing::debug!(%error, "the control socket was gone already");
+    }
+    exit
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a thread without a runtime waits for counters it cannot be told about"
+)]
+fn pause() {
+    std::thread::sleep(LOOK_EVERY);
+}
+
+fn monotonic() -> NotifyState<'static> {
+    NotifyState::monotonic_usec_now().unwrap_or(NotifyState::MonotonicUsec(0))
+}
+
+fn notify(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!(%error, "systemd was not told");
+    }
+}

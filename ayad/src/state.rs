@@ -1,0 +1,80 @@
+//! What the data plane and the control plane share, and the only place where they meet.
+//!
+//! There is one pointer that changes: [`State::snapshot`]. One writer (the control thread) builds a new
+//! [`Snapshot`] and stores it; a request loads it once. What must outlive a configuration (counters, health,
+//! connections, orders) lives in cells ([`Backend`], [`ListenerCell`]) that the next snapshot takes over.
+//! Nothing here decides anything: decisions are in `aya-core`, orders come through `control`.
+
+mod backend;
+mod counters;
+mod events;
+mod snapshot;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+pub use backend::{AdminOrder, Backend, CheckRecord, HISTORY_KEPT, Past, PastEntry, WorkerCell};
+pub use counters::{Padded, WorkerCounters};
+pub use events::{EVENTS_KEPT, EventLog, NewEvent};
+pub use snapshot::{Listener, ListenerCell, Pool, Route, Snapshot, is_same_pool};
+
+use crate::log::AccessLog;
+
+/// Everything shared between threads; one for the process.
+#[derive(Debug)]
+pub struct State {
+    /// The configuration in force.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// What happened.
+    pub events: EventLog,
+    /// Counters of each worker, written by that worker alone.
+    pub counters: Vec<Padded<WorkerCounters>>,
+    /// Backends that refused a connection, on their way to the health thread.
+    pub refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
+    /// Where requests are logged.
+    pub access_log: AccessLog,
+    /// Set once the daemon is asked to stop.
+    pub stopping: AtomicBool,
+    rev: AtomicU64,
+}
+
+impl State {
+    /// Puts the parts together; `rev` is the last revision number in use.
+    pub fn new(
+        snapshot: Snapshot,
+        workers: usize,
+        rev: u64,
+        refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
+        access_log: AccessLog,
+    ) -> Self {
+        Self {
+            snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+            events: EventLog::new(),
+            counters: (0..workers).map(|_| Padded::default()).collect(),
+            refusals,
+            access_log,
+            stopping: AtomicBool::new(false),
+            rev: AtomicU64::new(rev),
+        }
+    }
+
+    /// A revision number never used before in this process.
+    pub fn next_rev(&self) -> u64 {
+        self.rev.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Takes note that a backend refused a connection: it leaves at once, and the health thread keeps the
+    /// cause. The first caller reports; the others only see that it is gone.
+    pub fn refused(&self, backend: &Arc<Backend>) {
+        if backend.leave_at_once() && self.refusals.send(Arc::clone(backend)).is_err() {
+            tracing::debug!(backend = %backend.id, "no health thread to report a refusal to: stopping");
+        }
+    }
+
+    /// True once the daemon is asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,223 @@
+//! One immutable picture of the configuration, and how the next one takes over what did not change.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aya_core::load::Load;
+use aya_core::pick::PickerSpec;
+use aya_core::route::Router;
+use tokio::sync::watch;
+
+use super::Backend;
+use crate::config;
+
+/// The configuration in force. Requests hold the parts they need by `Arc`, never the whole.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// File it came from.
+    pub file: Option<PathBuf>,
+    /// Settings of the process.
+    pub daemon: config::Daemon,
+    /// Counts the configurations applied since the start.
+    pub generation: u64,
+    /// When it was applied, wall clock.
+    pub loaded_ms: u64,
+    /// Listeners; [`Router`] knows them by index.
+    pub listeners: Vec<Arc<Listener>>,
+    /// Pools; routes know them by index.
+    pub pools: Vec<Arc<Pool>>,
+    /// Routes; [`Router`] knows them by index.
+    pub routes: Vec<Arc<Route>>,
+    /// Matcher over the routes.
+    pub router: Arc<Router>,
+}
+
+impl Snapshot {
+    /// The pool of this name.
+    pub fn pool(&self, name: &str) -> Option<&Arc<Pool>> {
+        self.pools.iter().find(|p| p.name == name)
+    }
+
+    /// The backend of this pool and name.
+    pub fn backend(&self, pool: &str, name: &str) -> Option<&Arc<Backend>> {
+        self.pool(pool)?.backends.iter().find(|b| b.name == name)
+    }
+
+    /// The backend written `pool/backend`.
+    pub fn backend_by_id(&self, id: &str) -> Option<&Arc<Backend>> {
+        let (pool, name) = id.split_once('/')?;
+        self.backend(pool, name)
+    }
+
+    /// Every backend of every pool.
+    pub fn backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        self.pools.iter().flat_map(|p| &p.backends)
+    }
+}
+
+/// One listener as configured, with the cell that outlives configurations.
+#[derive(Debug)]
+pub struct Listener {
+    /// Its settings.
+    pub conf: config::Listener,
+    /// Position in the snapshot's list, which the router uses.
+    pub index: u16,
+    /// Counters and sockets' addresses.
+    pub cell: Arc<ListenerCell>,
+    /// Revision.
+    pub rev: u64,
+}
+
+/// What of a listener outlives configurations.
+#[derive(Debug)]
+pub struct ListenerCell {
+    /// Its name.
+    pub name: String,
+    /// Addresses it really listens on, in the order of the configuration.
+    pub bound: Vec<SocketAddr>,
+    /// Client connections open now.
+    pub connections: AtomicU64,
+    /// Connections accepted since the start.
+    pub accepted: AtomicU64,
+    /// Connections turned away since the start.
+    pub refused: AtomicU64,
+    /// Turns true when the listener is removed; its connections then end after their request.
+    pub removed: watch::Sender<bool>,
+}
+
+impl ListenerCell {
+    /// A new listener on these addresses.
+    pub fn new(name: &str, bound: Vec<SocketAddr>) -> Self {
+        Self {
+            name: name.to_owned(),
+            bound,
+            connections: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            removed: watch::channel(false).0,
+        }
+    }
+
+    /// True once the listener is removed.
+    pub fn is_removed(&self) -> bool {
+        *self.removed.borrow()
+    }
+}
+
+/// One pool as configured and as ordered.
+#[derive(Debug)]
+pub struct Pool {
+    /// Never used twice; workers keep one picker for each.
+    pub uid: u64,
+    /// Its name.
+    pub name: String,
+    /// How it picks now.
+    pub algorithm: &'static PickerSpec,
+    /// Its settings; `conf.algorithm` is what the file says.
+    pub conf: config::Pool,
+    /// Its backends.
+    pub backends: Vec<Arc<Backend>>,
+    /// Their loads, by the same indices.
+    pub loads: Vec<Arc<Load>>,
+    /// Revision.
+    pub rev: u64,
+}
+
+impl Pool {
+    /// Puts a pool together; backends that `before` already has go on as the same objects.
+    pub fn build(
+        conf: config::Pool,
+        algorithm: &'static PickerSpec,
+        before: Option<&Pool>,
+        workers: usize,
+        next_rev: &dyn Fn() -> u64,
+    ) -> Self {
+        let old: HashMap<&str, &Arc<Backend>> =
+            before.iter().flat_map(|p| &p.backends).map(|b| (b.name.as_str(), b)).collect();
+        let backends: Vec<Arc<Backend>> = conf
+            .backends
+            .iter()
+            .map(|wanted| match old.get(wanted.name.as_str()) {
+                Some(same) if same.is_same_server(wanted) => Arc::clone(same),
+                _ => Arc::new(Backend::new(&conf, wanted, workers, next_rev())),
+            })
+            .collect();
+        let rev = next_rev();
+        Self {
+            uid: rev,
+            name: conf.name.clone(),
+            algorithm,
+            loads: backends.iter().map(|b| Arc::clone(&b.load)).collect(),
+            backends,
+            conf,
+            rev,
+        }
+    }
+
+    /// The same pool with another algorithm.
+    pub fn with_algorithm(&self, algorithm: &'static PickerSpec, rev: u64) -> Self {
+        Self {
+            uid: rev,
+            name: self.name.clone(),
+            algorithm,
+            conf: self.conf.clone(),
+            backends: self.backends.clone(),
+            loads: self.loads.clone(),
+            rev,
+        }
+    }
+}
+
+/// True when two configurations of a pool say the same.
+pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
+    // Taken apart, so that a new setting cannot be forgotten here.
+    let config::Pool {
+        name,
+        algorithm,
+        sticky,
+        check,
+        breaker,
+        attempts,
+        connect_timeout,
+        first_byte_timeout,
+        idle_timeout,
+        request_timeout,
+        keepalive,
+        backends,
+        origin,
+    } = a;
+    *name == b.name
+        && algorithm.name == b.algorithm.name
+        && *sticky == b.sticky
+        && *check == b.check
+        && *breaker == b.breaker
+        && *attempts == b.attempts
+        && *connect_timeout == b.connect_timeout
+        && *first_byte_timeout == b.first_byte_timeout
+        && *idle_timeout == b.idle_timeout
+        && *request_timeout == b.request_timeout
+        && *keepalive == b.keepalive
+        && *backends == b.backends
+        && *origin == b.origin
+}
+
+/// One route with its counter.
+#[derive(Debug)]
+pub struct Route {
+    /// As configured.
+    pub conf: config::Route,
+    /// Requests it matched; all workers write, relaxed.
+    pub requests: Arc<AtomicU64>,
+    /// Revision.
+    pub rev: u64,
+}
+
+impl Route {
+    /// Counts a matched request.
+    pub fn matched(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+}
