@@ -11,9 +11,11 @@ mod algorithm;
 mod algorithms;
 pub mod apply;
 mod backends;
+mod call;
 mod daemon;
 mod events;
 mod journal;
+mod leases;
 mod listeners;
 mod metrics;
 mod openapi;
@@ -43,13 +45,13 @@ use tokio::sync::{mpsc, watch};
 
 use self::journal::Damage;
 pub use self::journal::Journal;
-use self::orders::Lease;
+use self::leases::Lease;
 use self::sampler::Sampler;
+use self::server::Door;
 use crate::args::Origin;
 use crate::clock;
 use crate::config::Env;
-use crate::server::WorkerOrder;
-use crate::state::{Backend, NewEvent, PastEntry, Pool, State};
+use crate::state::{Backend, NewEvent, PastEntry, Pool, State, WorkerOrder};
 
 /// Time between two looks at drains and leases.
 const TICK: Duration = Duration::from_millis(25);
@@ -140,9 +142,9 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
     control.tell_damage(&setup.damage);
     control.restore();
     let shared = Rc::new(RefCell::new(control));
-    tokio::task::spawn_local(server::serve_control(Rc::clone(&shared), socket));
+    tokio::task::spawn_local(server::serve(Rc::clone(&shared), Door::Control(socket)));
     if let Some(admin) = admin {
-        tokio::task::spawn_local(server::serve_admin(Rc::clone(&shared), admin));
+        tokio::task::spawn_local(server::serve(Rc::clone(&shared), Door::Metrics(admin)));
     }
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);

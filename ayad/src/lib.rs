@@ -19,6 +19,7 @@ pub mod proxy;
 pub mod run;
 pub mod server;
 pub mod shutdown;
+pub mod socket;
 pub mod sockets;
 pub mod state;
 pub mod upstream;

@@ -66,7 +66,7 @@ impl Picture {
 /// Puts latencies, given as (lower edge in µs, upper edge in µs, count), into the buckets of the format.
 pub fn distribution(latencies: impl Iterator<Item = (u64, u64, u64)>, sum_us: u64) -> Value {
     let mut buckets: Vec<(f64, u64)> = EDGES.iter().map(|edge| (*edge, 0)).collect();
-    buckets.push((f64::MAX, 0));
+    buckets.push((f64::INFINITY, 0));
     for (_, to_us, count) in latencies {
         // A fine bucket belongs where its slowest value does, so that no quantile is flattered.
         let slowest = to_us as f64 / 1e6;
@@ -91,6 +91,12 @@ impl Collector for Pictured {
                 Kind::Histogram => MetricType::Histogram,
             };
             let mut family = encoder.encode_descriptor(metric.name, metric.help, None, kind)?;
+            if let [(labels, value)] = samples.as_slice()
+                && labels.is_empty()
+            {
+                value.encode(family)?;
+                continue;
+            }
             for (labels, value) in samples {
                 value.encode(family.encode_family(labels)?)?;
             }

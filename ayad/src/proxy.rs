@@ -3,8 +3,8 @@
 //! `accept → parse → route → guard → admit → pick → forward → respond → record`
 //!
 //! Each step is a file of its own and knows none of the others. What passes between them has a name:
-//! [`parse::Target`], [`route::Hit`], [`guard::Identity`], [`exchange::Lease`], [`forward::Answer`], and
-//! [`exchange::Exchange`], which travels along and is recorded exactly once, whatever happens.
+//! `Target`, `Hit`, `Identity`, `Picked`, `Answer` (all in `between`), and [`exchange::Exchange`], which travels
+//! along and is recorded exactly once, whatever happens.
 //!
 //! Budget for a small request: one snapshot comparison, two clock reads, no lock and no allocation in
 //! `route`, `admit` and `pick`.
@@ -12,6 +12,7 @@
 pub mod accept;
 mod admit;
 pub mod alarm;
+mod between;
 pub mod body;
 pub mod client;
 pub mod exchange;
@@ -19,11 +20,14 @@ mod forward;
 mod guard;
 mod hop;
 mod io;
+mod notes;
 mod parse;
 mod pick;
 mod record;
 mod respond;
 mod route;
+mod unread;
+mod words;
 pub mod worker;
 
 use std::convert::Infallible;
@@ -34,10 +38,10 @@ use aya_core::reason::Reason;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use self::body::{RequestBody, ResponseBody};
+use self::between::{Answer, Failed};
+use self::body::ResponseBody;
 use self::client::Client;
 use self::exchange::Exchange;
-use self::forward::{Answer, Failed};
 use self::respond::Manner;
 use crate::clock;
 
@@ -51,7 +55,7 @@ pub async fn serve(
     let manner = Manner::of(&request);
     Ok(match handle(&mut exchange, request).await {
         Ok(answer) => respond::pass_on(answer, exchange),
-        Err(reason) => respond::refuse(reason, &manner, exchange),
+        Err(reason) => respond::refuse(reason, manner, exchange),
     })
 }
 
@@ -59,7 +63,7 @@ async fn handle(exchange: &mut Exchange, request: Request<Incoming>) -> Result<A
     let client = Arc::clone(&exchange.client);
     let (mut head, incoming) = request.into_parts();
     let target = parse::parse(&head)?;
-    record::begin(exchange, &head, &target);
+    exchange.note_request(&head, &target);
     let hit = route::route(&client, &head, &target)?;
     let identity = guard::identify(&client, &head.headers);
     admit::admit(&client, &head.headers)?;
@@ -67,7 +71,7 @@ async fn handle(exchange: &mut Exchange, request: Request<Incoming>) -> Result<A
     client.set_deadline(hit.pool.conf.request_timeout.map(|limit| exchange.started.after(limit)));
     let binding = pick::binding(&hit, &identity, &head.headers);
     forward::rewrite(&client, &mut head, &identity, exchange);
-    let body = RequestBody::of(incoming, &client, hit.pool.conf.first_byte_timeout);
+    let body = body::upload(incoming, &client, hit.pool.conf.first_byte_timeout);
     let mut request = Request::from_parts(head, body);
 
     let mut tried = Tried::new();

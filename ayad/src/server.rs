@@ -4,7 +4,6 @@
 //! state), `aya-health` (checks), `aya-log` (access log). The calling thread waits for signals.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 
@@ -20,15 +19,8 @@ use crate::log::AccessLog;
 use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError};
-use crate::state::{ListenerCell, State};
+use crate::state::{State, WorkerOrder};
 use crate::{clock, health};
-
-/// What the control thread orders a worker to do.
-#[derive(Debug)]
-pub enum WorkerOrder {
-    /// Accept connections on one more socket.
-    Listen(Arc<ListenerCell>, TcpListener),
-}
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]

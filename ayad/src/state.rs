@@ -10,6 +10,7 @@ mod counters;
 mod events;
 mod snapshot;
 
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -21,6 +22,13 @@ pub use events::{EVENTS_KEPT, EventLog, NewEvent};
 pub use snapshot::{Listener, ListenerCell, Pool, Route, Snapshot, is_same_pool};
 
 use crate::log::AccessLog;
+
+/// What the control thread orders a worker to do.
+#[derive(Debug)]
+pub enum WorkerOrder {
+    /// Accept connections on one more socket.
+    Listen(Arc<ListenerCell>, TcpListener),
+}
 
 /// Everything shared between threads; one for the process.
 #[derive(Debug)]

@@ -6,8 +6,10 @@
 //!
 //! Not here: which backend is asked (`pick`), what is sent (`forward`), when to give up (`proxy::alarm`).
 
+mod body;
 mod connection;
 mod idle;
 
+pub use body::{BodyError, RequestBody};
 pub use connection::{ConnectError, Connection, SendError, connect};
 pub use idle::IdleList;

@@ -2,7 +2,7 @@
 //!
 //! To add a call: one file here with its arguments, reply and [`Spec`]; one variant of [`Id`]; one line in
 //! [`COMMANDS`]. The daemon dispatches with an exhaustive match, so the compiler asks for the handler. The
-//! OpenAPI document and the reference are made from this table.
+//! ``OpenAPI`` document and the reference are made from this table.
 
 pub mod admin;
 pub mod algorithm;

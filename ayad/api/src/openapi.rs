@@ -1,4 +1,4 @@
-//! The OpenAPI 3.1 document, made from [`COMMANDS`] and the schemas of the shapes.
+//! The `OpenAPI` 3.1 document, made from [`COMMANDS`] and the schemas of the shapes.
 
 use serde_json::{Map, Value, json};
 

@@ -76,6 +76,8 @@ pub struct PickerSpec {
     pub when: &'static str,
     /// What share it means each backend to get.
     pub share: Share,
+    /// Whether it looks at weights at all.
+    pub weighted: bool,
     /// Makes an instance. Workers pass different seeds, so that they do not all start at the same backend.
     pub build: fn(seed: u64) -> Box<dyn Picker>,
 }

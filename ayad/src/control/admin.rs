@@ -5,8 +5,8 @@ use aya_api::command::admin::AdminBody;
 use aya_api::error::ApiError;
 
 use super::Control;
+use super::call::Call;
 use super::orders::Order;
-use super::server::Call;
 
 /// Drains a backend, takes it out of service, or makes it ready.
 pub(super) fn handle(control: &mut Control, call: &Call) -> Result<Change, ApiError> {

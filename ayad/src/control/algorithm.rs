@@ -5,8 +5,8 @@ use aya_api::command::algorithm::AlgorithmBody;
 use aya_api::error::ApiError;
 
 use super::Control;
+use super::call::Call;
 use super::orders::Order;
-use super::server::Call;
 
 /// Changes the algorithm of a pool.
 pub(super) fn handle(control: &mut Control, call: &Call) -> Result<Change, ApiError> {

@@ -4,7 +4,8 @@ use aya_api::error::{ApiError, ErrorCode};
 use aya_api::view::BackendView;
 
 use super::Control;
-use super::server::{Call, Reply};
+use super::call::Call;
+use super::server::Reply;
 
 /// Answers with all backends of all pools.
 pub(super) fn handle_all(control: &Control) -> Result<Reply, ApiError> {

@@ -3,7 +3,8 @@
 use aya_api::error::ApiError;
 
 use super::Control;
-use super::server::{Call, Reply};
+use super::call::Call;
+use super::server::Reply;
 use crate::state::EVENTS_KEPT;
 
 /// Answers with the events still kept.

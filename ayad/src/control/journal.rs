@@ -45,6 +45,8 @@ pub struct Damage {
 pub struct Journal {
     path: PathBuf,
     file: File,
+    /// Held for as long as the journal is open: two daemons must not write the same one.
+    _lock: File,
     /// Newest last.
     records: Vec<Record>,
     next: u64,
@@ -54,6 +56,8 @@ impl Journal {
     /// Opens or makes the journal in `state_dir`.
     pub fn open(state_dir: &Path) -> io::Result<(Self, Damage)> {
         fs::create_dir_all(state_dir)?;
+        let lock = File::create(state_dir.join("lock"))?;
+        lock.try_lock()?;
         let path = state_dir.join("journal.jsonl");
         let (mut records, mut damage) = read(&path)?;
         if damage.lines > 0 {
@@ -64,7 +68,7 @@ impl Journal {
         let next = records.iter().filter_map(|r| number(&r.operation.op)).max().unwrap_or(0) + 1;
         compact(&mut records);
         let file = rewrite(&path, &records)?;
-        Ok((Self { path, file, records, next }, damage))
+        Ok((Self { path, file, _lock: lock, records, next }, damage))
     }
 
     /// Name for the next operation.
@@ -211,6 +215,16 @@ mod tests {
     }
 
     #[test]
+    fn two_daemons_cannot_share_a_journal() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Journal::open(dir.path()).unwrap();
+
+        assert_eq!(Journal::open(dir.path()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(first);
+        assert!(Journal::open(dir.path()).is_ok());
+    }
+
+    #[test]
     fn a_line_cut_in_the_middle_costs_only_itself() {
         let dir = tempfile::tempdir().unwrap();
         let (mut journal, _) = Journal::open(dir.path()).unwrap();
@@ -218,6 +232,7 @@ mod tests {
         journal.append(record("op-2", "a/y", "3")).unwrap();
         let path = dir.path().join("journal.jsonl");
         let length = fs::metadata(&path).unwrap().len();
+        drop(journal);
         OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 20).unwrap();
 
         let (mut journal, damage) = Journal::open(dir.path()).unwrap();
@@ -226,6 +241,7 @@ mod tests {
         assert!(damage.kept_as.unwrap().exists());
         assert_eq!(journal.operations().len(), 1);
         journal.append(record("op-2", "a/z", "5")).unwrap();
+        drop(journal);
         assert_eq!(Journal::open(dir.path()).unwrap().0.operations().len(), 2);
     }
 

@@ -1,6 +1,5 @@
 //! Orders of operators: admin state, weight, algorithm. One way for all of them: plan, write down, apply.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,7 +12,6 @@ use aya_api::error::{ApiError, ErrorCode};
 use aya_api::event::Severity;
 use aya_core::axis::Admin;
 use aya_core::pick::{self, PICKERS, PickerSpec};
-use aya_core::time::Tick;
 
 use super::Control;
 use super::journal::Record;
@@ -54,25 +52,16 @@ pub enum Order {
     },
 }
 
-/// An order with a time limit.
-#[derive(Debug)]
-pub(super) struct Lease {
-    subject: String,
-    field: &'static str,
-    back: Order,
-    until: Tick,
-}
-
 /// What an order would do.
-struct Plan {
+pub(super) struct Plan {
     target: Target,
-    field: &'static str,
+    pub(super) field: &'static str,
     before: String,
     after: String,
     configured: String,
     rev: u64,
     undo: String,
-    back: Order,
+    pub(super) back: Order,
     warnings: Vec<String>,
 }
 
@@ -112,7 +101,7 @@ impl Control {
     pub fn order(&mut self, order: &Order, by: &Actor, options: &ChangeOptions) -> Result<Change, ApiError> {
         let plan = self.plan(order)?;
         check_options(options, &plan, || self.who_changed(&plan))?;
-        let leased = self.leases.iter().any(|l| l.subject == plan.subject() && l.field == plan.field);
+        let leased = self.is_leased(plan.subject(), plan.field);
         let changed = plan.before != plan.after || options.for_ms.is_some() || leased;
         let until_ms = options.for_ms.filter(|_| changed).map(|ms| clock::wall_ms().saturating_add(ms));
         let mut change = Change {
@@ -147,7 +136,7 @@ impl Control {
         Ok(change)
     }
 
-    fn plan(&self, order: &Order) -> Result<Plan, ApiError> {
+    pub(super) fn plan(&self, order: &Order) -> Result<Plan, ApiError> {
         match order {
             Order::Admin { id, state, .. } => self.plan_admin(id, *state),
             Order::Weight { id, weight } => self.plan_weight(id, *weight),
@@ -246,11 +235,11 @@ impl Control {
         let snapshot = self.state.snapshot.load();
         let Some(pool) = snapshot.pool(&backend.pool) else { return Vec::new() };
         let mut warnings = Vec::new();
-        if pool.algorithm.share != pick::Share::Weight {
-            warnings.push(format!("{} does not follow weights", pool.algorithm.name));
+        if !pool.algorithm.weighted {
+            warnings.push(format!("{} does not look at weights", pool.algorithm.name));
         }
         let others = pool.backends.iter().filter(|b| !Arc::ptr_eq(b, backend));
-        if weight == 0 && others.map(|b| b.load.weight()).sum::<u32>() == 0 {
+        if pool.algorithm.weighted && weight == 0 && others.map(|b| b.load.weight()).sum::<u32>() == 0 {
             warnings.push(format!(
                 "every weight of pool {} is 0: its requests will get 503 no-backend",
                 pool.name
@@ -259,7 +248,7 @@ impl Control {
         warnings
     }
 
-    fn record(
+    pub(super) fn record(
         &self,
         plan: &Plan,
         order: &Order,
@@ -289,7 +278,7 @@ impl Control {
     }
 
     /// Makes an order hold, and returns the new revision of its subject.
-    fn apply(&mut self, order: &Order, record: &Record, restored: bool) -> u64 {
+    pub(super) fn apply(&mut self, order: &Order, record: &Record, restored: bool) -> u64 {
         let operation = &record.operation;
         let cause = operation.reason.clone().unwrap_or_else(|| {
             if restored { "restored from the journal".to_owned() } else { "ordered".to_owned() }
@@ -370,89 +359,6 @@ impl Control {
         rev
     }
 
-    /// Orders in force at the last stop are in force again.
-    pub fn restore(&mut self) {
-        let now = clock::wall_ms();
-        for record in self.journal.in_force() {
-            let Some(order) = Order::of(&record).filter(|_| !record.clears) else { continue };
-            if record.operation.until_ms.is_some_and(|until| until <= now) {
-                self.end_missed_lease(&record);
-                continue;
-            }
-            if self.plan(&order).is_err() {
-                continue;
-            }
-            if let (Some(until), Some(back)) = (record.operation.until_ms, back_of(&record)) {
-                let until = clock::now().after(Duration::from_millis(until - now));
-                let (field, subject) = order.key();
-                self.leases.push(Lease { subject: subject.to_owned(), field, back, until });
-            }
-            self.apply(&order, &record, true);
-        }
-    }
-
-    /// Orders for backends that came with a reload, or came back, hold for them too.
-    pub fn restore_missing(&mut self) {
-        let snapshot = self.state.snapshot.load_full();
-        let is_fresh = |b: &&Arc<Backend>| b.past().history.is_empty();
-        let fresh: HashSet<&str> = snapshot.backends().filter(is_fresh).map(|b| b.id.as_str()).collect();
-        for record in self.journal.in_force() {
-            let Some(order) = Order::of(&record).filter(|_| !record.clears) else { continue };
-            let id = match &order {
-                Order::Admin { id, .. } | Order::Weight { id, .. } => id,
-                // The snapshot was already built with it.
-                Order::Algorithm { .. } => continue,
-            };
-            let is_over = record.operation.until_ms.is_some_and(|until| until <= clock::wall_ms());
-            if fresh.contains(id.as_str()) && !is_over {
-                self.apply(&order, &record, true);
-            }
-        }
-    }
-
-    /// A lease that ran out while the daemon was down has reverted; that is written down, and what it went
-    /// back to holds.
-    fn end_missed_lease(&mut self, record: &Record) {
-        let Some(back) = back_of(record) else { return };
-        let by = Actor::daemon("lease ended while the daemon was down");
-        match self.plan(&back).map(|plan| self.record(&plan, &back, &by, &ChangeOptions::default(), None)) {
-            Ok(written) => {
-                if let Err(error) = self.journal.append(written.clone()) {
-                    tracing::error!(%error, "cannot write the end of a lease to the journal");
-                }
-                if !written.clears {
-                    self.apply(&back, &written, true);
-                }
-            }
-            Err(error) => tracing::info!(%error, "a lease ended for something that is gone"),
-        }
-    }
-
-    /// Reverts orders whose time is over.
-    pub fn end_leases(&mut self, now: Tick) {
-        let (over, going) = std::mem::take(&mut self.leases).into_iter().partition(|l| now >= l.until);
-        self.leases = going;
-        let over: Vec<Lease> = over;
-        for lease in over {
-            let by = Actor::daemon("lease ended");
-            if let Err(error) = self.order(&lease.back, &by, &ChangeOptions::default()) {
-                let cause = format!("the lease ended but could not be reverted: {error}");
-                self.state.events.push(NewEvent::new(Severity::Error, lease.field, lease.subject, cause));
-            }
-        }
-    }
-
-    fn lease(&mut self, plan: &Plan, for_ms: Option<u64>) {
-        let subject = plan.subject().to_owned();
-        let earlier = self.leases.iter().position(|l| l.subject == subject && l.field == plan.field);
-        // A lease on top of a lease goes back to what was before both.
-        let back = earlier.map_or_else(|| plan.back.clone(), |i| self.leases.swap_remove(i).back);
-        if let Some(ms) = for_ms {
-            let until = clock::now().after(Duration::from_millis(ms));
-            self.leases.push(Lease { subject, field: plan.field, back, until });
-        }
-    }
-
     /// The algorithm ordered for `pool`, while the order is in force.
     pub fn ordered_algorithm(&self, pool: &str) -> Option<&'static PickerSpec> {
         let record = self.journal.newest(pool, "algorithm").filter(|r| !r.clears)?;
@@ -475,19 +381,12 @@ impl Control {
 }
 
 impl Plan {
-    fn subject(&self) -> &str {
+    pub(super) fn subject(&self) -> &str {
         match &self.target {
             Target::Backend(backend) => &backend.id,
             Target::Pool(pool) => &pool.name,
         }
     }
-}
-
-/// The order that puts back what was before a record.
-fn back_of(record: &Record) -> Option<Order> {
-    let mut before = record.clone();
-    before.operation.after.clone_from(&record.operation.before);
-    Order::of(&before)
 }
 
 fn check_options(options: &ChangeOptions, plan: &Plan, who: impl Fn() -> String) -> Result<(), ApiError> {

@@ -3,7 +3,8 @@
 use aya_api::error::ApiError;
 
 use super::Control;
-use super::server::{Call, Reply};
+use super::call::Call;
+use super::server::Reply;
 
 /// Answers with all pools.
 pub(super) fn handle_all(control: &Control) -> Result<Reply, ApiError> {

@@ -11,12 +11,12 @@ use aya_api::error::{ApiError, ErrorCode};
 use aya_api::event::Severity;
 
 use super::apply::{self, Before, Prepared};
+use super::call::Call;
 use super::peer::Actor;
-use super::server::{Call, Reply};
+use super::server::Reply;
 use super::{Control, Shared};
 use crate::config::Config;
-use crate::server::WorkerOrder;
-use crate::state::NewEvent;
+use crate::state::{NewEvent, WorkerOrder};
 
 /// Reloads, or with a dry run says what that would change.
 pub(super) async fn handle(shared: &Shared, call: &Call) -> Result<Reply, ApiError> {

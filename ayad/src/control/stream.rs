@@ -9,7 +9,8 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::Control;
-use super::server::{Call, Reply};
+use super::call::Call;
+use super::server::Reply;
 use crate::state::State;
 
 /// Lines that may wait for a slow reader; behind them the ring of the event log is its buffer.

@@ -5,8 +5,8 @@ use aya_api::command::weight::WeightBody;
 use aya_api::error::ApiError;
 
 use super::Control;
+use super::call::Call;
 use super::orders::Order;
-use super::server::Call;
 
 /// Changes the weight of a backend.
 pub(super) fn handle(control: &mut Control, call: &Call) -> Result<Change, ApiError> {

@@ -1,6 +1,6 @@
 //! Every metric: name, unit, meaning. To add one, add a constant here and emit it in [`super`].
 //!
-//! Names follow the conventions of Prometheus and OpenMetrics: base units, the unit last in the name,
+//! Names follow the conventions of Prometheus and ``OpenMetrics``: base units, the unit last in the name,
 //! counters end in `_total` (which the encoder adds).
 
 /// What a metric is.

@@ -13,14 +13,13 @@ use aya_core::reason::Reason;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::alarm::Timer;
 use super::client::{Client, Phase};
 use super::io::ClientIo;
 use super::worker::Worker;
-use super::{record, respond, serve};
+use super::{serve, unread};
 use crate::clock;
 use crate::state::{Listener, ListenerCell, NewEvent, State};
 
@@ -30,8 +29,6 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 const MAX_BUFFER: usize = 64 * 1024;
 /// hyper keeps this many header fields on the stack; asking for the same number would move them to the heap.
 const HYPERS_HEADERS: usize = 100;
-/// Longest time to hand over an error on a connection that is being closed.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Accepts connections on one socket of one listener until the listener is removed or the daemon stops.
 pub async fn listen(state: Arc<State>, cell: Arc<ListenerCell>, socket: TcpListener) {
@@ -83,9 +80,9 @@ fn admit_connection(stream: TcpStream, client: Arc<Client>) {
     cell.accepted.fetch_add(1, Ordering::Relaxed);
     if open > client.listener.conf.max_connections as u64 {
         cell.refused.fetch_add(1, Ordering::Relaxed);
-        record::unreadable(&client, Reason::TooManyConnections);
+        unread::remember(&client, Reason::TooManyConnections);
         tokio::spawn(async move {
-            last_words(stream, Reason::TooManyConnections).await;
+            unread::last_words(stream, Reason::TooManyConnections).await;
             drop(counted);
         });
         return;
@@ -143,9 +140,9 @@ async fn drive(stream: TcpStream, client: Arc<Client>) {
     .await;
     match outcome {
         Outcome::TimedOut(Phase::Header) => {
-            record::unreadable(&client, Reason::HeaderTimeout);
+            unread::remember(&client, Reason::HeaderTimeout);
             let stream = connection.into_parts().io.into_inner().into_inner();
-            last_words(stream, Reason::HeaderTimeout).await;
+            unread::last_words(stream, Reason::HeaderTimeout).await;
         }
         Outcome::TimedOut(Phase::Idle | Phase::Serving) | Outcome::Ended(Ok(())) => {}
         Outcome::Ended(Err(error)) => {
@@ -170,15 +167,4 @@ fn builder(listener: &Listener) -> http1::Builder {
         builder.max_headers(conf.max_headers);
     }
     builder
-}
-
-/// Says why a connection is closed on which no request could be read.
-async fn last_words(mut stream: TcpStream, reason: Reason) {
-    let said = tokio::time::timeout(LAST_WORDS, async {
-        stream.write_all(&respond::raw(reason)).await?;
-        stream.shutdown().await
-    });
-    if let Ok(Err(error)) = said.await {
-        tracing::debug!(%error, "the client left before it was told why");
-    }
 }

@@ -15,19 +15,9 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use super::client::Client;
 use super::exchange::Exchange;
 use crate::clock;
-use crate::upstream::Connection;
-
-/// Why a body ends early. The reason is recorded before the error is made; hyper only has to end the message.
-#[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("{}", reason.as_str())]
-pub struct BodyError {
-    reason: Reason,
-}
+use crate::upstream::{BodyError, Connection, RequestBody};
 
 /// The body of a request on its way to a backend.
-#[derive(Debug)]
-pub struct RequestBody(Option<Upload>);
-
 #[derive(Debug)]
 struct Upload {
     incoming: Incoming,
@@ -35,27 +25,15 @@ struct Upload {
     backend_has: Duration,
 }
 
-impl RequestBody {
-    /// The body of a client's request. After each part of it the backend may take `backend_has` to go on.
-    pub fn of(incoming: Incoming, client: &Arc<Client>, backend_has: Duration) -> Self {
-        if incoming.is_end_stream() {
-            return Self::empty();
-        }
-        Self(Some(Upload { incoming, client: Arc::clone(client), backend_has }))
+/// The body of a client's request. After each part of it the backend may take `backend_has` to go on.
+pub(super) fn upload(incoming: Incoming, client: &Arc<Client>, backend_has: Duration) -> RequestBody {
+    if incoming.is_end_stream() {
+        return RequestBody::default();
     }
-
-    /// No body.
-    pub fn empty() -> Self {
-        Self(None)
-    }
-
-    /// True when there is nothing to send: such a request can be sent again.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
+    RequestBody::stream(Upload { incoming, client: Arc::clone(client), backend_has })
 }
 
-impl Body for RequestBody {
+impl Body for Upload {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -63,9 +41,7 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let Some(Upload { incoming, client, backend_has }) = &mut self.0 else {
-            return Poll::Ready(None);
-        };
+        let Self { incoming, client, backend_has } = &mut *self;
         let Poll::Ready(next) = Pin::new(incoming).poll_frame(cx) else {
             client.await_body();
             return Poll::Pending;
@@ -84,15 +60,15 @@ impl Body for RequestBody {
             Some(Err(_)) => Reason::ClientGone,
         };
         client.body_failed(failure);
-        Poll::Ready(Some(Err(BodyError { reason: failure })))
+        Poll::Ready(Some(Err(BodyError(failure))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.as_ref().is_none_or(|upload| upload.incoming.is_end_stream())
+        self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.as_ref().map_or_else(|| SizeHint::with_exact(0), |upload| upload.incoming.size_hint())
+        self.incoming.size_hint()
     }
 }
 
@@ -183,7 +159,7 @@ impl Streaming {
     fn fail(&mut self, reason: Reason) -> BodyError {
         self.connection = None;
         self.exchange.failed(reason, clock::now());
-        BodyError { reason }
+        BodyError(reason)
     }
 }
 

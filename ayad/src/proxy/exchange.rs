@@ -17,9 +17,9 @@ use crate::log::LogDraft;
 use crate::state::{Backend, Pool, WorkerCell};
 use crate::upstream::Connection;
 
-/// A place in a backend, given back when dropped.
+/// A place for one request in a backend, given back when dropped.
 #[derive(Debug)]
-pub struct Lease {
+pub struct Place {
     /// The backend.
     pub backend: Arc<Backend>,
     /// Its pool, as it was when the request was routed.
@@ -29,7 +29,7 @@ pub struct Lease {
     is_trial: bool,
 }
 
-impl Lease {
+impl Place {
     /// Takes a place in backend `index` of `pool`, unless it is not eligible any more.
     pub fn take(pool: &Arc<Pool>, index: usize, worker: usize, now: Tick, bound: bool) -> Option<Self> {
         let backend = Arc::clone(&pool.backends[index]);
@@ -57,7 +57,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for Place {
     fn drop(&mut self) {
         self.backend.load.release();
     }
@@ -82,7 +82,7 @@ pub struct Exchange {
     /// When its first byte was read.
     pub started: Tick,
     /// Where it went, while it is there.
-    pub lease: Option<Lease>,
+    pub place: Option<Place>,
     /// Backends asked.
     pub attempts: u32,
     /// Status of the answer; 0 before there is one.
@@ -106,7 +106,7 @@ impl Exchange {
         Self {
             client,
             started,
-            lease: None,
+            place: None,
             attempts: 0,
             status: 0,
             reason: None,
@@ -130,8 +130,8 @@ impl Exchange {
 
     /// The answer goes on; its next part is waited for.
     pub fn await_more(&self) {
-        if let Some(lease) = &self.lease {
-            self.client.arm(clock::now().after(lease.pool.conf.idle_timeout));
+        if let Some(place) = &self.place {
+            self.client.arm(clock::now().after(place.pool.conf.idle_timeout));
         }
     }
 
@@ -142,10 +142,10 @@ impl Exchange {
 
     /// Keeps the connection for the next request to the same backend, unless the backend is leaving.
     pub fn keep(&self, connection: Connection, now: Tick) {
-        if let Some(lease) = &self.lease
-            && lease.backend.load.eligible_bound(now)
+        if let Some(place) = &self.place
+            && place.backend.load.eligible_bound(now)
         {
-            lease.cell().idle.put(connection, now, &lease.pool.conf.keepalive);
+            place.cell().idle.put(connection, now, &place.pool.conf.keepalive);
         }
     }
 
@@ -163,7 +163,7 @@ impl Exchange {
     fn end(&mut self, now: Tick) {
         if !std::mem::replace(&mut self.over, true) {
             record::record(self, now);
-            self.lease = None;
+            self.place = None;
             self.client.begin_idle(now);
         }
     }

@@ -8,39 +8,17 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
 use hyper::body::Incoming;
 
-use super::body::RequestBody;
+use super::between::{Answer, Failed, Identity, Picked};
 use super::client::Client;
-use super::exchange::{Exchange, Lease};
-use super::guard::Identity;
-use super::pick::Picked;
-use super::{hop, record};
+use super::exchange::{Exchange, Place};
+use super::hop;
 use crate::clock;
-use crate::upstream::{self, ConnectError, Connection, SendError};
+use crate::upstream::{self, ConnectError, Connection, RequestBody, SendError};
 
 const FORWARDED: HeaderName = http::header::FORWARDED;
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-
-/// The head of a backend's answer, and the connection its body comes by.
-#[derive(Debug)]
-pub(super) struct Answer {
-    /// The answer.
-    pub response: Response<Incoming>,
-    /// The connection.
-    pub connection: Connection,
-    /// Token of the backend to which the client is bound from now on.
-    pub bind: Option<u64>,
-}
-
-/// Why an attempt gave no answer.
-#[derive(Debug)]
-pub(super) enum Failed {
-    /// Nothing was sent: another backend can be asked.
-    Again(Box<Request<RequestBody>>, Reason),
-    /// The request may have had an effect, or the time is up.
-    Final(Reason),
-}
 
 /// Makes the head of a request fit for a backend: fields of this connection go, where it came from is added.
 pub(super) fn rewrite(client: &Client, head: &mut Parts, identity: &Identity, exchange: &mut Exchange) {
@@ -54,7 +32,7 @@ pub(super) fn rewrite(client: &Client, head: &mut Parts, identity: &Identity, ex
         head.uri = path.map_or_else(|| Uri::from_static("/"), Uri::from);
     }
     forwarded(client, &mut head.headers);
-    record::request_id(exchange, &mut head.headers, identity);
+    exchange.note_identity(&mut head.headers, identity);
 }
 
 /// Says where the request came from. What an untrusted peer claims is replaced, what a trusted one claims is
@@ -104,30 +82,30 @@ pub(super) async fn forward(
     picked: Picked,
     mut request: Request<RequestBody>,
 ) -> Result<Answer, Failed> {
-    let lease = exchange.lease.insert(picked.lease);
-    let bind = picked.bind.then(|| lease.backend.load.token());
+    let place = exchange.place.insert(picked.place);
+    let bind = picked.bind.then(|| place.backend.load.token());
     if !request.headers().contains_key(HOST)
-        && let Ok(host) = HeaderValue::from_str(&lease.backend.address)
+        && let Ok(host) = HeaderValue::from_str(&place.backend.address)
     {
         request.headers_mut().insert(HOST, host);
     }
-    record::picked(exchange);
+    exchange.note_picked();
     let mut may_reuse = true;
     loop {
         let mut connection = match connection(exchange, may_reuse).await {
             Ok(connection) => connection,
             Err(reason) => {
-                record::attempt_failed(exchange, reason);
+                exchange.note_failed_attempt(reason);
                 return Err(Failed::Again(Box::new(request), reason));
             }
         };
-        record::connected(exchange);
+        exchange.note_connected();
         let spare = Spare::of(&request, &connection);
         match send(exchange, &mut connection, request).await {
             Ok(response) => return Ok(Answer { response, connection, bind }),
             Err(SendError::Unsent(unsent)) if connection.is_reused() => request = *unsent,
             Err(SendError::Unsent(unsent)) => {
-                record::attempt_failed(exchange, Reason::ClosedEarly);
+                exchange.note_failed_attempt(Reason::ClosedEarly);
                 return Err(Failed::Again(unsent, Reason::ClosedEarly));
             }
             Err(SendError::GaveUp) => {
@@ -155,32 +133,32 @@ async fn send(
 /// A kept connection, or a new one.
 async fn connection(exchange: &Exchange, may_reuse: bool) -> Result<Connection, Reason> {
     let client = &exchange.client;
-    let lease = exchange.lease.as_ref().ok_or(Reason::NoBackend)?;
-    if may_reuse && let Some(kept) = lease.cell().idle.take() {
+    let place = exchange.place.as_ref().ok_or(Reason::NoBackend)?;
+    if may_reuse && let Some(kept) = place.cell().idle.take() {
         // Close enough: nothing was waited for since then.
-        client.arm(lease.since().after(lease.pool.conf.first_byte_timeout));
+        client.arm(place.since().after(place.pool.conf.first_byte_timeout));
         return Ok(kept);
     }
-    client.arm(clock::now().after(lease.pool.conf.connect_timeout));
-    let made = upstream::connect(lease.backend.resolved, || exchange.timed_out()).await;
+    client.arm(clock::now().after(place.pool.conf.connect_timeout));
+    let made = upstream::connect(place.backend.resolved, || exchange.timed_out()).await;
     let now = clock::now();
-    client.arm(now.after(lease.pool.conf.first_byte_timeout));
-    made.map_err(|error| connect_reason(exchange, lease, &error))
+    client.arm(now.after(place.pool.conf.first_byte_timeout));
+    made.map_err(|error| connect_reason(exchange, place, &error))
 }
 
-fn connect_reason(exchange: &Exchange, lease: &Lease, error: &ConnectError) -> Reason {
+fn connect_reason(exchange: &Exchange, place: &Place, error: &ConnectError) -> Reason {
     match error {
         ConnectError::GaveUp => exchange.client.timeout_reason(Reason::ConnectTimeout, clock::now()),
         ConnectError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            exchange.client.state.refused(&lease.backend);
+            exchange.client.state.refused(&place.backend);
             Reason::ConnectRefused
         }
         ConnectError::Io(error) => {
-            tracing::debug!(backend = lease.backend.id, %error, "cannot connect");
+            tracing::debug!(backend = place.backend.id, %error, "cannot connect");
             Reason::ConnectFailed
         }
         ConnectError::Handshake(error) => {
-            tracing::debug!(backend = lease.backend.id, %error, "cannot speak HTTP");
+            tracing::debug!(backend = place.backend.id, %error, "cannot speak HTTP");
             Reason::ConnectFailed
         }
     }
@@ -207,7 +185,7 @@ impl Spare {
     }
 
     fn into_request(self) -> Request<RequestBody> {
-        let mut request = Request::new(RequestBody::empty());
+        let mut request = Request::new(RequestBody::default());
         *request.method_mut() = self.method;
         *request.uri_mut() = self.uri;
         *request.headers_mut() = self.headers;

@@ -7,16 +7,8 @@ use std::net::IpAddr;
 
 use http::HeaderMap;
 
+use super::between::Identity;
 use super::client::{Client, address_key};
-
-/// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
-    /// The client's address, as far as it can be believed.
-    pub address: IpAddr,
-    /// Hash of that address.
-    pub key: u64,
-}
 
 /// Finds the client behind the connection.
 pub(super) fn identify(client: &Client, headers: &HeaderMap) -> Identity {

@@ -9,59 +9,66 @@ use http::{HeaderMap, HeaderValue};
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
-/// Removes them from a request or an answer. Costs a few comparisons when there are none.
+/// How many fields belong to one connection.
+const FIELDS: usize = 9;
+
+/// Every field that belongs to one connection.
 ///
-/// `Transfer-Encoding` goes because the next connection frames anew, `Expect` because this proxy has already
-/// met the expectation, and `TE` is kept only as the promise to read trailers.
+/// `Transfer-Encoding` is among them because the next connection frames anew, `Expect` because this proxy has
+/// already met the expectation.
+static OWN: [HeaderName; FIELDS] = [
+    CONNECTION,
+    TRANSFER_ENCODING,
+    TE,
+    UPGRADE,
+    EXPECT,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+];
+
+/// Removes them from a request or an answer. One pass finds out which are there; usually that is none, or
+/// `Connection` alone.
 pub(super) fn remove(headers: &mut HeaderMap) {
-    if !headers.keys().any(belongs_to_connection) {
-        return;
+    let mut present = [false; FIELDS];
+    for name in headers.keys() {
+        if let Some(which) = OWN.iter().position(|own| own == name) {
+            present[which] = true;
+        }
     }
-    for name in named_by_connection(headers) {
-        headers.remove(name);
+    if present[0] {
+        remove_named(headers);
     }
-    let reads_trailers = headers
-        .get_all(TE)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
-        .flat_map(|v| v.split(','))
-        .any(|coding| coding.trim().eq_ignore_ascii_case("trailers"));
-    for name in [CONNECTION, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE]
-    {
-        headers.remove(name);
+    let reads_trailers = present[2] && reads_trailers(headers);
+    for (own, _) in OWN.iter().zip(present).filter(|(_, is_there)| *is_there) {
+        headers.remove(own);
     }
-    headers.remove(KEEP_ALIVE);
-    headers.remove(PROXY_CONNECTION);
     if reads_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
 }
 
-fn belongs_to_connection(name: &HeaderName) -> bool {
-    [
-        &CONNECTION,
-        &EXPECT,
-        &PROXY_AUTHENTICATE,
-        &PROXY_AUTHORIZATION,
-        &TE,
-        &TRANSFER_ENCODING,
-        &UPGRADE,
-        &KEEP_ALIVE,
-        &PROXY_CONNECTION,
-    ]
-    .contains(&name)
+/// `TE` is kept only as the promise to read trailers.
+fn reads_trailers(headers: &HeaderMap) -> bool {
+    let fields = headers.get_all(TE).iter().filter_map(|v| v.to_str().ok());
+    fields.flat_map(|v| v.split(',')).any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
 }
 
-/// Fields named in `Connection`, but never those that frame or direct the message: naming them is an attack.
-fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
-    headers
-        .get_all(CONNECTION)
-        .iter()
-        .filter_map(|v| v.to_str().ok())
+/// Removes the fields named in `Connection`, but never those that frame or direct the message: naming them is
+/// an attack.
+fn remove_named(headers: &mut HeaderMap) {
+    let options = headers.get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok());
+    let named: Vec<HeaderName> = options
         .flat_map(|v| v.split(','))
-        .filter_map(|token| HeaderName::from_bytes(token.trim().as_bytes()).ok())
+        .map(str::trim)
+        .filter(|option| !option.eq_ignore_ascii_case("keep-alive") && !option.eq_ignore_ascii_case("close"))
+        .filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok())
         .filter(|name| ![HOST, CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER, TE].contains(name))
-        .collect()
+        .collect();
+    for name in named {
+        headers.remove(name);
+    }
 }
 
 #[cfg(test)]

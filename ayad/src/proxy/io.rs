@@ -13,8 +13,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::client::{Client, Phase};
-use super::respond;
+use super::{unread, words};
 use crate::clock;
+use crate::socket::Socket;
 
 /// Longest answer hyper makes by itself, in bytes; a longer write is something else.
 const LONGEST_OWN_ANSWER: usize = 256;
@@ -22,7 +23,7 @@ const LONGEST_OWN_ANSWER: usize = 256;
 /// A client's socket.
 #[derive(Debug)]
 pub(super) struct ClientIo {
-    socket: TcpStream,
+    socket: Socket,
     client: Arc<Client>,
     leftover: Vec<u8>,
 }
@@ -30,12 +31,12 @@ pub(super) struct ClientIo {
 impl ClientIo {
     /// Wraps an accepted socket.
     pub(super) fn new(socket: TcpStream, client: Arc<Client>) -> Self {
-        Self { socket, client, leftover: Vec::new() }
+        Self { socket: Socket(socket), client, leftover: Vec::new() }
     }
 
     /// The socket.
     pub(super) fn into_inner(self) -> TcpStream {
-        self.socket
+        self.socket.0
     }
 
     /// Recognises an answer that hyper made without asking anyone: nothing is being served, nothing served
@@ -70,8 +71,8 @@ impl ClientIo {
         instead_of: usize,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        self.leftover = respond::raw(reason);
-        super::record::unreadable(&self.client, reason);
+        self.leftover = words::raw(reason);
+        unread::remember(&self.client, reason);
         // What the system does not take now goes out with the flush that follows.
         match self.poll_leftover(cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

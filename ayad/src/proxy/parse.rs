@@ -7,14 +7,7 @@ use http::header::HOST;
 use http::request::Parts;
 use http::{Method, Version};
 
-/// What a request asks for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Target<'r> {
-    /// Host without port; empty for HTTP/1.0 without one.
-    pub host: &'r str,
-    /// Path without query.
-    pub path: &'r str,
-}
+use super::between::Target;
 
 /// Finds host and path, or why the request cannot be served.
 pub(super) fn parse(head: &Parts) -> Result<Target<'_>, Reason> {

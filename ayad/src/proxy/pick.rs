@@ -5,9 +5,8 @@ use aya_core::sticky;
 use http::HeaderMap;
 use http::header::COOKIE;
 
-use super::exchange::{Exchange, Lease};
-use super::guard::Identity;
-use super::route::Hit;
+use super::between::{Hit, Identity, Picked};
+use super::exchange::{Exchange, Place};
 use super::worker::Worker;
 use crate::clock;
 use crate::config::Sticky;
@@ -27,17 +26,6 @@ enum Bound {
     Cookie(Option<u64>),
 }
 
-/// A place in a backend.
-#[derive(Debug)]
-pub(super) struct Picked {
-    /// The place.
-    pub lease: Lease,
-    /// Position of the backend in its pool.
-    pub index: usize,
-    /// The client must be told to which backend it is bound from now on.
-    pub bind: bool,
-}
-
 /// Reads what binds the client, before the head is rewritten.
 pub(super) fn binding(hit: &Hit, identity: &Identity, headers: &HeaderMap) -> Binding {
     let kind = match &hit.pool.conf.sticky {
@@ -52,7 +40,7 @@ pub(super) fn binding(hit: &Hit, identity: &Identity, headers: &HeaderMap) -> Bi
 /// Neither locks nor allocates.
 pub(super) fn pick(hit: &Hit, binding: &Binding, tried: &Tried, exchange: &mut Exchange) -> Option<Picked> {
     // The clock read at the beginning is young enough to decide by, except after a failed attempt.
-    let now = if tried.len() == 0 { exchange.started } else { clock::now() };
+    let now = if tried.is_empty() { exchange.started } else { clock::now() };
     if let Some(picked) = bound(hit, binding, tried, exchange, now) {
         return Some(picked);
     }
@@ -60,9 +48,9 @@ pub(super) fn pick(hit: &Hit, binding: &Binding, tried: &Tried, exchange: &mut E
     // A backend can leave between pick and take; every other one is left to be picked again.
     for _ in 0..=hit.pool.backends.len() {
         let index = Worker::with(|worker| worker.pick(&hit.pool, hit.position, &ask))?;
-        if let Some(lease) = Lease::take(&hit.pool, index, exchange.client.worker, now, false) {
+        if let Some(place) = Place::take(&hit.pool, index, exchange.client.worker, now, false) {
             exchange.attempts += 1;
-            return Some(Picked { lease, index, bind: matches!(binding.kind, Bound::Cookie(_)) });
+            return Some(Picked { place, index, bind: matches!(binding.kind, Bound::Cookie(_)) });
         }
     }
     None
@@ -81,12 +69,12 @@ fn bound(
         Bound::Source => sticky::by_source(loads, binding.key, now, tried),
         Bound::Cookie(Some(token)) => sticky::by_token(loads, token, now, tried),
     }?;
-    let lease = Lease::take(&hit.pool, index, exchange.client.worker, now, true)?;
-    if lease.backend.load.honours_sticky() {
-        lease.backend.bound_request(now);
+    let place = Place::take(&hit.pool, index, exchange.client.worker, now, true)?;
+    if place.backend.load.honours_sticky() {
+        place.backend.bound_request(now);
     }
     exchange.attempts += 1;
-    Some(Picked { lease, index, bind: false })
+    Some(Picked { place, index, bind: false })
 }
 
 /// The token in the cookie `name`.

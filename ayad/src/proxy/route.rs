@@ -6,19 +6,9 @@ use aya_core::reason::Reason;
 use aya_core::route::Found;
 use http::request::Parts;
 
+use super::between::{Hit, Target};
 use super::client::Client;
-use super::parse::Target;
 use super::worker::Worker;
-use crate::state::Pool;
-
-/// Where a request goes.
-#[derive(Debug)]
-pub(super) struct Hit {
-    /// The pool.
-    pub pool: Arc<Pool>,
-    /// Its position in the snapshot, under which this worker keeps its picker.
-    pub position: usize,
-}
 
 /// Finds the most specific route. Neither locks nor allocates.
 pub(super) fn route(client: &Client, head: &Parts, target: &Target<'_>) -> Result<Hit, Reason> {

@@ -131,7 +131,7 @@ fn trace(event: &Event) {
     let by = event.by.as_deref().unwrap_or("");
     match event.severity {
         Severity::Info => {
-            tracing::info!(kind = event.kind, subject = event.subject, from, to, by, "{}", event.cause)
+            tracing::info!(kind = event.kind, subject = event.subject, from, to, by, "{}", event.cause);
         }
         Severity::Warning => {
             tracing::warn!(kind = event.kind, subject = event.subject, from, to, by, "{}", event.cause);

@@ -14,20 +14,19 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
+use super::RequestBody;
 use crate::clock;
-use crate::proxy::body::RequestBody;
+use crate::socket::Socket;
 
 /// Most header fields accepted in an answer.
 const MAX_RESPONSE_HEADERS: usize = 128;
 /// Most bytes buffered of an answer before they are passed on.
 const MAX_BUFFER: usize = 64 * 1024;
 
-type Driver = http1::Connection<TokioIo<TcpStream>, RequestBody>;
-
 /// A connection with the state machine that drives it.
 pub struct Connection {
     sender: http1::SendRequest<RequestBody>,
-    driver: Box<Driver>,
+    driver: Box<http1::Connection<TokioIo<Socket>, RequestBody>>,
     opened: Tick,
     closed: bool,
     uses: u32,
@@ -71,7 +70,7 @@ pub async fn connect(address: SocketAddr, give_up: impl Fn() -> bool) -> Result<
     let (sender, driver) = http1::Builder::new()
         .max_headers(MAX_RESPONSE_HEADERS)
         .max_buf_size(MAX_BUFFER)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(Socket(stream)))
         .await
         .map_err(ConnectError::Handshake)?;
     Ok(Connection { sender, driver: Box::new(driver), opened: clock::now(), closed: false, uses: 0 })
@@ -133,6 +132,9 @@ impl Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("opened", &self.opened).field("uses", &self.uses).finish()
+        f.debug_struct("Connection")
+            .field("opened", &self.opened)
+            .field("uses", &self.uses)
+            .finish_non_exhaustive()
     }
 }

@@ -19,6 +19,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     summary: "the same client address always to the same backend",
     when: "per-client caches or sessions without cookies, and many clients",
     share: Share::Weight,
+    weighted: true,
     build: |_seed| Box::new(IpHash),
 };
 

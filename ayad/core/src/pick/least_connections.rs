@@ -18,6 +18,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     summary: "the backend with the fewest requests in flight",
     when: "equal backends and requests of unequal cost",
     share: Share::Adapts,
+    weighted: false,
     build: |seed| Box::new(LeastConnections { next: start_of(seed) }),
 };
 

@@ -30,6 +30,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     summary: "the backend that should answer soonest, by latency and requests in flight",
     when: "backends of different or changing speed",
     share: Share::Adapts,
+    weighted: true,
     build: |seed| Box::new(LeastResponseTime { next: start_of(seed), scratch: Vec::new() }),
 };
 

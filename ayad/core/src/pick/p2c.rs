@@ -22,6 +22,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     summary: "the less busy of two random backends",
     when: "hundreds of backends, or many balancers in front of the same ones",
     share: Share::Adapts,
+    weighted: true,
     build: |_seed| Box::new(PowerOfTwo),
 };
 

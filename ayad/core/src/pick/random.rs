@@ -17,6 +17,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     summary: "a random backend, with chances by weight",
     when: "many balancers in front of the same backends",
     share: Share::Weight,
+    weighted: true,
     build: |_seed| Box::new(Random),
 };
 

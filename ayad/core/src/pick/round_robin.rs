@@ -16,6 +16,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     summary: "each backend in turn",
     when: "equal backends and requests of equal cost",
     share: Share::Equal,
+    weighted: false,
     build: |seed| Box::new(RoundRobin { next: start_of(seed) }),
 };
 

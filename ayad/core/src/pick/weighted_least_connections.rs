@@ -22,6 +22,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     summary: "the backend with the fewest requests in flight for its weight",
     when: "most pools; backends of different size, requests of unequal cost",
     share: Share::Adapts,
+    weighted: true,
     build: |seed| {
         Box::new(WeightedLeastConnections {
             start: start_of(seed),

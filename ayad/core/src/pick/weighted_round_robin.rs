@@ -21,6 +21,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     summary: "turns in proportion to weight, spread evenly",
     when: "backends of known different size and requests of equal cost",
     share: Share::Weight,
+    weighted: true,
     build: |seed| Box::new(WeightedRoundRobin { start: start_of(seed), credits: Credits::default() }),
 };
 

@@ -1,0 +1,60 @@
+# The same steps as `.ci/run`, which holds each command once; `just` alone lists them.
+
+_list:
+    @just --list
+
+# Everything that decides what lands
+ci:
+    .ci/run
+
+# Formatting
+fmt:
+    .ci/run fmt
+
+# Lints, as errors
+clippy:
+    .ci/run clippy
+
+# API documentation, with warnings as errors
+doc:
+    .ci/run doc
+
+# Licences, banned crates and sources
+deny:
+    .ci/run deny
+
+# Shell scripts
+shell:
+    .ci/run shell
+
+# What must never be committed
+words:
+    .ci/run words
+
+# Each crate by itself
+alone:
+    .ci/run alone
+
+# Every test
+test:
+    .ci/run test
+
+# Release build and a demo of five seconds
+smoke:
+    .ci/run demo
+
+# Changes without pause under load, at full size
+churn:
+    .ci/churn
+
+# A daemon with practice backends, and its dashboard
+demo:
+    cargo build --release && target/release/ayactl demo
+
+# The dashboard of the running daemon
+top:
+    cargo run --release --package ayactl -- top
+
+# Time of picks and route lookups
+bench:
+    cargo bench --package aya-core

@@ -1,0 +1,222 @@
+//! Verbs that change something.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
+
+use crate::complete;
+use crate::time::parse_span;
+
+/// How a change is to be made.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Change options")]
+pub struct ChangeArgs {
+    /// Only say what would change
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Why, for the journal and for whoever looks next
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Revert by itself after this long
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_span)]
+    pub lease: Option<Duration>,
+    /// Only if the object still has this revision
+    #[arg(long, value_name = "REV")]
+    pub if_rev: Option<u64>,
+    /// Do not ask, even when a pool is left without an eligible backend
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// Which backends.
+#[derive(Args, Clone, Debug)]
+pub struct Selection {
+    /// Backends; "*" and "?" stand for any characters, "-" reads names from stdin
+    #[arg(value_name = "POOL/BACKEND", required = true, add = ArgValueCompleter::new(complete::backends))]
+    pub names: Vec<String>,
+}
+
+/// Waiting for the effect.
+#[derive(Args, Clone, Debug)]
+pub struct WaitArgs {
+    /// Wait until it has taken effect, at most this long [default: 5m]
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "5m",
+          require_equals = true, value_parser = parse_span)]
+    pub wait: Option<Duration>,
+}
+
+/// What happens to a drain whose deadline passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnDeadline {
+    /// It stays draining
+    Keep,
+    /// It becomes ready again
+    Undo,
+}
+
+/// What happens to clients bound by a sticky session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StickyChoice {
+    /// They keep coming until their sessions end
+    Honour,
+    /// They move to another backend with their next request
+    Move,
+}
+
+/// `ayactl drain`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  ayactl drain shop/web-1 --wait\n  \
+                        ayactl drain 'shop/*-2' --for 30m --reason \"kernel update\"\n  \
+                        ayactl get backends -o name | grep web | ayactl drain - --wait --yes")]
+pub struct DrainArgs {
+    /// Which.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Waiting.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// Like --wait, at most this long
+    #[arg(long, value_name = "DURATION", value_parser = parse_span)]
+    pub deadline: Option<Duration>,
+    /// What to do with backends that are not drained when the time is up
+    #[arg(long, value_name = "WHAT", default_value = "keep")]
+    pub on_deadline: OnDeadline,
+    /// What happens to clients bound by a sticky session
+    #[arg(long, value_name = "HOW")]
+    pub sticky: Option<StickyChoice>,
+    /// How.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// `ayactl ready`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  ayactl ready shop/web-1\n  ayactl ready 'shop/*'\n  \
+                        ayactl ready shop/web-1 --wait=30s")]
+pub struct ReadyArgs {
+    /// Which.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Waiting, until it can get requests.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// How.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// `ayactl maint`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  ayactl maint shop/web-1 --reason \"disk replaced\"\n  ayactl maint 'img/*' --yes\n  \
+                        ayactl maint shop/web-1 --for 1h --dry-run"
+)]
+pub struct MaintArgs {
+    /// Which.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Waiting, until nothing is in flight.
+    #[command(flatten)]
+    pub wait: WaitArgs,
+    /// How.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// `ayactl weight`.
+#[derive(Args, Debug)]
+#[command(arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  ayactl weight get\n  ayactl weight set shop/web-2=3\n  \
+                        ayactl weight set shop/web-1=+1 shop/web-2=-1")]
+pub struct WeightArgs {
+    /// Show or change.
+    #[command(subcommand)]
+    pub verb: WeightVerb,
+}
+
+/// Verbs of `ayactl weight`.
+#[derive(Debug, Subcommand)]
+pub enum WeightVerb {
+    /// Show weights and the shares they lead to
+    #[command(after_help = "Examples:\n  ayactl weight get\n  ayactl weight get 'shop/*'\n  \
+                            ayactl weight get -o csv > weights.csv")]
+    Get {
+        /// Backends; "*" and "?" stand for any characters
+        #[arg(value_name = "POOL/BACKEND", add = ArgValueCompleter::new(complete::backends))]
+        names: Vec<String>,
+    },
+    /// Change weights
+    #[command(
+        after_help = "Examples:\n  ayactl weight set shop/web-2=3\n  ayactl weight set 'shop/*=+1' --for 10m\n  \
+                      printf 'shop/web-1 2\\nshop/web-2 1\\n' | ayactl weight set -f -"
+    )]
+    Set {
+        /// Backends with their weight, 0 to 1000; +N and -N are relative
+        #[arg(value_name = "POOL/BACKEND=W", required_unless_present = "file",
+              add = ArgValueCompleter::new(complete::weights))]
+        weights: Vec<String>,
+        /// Read lines `POOL/BACKEND WEIGHT` from this file; "-" is stdin
+        #[arg(short, long, value_name = "FILE")]
+        file: Option<PathBuf>,
+        /// How.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+}
+
+/// `ayactl algorithm`.
+#[derive(Args, Debug)]
+#[command(arg_required_else_help = true)]
+#[command(after_help = "Examples:\n  ayactl algorithm list\n  ayactl algorithm get\n  \
+                        ayactl algorithm set shop least-connections")]
+pub struct AlgorithmArgs {
+    /// List, show or change.
+    #[command(subcommand)]
+    pub verb: AlgorithmVerb,
+}
+
+/// Verbs of `ayactl algorithm`.
+#[derive(Debug, Subcommand)]
+pub enum AlgorithmVerb {
+    /// List the algorithms pools can use, and when to choose them
+    #[command(after_help = "Examples:\n  ayactl algorithm list\n  ayactl algorithm list -o name")]
+    List,
+    /// Show the algorithm of every pool
+    #[command(after_help = "Examples:\n  ayactl algorithm get\n  ayactl algorithm get shop -o json")]
+    Get {
+        /// Pools; "*" and "?" stand for any characters
+        #[arg(value_name = "POOL", add = ArgValueCompleter::new(complete::pools))]
+        names: Vec<String>,
+    },
+    /// Change the algorithm of a pool
+    #[command(after_help = "Examples:\n  ayactl algorithm set shop least-connections\n  \
+                            ayactl algorithm set shop p2c --for 10m --reason \"is it calmer?\"")]
+    Set {
+        /// The pool
+        #[arg(value_name = "POOL", add = ArgValueCompleter::new(complete::pools))]
+        pool: String,
+        /// One of `ayactl algorithm list`
+        #[arg(value_name = "ALGORITHM", add = ArgValueCompleter::new(complete::algorithms))]
+        algorithm: String,
+        /// How.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+}
+
+/// `ayactl reload`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "A file with mistakes changes nothing; the running configuration stays.\n\nExamples:\n  \
+                        ayactl reload\n  ayactl reload --dry-run\n  ayactl reload --reason \"new backend\""
+)]
+pub struct ReloadArgs {
+    /// Only say what would change
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Why, for the journal and for whoever looks next
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}

@@ -1,0 +1,249 @@
+//! `ayactl describe`: everything about one pool or backend.
+
+use std::fmt::Write as _;
+
+use aya_api::command::backends::GetBackend;
+use aya_api::command::pools::GetPools;
+use aya_api::command::routes::GetRoutes;
+use aya_api::view::{
+    BackendDetail, BackendView, Bucket, CheckView, PoolView, RouteView, Traffic, Transition,
+};
+
+use super::targets::find;
+use crate::args::{DescribeArgs, Format};
+use crate::failure::Failure;
+use crate::render::cell::{Cell, Tone, UNKNOWN, visible};
+use crate::render::table::{Grid, draw};
+use crate::render::{self, Align, View};
+use crate::session::Session;
+use crate::time;
+
+/// Widest bar of the histogram, in characters.
+const BAR: u64 = 40;
+/// Most lines of the histogram.
+const BUCKETS: usize = 16;
+/// Most checks shown.
+const CHECKS: usize = 10;
+
+/// Runs the verb.
+pub async fn run(session: &mut Session<'_, '_>, args: &DescribeArgs) -> Result<u8, Failure> {
+    let pools = session.client.call(&GetPools).await?;
+    let text = if args.name.contains('/') {
+        let all: Vec<BackendView> = pools.into_iter().flat_map(|pool| pool.backends).collect();
+        let found = find(&all, &args.name)?;
+        let [index] = found[..] else {
+            return Err(Failure::usage("one backend at a time", "see `ayactl get backends` for several"));
+        };
+        let (pool, backend) = (all[index].pool.clone(), all[index].name.clone());
+        let detail = session.client.call(&GetBackend { pool, backend }).await?;
+        backend_text(&detail, &session.view)?
+    } else {
+        let Some(pool) = pools.iter().find(|pool| pool.name == args.name) else {
+            let names = pools.iter().map(|pool| pool.name.as_str());
+            let ids = pools.iter().flat_map(|pool| &pool.backends).map(|backend| backend.id.as_str());
+            return Err(Failure::not_found("pool", &args.name, names.chain(ids)));
+        };
+        let routes = session.client.call(&GetRoutes).await?;
+        pool_text(pool, &routes, &session.view)?
+    };
+    session.print(&text)?;
+    Ok(0)
+}
+
+fn pool_text(pool: &PoolView, routes: &[RouteView], view: &View) -> Result<String, Failure> {
+    if let Some(text) = render::document(pool, view)? {
+        return Ok(text);
+    }
+    if matches!(view.format, Format::Csv | Format::Name) {
+        return render::list(vec![pool.clone()], view);
+    }
+    let mut text = String::new();
+    let algorithm = &pool.algorithm;
+    let mut how = algorithm.name.clone();
+    if algorithm.overridden {
+        let _ = write!(how, " (configured: {})", algorithm.configured);
+    }
+    if algorithm.restored {
+        how.push_str(", restored from the journal");
+    }
+    if let Some(at) = algorithm.until_ms {
+        let _ = write!(how, ", reverts {}", time::until(view.now_ms, at));
+    }
+    field(&mut text, "Pool", &pool.name);
+    field(&mut text, "Algorithm", &how);
+    field(&mut text, "Sticky", algorithm.sticky.as_deref().unwrap_or("no"));
+    field(&mut text, "Check", &pool.check);
+    field(&mut text, "Eligible", &format!("{} of {}", pool.eligible, pool.backends.len()));
+    traffic(&mut text, &pool.traffic);
+    let to_it: Vec<&str> = routes.iter().filter(|r| r.pool == pool.name).map(|r| r.name.as_str()).collect();
+    field(&mut text, "Routes", if to_it.is_empty() { UNKNOWN.into() } else { to_it.join(", ") }.as_str());
+    field(&mut text, "Revision", &pool.rev.to_string());
+    text.push('\n');
+    text.push_str(&render::list(pool.backends.clone(), view)?);
+    Ok(text)
+}
+
+fn backend_text(detail: &BackendDetail, view: &View) -> Result<String, Failure> {
+    if let Some(text) = render::document(detail, view)? {
+        return Ok(text);
+    }
+    if matches!(view.format, Format::Csv | Format::Name) {
+        return render::list(vec![detail.backend.clone()], view);
+    }
+    let view = &View { now_ms: detail.at_ms, ..view.clone() };
+    let backend = &detail.backend;
+    let mut text = String::new();
+    field(&mut text, "Backend", &backend.id);
+    field(&mut text, "Address", &backend.address);
+    axes(&mut text, backend, view.now_ms);
+    field(&mut text, "Eligible", if backend.eligible { "yes" } else { "no" });
+    weight(&mut text, backend, view.now_ms);
+    traffic(&mut text, &backend.traffic);
+    let (open, idle) = (backend.connections, backend.idle_connections);
+    field(&mut text, "Connections", &format!("{open} open, {idle} of them idle"));
+    field(&mut text, "Zone", backend.zone.as_deref().unwrap_or(UNKNOWN));
+    field(&mut text, "Tags", &if backend.tags.is_empty() { UNKNOWN.into() } else { backend.tags.join(", ") });
+    field(&mut text, "Defined", detail.defined.as_deref().unwrap_or(UNKNOWN));
+    field(&mut text, "Revision", &backend.rev.to_string());
+    let _ = write!(text, "\nHISTORY\n{}", draw(&history(&detail.history, view.now_ms), view));
+    let _ = write!(text, "\nCHECKS\n{}", draw(&checks(&detail.checks, view.now_ms), view));
+    let _ = write!(text, "\nLATENCY, LAST 60 S\n{}", histogram(detail));
+    Ok(text)
+}
+
+fn field(text: &mut String, name: &str, value: &str) {
+    let _ = writeln!(text, "{:<13}{}", format!("{name}:"), visible(value.to_owned()));
+}
+
+/// The three axes, each with its cause, who, since when and until when.
+fn axes(text: &mut String, backend: &BackendView, now_ms: u64) {
+    let since = |at| format!("for {} (since {})", time::age(now_ms, at), time::stamp(at));
+    let admin = &backend.admin;
+    let mut line = format!("{} {}", admin.state, since(admin.since_ms));
+    for (word, value) in [("by", &admin.by), ("reason:", &admin.reason)] {
+        if let Some(value) = value {
+            let _ = write!(line, ", {word} {value}");
+        }
+    }
+    if let Some(at) = admin.until_ms {
+        let _ = write!(line, ", reverts {}", time::until(now_ms, at));
+    }
+    if let Some(sticky) = admin.sticky {
+        let _ = write!(line, ", sticky sessions: {sticky}");
+    }
+    if admin.restored {
+        line.push_str(", restored from the journal");
+    }
+    field(text, "Admin", &line);
+    let health = &backend.health;
+    let mut line = format!("{} ({}) {}", health.state, health.cause, since(health.since_ms));
+    if let Some(at) = health.checked_ms {
+        let _ = write!(line, ", checked {} ago", time::age(now_ms, at));
+    }
+    field(text, "Health", &line);
+    let breaker = &backend.breaker;
+    let mut line = format!("{} {}", breaker.state, since(breaker.since_ms));
+    if let Some(cause) = &breaker.cause {
+        let _ = write!(line, ", {cause}");
+    }
+    if let Some(at) = breaker.retry_ms {
+        let _ = write!(line, ", tries again {}", time::until(now_ms, at));
+    }
+    field(text, "Breaker", &line);
+}
+
+fn weight(text: &mut String, backend: &BackendView, now_ms: u64) {
+    let mut line = backend.weight.to_string();
+    if backend.weight != backend.configured_weight {
+        let _ = write!(line, " (configured: {})", backend.configured_weight);
+    }
+    if let Some(at) = backend.weight_until_ms {
+        let _ = write!(line, ", reverts {}", time::until(now_ms, at));
+    }
+    if backend.weight_restored {
+        line.push_str(", restored from the journal");
+    }
+    field(text, "Weight", &line);
+    let percent =
+        |share: Option<f64>| share.map_or(UNKNOWN.into(), |share| format!("{:.1} %", share * 100.0));
+    let (actual, expected) = (percent(backend.share_actual), percent(backend.share_expected));
+    field(text, "Share", &format!("{actual} (expected: {expected})"));
+}
+
+fn traffic(text: &mut String, traffic: &Traffic) {
+    let errors = traffic.error_share.map_or(UNKNOWN.into(), |share| format!("{:.1} %", share * 100.0));
+    let line = format!("{:.1} requests/s, {errors} errors, {} in flight", traffic.rate, traffic.in_flight);
+    field(text, "Traffic", &line);
+    field(text, "Since start", &format!("{} requests, {} failed", traffic.requests, traffic.failures));
+    let latency = traffic.latency.map_or(UNKNOWN.into(), |l| {
+        format!(
+            "p50 {:.1} ms, p90 {:.1} ms, p99 {:.1} ms, max {:.1} ms",
+            l.p50_ms, l.p90_ms, l.p99_ms, l.max_ms
+        )
+    });
+    field(text, "Latency", &latency);
+}
+
+fn history(transitions: &[Transition], now_ms: u64) -> Grid {
+    let rows = transitions.iter().map(|t| {
+        vec![
+            Cell::age(now_ms, t.at_ms),
+            Cell::text(&t.axis),
+            Cell::text(format!("{} → {}", t.from, t.to)),
+            Cell::maybe(Some(&t.cause)),
+            Cell::maybe(t.by.as_deref()),
+        ]
+    });
+    Grid {
+        headings: vec![
+            ("AGO", Align::Right),
+            ("AXIS", Align::Left),
+            ("CHANGE", Align::Left),
+            ("CAUSE", Align::Left),
+            ("BY", Align::Left),
+        ],
+        rows: rows.collect(),
+    }
+}
+
+fn checks(checks: &[CheckView], now_ms: u64) -> Grid {
+    let rows = checks.iter().take(CHECKS).map(|check| {
+        let tone = if check.passed { Tone::Good } else { Tone::Bad };
+        vec![
+            Cell::age(now_ms, check.at_ms),
+            Cell::text(if check.passed { "passed" } else { "failed" }).toned(tone),
+            Cell::text(&check.cause),
+            Cell::number(check.took_us as f64 / 1000.0, 1),
+        ]
+    });
+    Grid {
+        headings: vec![
+            ("AGO", Align::Right),
+            ("RESULT", Align::Left),
+            ("CAUSE", Align::Left),
+            ("TOOK MS", Align::Right),
+        ],
+        rows: rows.collect(),
+    }
+}
+
+/// Bars as long as their share of the fullest bucket; neighbours are joined until they fit a screen.
+fn histogram(detail: &BackendDetail) -> String {
+    let width = detail.histogram.len().div_ceil(BUCKETS).max(1);
+    let joined: Vec<Bucket> = detail.histogram.chunks(width).filter_map(join).collect();
+    let Some(most) = joined.iter().map(|bucket| bucket.count).max().filter(|most| *most > 0) else {
+        return "no requests\n".into();
+    };
+    render::lines(joined.iter().map(|bucket| {
+        let length = bucket.count.saturating_mul(BAR).div_ceil(most);
+        let bar = "#".repeat(usize::try_from(length).unwrap_or_default());
+        format!("{:>9.2} – {:>9.2} ms  {:>8}  {bar}", bucket.from_ms, bucket.to_ms, bucket.count)
+    }))
+}
+
+/// One bucket from neighbours.
+fn join(neighbours: &[Bucket]) -> Option<Bucket> {
+    let (first, last) = (neighbours.first()?, neighbours.last()?);
+    let count = neighbours.iter().map(|bucket| bucket.count).sum();
+    Some(Bucket { from_ms: first.from_ms, to_ms: last.to_ms, count })
+}

@@ -1,0 +1,8 @@
+//! The columns of every kind of object.
+
+mod backend;
+mod journal;
+mod pool;
+mod wiring;
+
+pub use backend::{admin_cell, breaker_cell, health_cell};

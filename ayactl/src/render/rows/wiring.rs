@@ -1,0 +1,47 @@
+//! Columns of listeners and routes: how a request comes in and where it goes.
+
+use aya_api::view::{ListenerView, RouteView};
+
+use crate::render::cell::Cell;
+use crate::render::{Column, Row};
+
+impl Row for ListenerView {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::left("name", "NAME", |l, _| Cell::text(&l.name)),
+        Column::left("bind", "BIND", |l, _| Cell::text(l.bind.join(","))),
+        Column::left("protocol", "PROTOCOL", |l, _| Cell::text(&l.protocol)),
+        Column::right("connections", "CONNS", |l, _| Cell::count(l.connections)),
+        Column::right("limit", "LIMIT", |l, _| Cell::count(l.max_connections)),
+        Column::right("accepted", "ACCEPTED", |l, _| Cell::count(l.accepted)),
+        Column::right("refused", "REFUSED", |l, _| Cell::count(l.refused)),
+        Column::<Self>::right("rev", "REV", |l, _| Cell::count(l.rev)).wide(),
+    ];
+
+    fn label(&self) -> &str {
+        &self.name
+    }
+}
+
+/// What an empty condition matches.
+fn or_any(values: &[String]) -> Cell {
+    Cell::text(if values.is_empty() { "*".to_owned() } else { values.join(",") })
+}
+
+impl Row for RouteView {
+    const COLUMNS: &'static [Column<Self>] = &[
+        Column::right("rank", "RANK", |r, _| Cell::count(r.rank.into())),
+        Column::left("name", "NAME", |r, _| Cell::text(&r.name)),
+        Column::left("host", "HOST", |r, _| Cell::text(&r.host)),
+        Column::left("path", "PATH", |r, _| Cell::text(&r.path)),
+        Column::left("methods", "METHODS", |r, _| or_any(&r.methods)),
+        Column::left("headers", "HEADERS", |r, _| or_any(&r.headers)),
+        Column::left("pool", "POOL", |r, _| Cell::text(&r.pool)),
+        Column::right("requests", "REQUESTS", |r, _| Cell::count(r.requests)),
+        Column::<Self>::left("listeners", "LISTENERS", |r, _| or_any(&r.listeners)).wide(),
+        Column::<Self>::right("rev", "REV", |r, _| Cell::count(r.rev)).wide(),
+    ];
+
+    fn label(&self) -> &str {
+        &self.name
+    }
+}

@@ -1,0 +1,117 @@
+//! Times as people write and read them: spans (`90s`, `1h30m`), ages (`3m12s`) and timestamps in UTC.
+//!
+//! It reads no clock; `now` is an argument everywhere. UTC only: an incident is compared across machines, and
+//! time zones would need a database.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Units of spans, greatest first, in milliseconds.
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+
+/// Reads a span such as `500ms`, `30s`, `1h30m` or `0.5s`. A number without a unit is refused: nobody should
+/// have to guess.
+pub fn parse_span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("\"{text}\" is not a duration; write it like 500ms, 30s, 5m or 1h30m");
+    let mut rest = text.trim();
+    let mut total = Duration::ZERO;
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
+        let (number, tail) = rest.split_at(digits);
+        let letters = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
+        let (unit, tail) = tail.split_at(letters);
+        let (_, unit_ms) = UNITS.iter().find(|(name, _)| *name == unit).ok_or_else(wrong)?;
+        let number: f64 = number.parse().map_err(|_| wrong())?;
+        let part = Duration::try_from_secs_f64(number * *unit_ms as f64 / 1000.0).map_err(|_| wrong())?;
+        total = total.checked_add(part).ok_or_else(wrong)?;
+        rest = tail;
+    }
+    Ok(total)
+}
+
+/// Writes a span with its two greatest units: `3d4h`, `12m5s`, `40s`; under a second as `0s`.
+pub fn span(length_ms: u64) -> String {
+    let mut rest = length_ms;
+    let mut text = String::new();
+    let mut parts = 0;
+    for (unit, unit_ms) in &UNITS[..4] {
+        let count = rest / unit_ms;
+        rest %= unit_ms;
+        if count > 0 && parts < 2 {
+            let _ = write!(text, "{count}{unit}");
+        }
+        if count > 0 || parts > 0 {
+            parts += 1;
+        }
+    }
+    if text.is_empty() { "0s".into() } else { text }
+}
+
+/// How long ago something was.
+pub fn age(now_ms: u64, at_ms: u64) -> String {
+    span(now_ms.saturating_sub(at_ms))
+}
+
+/// How long until something is: `in 5m`, or `now` once it is due.
+pub fn until(now_ms: u64, at_ms: u64) -> String {
+    if at_ms <= now_ms { "now".into() } else { format!("in {}", span(at_ms - now_ms)) }
+}
+
+/// A moment as `2026-11-23T00:14:24.125Z`.
+pub fn stamp(at_ms: u64) -> String {
+    let (year, month, day) = civil(at_ms / UNITS[0].1);
+    format!("{year:04}-{month:02}-{day:02}T{}.{:03}Z", clock(at_ms), at_ms % 1000)
+}
+
+/// The time of day of a moment as `00:14:24`, in UTC.
+pub fn clock(at_ms: u64) -> String {
+    let seconds = at_ms / 1000 % 86_400;
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// Year, month and day of a day counted from 1970, by Howard Hinnant's `civil_from_days`.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_read_with_units_only() {
+        assert_eq!(parse_span("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_span("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse_span("0.5s"), Ok(Duration::from_millis(500)));
+        for bad in ["", "5", "s", "5 s", "-5s", "5x", "1.2.3s", "99999999999999999999d"] {
+            assert!(parse_span(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn spans_show_their_two_greatest_units() {
+        assert_eq!(span(400), "0s");
+        assert_eq!(span(40_000), "40s");
+        assert_eq!(span(725_000), "12m5s");
+        assert_eq!(span(86_400_000 * 3 + 3_600_000 * 4 + 61_000), "3d4h");
+        assert_eq!(span(3_600_000 + 5000), "1h");
+    }
+
+    #[test]
+    fn stamps_are_right_across_leap_years() {
+        assert_eq!(stamp(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(stamp(951_782_400_000), "2000-02-29T00:00:00.000Z");
+        assert_eq!(stamp(1_795_392_864_125), "2026-11-23T00:14:24.125Z");
+    }
+}

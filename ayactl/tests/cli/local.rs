@@ -1,0 +1,135 @@
+//! What needs no daemon: help, usage, manual pages, completion, the demo's remedy.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+
+use ayactl::args::command;
+use serde_json::Value;
+
+use crate::bench::run;
+use crate::fake::Fake;
+use crate::fixture;
+
+/// Where a daemon is not needed.
+const NOWHERE: &str = "/nonexistent/aya.sock";
+
+fn helps(command: &clap::Command, path: &str, all: &mut String) {
+    let ran = run(Path::new(NOWHERE), &format!("{path} --help"));
+    assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{path}");
+    assert!(ran.out.contains("Examples:\n"), "{path} has no examples");
+    writeln!(all, "==== ayactl {path}\n{}", ran.out).unwrap();
+    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+        helps(verb, format!("{path} {}", verb.get_name()).trim(), all);
+    }
+}
+
+#[test]
+fn every_verb_has_help_that_ends_with_examples() {
+    let mut all = String::new();
+    helps(&command(), "", &mut all);
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn a_wrong_command_line_exits_with_2_and_suggests() {
+    for (line, said) in [
+        ("drian shop/web-1", "'drain'"),
+        ("get backnds", "'backends'"),
+        ("drain", "<POOL/BACKEND>"),
+        ("drain a/b --for 5", "write it like 500ms"),
+        ("status --wacth", "--watch"),
+        ("top --once --plain", "cannot be used with"),
+        ("", "Usage"),
+    ] {
+        let ran = run(Path::new(NOWHERE), line);
+        assert_eq!((ran.status, ran.out.as_str()), (2, ""), "{line}: {}", ran.err);
+        assert!(ran.err.contains(said), "{line}: {}", ran.err);
+    }
+    let json = run(Path::new(NOWHERE), "drian -o json");
+    let last: Value = serde_json::from_str(json.err.lines().last().unwrap()).unwrap();
+    assert_eq!(last["code"], "usage");
+}
+
+#[test]
+fn versions_need_no_daemon_when_only_the_client_is_asked_for() {
+    let ran = run(Path::new(NOWHERE), "version --client");
+    assert_eq!((ran.status, ran.out), (0, format!("ayactl  {}\n", env!("CARGO_PKG_VERSION"))));
+    assert_eq!(run(Path::new(NOWHERE), "--version").status, 0);
+}
+
+#[test]
+fn manual_pages_are_written_for_every_verb() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("man1");
+
+    let ran = run(Path::new(NOWHERE), &format!("man --dir {}", dir.display()));
+
+    assert_eq!(ran.status, 0, "{}", ran.err);
+    for page in ["ayactl.1", "ayactl-drain.1", "ayactl-weight-set.1"] {
+        assert!(ran.out.contains(page) && dir.join(page).is_file(), "{page}: {}", ran.out);
+    }
+    let main = run(Path::new(NOWHERE), "man").out;
+    assert!(main.contains("daemon unreachable"), "{main}");
+}
+
+/// The committed files are the output of `ayactl completion`; write them with
+/// `for s in bash zsh fish; do ayactl completion $s > completions/ayactl.$s; done`.
+#[test]
+fn committed_completion_files_are_up_to_date() {
+    for shell in ["bash", "zsh", "fish"] {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../completions").join(format!("ayactl.{shell}"));
+        let committed = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(committed, run(Path::new(NOWHERE), &format!("completion {shell}")).out, "{shell}");
+    }
+}
+
+/// Completes in a real bash with the committed file; nothing on machines without one.
+fn bash_completes(words: &[&str], socket: &Path) -> Option<Vec<String>> {
+    let binary = Path::new(env!("CARGO_BIN_EXE_ayactl"));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../completions/ayactl.bash");
+    let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    let last = words.len() - 1;
+    let script = format!(
+        "source '{}'; COMP_WORDS=({}); COMP_CWORD={last}; COMP_TYPE=9; \
+         _clap_complete_ayactl ayactl '{}' ''; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        file.display(),
+        quoted.join(" "),
+        words[last]
+    );
+    let path = format!("{}:/usr/bin:/bin", binary.parent()?.display());
+    let mut shell = Command::new("bash");
+    shell.args(["--norc", "-c", &script]).env("PATH", path);
+    let output = shell.env("AYA_SOCKET", socket).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).lines().map(|line| line.trim().to_owned()).collect())
+}
+
+#[test]
+fn bash_completes_live_names_and_does_without_a_daemon() {
+    let fake = Fake::start(fixture::status());
+    let socket = fake.socket();
+    let Some(backends) = bash_completes(&["ayactl", "drain", "shop/"], &socket) else { return };
+    assert_eq!(backends, ["shop/web-1", "shop/web-2", "shop/web-3"]);
+    let algorithms = bash_completes(&["ayactl", "algorithm", "set", "shop", "p"], &socket).unwrap();
+    assert_eq!(algorithms, ["p2c"]);
+    assert_eq!(bash_completes(&["ayactl", "get", "pools", "s"], &socket).unwrap(), ["shop"]);
+    assert_eq!(bash_completes(&["ayactl", "dra"], Path::new(NOWHERE)).unwrap(), ["drain"]);
+    let none = bash_completes(&["ayactl", "drain", "shop/"], Path::new(NOWHERE)).unwrap();
+    assert!(none.iter().all(String::is_empty), "{none:?}");
+}
+
+#[test]
+fn the_dashboard_off_a_terminal_names_what_to_use_instead() {
+    let fake = Fake::start(fixture::status());
+    let ran = run(&fake.socket(), "top");
+    assert_eq!(ran.status, 2);
+    assert!(ran.err.contains("--once"), "{}", ran.err);
+}
+
+#[test]
+fn a_demo_without_ayad_names_the_remedy() {
+    let ran = run(Path::new(NOWHERE), "demo --for 1s");
+    assert_eq!(ran.status, 1, "{}", ran.err);
+    assert!(ran.err.contains("there is no ayad at") && ran.err.contains("cargo build"), "{}", ran.err);
+}

@@ -1,0 +1,240 @@
+//! What is shown: tables, formats, filters, failures of reads, and the event stream.
+
+use aya_api::event::StreamItem;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use ayactl::console::{Console, Facts};
+use serde_json::Value;
+
+use crate::bench::{Impatient, facts, run, run_as};
+use crate::fake::Fake;
+use crate::fixture;
+
+/// Every command that reads and ends by itself.
+const READS: [&str; 15] = [
+    "status",
+    "get backends",
+    "get pools",
+    "get routes",
+    "get listeners",
+    "get events",
+    "get algorithms",
+    "get operations",
+    "describe shop",
+    "describe shop/web-3",
+    "weight get",
+    "algorithm list",
+    "algorithm get",
+    "version",
+    "metrics",
+];
+
+#[test]
+fn tables_show_three_axes_with_causes_and_units_in_headings() {
+    let fake = Fake::start(fixture::status());
+    let mut all = String::new();
+    for line in READS {
+        let ran = run(&fake.socket(), line);
+        assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{line}");
+        writeln!(all, "$ ayactl {line}\n{}", ran.out).unwrap();
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn every_read_speaks_every_format() {
+    let fake = Fake::start(fixture::status());
+    for line in READS.iter().chain(&["top", "completion bash", "man"]) {
+        let json = run(&fake.socket(), &format!("{line} -o json"));
+        assert_eq!(json.status, 0, "{line}: {}", json.err);
+        serde_json::from_str::<Value>(&json.out).unwrap_or_else(|e| panic!("{line}: {e}\n{}", json.out));
+        for document in run(&fake.socket(), &format!("{line} -o jsonl")).out.lines() {
+            serde_json::from_str::<Value>(document).unwrap_or_else(|e| panic!("{line}: {e}"));
+        }
+        let yaml = run(&fake.socket(), &format!("{line} -o yaml"));
+        serde_norway::from_str::<Value>(&yaml.out).unwrap_or_else(|e| panic!("{line}: {e}"));
+        assert!(!run(&fake.socket(), &format!("{line} -o name")).out.is_empty(), "{line}");
+        assert!(!run(&fake.socket(), &format!("{line} -o csv")).out.is_empty(), "{line}");
+        // The dashboard itself is not a format.
+        let wide = run(&fake.socket(), &format!("{line} -o wide"));
+        assert!(!wide.out.is_empty() || *line == "top", "{line}");
+    }
+}
+
+#[test]
+fn an_empty_daemon_gives_empty_lists() {
+    let fake = Fake::start(fixture::empty());
+    for line in READS.iter().filter(|line| line.starts_with("get ")) {
+        assert_eq!(run(&fake.socket(), &format!("{line} -o json")).out, "[]\n", "{line}");
+        assert_eq!(run(&fake.socket(), &format!("{line} -o jsonl")).out, "", "{line}");
+        assert_eq!(run(&fake.socket(), line).out.lines().count(), 1, "{line}");
+    }
+    assert!(run(&fake.socket(), "status").out.contains("no pools"));
+}
+
+#[test]
+fn csv_has_every_column_and_raw_values() {
+    let fake = Fake::start(fixture::status());
+
+    let ran = run(&fake.socket(), "get backends shop/web-3 -o csv");
+
+    let mut lines = ran.out.lines();
+    assert!(lines.next().unwrap().starts_with("name,admin,health,breaker,weight,share,rate,in-flight,"));
+    assert!(lines.next().unwrap().starts_with("shop/web-3,ready,down,closed,3,48.0,42.5,3,3.2,104,0.0,"));
+}
+
+#[test]
+fn lists_can_be_chosen_cut_and_sorted() {
+    let fake = Fake::start(fixture::status());
+
+    let ran = run(&fake.socket(), "get backends shop/* --columns name,weight --sort-by -weight --no-headers");
+
+    assert_eq!(ran.out, "shop/web-3  3\nshop/web-1  1\nshop/web-2  1\n");
+    let wrong = run(&fake.socket(), "get backends --columns wieght");
+    assert_eq!(wrong.status, 2);
+    assert!(wrong.err.contains("did you mean \"weight\"?"), "{}", wrong.err);
+}
+
+#[test]
+fn what_is_not_there_exits_with_3_and_a_suggestion() {
+    let fake = Fake::start(fixture::status());
+    for (line, hint) in [
+        ("get backends shop/web-9", "did you mean \"shop/web-"),
+        ("get pools shpo", "did you mean \"shop\"?"),
+        ("describe shop/wbe-1", "did you mean \"shop/web-1\"?"),
+        ("describe shpo", "did you mean \"shop\"?"),
+        ("drain web-1 --yes", "did you mean \"shop/web-1\"?"),
+        ("drain shop --yes", "all its backends are 'shop/*'"),
+        ("drain zzz/* --yes", "see `ayactl get backends`"),
+        ("algorithm set shpo p2c", "did you mean \"shop\"?"),
+        ("algorithm set shop p3c", "did you mean \"p2c\"?"),
+        ("top shpo -o json", "did you mean \"shop\"?"),
+    ] {
+        let ran = run(&fake.socket(), line);
+        assert_eq!(ran.status, 3, "{line}: {}", ran.err);
+        assert!(ran.err.contains(hint), "{line}: {}", ran.err);
+        assert_eq!(ran.out, "", "{line}");
+    }
+}
+
+#[test]
+fn without_a_daemon_every_verb_exits_with_7_and_says_how_to_start_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("nobody");
+    let changes = ["drain a/b", "ready a/b", "maint a/b", "weight set a/b=1", "reload", "watch", "top"];
+    for line in READS.iter().chain(&changes) {
+        let ran = run(&socket, &format!("{line} -o json"));
+        assert_eq!(ran.status, 7, "{line}: {}", ran.err);
+        assert!(ran.err.contains("hint: start one with `ayad --config FILE`"), "{line}: {}", ran.err);
+        let last: Value = serde_json::from_str(ran.err.lines().last().unwrap()).unwrap();
+        assert_eq!(last["code"], "unreachable", "{line}");
+    }
+}
+
+#[test]
+fn check_fails_only_when_a_pool_cannot_serve() {
+    let fake = Fake::start(fixture::status());
+    assert_eq!(run(&fake.socket(), "status --check").status, 0);
+
+    fake.world(|world| world.status.pools[0].eligible = 0);
+
+    let ran = run(&fake.socket(), "status --check");
+    assert_eq!(ran.status, 6);
+    assert!(ran.out.contains("! img has no eligible backend"), "{}", ran.out);
+    assert!(ran.err.contains("error: no eligible backend in img"), "{}", ran.err);
+}
+
+#[test]
+fn colour_is_for_terminals_and_nothing_is_cut_off_them() {
+    let fake = Fake::start(fixture::status());
+    let terminal = || Facts { stdout_tty: true, size: Some((60, 24)), ..facts() };
+
+    let drawn = run_as(terminal(), &fake.socket(), "get backends", "").out;
+    let piped = run(&fake.socket(), "get backends").out;
+
+    assert!(drawn.contains("\u{1b}[31m") && drawn.contains('…'), "{drawn}");
+    assert!(!piped.contains('\u{1b}') && !piped.contains('…'), "{piped}");
+    let plain = run_as(Facts { no_color: true, ..terminal() }, &fake.socket(), "get backends", "").out;
+    assert!(!plain.contains('\u{1b}'), "{plain}");
+    assert!(plain.lines().all(|line| line.chars().count() <= 60), "{plain}");
+}
+
+#[test]
+fn names_from_other_people_cannot_move_the_cursor() {
+    let mut status = fixture::status();
+    status.pools[1].backends[1].admin.reason = Some("\u{1b}[2Jgotcha".into());
+    status.daemon.last_reload_error = Some("\u{1b}]0;title\u{7}".into());
+    let fake = Fake::start(status);
+    for line in READS.iter().filter(|line| !line.starts_with("describe shop/")) {
+        assert!(!run(&fake.socket(), line).out.contains('\u{1b}'), "{line}");
+    }
+}
+
+/// Runs `ayactl` for a reader that goes away after so many writes; its status, what it got, and stderr.
+fn run_for(facts: Facts, patience: usize, socket: &Path, line: &str) -> (u8, String, String) {
+    let (mut err, mut input) = (Vec::new(), &b""[..]);
+    let mut out = Impatient { left: patience, got: Vec::new() };
+    let mut console = Console { out: &mut out, err: &mut err, input: &mut input, facts };
+    let words = ["ayactl", "--socket", socket.to_str().unwrap()].into_iter().chain(line.split_whitespace());
+    let status = ayactl::run(words.map(Into::into), &mut console);
+    (status, String::from_utf8(out.got).unwrap(), String::from_utf8(err).unwrap())
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let fake = Fake::start(fixture::status());
+    for line in ["get events", "status", "watch --count 1", "metrics", "man", "--help"] {
+        fake.world(|world| world.streams = vec![vec![StreamItem::Event(fixture::event(13))]]);
+        let ran = run_for(facts(), 0, &fake.socket(), line);
+        assert_eq!(ran, (0, String::new(), String::new()), "{line}");
+    }
+}
+
+#[test]
+fn watch_option_appends_lines_for_pipes_and_redraws_on_terminals() {
+    let fake = Fake::start(fixture::status());
+
+    let (_, piped, _) = run_for(facts(), 3, &fake.socket(), "status --watch=0.1 -o jsonl");
+    let terminal = Facts { stdout_tty: true, ..facts() };
+    let (_, drawn, _) = run_for(terminal, 2, &fake.socket(), "get pools --watch=0.1 --color never");
+
+    assert_eq!(piped.lines().filter(|line| serde_json::from_str::<Value>(line).is_ok()).count(), 3);
+    assert!(drawn.starts_with("\u{1b}[2J\u{1b}[H") && drawn.matches("\u{1b}[H").count() == 2, "{drawn}");
+    assert_eq!(run(&fake.socket(), "status --watch=0").status, 2);
+}
+
+#[test]
+fn watch_resumes_after_a_lost_stream_and_says_what_is_missing() {
+    let fake = Fake::start(fixture::status());
+    fake.world(|world| {
+        world.streams = vec![
+            vec![StreamItem::Event(fixture::event(13)), StreamItem::Idle { seq: 13 }],
+            vec![StreamItem::Gap { missed: 6, next: 20 }, StreamItem::Event(fixture::event(20))],
+        ];
+    });
+
+    let ran = run(&fake.socket(), "watch -o jsonl --count 2");
+
+    let seqs: Vec<u64> = ran
+        .out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].as_u64().unwrap())
+        .collect();
+    assert_eq!((ran.status, seqs), (0, vec![13, 20]));
+    assert!(ran.err.contains("going on after event 13"), "{}", ran.err);
+    assert!(ran.err.contains("6 events before number 20 are no longer kept"), "{}", ran.err);
+}
+
+#[test]
+fn watch_speaks_to_people_in_sentences_and_filters_by_subject() {
+    let fake = Fake::start(fixture::status());
+    let mut other = fixture::event(13);
+    other.subject = "img".into();
+    let items = vec![StreamItem::Event(other), StreamItem::Event(fixture::event(14))];
+    fake.world(|world| world.streams = vec![items]);
+
+    let ran = run(&fake.socket(), "watch events shop/* --count 1");
+
+    assert_eq!(ran.out, "00:14:38 warning health shop/web-3 up → down: refused\n");
+}

@@ -1,0 +1,173 @@
+//! From an HTTP request to a call that was understood, or to what is wrong with it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aya_api::change::ChangeOptions;
+use aya_api::command::Spec;
+use aya_api::error::{ApiError, ErrorCode};
+use bytes::Bytes;
+use http::header::IF_MATCH;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
+
+use super::peer::Actor;
+
+/// Largest body of a call, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+/// Longest time for the body of a call.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest `Idempotency-Key`, in bytes.
+const LONGEST_KEY: usize = 200;
+
+/// A call that was understood.
+pub(super) struct Call {
+    /// Values of `{pool}` and `{backend}`.
+    pub values: [String; 2],
+    /// Query parameters.
+    pub query: HashMap<String, String>,
+    /// The body.
+    pub body: Bytes,
+    /// Who calls.
+    pub by: Actor,
+    /// How a change is to be made.
+    pub options: ChangeOptions,
+}
+
+impl Call {
+    /// `pool/backend` of the path.
+    pub(super) fn backend_id(&self) -> String {
+        self.values.join("/")
+    }
+
+    /// The body as `T`, or what is wrong with it.
+    pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let hint = "see the schema of this call in /v1/openapi.json";
+            ApiError::new(ErrorCode::BadValue, format!("the body is not what this call takes: {error}"), hint)
+        })
+    }
+
+    /// A number in the query.
+    pub(super) fn number(&self, name: &str) -> Result<Option<u64>, ApiError> {
+        number(&self.query, name)
+    }
+}
+
+/// Reads the rest of the request: query, headers, body. Checks first whether the caller may.
+pub(super) async fn understand(
+    request: Request<Incoming>,
+    spec: &Spec,
+    values: [String; 2],
+    by: Actor,
+) -> Result<Call, ApiError> {
+    if by.level < spec.level {
+        let message = format!("{} may {}, and this takes {}", by.name, by.level, spec.level);
+        let hint = "ask the owner of the daemon, or run it as that user";
+        return Err(ApiError::new(ErrorCode::NotPermitted, message, hint));
+    }
+    let (head, body) = request.into_parts();
+    let query = parse_query(head.uri.query().unwrap_or_default());
+    let known = |name: &str| {
+        spec.query.iter().any(|(n, _)| *n == name)
+            || (spec.is_change() && ["dry_run", "reason", "for_ms"].contains(&name))
+    };
+    if let Some(unknown) = query.keys().find(|name| !known(name)) {
+        let message = format!("this call does not know the parameter \"{unknown}\"");
+        return Err(ApiError::new(ErrorCode::BadRequest, message, "see /v1/openapi.json"));
+    }
+    let options = if spec.is_change() { options(&query, &head.headers)? } else { ChangeOptions::default() };
+    let read = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
+    let body = match read {
+        Ok(Ok(collected)) => collected.to_bytes(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let message = format!("the body has over {MAX_BODY} bytes");
+            return Err(ApiError::new(ErrorCode::TooLarge, message, "no call needs that much"));
+        }
+        Ok(Err(error)) => {
+            return Err(ApiError::new(ErrorCode::BadRequest, error.to_string(), "send the body to its end"));
+        }
+        Err(_) => {
+            return Err(ApiError::new(ErrorCode::BadRequest, "the body did not come", "send it faster"));
+        }
+    };
+    Ok(Call { values, query, body, by, options })
+}
+
+fn options(query: &HashMap<String, String>, headers: &HeaderMap) -> Result<ChangeOptions, ApiError> {
+    let dry_run = match query.get("dry_run").map(String::as_str) {
+        None | Some("0" | "false") => false,
+        Some("1" | "true" | "") => true,
+        Some(other) => {
+            let message = format!("dry_run is \"{other}\"");
+            return Err(ApiError::new(ErrorCode::BadRequest, message, "write dry_run=1"));
+        }
+    };
+    let key = headers.get("idempotency-key").map(|v| v.to_str().unwrap_or_default().to_owned());
+    if key.as_ref().is_some_and(|k| k.is_empty() || k.len() > LONGEST_KEY) {
+        let message = format!("the Idempotency-Key is not 1 to {LONGEST_KEY} visible characters");
+        return Err(ApiError::new(ErrorCode::BadRequest, message, "a UUID will do"));
+    }
+    Ok(ChangeOptions {
+        dry_run,
+        reason: query.get("reason").filter(|r| !r.is_empty()).cloned(),
+        for_ms: number(query, "for_ms")?,
+        if_rev: if_match(headers)?,
+        idempotency_key: key,
+    })
+}
+
+fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
+    let tag = value.to_str().unwrap_or_default();
+    tag.trim_matches('"').parse().map(Some).map_err(|_| {
+        ApiError::new(
+            ErrorCode::BadRequest,
+            "If-Match is no revision",
+            "send the ETag of the object, e.g. \"17\"",
+        )
+    })
+}
+
+fn number(query: &HashMap<String, String>, name: &str) -> Result<Option<u64>, ApiError> {
+    let Some(text) = query.get(name) else { return Ok(None) };
+    text.parse().map(Some).map_err(|_| {
+        let message = format!("{name} is \"{text}\"");
+        ApiError::new(ErrorCode::BadRequest, message, "write a whole number")
+    })
+}
+
+fn parse_query(query: &str) -> HashMap<String, String> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(k, v)| (decode(k), decode(v)))
+        .collect()
+}
+
+/// Reads percent-escapes.
+pub(super) fn decode(text: &str) -> String {
+    let plus_is_space = text.replace('+', " ");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = plus_is_space.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = (*first == b'%').then(|| after.get(..2)).flatten();
+        let value = escaped.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(value.unwrap_or(*first));
+        rest = if value.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_in_paths_and_queries_are_read() {
+        assert_eq!(decode("a%2Fb+c%zz%4"), "a/b c%zz%4");
+        assert_eq!(parse_query("reason=disk%20full&x")["reason"], "disk full");
+    }
+}

@@ -1,0 +1,112 @@
+//! Notes taken of a request along its way, for whoever records it at its end.
+
+use aya_api::event::Severity;
+use aya_core::breaker::BreakerChange;
+use aya_core::reason::{Blame, Reason};
+use aya_core::time::Tick;
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::between::{Identity, Target};
+use super::exchange::{Exchange, Place};
+use super::worker::Worker;
+use crate::clock;
+use crate::log::LogDraft;
+use crate::state::NewEvent;
+
+/// The field that carries the id of a request.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Longest request id taken over from a client, in bytes.
+const LONGEST_ID: usize = 128;
+
+impl Exchange {
+    /// Takes down what the access log needs of the request, while there is an access log.
+    pub(super) fn note_request(&mut self, head: &Parts, target: &Target<'_>) {
+        if self.client.state.access_log.is_on() {
+            self.draft = Some(Box::new(LogDraft::of(head, target.host)));
+        }
+    }
+
+    /// Gives the request an id unless it has one, and takes down who asks.
+    pub(super) fn note_identity(&mut self, headers: &mut HeaderMap, identity: &Identity) {
+        let given = headers.get(REQUEST_ID).filter(|id| (1..=LONGEST_ID).contains(&id.len())).cloned();
+        let id = given.unwrap_or_else(|| {
+            let id = new_id();
+            headers.insert(REQUEST_ID, id.clone());
+            id
+        });
+        if let Some(draft) = &mut self.draft {
+            draft.client = Some(identity.address);
+        }
+        self.id = Some(id);
+    }
+
+    /// The id of the request; one is made for a request that is refused before it got one.
+    pub(super) fn id(&mut self) -> &HeaderValue {
+        self.id.get_or_insert_with(new_id)
+    }
+
+    /// A backend was picked.
+    pub(super) fn note_picked(&mut self) {
+        if let Some(place) = self.place.as_ref().filter(|place| place.is_trial()) {
+            self.note_breaker(place, BreakerChange::HalfOpened);
+        }
+        if self.draft.is_some() && self.steps.picked.is_none() {
+            self.steps.picked = Some(clock::now());
+        }
+    }
+
+    /// A connection to the backend is there.
+    pub(super) fn note_connected(&mut self) {
+        if self.draft.is_some() {
+            self.steps.connected = Some(clock::now());
+        }
+    }
+
+    /// The head of the answer is there.
+    pub(super) fn note_answer(&mut self, status: u16) {
+        self.status = status;
+        if self.draft.is_some() {
+            self.steps.first_byte = Some(clock::now());
+        }
+    }
+
+    /// An attempt failed before anything was sent; another one may follow.
+    pub(super) fn note_failed_attempt(&mut self, reason: Reason) {
+        let Some(place) = self.place.take() else { return };
+        if reason.blame() == Blame::Backend {
+            self.note_result(&place, clock::now(), false);
+        }
+    }
+
+    /// A request that was sent to a backend is over.
+    pub(super) fn note_result(&self, place: &Place, now: Tick, ok: bool) {
+        let took = now.since(if self.attempts > 1 { place.since() } else { self.started });
+        place.cell().finished(took.as_micros() as u64, ok);
+        place.backend.load.record(now, took, ok);
+        if let Some(change) = place.backend.load.breaker().record(now, ok) {
+            self.note_breaker(place, change);
+        }
+    }
+
+    fn note_breaker(&self, place: &Place, change: BreakerChange) {
+        let (severity, to, cause) = match change {
+            BreakerChange::Opened { .. } => (Severity::Error, "open", "too many failures in a row"),
+            BreakerChange::HalfOpened => (Severity::Info, "half-open", "one request is let through to try"),
+            BreakerChange::Closed => (Severity::Info, "closed", "the trial request succeeded"),
+        };
+        let from = place.backend.remember_breaker(to, cause);
+        let event = NewEvent::new(severity, "breaker", &place.backend.id, cause).change(from, to);
+        self.client.state.events.push(event);
+    }
+}
+
+fn new_id() -> HeaderValue {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let random = Worker::with(Worker::random);
+    let mut id = [0; 32];
+    for (i, digit) in id.iter_mut().enumerate() {
+        *digit = HEX[(random[i / 16] >> (4 * (i % 16)) & 15) as usize];
+    }
+    HeaderValue::from_bytes(&id).expect("hexadecimal digits are visible ASCII")
+}

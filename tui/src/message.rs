@@ -1,0 +1,124 @@
+//! Everything that can happen to the dashboard, and everything it can ask for.
+//!
+//! Time is among what happens: [`Message::Tick`] carries it, so that an update gives the same result whenever
+//! it runs.
+
+use aya_api::change::Change;
+use aya_api::event::Event;
+use aya_api::view::{AlgorithmInfo, BackendDetail, Status};
+use crossterm::event::{KeyEvent, MouseEvent};
+
+use crate::plan::Order;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// Time passed; milliseconds since 1970.
+    Tick {
+        /// The time now.
+        now_ms: u64,
+    },
+    /// A key went down.
+    Key(KeyEvent),
+    /// The mouse did something.
+    Mouse(MouseEvent),
+    /// The terminal has another size, in cells.
+    Resize {
+        /// Columns.
+        width: u16,
+        /// Rows.
+        height: u16,
+    },
+    /// The daemon answered with a picture.
+    Status(Box<Status>),
+    /// The daemon did not answer.
+    Lost {
+        /// Why, in one line.
+        cause: String,
+        /// What to do about it.
+        hint: String,
+        /// When it is asked again, from now.
+        retry_in_ms: u64,
+    },
+    /// An event of the daemon.
+    Event(Box<Event>),
+    /// Events that were missed.
+    Gap {
+        /// How many.
+        missed: u64,
+    },
+    /// The backend that is watched, with its past.
+    Detail(Box<BackendDetail>),
+    /// The backend that is watched could not be read.
+    DetailLost {
+        /// Which one, `pool/backend`.
+        id: String,
+        /// Why.
+        cause: String,
+    },
+    /// The algorithms pools can use.
+    Algorithms(Vec<AlgorithmInfo>),
+    /// A change was made.
+    Done(Box<Change>),
+    /// A change was refused, or nobody knows whether it was made.
+    Refused {
+        /// What was ordered.
+        order: Order,
+        /// Why, and what to do about it.
+        refusal: Refusal,
+    },
+}
+
+/// Why a change was not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the daemon said.
+    pub cause: String,
+    /// What to do about it.
+    pub hint: String,
+    /// True when somebody changed the subject after the operator looked.
+    pub conflict: bool,
+}
+
+/// Something for the loop to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// End the dashboard.
+    Quit,
+    /// Give the terminal back and stop until continued.
+    Suspend,
+    /// Capture the mouse, or leave it to the terminal.
+    Mouse {
+        /// Whether to capture it.
+        capture: bool,
+    },
+    /// Ask the daemon.
+    Ask(Request),
+}
+
+/// Something to ask the daemon.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Make a change that was confirmed.
+    Change(Order),
+    /// Read this backend with its past from now on, or none.
+    Watch(Option<BackendRef>),
+    /// Read the table of algorithms.
+    Algorithms,
+}
+
+/// Names a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BackendRef {
+    /// Its pool.
+    pub pool: String,
+    /// Its name in the pool.
+    pub backend: String,
+}
+
+impl BackendRef {
+    /// `pool/backend`.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.pool, self.backend)
+    }
+}

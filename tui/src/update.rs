@@ -1,0 +1,85 @@
+//! The only place where state changes: a model and a message give a model and effects.
+//!
+//! Pure: no IO and no clock, so every situation an operator can get into is a unit test. Two promises are kept
+//! here and nowhere else: nothing is changed without a confirmation on the screen, and nothing is changed from
+//! a picture that may be old.
+
+mod act;
+mod dialog;
+mod hear;
+mod point;
+
+use crossterm::event::{KeyEvent, KeyEventKind};
+
+use crate::keymap::{self, Scope};
+use crate::message::{BackendRef, Effect, Message, Request};
+use crate::model::{Dialog, Model};
+use crate::screen::ScreenId;
+use crate::theme::Tone;
+
+/// Lets `message` happen to `model` and returns what the loop must do.
+pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    match message {
+        Message::Tick { now_ms } => model.now_ms = now_ms,
+        Message::Key(event) => press(model, event, &mut effects),
+        Message::Mouse(event) => point::point(model, event),
+        Message::Resize { width, height } => model.size = (width, height),
+        Message::Status(status) => hear::status(model, status, &mut effects),
+        Message::Lost { cause, hint, retry_in_ms } => hear::lost(model, cause, hint, retry_in_ms),
+        Message::Event(event) => hear::event(model, event),
+        Message::Gap { missed } => hear::gap(model, missed),
+        Message::Detail(detail) => hear::detail(model, detail),
+        Message::DetailLost { id, cause } => hear::detail_lost(model, &id, cause),
+        Message::Algorithms(algorithms) => model.algorithms = algorithms,
+        Message::Done(change) => hear::done(model, &change),
+        Message::Refused { order, refusal } => {
+            let verb = if refusal.conflict { "somebody was faster, nothing was changed" } else { "not done" };
+            let subject = order.wish.subject();
+            model.say(Tone::Bad, format!("{subject}: {verb}: {}; {}", refusal.cause, refusal.hint));
+        }
+    }
+    model.settle_selection();
+    watch(model, &mut effects);
+    effects
+}
+
+/// Where keys go now.
+pub fn scope(model: &Model) -> Scope {
+    match &model.dialog {
+        None => Scope::Screen(model.screen),
+        Some(Dialog::Filter { .. }) => Scope::Filter,
+        Some(Dialog::Weight { .. }) => Scope::Weight,
+        Some(Dialog::Algorithm { .. }) => Scope::Choose,
+        Some(Dialog::Confirm { .. }) => Scope::Confirm,
+    }
+}
+
+fn press(model: &mut Model, event: KeyEvent, effects: &mut Vec<Effect>) {
+    if event.kind == KeyEventKind::Release {
+        return;
+    }
+    match keymap::action(scope(model), event) {
+        Some(action) => act::act(model, action, effects),
+        None => {
+            if let Some(typed) = keymap::typed(event) {
+                dialog::insert(model, typed);
+            }
+        }
+    }
+}
+
+/// The feed reads the past of one backend, the one on the screen.
+fn watch(model: &mut Model, effects: &mut Vec<Effect>) {
+    let wanted = if model.screen == ScreenId::Backend { model.selected_ref() } else { None };
+    if wanted == model.watching {
+        return;
+    }
+    if model.detail.as_ref().map(|detail| detail.backend.id.clone()) != wanted.as_ref().map(BackendRef::id) {
+        model.detail = None;
+        model.detail_error = None;
+        model.detail_scroll = 0;
+    }
+    model.watching.clone_from(&wanted);
+    effects.push(Effect::Ask(Request::Watch(wanted)));
+}

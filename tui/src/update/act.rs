@@ -1,0 +1,243 @@
+//! What keys do outside of dialogs' own text.
+
+use aya_api::axis::Admin;
+
+use super::dialog;
+use crate::column;
+use crate::keymap::{Action, Motion};
+use crate::message::{Effect, Request};
+use crate::model::{Dialog, Frozen, Model};
+use crate::plan;
+use crate::rows;
+use crate::screen::{self, ScreenId, Way};
+use crate::theme::Tone;
+
+/// Does what `action` says.
+pub(super) fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) {
+    match action {
+        Action::Move(motion) => go(model, motion),
+        Action::Show(id) => show(model, id),
+        Action::NextScreen => show(model, screen::neighbour(model.screen, Way::Next)),
+        Action::PreviousScreen => show(model, screen::neighbour(model.screen, Way::Previous)),
+        Action::Open => open(model),
+        Action::Back => back(model),
+        Action::Filter => {
+            let before = filter_text(model).clone();
+            model.dialog = Some(Dialog::Filter { before });
+        }
+        Action::Sort => sort(model),
+        Action::Reverse => model.table.reversed = !model.table.reversed,
+        Action::Order(state) => order(model, state),
+        Action::WeightBy(step) => weight_by(model, step),
+        Action::WeightType => weight_type(model),
+        Action::Algorithm => algorithm(model, effects),
+        Action::Freeze => freeze(model),
+        Action::Mouse => {
+            model.mouse = !model.mouse;
+            effects.push(Effect::Mouse { capture: model.mouse });
+            let text = if model.mouse { "mouse on" } else { "mouse off: the terminal can select text" };
+            model.say(Tone::Plain, text);
+        }
+        Action::Other => dialog::other(model),
+        Action::Confirm => dialog::confirm(model, effects),
+        Action::Accept => dialog::accept(model, effects),
+        Action::Erase => dialog::erase(model),
+        Action::Suspend => effects.push(Effect::Suspend),
+        Action::Quit => effects.push(Effect::Quit),
+    }
+}
+
+/// The filter of the screen on show.
+pub(super) fn filter_text(model: &mut Model) -> &mut String {
+    match model.screen {
+        ScreenId::Events => &mut model.journal.filter.text,
+        ScreenId::Overview | ScreenId::Backend | ScreenId::Help => &mut model.table.filter.text,
+    }
+}
+
+/// Moves the selection of the overview to the row `position`, as far as there is one.
+pub(super) fn select(model: &mut Model, position: usize) {
+    let ids = rows::backend_ids(model);
+    if let Some(id) = ids.get(position.min(ids.len().saturating_sub(1))) {
+        model.table.selected = Some(id.clone());
+    }
+}
+
+fn go(model: &mut Model, motion: Motion) {
+    if let Some(Dialog::Algorithm { position, .. }) = &mut model.dialog {
+        *position = moved(*position, motion, model.algorithms.len(), 5);
+        return;
+    }
+    let page = usize::from(screen::body_height(model)).saturating_sub(2).max(1);
+    match model.screen {
+        ScreenId::Overview => {
+            let count = rows::backend_ids(model).len();
+            select(model, moved(model.table.position, motion, count, page));
+        }
+        ScreenId::Backend => {
+            let lines = screen::backend::past_len(model);
+            model.detail_scroll = moved(model.detail_scroll, motion, lines, page);
+        }
+        ScreenId::Events => {
+            let count = model.journal.shown().len();
+            let from_top = count.saturating_sub(1).saturating_sub(model.journal.below);
+            model.journal.below =
+                count.saturating_sub(1).saturating_sub(moved(from_top, motion, count, page));
+        }
+        ScreenId::Help => {
+            let top =
+                (screen::help::height(model) + 1).saturating_sub(usize::from(screen::body_height(model)));
+            model.help_scroll = moved(model.help_scroll, motion, top, page);
+        }
+    }
+}
+
+fn moved(position: usize, motion: Motion, count: usize, page: usize) -> usize {
+    let last = count.saturating_sub(1);
+    match motion {
+        Motion::Up => position.saturating_sub(1),
+        Motion::Down => (position + 1).min(last),
+        Motion::PageUp => position.saturating_sub(page),
+        Motion::PageDown => (position + page).min(last),
+        Motion::First => 0,
+        Motion::Last => last,
+    }
+}
+
+fn show(model: &mut Model, id: ScreenId) {
+    if id == ScreenId::Help && model.screen != ScreenId::Help {
+        model.back_to = model.screen;
+        model.help_scroll = 0;
+    }
+    model.screen = id;
+}
+
+fn open(model: &mut Model) {
+    if model.selected().is_some() {
+        show(model, ScreenId::Backend);
+    }
+}
+
+fn back(model: &mut Model) {
+    if model.dialog.is_some() {
+        dialog::cancel(model);
+        return;
+    }
+    match model.screen {
+        ScreenId::Overview => {
+            // One press undoes one thing, the most recent habit first: filter, then sorting, then the pool.
+            if !model.table.filter.text.is_empty() {
+                model.table.filter.text.clear();
+            } else if model.table.sort.is_some() || model.table.reversed {
+                model.table.sort = None;
+                model.table.reversed = false;
+            } else {
+                model.table.pool = None;
+            }
+            model.notice = None;
+        }
+        ScreenId::Events if !model.journal.filter.text.is_empty() => {
+            model.journal.filter.text.clear();
+            model.journal.clamp();
+        }
+        ScreenId::Backend | ScreenId::Events => model.screen = ScreenId::Overview,
+        ScreenId::Help => model.screen = model.back_to,
+    }
+}
+
+fn sort(model: &mut Model) {
+    let shown = screen::overview::columns(model);
+    let next = match model.table.sort {
+        None => shown.first(),
+        Some(id) => shown.iter().skip_while(|placed| placed.column.id != id).nth(1),
+    };
+    model.table.sort = next.map(|placed| placed.column.id);
+    let text = match model.table.sort {
+        Some(id) => format!("sorted by {}", column::name(id)),
+        None => "in the order of the configuration".into(),
+    };
+    model.say(Tone::Plain, text);
+}
+
+fn freeze(model: &mut Model) {
+    match model.frozen.take() {
+        None => model.frozen = Some(Frozen { at_ms: model.now_ms, newest: None }),
+        Some(frozen) => {
+            if frozen.newest.is_some() {
+                model.status = frozen.newest;
+            }
+        }
+    }
+}
+
+/// True when changes are possible now; otherwise says why not.
+pub(super) fn may_change(model: &mut Model) -> bool {
+    match model.inert_because() {
+        None => true,
+        Some(why) => {
+            model.say(Tone::Warn, why);
+            false
+        }
+    }
+}
+
+/// Opens the confirmation, or says why there is nothing to confirm.
+pub(super) fn propose(model: &mut Model, planned: Result<plan::Plan, plan::Refusal>) {
+    match planned {
+        Ok(plan) => model.dialog = Some(Dialog::Confirm { plan: Box::new(plan), yes: false }),
+        Err(why) => {
+            model.dialog = None;
+            model.say(Tone::Warn, why);
+        }
+    }
+}
+
+fn order(model: &mut Model, state: Admin) {
+    if !may_change(model) {
+        return;
+    }
+    let planned = match model.selected() {
+        Some((pool, backend)) => plan::plan_admin(pool, backend, state),
+        None => Err("no backend is selected".into()),
+    };
+    propose(model, planned);
+}
+
+fn weight_by(model: &mut Model, step: i32) {
+    if !may_change(model) {
+        return;
+    }
+    let planned = match model.selected() {
+        Some((pool, backend)) => {
+            let wanted = backend.weight.saturating_add_signed(step);
+            let wanted = wanted.min(aya_api::command::weight::MAX_WEIGHT);
+            plan::plan_weight(pool, backend, wanted, &model.algorithms)
+        }
+        None => Err("no backend is selected".into()),
+    };
+    propose(model, planned);
+}
+
+fn weight_type(model: &mut Model) {
+    if !may_change(model) {
+        return;
+    }
+    match model.selected_ref() {
+        Some(target) => model.dialog = Some(Dialog::Weight { target, text: String::new() }),
+        None => model.say(Tone::Warn, "no backend is selected"),
+    }
+}
+
+fn algorithm(model: &mut Model, effects: &mut Vec<Effect>) {
+    if !may_change(model) {
+        return;
+    }
+    let Some(pool) = model.selected().map(|(pool, _)| pool) else {
+        return model.say(Tone::Warn, "no pool is selected");
+    };
+    let position = model.algorithms.iter().position(|a| a.name == pool.algorithm.name).unwrap_or(0);
+    model.dialog = Some(Dialog::Algorithm { pool: pool.name.clone(), position });
+    if model.algorithms.is_empty() {
+        effects.push(Effect::Ask(Request::Algorithms));
+    }
+}

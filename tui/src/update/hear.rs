@@ -1,0 +1,97 @@
+//! What the daemon says, or fails to say.
+
+use aya_api::change::Change;
+use aya_api::event::Event;
+use aya_api::view::{BackendDetail, Status};
+
+use crate::message::{Effect, Request};
+use crate::model::{Entry, Link, Model};
+use crate::theme::Tone;
+
+/// A new picture: the daemon lives.
+pub(super) fn status(model: &mut Model, status: Box<Status>, effects: &mut Vec<Effect>) {
+    if let Some(old) = newest(model) {
+        let (old, new) = (&old.daemon, &status.daemon);
+        if old.pid != new.pid || old.started_ms != new.started_ms {
+            let text = format!("ayad was restarted: process {} is now {}", old.pid, new.pid);
+            model.journal.push(Entry::Note { at_ms: model.now_ms, text: text.clone() });
+            model.say(Tone::Warn, text);
+            // Another binary may know other algorithms.
+            effects.push(Effect::Ask(Request::Algorithms));
+        }
+    } else {
+        effects.push(Effect::Ask(Request::Algorithms));
+    }
+    if matches!(model.link, Link::Lost { .. }) && model.status.is_some() {
+        model.journal.push(Entry::Note { at_ms: model.now_ms, text: "ayad answers again".into() });
+    }
+    model.link = Link::Live;
+    model.heard_ms = model.now_ms;
+    model.pulse.push(&status);
+    match &mut model.frozen {
+        Some(frozen) => frozen.newest = Some(status),
+        None => model.status = Some(status),
+    }
+}
+
+/// No answer: everything stays on the screen, as old.
+pub(super) fn lost(model: &mut Model, cause: String, hint: String, retry_in_ms: u64) {
+    if model.link == Link::Live {
+        let text = format!("ayad does not answer: {cause}");
+        model.journal.push(Entry::Note { at_ms: model.now_ms, text });
+    }
+    model.link = Link::Lost { cause, hint, retry_at_ms: model.now_ms.saturating_add(retry_in_ms) };
+}
+
+/// Something happened.
+pub(super) fn event(model: &mut Model, event: Box<Event>) {
+    model.journal.push(Entry::Event(event));
+}
+
+/// Something happened that nobody can tell any more.
+pub(super) fn gap(model: &mut Model, missed: u64) {
+    let text = format!("{missed} events are missing here: they came faster than they could be read");
+    model.journal.push(Entry::Note { at_ms: model.now_ms, text });
+}
+
+/// The past of the watched backend; that of another one came too late.
+pub(super) fn detail(model: &mut Model, detail: Box<BackendDetail>) {
+    if model.frozen.is_some() && model.detail.is_some() {
+        return;
+    }
+    if model.watching.as_ref().is_some_and(|watched| watched.id() == detail.backend.id) {
+        model.detail = Some(detail);
+        model.detail_error = None;
+    }
+}
+
+/// The past of the watched backend cannot be read.
+pub(super) fn detail_lost(model: &mut Model, id: &str, cause: String) {
+    if model.watching.as_ref().is_some_and(|watched| watched.id() == id) {
+        model.detail_error = Some(cause);
+    }
+}
+
+/// A change was made, or was already so.
+pub(super) fn done(model: &mut Model, change: &Change) {
+    let mut text = if change.changed {
+        let arrow = model.theme.glyphs.arrow;
+        format!("{}: {} {} {arrow} {}", change.subject, change.field, change.before, change.after)
+    } else {
+        format!("{}: {} was already {}", change.subject, change.field, change.after)
+    };
+    for warning in &change.warnings {
+        text.push_str("; ");
+        text.push_str(warning);
+    }
+    if let Some(undo) = &change.undo {
+        text.push_str("; undo: ");
+        text.push_str(undo);
+    }
+    model.say(if change.warnings.is_empty() { Tone::Good } else { Tone::Warn }, text);
+}
+
+fn newest(model: &Model) -> Option<&Status> {
+    let hidden = model.frozen.as_ref().and_then(|frozen| frozen.newest.as_deref());
+    hidden.or(model.status.as_deref())
+}

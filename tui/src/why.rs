@@ -1,0 +1,145 @@
+//! Why a backend gets no new requests, in words: cause, who, since when, until when.
+//!
+//! The three axes stay three; this only picks the words for those that are not as they should be. Whether a
+//! backend is eligible is never derived here, the daemon says it.
+
+use aya_api::axis::{Admin, Breaker, Health, StickyDrain};
+use aya_api::view::{BackendView, PoolView};
+
+use crate::figure;
+use crate::theme::Tone;
+
+/// Why a backend is not eligible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Why {
+    /// For a list: `down (refused, 12s)`.
+    pub(crate) short: String,
+    /// For a line of its own.
+    pub(crate) long: String,
+    /// How loud.
+    pub(crate) tone: Tone,
+}
+
+/// Explains `backend` at `now_ms`; `None` when it is eligible.
+pub(crate) fn why(backend: &BackendView, now_ms: u64) -> Option<Why> {
+    if backend.eligible {
+        return None;
+    }
+    let reasons: Vec<Why> = [admin(backend, now_ms), health(backend, now_ms), breaker(backend, now_ms)]
+        .into_iter()
+        .flatten()
+        .chain((backend.weight == 0).then(|| weight_is_zero(backend, now_ms)))
+        .collect();
+    let Some(first) = reasons.first() else {
+        let text = "not eligible, no axis says why".to_owned();
+        return Some(Why { short: text.clone(), long: text, tone: Tone::Warn });
+    };
+    let long: Vec<&str> = reasons.iter().map(|reason| reason.long.as_str()).collect();
+    // What broke is louder than what was ordered, but an order explains more, so it comes first.
+    let tone = reasons.iter().map(|reason| reason.tone).max().unwrap_or(Tone::Warn);
+    Some(Why { short: first.short.clone(), long: long.join("; "), tone })
+}
+
+/// True when nothing new can go to any backend of the pool although it has some.
+pub(crate) fn is_dark(pool: &PoolView) -> bool {
+    pool.eligible == 0 && !pool.backends.is_empty()
+}
+
+/// How an admin state reads.
+pub(crate) fn admin_tone(state: Admin) -> Tone {
+    match state {
+        Admin::Ready => Tone::Plain,
+        Admin::Draining | Admin::Drained | Admin::Maint => Tone::Warn,
+    }
+}
+
+/// How a health state reads.
+pub(crate) fn health_tone(state: Health) -> Tone {
+    match state {
+        Health::Up => Tone::Good,
+        Health::Down => Tone::Bad,
+        Health::Warming | Health::Unknown => Tone::Warn,
+    }
+}
+
+/// How a breaker state reads.
+pub(crate) fn breaker_tone(state: Breaker) -> Tone {
+    match state {
+        Breaker::Off => Tone::Muted,
+        Breaker::Closed => Tone::Plain,
+        Breaker::Open => Tone::Bad,
+        Breaker::HalfOpen => Tone::Warn,
+    }
+}
+
+fn admin(backend: &BackendView, now_ms: u64) -> Option<Why> {
+    let admin = &backend.admin;
+    if admin.state == Admin::Ready {
+        return None;
+    }
+    let age = figure::age(now_ms.saturating_sub(admin.since_ms));
+    let by = admin.by.as_deref().unwrap_or("the configuration");
+    let mut long = vec![format!("{} by {by} for {age}", admin.state)];
+    if let Some(reason) = &admin.reason {
+        long.push(format!(": \"{reason}\""));
+    }
+    if admin.state == Admin::Draining {
+        long.push(format!(", {} in flight", backend.traffic.in_flight));
+        if admin.sticky == Some(StickyDrain::Honour) {
+            long.push(", bound clients keep coming".to_owned());
+        }
+    }
+    if admin.restored {
+        long.push(", restored after a restart".to_owned());
+    }
+    if let Some(until_ms) = admin.until_ms {
+        long.push(format!(", reverts in {}", figure::span(until_ms.saturating_sub(now_ms))));
+    }
+    let short = match &admin.by {
+        Some(by) => format!("{} by {by}", admin.state),
+        None => format!("{} ({age})", admin.state),
+    };
+    Some(Why { short, long: long.concat(), tone: Tone::Warn })
+}
+
+fn health(backend: &BackendView, now_ms: u64) -> Option<Why> {
+    let health = &backend.health;
+    if health.state == Health::Up {
+        return None;
+    }
+    let age = figure::age(now_ms.saturating_sub(health.since_ms));
+    let mut long = vec![format!("{} for {age}: {}", health.state, health.cause)];
+    if let Some(checked_ms) = health.checked_ms {
+        long.push(format!(", checked {} ago", figure::age(now_ms.saturating_sub(checked_ms))));
+    }
+    let short = format!("{} ({}, {age})", health.state, health.cause);
+    Some(Why { short, long: long.concat(), tone: health_tone(health.state) })
+}
+
+fn breaker(backend: &BackendView, now_ms: u64) -> Option<Why> {
+    let breaker = &backend.breaker;
+    if matches!(breaker.state, Breaker::Off | Breaker::Closed) {
+        return None;
+    }
+    let age = figure::age(now_ms.saturating_sub(breaker.since_ms));
+    let mut long = vec![format!("breaker {} for {age}", breaker.state)];
+    if let Some(cause) = &breaker.cause {
+        long.push(format!(": {cause}"));
+    }
+    if let Some(retry_ms) = breaker.retry_ms {
+        long.push(format!(", next try in {}", figure::span(retry_ms.saturating_sub(now_ms))));
+    }
+    Some(Why {
+        short: format!("breaker {} ({age})", breaker.state),
+        long: long.concat(),
+        tone: breaker_tone(breaker.state),
+    })
+}
+
+fn weight_is_zero(backend: &BackendView, now_ms: u64) -> Why {
+    let mut long = vec![format!("weight 0, configured {}", backend.configured_weight)];
+    if let Some(until_ms) = backend.weight_until_ms {
+        long.push(format!(", reverts in {}", figure::span(until_ms.saturating_sub(now_ms))));
+    }
+    Why { short: "weight 0".into(), long: long.concat(), tone: Tone::Warn }
+}

@@ -1,0 +1,109 @@
+//! A line of cells at fixed places: figures at the right edge, words at the left, too much cut with a sign.
+
+use ratatui::buffer::Buffer;
+use ratatui::text::Span;
+
+use crate::theme::{Theme, Tone};
+
+/// Text with its meaning.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    pub(crate) text: String,
+    pub(crate) tone: Tone,
+}
+
+impl Cell {
+    pub(crate) fn new(text: impl Into<String>, tone: Tone) -> Self {
+        Self { text: text.into(), tone }
+    }
+}
+
+/// Where a cell goes on its line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub(crate) x: u16,
+    pub(crate) width: u16,
+    /// Ends at the right edge.
+    pub(crate) right: bool,
+}
+
+/// Draws `cell` into `slot` on line `y`.
+pub(crate) fn draw_cell(buf: &mut Buffer, theme: Theme, y: u16, slot: Slot, cell: &Cell) {
+    let text = cut(&cell.text, slot.width, theme.glyphs.ellipsis);
+    let indent = if slot.right { slot.width.saturating_sub(width(&text)) } else { 0 };
+    put(buf, (slot.x + indent, y), slot.width - indent, &Cell { text, tone: cell.tone }, theme);
+}
+
+/// Draws `cell` at `at`, at most `max` cells wide, and returns the column after it. Outside of the buffer
+/// nothing happens.
+pub(crate) fn put(buf: &mut Buffer, at: (u16, u16), max: u16, cell: &Cell, theme: Theme) -> u16 {
+    let (x, y) = at;
+    let area = buf.area;
+    if x < area.left() || x >= area.right() || y < area.top() || y >= area.bottom() {
+        return x;
+    }
+    let text = cut(&cell.text, max.min(area.right() - x), theme.glyphs.ellipsis);
+    buf.set_stringn(x, y, text, usize::from(max), theme.style(cell.tone)).0
+}
+
+/// Cells that `text` takes.
+pub(crate) fn width(text: &str) -> u16 {
+    u16::try_from(Span::raw(text).width()).unwrap_or(u16::MAX)
+}
+
+/// `text`, cut to `max` cells with `ellipsis` at the end when it is longer.
+pub(crate) fn cut(text: &str, max: u16, ellipsis: &str) -> String {
+    if width(text) <= max {
+        return text.to_owned();
+    }
+    let room = max.saturating_sub(width(ellipsis));
+    let mut kept = String::new();
+    let mut used = 0;
+    let mut one = [0; 4];
+    for c in text.chars() {
+        used += width(c.encode_utf8(&mut one));
+        if used > room {
+            break;
+        }
+        kept.push(c);
+    }
+    if max > 0 {
+        kept.push_str(ellipsis);
+    }
+    kept
+}
+
+/// `text` in lines of at most `max` cells, broken between words where there are any.
+pub(crate) fn wrap(text: &str, max: u16) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if width(line) + 1 + width(word) <= max => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cut_text_fits_and_says_that_it_was_cut() {
+        assert_eq!(cut("web-1", 5, "…"), "web-1");
+        assert_eq!(cut("web-12", 5, "…"), "web-…");
+        assert_eq!(cut("中文字", 5, "…"), "中文…");
+        assert_eq!(cut("abc", 1, "…"), "…");
+        assert_eq!(cut("abc", 0, "…"), "");
+    }
+
+    #[test]
+    fn wrapped_lines_break_between_words() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("", 7), [""; 0]);
+    }
+}
