@@ -71,7 +71,9 @@ impl Control {
         let shares = expected_shares(pool.algorithm, &pool.loads, now);
         let windows: Vec<Window> = pool.backends.iter().map(|b| self.sampler.window(b)).collect();
         let mut sum = Window::default();
-        windows.iter().for_each(|w| sum.merge(w));
+        for window in &windows {
+            sum.merge(window);
+        }
         let each = pool.backends.iter().zip(shares).zip(&windows);
         let backends: Vec<BackendView> =
             each.map(|((b, share), window)| self.backend_view(b, share, window, sum.requests)).collect();

@@ -41,17 +41,17 @@ impl ClientIo {
 
     /// Recognises an answer that hyper made without asking anyone: nothing is being served, nothing served
     /// waits to be written, and it says 4xx.
-    fn own_answer(&self, bytes: &[u8]) -> Option<Reason> {
-        if self.client.phase() == Phase::Serving || self.client.is_unflushed() {
+    fn own_answer(&self, head: &[u8], length: usize) -> Option<Reason> {
+        if self.client.phase() == Phase::Serving || self.client.is_unflushed() || length > LONGEST_OWN_ANSWER {
             return None;
         }
-        let status =
-            bytes.strip_prefix(b"HTTP/1.1 ").or_else(|| bytes.strip_prefix(b"HTTP/1.0 "))?.get(..3)?;
-        (bytes.len() <= LONGEST_OWN_ANSWER).then_some(match status {
-            b"414" => Reason::UriTooLong,
-            b"431" => Reason::HeadersTooLarge,
-            _ => Reason::BadRequest,
-        })
+        let status = head.strip_prefix(b"HTTP/1.1 ").or_else(|| head.strip_prefix(b"HTTP/1.0 "))?.get(..3)?;
+        match status {
+            b"414" => Some(Reason::UriTooLong),
+            b"431" => Some(Reason::HeadersTooLarge),
+            [b'4', ..] => Some(Reason::BadRequest),
+            _ => None,
+        }
     }
 
     fn poll_leftover(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -98,7 +98,7 @@ impl AsyncRead for ClientIo {
 
 impl AsyncWrite for ClientIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if let Some(reason) = self.own_answer(buf) {
+        if let Some(reason) = self.own_answer(buf, buf.len()) {
             return self.replace(reason, buf.len(), cx);
         }
         Pin::new(&mut self.socket).poll_write(cx, buf)
@@ -109,6 +109,12 @@ impl AsyncWrite for ClientIo {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length = bufs.iter().map(|buf| buf.len()).sum();
+        if let Some(head) = bufs.iter().find(|buf| !buf.is_empty())
+            && let Some(reason) = self.own_answer(head, length)
+        {
+            return self.replace(reason, length, cx);
+        }
         Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
     }
 

@@ -43,12 +43,14 @@ impl NewEvent {
     }
 
     /// Adds the value before and after.
+    #[must_use]
     pub fn change(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
         self.change = Some((from.into(), to.into()));
         self
     }
 
     /// Adds who ordered it, as which operation.
+    #[must_use]
     pub fn ordered(mut self, by: Option<String>, op: Option<String>) -> Self {
         self.by = by;
         self.op = op;

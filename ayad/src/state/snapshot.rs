@@ -158,6 +158,7 @@ impl Pool {
     }
 
     /// The same pool with another algorithm.
+    #[must_use]
     pub fn with_algorithm(&self, algorithm: &'static PickerSpec, rev: u64) -> Self {
         Self {
             uid: rev,

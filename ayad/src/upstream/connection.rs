@@ -26,9 +26,9 @@ const MAX_BUFFER: usize = 64 * 1024;
 /// A connection with the state machine that drives it.
 pub struct Connection {
     sender: http1::SendRequest<RequestBody>,
-    driver: Box<http1::Connection<TokioIo<Socket>, RequestBody>>,
+    /// Gone once the connection is closed: dropping it answers whoever still waits.
+    driver: Option<Box<http1::Connection<TokioIo<Socket>, RequestBody>>>,
     opened: Tick,
-    closed: bool,
     uses: u32,
 }
 
@@ -73,7 +73,7 @@ pub async fn connect(address: SocketAddr, give_up: impl Fn() -> bool) -> Result<
         .handshake(TokioIo::new(Socket(stream)))
         .await
         .map_err(ConnectError::Handshake)?;
-    Ok(Connection { sender, driver: Box::new(driver), opened: clock::now(), closed: false, uses: 0 })
+    Ok(Connection { sender, driver: Some(Box::new(driver)), opened: clock::now(), uses: 0 })
 }
 
 impl Connection {
@@ -94,7 +94,7 @@ impl Connection {
 
     /// True when it can take the next request now.
     pub fn is_ready(&self) -> bool {
-        !self.closed && self.sender.is_ready()
+        self.driver.is_some() && self.sender.is_ready()
     }
 
     /// Sends a request and drives the connection until the head of the answer is there, or until `give_up`
@@ -110,9 +110,7 @@ impl Connection {
             if give_up() {
                 return Poll::Ready(Err(SendError::GaveUp));
             }
-            if !self.closed && Pin::new(&mut *self.driver).poll(cx).is_ready() {
-                self.closed = true;
-            }
+            self.drive(cx);
             answer.as_mut().poll(cx).map_err(|mut error| match error.take_message() {
                 Some(request) => SendError::Unsent(Box::new(request)),
                 None => SendError::Sent(error.into_error()),
@@ -123,9 +121,9 @@ impl Connection {
 
     /// Reads and writes what can be read and written now.
     pub fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.closed && Pin::new(&mut *self.driver).poll(cx).is_ready() {
-            // The outcome reaches whoever waits for an answer or a body.
-            self.closed = true;
+        // Its outcome reaches whoever waits for an answer or a body.
+        if self.driver.as_mut().is_some_and(|driver| Pin::new(&mut **driver).poll(cx).is_ready()) {
+            self.driver = None;
         }
     }
 }
