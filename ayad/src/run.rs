@@ -50,21 +50,12 @@ fn run(origin: Origin, level: LogLevel, env: Env) -> Exit {
     if let Err(error) = log::start(level.as_str(), false) {
         return fail(&error, "see `ayad --help`");
     }
-    small_pages();
     match origin.load(&env) {
         Ok(config) => start(config, origin, env, signals),
         Err(problems) => {
             show(&problems);
             Exit::Error
         }
-    }
-}
-
-/// Keeps the kernel from backing each thread's first allocations with pages of 2 MiB: that costs more than half
-/// of the resident memory of a small daemon, and the data plane does not miss them.
-fn small_pages() {
-    if let Err(error) = rustix::process::disable_transparent_huge_pages(true) {
-        tracing::debug!(%error, "the kernel may use huge pages");
     }
 }
 
