@@ -167,7 +167,6 @@ fn refused_by(state: &Arc<State>, backend: &Arc<Backend>) {
     let wait = penalty(past.health.refusals());
     drop(past);
     backend.left();
-    backend.close_idle();
     if let Some(event) = event {
         state.events.push(event);
     }
@@ -191,6 +190,9 @@ async fn retry_after(wait: Duration, state: Arc<State>, backend: Arc<Backend>) {
 /// Makes a verdict hold: for picks at once, for people with its cause.
 fn apply(backend: &Backend, past: &mut crate::state::Past, change: HealthChange) -> NewEvent {
     backend.load.set_health(change.to);
+    if change.to == Health::Down {
+        backend.close_idle();
+    }
     let at_ms = clock::wall_ms();
     past.health_since_ms = at_ms;
     let (from, to, cause) = (change.from.as_str(), change.to.as_str(), change.cause.to_string());

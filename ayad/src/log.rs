@@ -8,8 +8,9 @@ mod line;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -38,7 +39,8 @@ pub fn start(level: &str, json: bool) -> Result<(), String> {
 #[derive(Debug)]
 pub struct AccessLog {
     on: AtomicBool,
-    queue: SyncSender<Item>,
+    /// To the writing thread, which starts with the first log that is switched on.
+    queue: OnceLock<SyncSender<Item>>,
     dropped: AtomicU64,
 }
 
@@ -55,11 +57,9 @@ enum Target {
 }
 
 impl AccessLog {
-    /// Starts the writing thread.
-    pub fn start() -> io::Result<Self> {
-        let (queue, items) = sync_channel(QUEUE);
-        thread::Builder::new().name("aya-log".into()).spawn(move || run(&items))?;
-        Ok(Self { on: AtomicBool::new(false), queue, dropped: AtomicU64::new(0) })
+    /// A log that is off.
+    pub fn new() -> Self {
+        Self { on: AtomicBool::new(false), queue: OnceLock::new(), dropped: AtomicU64::new(0) }
     }
 
     /// Opens where `conf` says, or says why that cannot be. Opening a file again makes way for rotation.
@@ -74,10 +74,27 @@ impl AccessLog {
 
     /// Writes there from now on.
     pub fn switch(&self, opened: OpenedLog) {
-        self.on.store(!matches!(opened.0, Target::Nowhere), Ordering::Relaxed);
-        if self.queue.send(Item::Target(opened.0)).is_err() {
+        let wanted = !matches!(opened.0, Target::Nowhere);
+        if wanted && let Err(error) = self.start() {
+            tracing::error!(%error, "the access log stays off: its thread cannot be started");
+            return;
+        }
+        if let Some(queue) = self.queue.get()
+            && queue.send(Item::Target(opened.0)).is_err()
+        {
             tracing::error!("the thread of the access log has ended");
         }
+        self.on.store(wanted, Ordering::Relaxed);
+    }
+
+    /// Starts the writing thread unless it runs. Only the control thread switches logs, so nobody races.
+    fn start(&self) -> io::Result<()> {
+        if self.queue.get().is_none() {
+            let (queue, items) = sync_channel(QUEUE);
+            thread::Builder::new().name("aya-log".into()).spawn(move || run(&items))?;
+            self.queue.get_or_init(|| queue);
+        }
+        Ok(())
     }
 
     /// True while lines are wanted.
@@ -94,11 +111,8 @@ impl AccessLog {
             return;
         }
         bytes.push(b'\n');
-        match self.queue.try_send(Item::Line(bytes)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.dropped.fetch_add(1, Ordering::Relaxed);
-            }
+        if self.queue.get().is_none_or(|queue| queue.try_send(Item::Line(bytes)).is_err()) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -110,9 +124,16 @@ impl AccessLog {
     /// Waits until everything handed over so far is written, but not longer than `limit`.
     pub fn flush(&self, limit: Duration) {
         let (done, wait) = sync_channel(1);
-        if self.queue.try_send(Item::Flush(done)).is_ok() && wait.recv_timeout(limit).is_err() {
+        let asked = self.queue.get().is_some_and(|queue| queue.try_send(Item::Flush(done)).is_ok());
+        if asked && wait.recv_timeout(limit).is_err() {
             tracing::warn!("the access log was not written to its end");
         }
+    }
+}
+
+impl Default for AccessLog {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

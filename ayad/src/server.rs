@@ -88,7 +88,7 @@ pub fn start(config: Config, source: Origin, env: Env) -> Result<Running, StartE
     let prepared = apply::prepare(config, &before)?;
 
     let (refusals, refused) = mpsc::unbounded_channel();
-    let access_log = AccessLog::start().map_err(StartError::Thread)?;
+    let access_log = AccessLog::new();
     access_log.switch(prepared.log);
     let state = Arc::new(State::new(prepared.snapshot, daemon.workers, revs.get(), refusals, access_log));
     let workers = start_workers(&state, daemon.workers)?;

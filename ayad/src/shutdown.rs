@@ -21,6 +21,8 @@ use crate::state::NewEvent;
 
 /// Time between two looks at the connections that are left.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Longest wait for streams to tell their readers of the end.
+const TELL_WITHIN: Duration = Duration::from_millis(250);
 /// Longest wait for the end of the access log.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
@@ -92,6 +94,11 @@ fn drain(running: &Running, mut second: mpsc::UnboundedReceiver<i32>) -> Exit {
         pause();
     };
     state.access_log.flush(FLUSH_WITHIN);
+    state.events.close();
+    let told = clock::now().after(TELL_WITHIN);
+    while state.events.readers() > 0 && clock::now() < told {
+        pause();
+    }
     if let Err(error) = fs::remove_file(&running.control) {
         tracing::debug!(%error, "the control socket was gone already");
     }

@@ -79,7 +79,7 @@ fn ask(i: u64, tried: &Tried) -> Ask<'_> {
 #[test]
 fn the_counter_counts() {
     assert_eq!(allocations(|| drop(black_box(Box::new(7)))), 1);
-    assert_eq!(allocations(|| drop(black_box([7; 4]))), 0);
+    assert_eq!(allocations(|| _ = black_box([7; 4])), 0);
 }
 
 #[test]
@@ -154,7 +154,6 @@ fn finding_a_route_allocates_nothing() {
         assert_eq!(find("a.b.example.com.", "/img/a/b/c.png", "GET"), Found::Route(1));
         assert_eq!(find("[::1]", "/anything", "POST"), Found::Route(2));
         assert_eq!(find("shop.example.com", "/", "GET"), Found::NoMethod);
-        assert_eq!(find(black_box(&"x".repeat(0)), "/", "POST"), Found::Route(2));
     });
 
     assert_eq!(allocated, 0);

@@ -73,7 +73,8 @@ fn decisions_know_no_sockets_files_clocks_or_environment() {
         "tokio",
         "tracing",
     ];
-    assert!(manifest("ayad/core").get("dependencies").and_then(|d| d.as_table()).is_none_or(|d| d.is_empty()));
+    let core = manifest("ayad/core");
+    assert!(core["dependencies"].as_table().unwrap().is_empty(), "aya-core depends on something");
     for source in rust_files("ayad/core/src") {
         for import in imports(&source.production) {
             let forbidden = FORBIDDEN.iter().find(|name| source::begins_with(&import, name));
@@ -89,20 +90,28 @@ fn decisions_know_no_sockets_files_clocks_or_environment() {
 fn steps_of_a_request_do_not_import_each_other() {
     let mut wrong = Vec::new();
     for step in STEPS {
-        let path = format!("ayad/src/proxy/{step}.rs");
-        let text = production(&read(&path));
-        for other in STEPS.iter().filter(|other| *other != step) {
-            let uses = imports(&text).into_iter().any(|import| {
-                [format!("super::{other}"), format!("crate::proxy::{other}")]
-                    .iter()
-                    .any(|path| source::begins_with(&import, path))
-            });
-            if uses || text.contains(&format!("super::{other}::")) {
-                wrong.push(format!("{step} imports {other}"));
-            }
-        }
+        let text = production(&read(&format!("ayad/src/proxy/{step}.rs")));
+        wrong.extend(siblings(step, &text).map(|other| format!("{step} imports {other}")));
     }
     assert!(wrong.is_empty(), "what passes between steps belongs to none of them:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn an_import_of_another_step_is_seen_however_it_is_written() {
+    for text in ["use super::{hop, record};", "use crate::proxy::record::note;", "super::record::note();"] {
+        assert_eq!(siblings("forward", text).collect::<Vec<_>>(), ["record"], "{text}");
+    }
+    assert_eq!(siblings("forward", "use super::between::Target;\nuse super::forward::x;").count(), 0);
+}
+
+/// The other steps that a step knows.
+fn siblings(step: &str, text: &str) -> impl Iterator<Item = &'static str> {
+    let imports = imports(text);
+    STEPS.iter().copied().filter(move |other| {
+        let paths = [format!("super::{other}"), format!("crate::proxy::{other}")];
+        let is_imported = |path| imports.iter().any(|import| source::begins_with(import, path));
+        *other != step && paths.iter().any(|path| is_imported(path) || text.contains(&format!("{path}::")))
+    })
 }
 
 /// What no module of a folder may import.

@@ -1,4 +1,19 @@
 //! End to end: the real binaries between scripted backends and a client that sends exact bytes; and laws over
 //! the workspace itself. One binary, because linking many costs more than running them.
 
+mod alloc;
+mod balancing;
+mod churn;
+mod cli;
+mod control;
+mod docs;
+mod drain;
+mod floors;
+mod health;
 mod proxy;
+mod reload;
+mod routing;
+mod shutdown;
+mod source;
+mod startup;
+mod top;

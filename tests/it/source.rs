@@ -5,43 +5,46 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// One source file.
-pub struct Source {
+pub(crate) struct Source {
     /// From the root of the workspace.
-    pub path: String,
+    pub(crate) path: String,
     /// All of it.
-    pub text: String,
+    pub(crate) text: String,
     /// Without comments and without `mod tests`.
-    pub production: String,
+    pub(crate) production: String,
 }
 
 /// The root of the workspace.
-pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this package is a folder of the workspace")
+        .to_owned()
 }
 
 /// Reads a file of the workspace.
-pub fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// Whether the workspace has this file or folder.
-pub fn exists(path: &str) -> bool {
+pub(crate) fn exists(path: &str) -> bool {
     root().join(path).exists()
 }
 
 /// The manifest in a folder of the workspace.
-pub fn manifest(folder: &str) -> toml::Value {
-    let path = Path::new(folder).join("Cargo.toml");
-    toml::from_str(&read(path.to_str().unwrap())).unwrap()
+pub(crate) fn manifest(folder: &str) -> toml::Value {
+    let path = format!("{folder}/Cargo.toml");
+    toml::from_str(&read(path.trim_start_matches('/'))).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// Every Rust file below a folder, except those of packages inside it.
-pub fn rust_files(folder: &str) -> Vec<Source> {
+pub(crate) fn rust_files(folder: &str) -> Vec<Source> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
-            let path = entry.unwrap().path();
+            let path = entry.expect("a folder can be listed").path();
             if path.is_dir() && !path.join("Cargo.toml").exists() {
                 folders.push(path);
             } else if path.extension().is_some_and(|ending| ending == "rs") {
@@ -54,27 +57,27 @@ pub fn rust_files(folder: &str) -> Vec<Source> {
 }
 
 /// A module: the file beside its folder, and the folder.
-pub fn modules(folder: &str) -> Vec<Source> {
+pub(crate) fn modules(folder: &str) -> Vec<Source> {
     let mut all = rust_files(folder);
     all.push(source(&root().join(format!("{folder}.rs"))));
     all
 }
 
 fn source(path: &Path) -> Source {
-    let text = fs::read_to_string(path).unwrap();
-    let path = path.strip_prefix(root()).unwrap().display().to_string();
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let path = path.strip_prefix(root()).expect("it is below the root").display().to_string();
     Source { path, production: production(&text), text }
 }
 
 /// The code without comments and without what follows `#[cfg(test)]`, which comes last by our style.
-pub fn production(text: &str) -> String {
+pub(crate) fn production(text: &str) -> String {
     let code = text.split("\n#[cfg(test)]").next().unwrap_or_default();
     let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
     lines.map(|line| line.split(" // ").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
 /// Every path that `use` brings in, with braces written out.
-pub fn imports(code: &str) -> Vec<String> {
+pub(crate) fn imports(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices("use ") {
         let line = &code[code[..at].rfind('\n').map_or(0, |n| n + 1)..at];
@@ -114,13 +117,15 @@ fn expand(prefix: &str, tree: &str, found: &mut Vec<String>) {
 
 /// Whether an import is this path or below it; a path that ends in the middle of a name counts too when it
 /// begins with a capital letter, as in `std::net::Tcp`.
-pub fn begins_with(import: &str, path: &str) -> bool {
+pub(crate) fn begins_with(import: &str, path: &str) -> bool {
     let is_prefix_of_name = path.rsplit("::").next().is_some_and(|n| n.starts_with(char::is_uppercase));
-    import.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with("::") || is_prefix_of_name)
+    import
+        .strip_prefix(path)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with("::") || is_prefix_of_name)
 }
 
 /// The modules that a table's entries come from.
-pub fn table(text: &str, start: &str, ending: &str) -> BTreeSet<String> {
+pub(crate) fn table(text: &str, start: &str, ending: &str) -> BTreeSet<String> {
     let Some((_, body)) = text.split_once(start) else { return BTreeSet::new() };
     let body = body.split("\n];").next().unwrap_or_default();
     let words = body.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':'));

@@ -23,28 +23,30 @@ pub fn ayactl() -> PathBuf {
 /// Folder of the binaries. Cargo does not build the binaries of other packages for a test, so the first
 /// caller has them built when they are missing or older than their sources.
 fn folder() -> &'static Path {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    FOLDER.get_or_init(|| {
+    // A failed build is remembered, too: every other test would only repeat it.
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let found = FOLDER.get_or_init(|| {
         let test = env::current_exe().expect("a running program has a path");
         let folder = test.ancestors().nth(2).expect("tests are at TARGET/PROFILE/deps/NAME").to_owned();
         let built = |name| fs::metadata(folder.join(name)).and_then(|found| found.modified()).ok();
         let oldest = built("ayad").and_then(|ayad| Some(ayad.min(built("ayactl")?)));
         if oldest.is_none_or(|oldest| oldest < newest_source()) {
-            build(&folder);
+            build(&folder).then_some(folder)
+        } else {
+            Some(folder)
         }
-        folder
-    })
+    });
+    found.as_deref().expect("the binaries under test build")
 }
 
-fn build(folder: &Path) {
+fn build(folder: &Path) -> bool {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "-p", "ayad", "-p", "ayactl", "--target-dir"]);
     cargo.arg(folder.parent().expect("profiles are folders of the target folder"));
     if folder.ends_with("release") {
         cargo.arg("--release");
     }
-    let status = cargo.current_dir(root()).status().expect("cargo can be run");
-    assert!(status.success(), "the binaries under test do not build");
+    cargo.current_dir(root()).status().expect("cargo can be run").success()
 }
 
 fn root() -> &'static Path {

@@ -76,11 +76,6 @@ impl Client {
     pub fn pour(&mut self, count: usize, taken: &AtomicUsize, full: &Gate) -> io::Result<()> {
         pour(self.stream.get_ref(), count, taken, full)
     }
-
-    /// This end's address.
-    pub fn local(&self) -> SocketAddr {
-        self.stream.get_ref().local_addr().expect("a connected socket has an address")
-    }
 }
 
 impl<S: Read> Client<S>
@@ -205,6 +200,9 @@ pub fn get(address: SocketAddr, path: &str) -> Answer {
 pub fn request(method: &str, path: &str, fields: &[(&str, &str)]) -> String {
     let host =
         if fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) { "" } else { "host: test\r\n" };
-    let fields: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    format!("{method} {path} HTTP/1.1\r\n{host}{fields}\r\n")
+    let mut text = format!("{method} {path} HTTP/1.1\r\n{host}");
+    for (name, value) in fields {
+        text.extend([name, ": ", value, "\r\n"]);
+    }
+    text + "\r\n"
 }

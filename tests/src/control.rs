@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aya_api::axis::{Admin, Health, StickyDrain};
 use aya_api::change::{Change, ChangeOptions};
-use aya_api::client::{Client as ApiClient, ClientError};
+use aya_api::client::{Client as ApiClient, ClientError, Events};
 use aya_api::command::Call;
 use aya_api::command::admin::SetAdmin;
 use aya_api::command::algorithm::SetAlgorithm;
@@ -16,7 +16,7 @@ use aya_api::command::reload::Reload;
 use aya_api::command::status::GetStatus;
 use aya_api::command::weight::SetWeight;
 use aya_api::error::ApiError;
-use aya_api::event::Event;
+use aya_api::event::{Event, StreamItem};
 use aya_api::view::{BackendDetail, BackendView, ListenerView, Status};
 
 use crate::client::{Answer, Client, request};
@@ -39,6 +39,7 @@ impl Control {
     }
 
     /// Another caller of the same daemon.
+    #[must_use]
     pub fn again(&self) -> Self {
         Self::at(&self.socket)
     }
@@ -152,6 +153,12 @@ impl Control {
         self.runtime.block_on(self.client.text(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
+    /// The event stream after `since`, or from the next event on.
+    pub fn stream(&self, since: Option<u64>) -> Stream<'_> {
+        let events = self.runtime.block_on(self.client.stream(since));
+        Stream { control: self, events: events.expect("the daemon streams") }
+    }
+
     /// A connection for exact bytes.
     pub fn connect(&self) -> Client<UnixStream> {
         let stream = UnixStream::connect(&self.socket).expect("the control socket accepts");
@@ -172,6 +179,33 @@ impl Control {
         let mut all = vec![("content-length", length.as_str()), ("connection", "close")];
         all.extend_from_slice(fields);
         self.raw(request(method, path, &all) + body)
+    }
+}
+
+/// The event stream of a daemon.
+#[derive(Debug)]
+pub struct Stream<'c> {
+    control: &'c Control,
+    events: Events,
+}
+
+impl Stream<'_> {
+    /// Waits for the next item; `None` at the end of the stream. Panics when none comes within [`DEADLINE`].
+    pub fn item(&mut self) -> Option<StreamItem> {
+        let next = async { tokio::time::timeout(DEADLINE, self.events.next()).await };
+        let next = self.control.runtime.block_on(next).expect("something comes by the stream");
+        next.expect("the stream is well-formed")
+    }
+
+    /// Waits for the next event; skips signs of life, panics at a gap or the end.
+    pub fn event(&mut self) -> Event {
+        loop {
+            match self.item() {
+                Some(StreamItem::Event(event)) => return event,
+                Some(StreamItem::Idle { .. }) => {}
+                other => panic!("no event but {other:?}"),
+            }
+        }
     }
 }
 

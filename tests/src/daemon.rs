@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use aya_api::change::Change;
+use aya_api::change::{Change, ChangeOptions};
+use aya_api::command::daemon::GetDaemon;
 use tempfile::TempDir;
 
 use crate::control::Control;
@@ -67,11 +68,13 @@ impl Setup {
     }
 
     /// Runs this many workers instead of one.
+    #[must_use]
     pub fn workers(self, workers: usize) -> Self {
         Self { workers, ..self }
     }
 
     /// Adds lines to `[daemon]`.
+    #[must_use]
     pub fn daemon(mut self, keys: &str) -> Self {
         self.daemon_keys.push_str(keys);
         self.daemon_keys.push('\n');
@@ -79,6 +82,7 @@ impl Setup {
     }
 
     /// Serves the control API elsewhere.
+    #[must_use]
     pub fn socket(self, socket: &Path) -> Self {
         Self { socket: socket.to_owned(), ..self }
     }
@@ -157,7 +161,7 @@ impl Setup {
 
 /// True when it is this very process that answers, not another one at the same socket.
 fn answers_as(control: &Control, pid: u32) -> bool {
-    let daemon = control.try_call(&aya_api::command::daemon::GetDaemon, &Default::default());
+    let daemon = control.try_call(&GetDaemon, &ChangeOptions::default());
     daemon.is_ok_and(|daemon| daemon.pid == pid)
 }
 
@@ -240,6 +244,7 @@ impl Daemon {
     }
 
     /// Stops it with this signal and starts it again in the same folder.
+    #[must_use]
     pub fn restart(self, name: &str) -> Self {
         let setup = self.keep_setup();
         self.signal(name);
@@ -248,6 +253,7 @@ impl Daemon {
     }
 
     /// What it was started with, for another daemon in the same folder.
+    #[must_use]
     pub fn keep_setup(&self) -> Setup {
         let Setup { folder, text, daemon_keys, workers, socket, flags } = &self.setup;
         Setup {

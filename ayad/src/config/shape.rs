@@ -54,24 +54,36 @@ impl Document {
 pub fn read(source: &Arc<Source>, problems: &mut Vec<Problem>) -> Document {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     let parsed = errors.is_empty();
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
-        let place = Place { source: Arc::clone(source), span };
-        let help = unquoted(source.line(place.span.start));
-        let problem = Problem::new(place, format!("this is not TOML: {}", error.message()));
-        problems.push(match help {
-            Some(help) => problem.help(help),
-            None => problem,
-        });
+    let open = errors.iter().find(|error| error.message().starts_with("unclosed"));
+    let unclosed = open.is_some();
+    if let (Some(open), Some(first)) = (open, errors.first()) {
+        // Everything behind an open bracket is read as part of it; only where that began to fail tells.
+        let place = Place { source: Arc::clone(source), span: first.span().unwrap_or(0..0) };
+        let problem = Problem::new(place, format!("this is not TOML: {}", open.message()));
+        problems.push(problem.help("close the bracket that was opened before this place"));
+    } else {
+        problems.extend(errors.iter().map(|error| syntax(source, error)));
     }
     let mut found = Vec::new();
     let document = shape(source, table.get_ref(), parsed, &mut found);
-    if !parsed {
+    if unclosed {
+        found.clear();
+    } else if !parsed {
         let broken: Vec<_> = problems.iter().map(|problem| problem.place().line()).collect();
         found.retain(|problem| !broken.contains(&problem.place().line()));
     }
     problems.append(&mut found);
     document
+}
+
+fn syntax(source: &Arc<Source>, error: &toml::de::Error) -> Problem {
+    let place = Place { source: Arc::clone(source), span: error.span().unwrap_or(0..0) };
+    let help = unquoted(source.line(place.span.start));
+    let problem = Problem::new(place, format!("this is not TOML: {}", error.message()));
+    match help {
+        Some(help) => problem.help(help),
+        None => problem,
+    }
 }
 
 /// What to say when a line is a key with a text that lacks its quotes, which is how most files break.

@@ -73,7 +73,7 @@ impl Journal {
 
     /// Name for the next operation.
     pub fn next_op(&self) -> String {
-        format!("op-{}", self.next)
+        self.next.to_string()
     }
 
     /// Writes a record down. When that fails nothing was ordered.
@@ -105,6 +105,11 @@ impl Journal {
         newest_of_each(&self.records).into_iter().map(|i| self.records[i].clone()).collect()
     }
 
+    /// The newest record for this subject, whatever its field.
+    pub(super) fn newest_of(&self, subject: &str) -> Option<&Record> {
+        self.records.iter().rev().find(|r| r.operation.subject == subject)
+    }
+
     /// The newest record for this subject and field.
     pub fn newest(&self, subject: &str, field: &str) -> Option<&Record> {
         self.records.iter().rev().find(|r| r.operation.subject == subject && r.operation.field == field)
@@ -112,7 +117,7 @@ impl Journal {
 }
 
 fn number(op: &str) -> Option<u64> {
-    op.strip_prefix("op-")?.parse().ok()
+    op.parse().ok()
 }
 
 fn read(path: &Path) -> io::Result<(Vec<Record>, Damage)> {
@@ -211,7 +216,7 @@ mod tests {
         let in_force: Vec<_> =
             journal.in_force().into_iter().map(|r| (r.operation.subject, r.operation.after)).collect();
         assert_eq!(in_force, [("a/y".into(), "3".into()), ("a/x".into(), "4".into())]);
-        assert_eq!(journal.next_op(), "op-4");
+        assert_eq!(journal.next_op(), "4");
     }
 
     #[test]
@@ -228,8 +233,8 @@ mod tests {
     fn a_line_cut_in_the_middle_costs_only_itself() {
         let dir = tempfile::tempdir().unwrap();
         let (mut journal, _) = Journal::open(dir.path()).unwrap();
-        journal.append(record("op-1", "a/x", "2")).unwrap();
-        journal.append(record("op-2", "a/y", "3")).unwrap();
+        journal.append(record("1", "a/x", "2")).unwrap();
+        journal.append(record("2", "a/y", "3")).unwrap();
         let path = dir.path().join("journal.jsonl");
         let length = fs::metadata(&path).unwrap().len();
         drop(journal);
@@ -240,15 +245,15 @@ mod tests {
         assert_eq!(damage.lines, 1);
         assert!(damage.kept_as.unwrap().exists());
         assert_eq!(journal.operations().len(), 1);
-        journal.append(record("op-2", "a/z", "5")).unwrap();
+        journal.append(record("2", "a/z", "5")).unwrap();
         drop(journal);
         assert_eq!(Journal::open(dir.path()).unwrap().0.operations().len(), 2);
     }
 
     #[test]
     fn compaction_keeps_what_is_in_force() {
-        let mut records = vec![record("op-1", "old", "7")];
-        records.extend((2..2 + OPERATIONS_KEPT as u64 * 2).map(|i| record(&format!("op-{i}"), "a/x", "1")));
+        let mut records = vec![record("1", "old", "7")];
+        records.extend((2..2 + OPERATIONS_KEPT as u64 * 2).map(|i| record(&i.to_string(), "a/x", "1")));
         compact(&mut records);
         assert_eq!(records.len(), OPERATIONS_KEPT + 1);
         assert_eq!(records[0].operation.subject, "old");

@@ -371,7 +371,7 @@ impl Control {
     }
 
     fn who_changed(&self, plan: &Plan) -> String {
-        match self.journal.newest(plan.subject(), plan.field) {
+        match self.journal.newest_of(plan.subject()) {
             Some(Record { operation: o, .. }) => {
                 format!("{} changed {} from {} to {} ({})", o.by, o.field, o.before, o.after, o.op)
             }

@@ -34,7 +34,7 @@ pub(super) fn handle(control: &Control, call: &Call) -> Result<Reply, ApiError> 
     Ok(Reply::Lines(receiver))
 }
 
-/// Pushes until the reader is gone. Waits for the reader, never for the log.
+/// Pushes until the reader is gone or the daemon ends. Waits for the reader, never for the log.
 async fn push(state: Arc<State>, mut since: u64, lines: mpsc::Sender<Bytes>) {
     let mut newer = state.events.watch();
     loop {
@@ -43,8 +43,11 @@ async fn push(state: Arc<State>, mut since: u64, lines: mpsc::Sender<Bytes>) {
             return;
         }
         if events.is_empty() {
+            if state.events.is_closed() {
+                return;
+            }
             let waited = tokio::select! {
-                waited = tokio::time::timeout(IDLE, newer.wait_for(|newest| *newest > since)) => waited,
+                waited = tokio::time::timeout(IDLE, newer.wait_for(|newest| *newest > since || state.events.is_closed())) => waited,
                 () = lines.closed() => return,
             };
             if waited.is_err() && say(&lines, &StreamItem::Idle { seq: since }).await.is_err() {

@@ -109,7 +109,7 @@ async fn drive(stream: TcpStream, client: Arc<Client>) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(peer = %client.peer, %error, "cannot switch off delays");
     }
-    client.begin_header(clock::now());
+    client.await_first(clock::now());
     let service = {
         let client = Arc::clone(&client);
         service_fn(move |request| serve(Arc::clone(&client), request))

@@ -78,7 +78,7 @@ impl Client {
             received: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             waker: OnceLock::new(),
-            phase: AtomicU8::new(Phase::Header as u8),
+            phase: AtomicU8::new(Phase::Idle as u8),
             began: AtomicU64::new(0),
             unflushed: AtomicBool::new(false),
             body_failure: AtomicU8::new(0),
@@ -95,6 +95,11 @@ impl Client {
             1 => Phase::Header,
             _ => Phase::Serving,
         }
+    }
+
+    /// It was accepted at `now`, and has as long for its first byte as for the head that follows.
+    pub fn await_first(&self, now: Tick) {
+        self.alarm.arm(now.after(self.listener.conf.header_timeout));
     }
 
     /// The first bytes of a request came at `now`.

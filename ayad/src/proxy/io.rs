@@ -42,7 +42,8 @@ impl ClientIo {
     /// Recognises an answer that hyper made without asking anyone: nothing is being served, nothing served
     /// waits to be written, and it says 4xx.
     fn own_answer(&self, head: &[u8], length: usize) -> Option<Reason> {
-        if self.client.phase() == Phase::Serving || self.client.is_unflushed() || length > LONGEST_OWN_ANSWER {
+        if self.client.phase() == Phase::Serving || self.client.is_unflushed() || length > LONGEST_OWN_ANSWER
+        {
             return None;
         }
         let status = head.strip_prefix(b"HTTP/1.1 ").or_else(|| head.strip_prefix(b"HTTP/1.0 "))?.get(..3)?;

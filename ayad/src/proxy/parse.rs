@@ -15,6 +15,8 @@ pub(super) fn parse(head: &Parts) -> Result<Target<'_>, Reason> {
         return Err(Reason::NotImplemented);
     }
     let host = match head.uri.authority() {
+        // Only CONNECT has an authority for a target (RFC 9112, 3.2.3).
+        Some(_) if head.uri.scheme().is_none() => return Err(Reason::BadRequest),
         // An absolute target overrules the Host field (RFC 9112, 3.2.2).
         Some(authority) => authority.host(),
         None => host_field(head)?,

@@ -26,7 +26,7 @@ pub(super) const BOUND_QUIET: Duration = Duration::from_secs(5);
 pub const HISTORY_KEPT: usize = 100;
 
 /// One backend. What is hot is in [`Load`] and in the cells of the workers; the rest is behind a lock that
-/// no request takes.
+/// a request takes only when it changes the breaker.
 #[derive(Debug)]
 pub struct Backend {
     /// `pool/backend`.

@@ -1,6 +1,7 @@
 //! The event log: a bounded ring that any thread writes to and streams read from.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aya_api::event::{Event, Severity};
@@ -63,12 +64,17 @@ impl NewEvent {
 pub struct EventLog {
     ring: Mutex<VecDeque<Event>>,
     newest: watch::Sender<u64>,
+    closed: AtomicBool,
 }
 
 impl EventLog {
     /// An empty log; the first event is number 1.
     pub fn new() -> Self {
-        Self { ring: Mutex::new(VecDeque::new()), newest: watch::channel(0).0 }
+        Self {
+            ring: Mutex::new(VecDeque::new()),
+            newest: watch::channel(0).0,
+            closed: AtomicBool::new(false),
+        }
     }
 
     /// Adds an event, tells the streams, and writes it to the log of the process.
@@ -95,6 +101,23 @@ impl EventLog {
         ring.push_back(event);
         drop(ring);
         self.newest.send_replace(seq);
+    }
+
+    /// Nothing will follow: streams end once they have told what is there.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        // Wakes those who wait for a newer event.
+        self.newest.send_modify(|_| {});
+    }
+
+    /// True once nothing will follow.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Streams that read along.
+    pub fn readers(&self) -> usize {
+        self.newest.receiver_count()
     }
 
     /// Number of the newest event; 0 when there is none.

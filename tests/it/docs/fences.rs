@@ -3,19 +3,19 @@
 
 /// One block.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Fence {
+pub(crate) struct Fence {
     /// The first word.
-    pub language: String,
+    pub(crate) language: String,
     /// The rest of the line.
-    pub about: String,
+    pub(crate) about: String,
     /// What is in it.
-    pub text: String,
+    pub(crate) text: String,
     /// Where it begins, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
 }
 
 /// Every block of a document, in order.
-pub fn fences(document: &str) -> Vec<Fence> {
+pub(crate) fn fences(document: &str) -> Vec<Fence> {
     let mut found: Vec<Fence> = Vec::new();
     let mut inside = false;
     for (number, line) in (1..).zip(document.lines()) {

@@ -94,6 +94,17 @@ fn connect_is_answered_with_501() {
 }
 
 #[test]
+fn a_target_in_authority_form_is_answered_with_400() {
+    let backend = Backend::saying("never");
+    let daemon = before(&backend);
+
+    let answer = ask(daemon.address(), "GET a.example:80 HTTP/1.1\r\nhost: a.example\r\n\r\n");
+
+    expect(&answer, 400, "bad-request");
+    assert_eq!(backend.requests(), 0);
+}
+
+#[test]
 fn what_no_route_matches_is_answered_with_404_or_405() {
     let backend = Backend::saying("found");
     let members = members(&[("one", backend.address)]);
@@ -213,7 +224,7 @@ fn a_body_that_turns_out_too_large_is_answered_with_413() {
 #[test]
 fn a_long_request_line_is_answered_with_414() {
     let backend = Backend::saying("never");
-    let daemon = before(&backend);
+    let daemon = limited(&backend, "limits = { header_bytes = \"128KiB\" }");
     let long = "x".repeat(70_000);
 
     expect_refusal(daemon.address(), request("GET", &format!("/{long}"), &[]), 414, "uri-too-long");

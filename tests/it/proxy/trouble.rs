@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use aya_tests::backend::{Backend, Then};
-use aya_tests::client::{Answer, Client, get, request};
+use aya_tests::client::{Answer, Client, ask, get, request};
 use aya_tests::daemon::{Daemon, Setup, pool};
 use aya_tests::wait;
 
@@ -239,10 +239,12 @@ fn the_access_log_names_reason_backend_and_steps() {
     for _ in 0..3 {
         assert_eq!(get(daemon.address(), "/logged?x=1").status, 200);
     }
-    get(daemon.address(), "http-is-not-this");
+    ask(daemon.address(), "no http\r\n\r\n");
+    let folder = daemon.keep_setup();
     daemon.stop();
 
     let text = std::fs::read_to_string(path).expect("the log was written");
+    drop(folder);
     let lines: Vec<serde_json::Value> =
         text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect();
     assert_eq!(lines.len(), 4, "{text}");
