@@ -32,11 +32,14 @@ fn a_request_in_flight_finishes_and_then_the_backend_is_drained() {
     let (held, gate) = holding("held");
     let other = Backend::saying("other");
     let daemon = two(held.address, other.address, "");
-    let mut stream = daemon.control.stream(None);
     let control = daemon.control.again();
     let mut client = Client::connect(daemon.address());
+    // Whose turn it is first is not said; this leaves one.
+    control.set_admin("main/two", Admin::Maint);
     client.send(request("GET", "/held", &[]));
     held.expect_requests(1);
+    control.set_admin("main/two", Admin::Ready);
+    let mut stream = daemon.control.stream(None);
 
     control.set_admin("main/one", Admin::Draining);
     assert_eq!(load::send(daemon.address(), 10).of("other"), 10);

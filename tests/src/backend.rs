@@ -7,10 +7,11 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 pub use self::visit::{Then, Visit};
 use crate::message::Head;
-use crate::wait::{self, DEADLINE};
+use crate::wait::{self, DEADLINE, Gate};
 
 /// Heads that are remembered.
 const REMEMBERED: usize = 1000;
@@ -65,6 +66,15 @@ impl Backend {
     pub fn saying(text: &str) -> Self {
         let text = text.to_owned();
         Self::with(move |visit| visit.answer(200, &text))
+    }
+
+    /// Answers every request with 200 and this text, but takes its time for each.
+    pub fn slow(text: &str, delay: Duration) -> Self {
+        let (text, never) = (text.to_owned(), Gate::default());
+        Self::with(move |visit| {
+            never.linger(delay);
+            visit.answer(200, &text)
+        })
     }
 
     /// Answers every request with its own head and body.

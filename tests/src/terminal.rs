@@ -112,13 +112,13 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        if thread::panicking() {
+            // What a failed test shows; a killed program would have cleared it.
+            print_screen(&self.text());
+        }
         // It may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());
-        if thread::panicking() {
-            // What a failed test shows.
-            print_screen(&self.text());
-        }
     }
 }
 

@@ -59,10 +59,15 @@ impl Gate {
 
     /// Waits until it is open, at most [`DEADLINE`].
     pub fn pass(&self) {
+        self.linger(DEADLINE);
+    }
+
+    /// Waits until it is open, at most `limit`; for backends whose slowness is the point.
+    pub fn linger(&self, limit: Duration) {
         let closed = |open: &mut bool| !*open;
         drop(
             self.changed
-                .wait_timeout_while(self.lock(), DEADLINE, closed)
+                .wait_timeout_while(self.lock(), limit, closed)
                 .unwrap_or_else(PoisonError::into_inner),
         );
     }

@@ -62,6 +62,9 @@ impl App {
             if !self.feed.is_alive() {
                 return Err(Error::Feed("it ended by itself".into()));
             }
+            if happened.iter().any(|message| matches!(message, Message::Resize { .. })) {
+                screen.forget().map_err(Error::Terminal)?;
+            }
             self.is_dirty |= !happened.is_empty();
             for message in happened {
                 for effect in update(&mut self.model, message) {

@@ -62,6 +62,12 @@ impl Screen {
         enable_raw_mode()?;
         execute!(io::stdout(), EnterAlternateScreen)?;
         capture_mouse(mouse)?;
+        self.forget()
+    }
+
+    /// Forgets what is on the terminal, so that the next frame draws all of it. Also for a resize that ends at
+    /// the old size: the terminal may have dropped what did not fit in between.
+    pub(crate) fn forget(&mut self) -> io::Result<()> {
         // `clear` would ask the terminal where its cursor is, and wait for an answer that a slow line delays.
         let size = self.terminal.size()?;
         self.terminal.resize(Rect::from((Position::ORIGIN, size)))

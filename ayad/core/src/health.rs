@@ -223,7 +223,9 @@ impl HealthMachine {
             Health::Up | Health::Unknown if self.failures >= rules.fall.max(1) => {
                 self.turn(Health::Down, now, cause)
             }
-            Health::Up | Health::Unknown => None,
+            Health::Up => None,
+            // Nothing supports this state but that nobody knows better; the newest result says more.
+            Health::Unknown => self.turn(Health::Unknown, now, cause),
         }
     }
 

@@ -56,6 +56,7 @@ pub struct Client {
     phase: AtomicU8,
     began: AtomicU64,
     unflushed: AtomicBool,
+    line_read: AtomicBool,
     body_failure: AtomicU8,
     awaiting_body: AtomicBool,
     deadline: AtomicU64,
@@ -81,6 +82,7 @@ impl Client {
             phase: AtomicU8::new(Phase::Idle as u8),
             began: AtomicU64::new(0),
             unflushed: AtomicBool::new(false),
+            line_read: AtomicBool::new(false),
             body_failure: AtomicU8::new(0),
             awaiting_body: AtomicBool::new(false),
             deadline: AtomicU64::new(u64::MAX),
@@ -107,6 +109,18 @@ impl Client {
         self.began.store(now.as_nanos(), Ordering::Relaxed);
         self.phase.store(Phase::Header as u8, Ordering::Relaxed);
         self.alarm.arm(now.after(self.listener.conf.header_timeout));
+    }
+
+    /// More bytes of a head came. Remembers whether its first line is complete.
+    pub fn head_bytes(&self, bytes: &[u8], first: bool) {
+        if first || !self.line_read.load(Ordering::Relaxed) {
+            self.line_read.store(bytes.contains(&b'\n'), Ordering::Relaxed);
+        }
+    }
+
+    /// True once the first line of the head is complete: what is too long after that are the fields.
+    pub fn has_line(&self) -> bool {
+        self.line_read.load(Ordering::Relaxed)
     }
 
     /// Its request is being served. Returns when the request began; `None` when it came together with the

@@ -49,6 +49,7 @@ impl ClientIo {
         let status = head.strip_prefix(b"HTTP/1.1 ").or_else(|| head.strip_prefix(b"HTTP/1.0 "))?.get(..3)?;
         match status {
             b"414" => Some(Reason::UriTooLong),
+            b"431" if !self.client.has_line() => Some(Reason::UriTooLong),
             b"431" => Some(Reason::HeadersTooLarge),
             [b'4', ..] => Some(Reason::BadRequest),
             _ => None,
@@ -90,8 +91,13 @@ impl AsyncRead for ClientIo {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
-        if self.client.phase() == Phase::Idle && buf.filled().len() > before {
-            self.client.begin_header(clock::now());
+        let read = &buf.filled()[before..];
+        if !read.is_empty() && self.client.phase() != Phase::Serving {
+            let first = self.client.phase() == Phase::Idle;
+            if first {
+                self.client.begin_header(clock::now());
+            }
+            self.client.head_bytes(read, first);
         }
         Poll::Ready(Ok(()))
     }

@@ -224,10 +224,12 @@ fn a_body_that_turns_out_too_large_is_answered_with_413() {
 #[test]
 fn a_long_request_line_is_answered_with_414() {
     let backend = Backend::saying("never");
-    let daemon = limited(&backend, "limits = { header_bytes = \"128KiB\" }");
-    let long = "x".repeat(70_000);
+    for (header_bytes, length) in [("8KiB", 9_000), ("128KiB", 70_000)] {
+        let daemon = limited(&backend, &format!("limits = {{ header_bytes = \"{header_bytes}\" }}"));
+        let long = "x".repeat(length);
 
-    expect_refusal(daemon.address(), request("GET", &format!("/{long}"), &[]), 414, "uri-too-long");
+        expect_refusal(daemon.address(), request("GET", &format!("/{long}"), &[]), 414, "uri-too-long");
+    }
 }
 
 #[test]
