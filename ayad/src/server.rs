@@ -75,6 +75,9 @@ pub struct Running {
 /// Starts the daemon. When it returns, every listener accepts.
 pub fn start(config: Config, source: Origin, env: Env) -> Result<Running, StartError> {
     let daemon = config.daemon.clone();
+    if daemon.control == env.default_control() {
+        sockets::make_folder(&daemon.control);
+    }
     let socket = sockets::bind_control(&daemon.control).map_err(StartError::Control)?;
     let journal_failed = |source| StartError::Journal { path: daemon.state_dir.clone(), source };
     let (journal, damage) = Journal::open(&daemon.state_dir).map_err(journal_failed)?;

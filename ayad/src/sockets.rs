@@ -108,6 +108,16 @@ fn listener(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// Makes the folder of the default control socket, which nobody was told to make. When that fails, binding
+/// says why.
+pub fn make_folder(socket: &Path) {
+    if let Some(folder) = socket.parent()
+        && let Err(error) = fs::create_dir_all(folder)
+    {
+        tracing::debug!(%error, folder = %folder.display(), "cannot make the folder of the control socket");
+    }
+}
+
 /// Binds the control socket. A socket file that no daemon answers at is left over from one that was killed,
 /// and is replaced.
 pub fn bind_control(path: &Path) -> Result<UnixListener, BindError> {

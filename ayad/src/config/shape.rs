@@ -54,7 +54,9 @@ impl Document {
 pub fn read(source: &Arc<Source>, problems: &mut Vec<Problem>) -> Document {
     let (table, errors) = DeTable::parse_recoverable(&source.text);
     let parsed = errors.is_empty();
-    let open = errors.iter().find(|error| error.message().starts_with("unclosed"));
+    let is_open =
+        |message: &str| ["unclosed array", "unclosed inline"].iter().any(|p| message.starts_with(p));
+    let open = errors.iter().find(|error| is_open(error.message()));
     let unclosed = open.is_some();
     if let (Some(open), Some(first)) = (open, errors.first()) {
         // Everything behind an open bracket is read as part of it; only where that began to fail tells.

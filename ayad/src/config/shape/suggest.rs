@@ -23,7 +23,9 @@ pub fn remedy(noun: &str, word: &str, known: &[&str]) -> String {
     if known.is_empty() {
         return format!("there are no {noun}");
     }
-    let listed: Vec<_> = known.iter().take(MAX_LISTED).copied().collect();
+    let mut listed = known.to_vec();
+    listed.sort_unstable();
+    listed.truncate(MAX_LISTED);
     let more = known.len() - listed.len();
     let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("known {noun}: {}{tail}", listed.join(", "))
@@ -45,7 +47,7 @@ mod tests {
 
     #[test]
     fn a_stranger_gets_the_list() {
-        assert_eq!(remedy("keys", "colour", &["bind", "limits"]), "known keys: bind, limits");
+        assert_eq!(remedy("keys", "colour", &["limits", "bind"]), "known keys: bind, limits");
         assert_eq!(remedy("pools", "shop", &[]), "there are no pools");
     }
 }
