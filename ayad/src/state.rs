@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
-pub use backend::{AdminOrder, Backend, CheckRecord, HISTORY_KEPT, Past, PastEntry, WorkerCell};
+pub use backend::{AdminOrder, Backend, CheckRecord, HISTORY_KEPT, Past, PastEntry, Totals, WorkerCell};
 pub use counters::{Padded, WorkerCounters};
 pub use events::{EVENTS_KEPT, EventLog, NewEvent};
 pub use snapshot::{Listener, ListenerCell, Pool, Route, Snapshot, is_same_pool};

@@ -16,7 +16,7 @@ pub use self::journal::{Entry, Journal, MAX_EVENTS};
 use crate::column::ColumnId;
 use crate::message::BackendRef;
 use crate::plan::Plan;
-use crate::screen::ScreenId;
+use crate::screen::{SMALLEST, ScreenId};
 use crate::theme::{Theme, Tone};
 use crate::{Options, rows};
 
@@ -247,9 +247,16 @@ impl Model {
         self.link != Link::Live || self.now_ms.saturating_sub(self.heard_ms) > STALE_AFTER_MS
     }
 
+    /// True when the terminal is too small for any screen, and so for any confirmation.
+    pub fn is_tiny(&self) -> bool {
+        self.size.0 < SMALLEST.0 || self.size.1 < SMALLEST.1
+    }
+
     /// Why nothing can be changed now; `None` when something can.
     pub fn inert_because(&self) -> Option<String> {
-        if self.read_only {
+        if self.is_tiny() {
+            Some("nothing was changed: the terminal is too small to show what would change".into())
+        } else if self.read_only {
             Some("read-only: this dashboard was started to look, not to change".into())
         } else if self.is_stale() {
             let socket = self.socket.display();

@@ -74,7 +74,7 @@ const FOOTER: u16 = 2;
 /// so that screen readers and magnifiers follow it.
 pub fn draw(model: &Model, buf: &mut Buffer) -> Option<Position> {
     let area = buf.area;
-    if area.width < SMALLEST.0 || area.height < SMALLEST.1 {
+    if model.is_tiny() || area.width < SMALLEST.0 || area.height < SMALLEST.1 {
         return chrome::tiny(model, buf);
     }
     let body = body(area);

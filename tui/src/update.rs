@@ -24,7 +24,13 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Tick { now_ms } => model.now_ms = now_ms,
         Message::Key(event) => press(model, event, &mut effects),
         Message::Mouse(event) => point::point(model, event),
-        Message::Resize { width, height } => model.size = (width, height),
+        Message::Resize { width, height } => {
+            model.size = (width, height);
+            if model.is_tiny() {
+                // What nobody can see nobody may answer.
+                model.dialog = None;
+            }
+        }
         Message::Status(status) => hear::status(model, status, &mut effects),
         Message::Lost { cause, hint, retry_in_ms } => hear::lost(model, cause, hint, retry_in_ms),
         Message::Event(event) => hear::event(model, event),

@@ -127,7 +127,10 @@ fn breaker(backend: &BackendView, now_ms: u64) -> Option<Why> {
         long.push(format!(": {cause}"));
     }
     if let Some(retry_ms) = breaker.retry_ms {
-        long.push(format!(", next try in {}", figure::span(retry_ms.saturating_sub(now_ms))));
+        long.push(match retry_ms.saturating_sub(now_ms) {
+            0 => ", the next request tries it".to_owned(),
+            left => format!(", next try in {}", figure::span(left)),
+        });
     }
     Some(Why {
         short: format!("breaker {} ({age})", breaker.state),

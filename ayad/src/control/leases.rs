@@ -35,15 +35,16 @@ impl Control {
                 self.end_missed_lease(&record);
                 continue;
             }
-            if self.plan(&order).is_err() {
-                continue;
-            }
+            // Told is what really changes: from what the configuration says to what was ordered.
+            let Ok(plan) = self.plan(&order) else { continue };
+            let mut told = record.clone();
+            plan.before().clone_into(&mut told.operation.before);
             if let (Some(until), Some(back)) = (record.operation.until_ms, back_of(&record)) {
                 let until = clock::now().after(Duration::from_millis(until - now));
                 let (field, subject) = order.key();
                 self.leases.push(Lease { subject: subject.to_owned(), field, back, until });
             }
-            self.apply(&order, &record, true);
+            self.apply(&order, &told, true);
         }
     }
 

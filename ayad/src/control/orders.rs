@@ -381,6 +381,12 @@ impl Control {
 }
 
 impl Plan {
+    /// The value before.
+    pub(super) fn before(&self) -> &str {
+        &self.before
+    }
+
+    /// What it is about.
     pub(super) fn subject(&self) -> &str {
         match &self.target {
             Target::Backend(backend) => &backend.id,

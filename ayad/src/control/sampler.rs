@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aya_api::view::{Bucket, Latency, SPARK_POINTS, WINDOW_S};
 use aya_core::histogram::{BUCKETS, Counts, bounds, delta};
 
-use crate::state::{Backend, Snapshot};
+use crate::state::{Backend, Snapshot, Totals};
 
 /// What was new about one backend in one second.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,7 @@ struct Second {
     latencies: Vec<(u16, u32)>,
     requests: u32,
     failures: u32,
+    moved: u32,
 }
 
 /// The last minute of one backend, and its totals.
@@ -22,7 +23,7 @@ struct Second {
 struct Series {
     backend: Arc<Backend>,
     seen: Vec<Vec<u32>>,
-    totals: (u64, u64),
+    totals: Totals,
     seconds: VecDeque<Second>,
     all: Counts,
     sum_us: u64,
@@ -37,6 +38,8 @@ pub(super) struct Window {
     pub requests: u64,
     /// Failed requests.
     pub failures: u64,
+    /// Failed requests that went on to another backend.
+    pub moved: u64,
     /// Seconds covered, at most [`WINDOW_S`].
     pub seconds: u64,
 }
@@ -106,7 +109,7 @@ impl Series {
         Self {
             backend: Arc::clone(backend),
             seen: vec![vec![0; BUCKETS]; backend.workers.len()],
-            totals: (0, 0),
+            totals: Totals::default(),
             seconds: VecDeque::with_capacity(SPARK_POINTS),
             all: Counts::new(),
             sum_us: 0,
@@ -123,8 +126,10 @@ impl Series {
         }
         self.sum_us = self.backend.workers.iter().map(|w| w.latency.sum_us()).sum();
         let totals = self.backend.totals();
-        second.requests = totals.0.saturating_sub(self.totals.0).try_into().unwrap_or(u32::MAX);
-        second.failures = totals.1.saturating_sub(self.totals.1).try_into().unwrap_or(u32::MAX);
+        let new = |now: u64, before: u64| now.saturating_sub(before).try_into().unwrap_or(u32::MAX);
+        second.requests = new(totals.requests, self.totals.requests);
+        second.failures = new(totals.failures, self.totals.failures);
+        second.moved = new(totals.moved, self.totals.moved);
         self.totals = totals;
         if self.seconds.len() == SPARK_POINTS {
             self.seconds.pop_front();
@@ -139,6 +144,7 @@ impl Series {
             }
             window.requests += u64::from(second.requests);
             window.failures += u64::from(second.failures);
+            window.moved += u64::from(second.moved);
             window.seconds += 1;
         }
     }
@@ -150,7 +156,16 @@ impl Window {
         self.latencies.merge(&other.latencies);
         self.requests += other.requests;
         self.failures += other.failures;
+        self.moved += other.moved;
         self.seconds = self.seconds.max(other.seconds);
+    }
+
+    /// The window of a whole pool: a request that went on to another backend is one request there, and no
+    /// failure.
+    pub(super) fn into_pool(mut self) -> Self {
+        self.requests = self.requests.saturating_sub(self.moved);
+        self.failures = self.failures.saturating_sub(self.moved);
+        self
     }
 
     /// Requests a second.

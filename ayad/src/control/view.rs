@@ -17,7 +17,7 @@ use super::Control;
 use super::sampler::Window;
 use crate::clock;
 use crate::config::describe;
-use crate::state::{Backend, Listener, Pool, Snapshot};
+use crate::state::{Backend, Listener, Pool, Snapshot, Totals};
 
 impl Control {
     /// Everything an operator sees first.
@@ -83,11 +83,12 @@ impl Control {
                 *point += own;
             }
         }
+        let totals = pool.backends.iter().map(|b| b.totals()).fold(Totals::default(), std::ops::Add::add);
         let traffic = Traffic {
             in_flight: backends.iter().map(|b| b.traffic.in_flight).sum(),
-            requests: backends.iter().map(|b| b.traffic.requests).sum(),
-            failures: backends.iter().map(|b| b.traffic.failures).sum(),
-            ..traffic(&sum)
+            requests: totals.requests.saturating_sub(totals.moved),
+            failures: totals.failures.saturating_sub(totals.moved),
+            ..traffic(&sum.into_pool())
         };
         PoolView {
             name: pool.name.clone(),
@@ -123,7 +124,7 @@ impl Control {
     ) -> BackendView {
         let past = backend.past();
         let load = &backend.load;
-        let (requests, failures) = backend.totals();
+        let Totals { requests, failures, .. } = backend.totals();
         let idle = backend.idle() as u64;
         let in_flight = u64::from(load.in_flight());
         let weight = load.weight();

@@ -83,6 +83,8 @@ pub struct Exchange {
     pub started: Tick,
     /// Where it went, while it is there.
     pub place: Option<Place>,
+    /// The backend whose attempt failed, until another one takes the request.
+    pub failed: Option<Arc<Backend>>,
     /// Backends asked.
     pub attempts: u32,
     /// Status of the answer; 0 before there is one.
@@ -107,6 +109,7 @@ impl Exchange {
             client,
             started,
             place: None,
+            failed: None,
             attempts: 0,
             status: 0,
             reason: None,

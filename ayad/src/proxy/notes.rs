@@ -1,5 +1,7 @@
 //! Notes taken of a request along its way, for whoever records it at its end.
 
+use std::sync::Arc;
+
 use aya_api::event::Severity;
 use aya_core::breaker::BreakerChange;
 use aya_core::reason::{Blame, Reason};
@@ -48,6 +50,9 @@ impl Exchange {
 
     /// A backend was picked.
     pub(super) fn note_picked(&mut self) {
+        if let Some(failed) = self.failed.take() {
+            failed.workers[self.client.worker].moved_on();
+        }
         if let Some(place) = self.place.as_ref().filter(|place| place.is_trial()) {
             self.note_breaker(place, BreakerChange::HalfOpened);
         }
@@ -76,6 +81,7 @@ impl Exchange {
         let Some(place) = self.place.take() else { return };
         if reason.blame() == Blame::Backend {
             self.note_result(&place, clock::now(), false);
+            self.failed = Some(Arc::clone(&place.backend));
         }
     }
 

@@ -60,6 +60,7 @@ pub struct WorkerCell {
     pub idle: IdleList,
     requests: AtomicU64,
     failures: AtomicU64,
+    moved: AtomicU64,
 }
 
 impl WorkerCell {
@@ -70,9 +71,41 @@ impl WorkerCell {
         bump(&self.failures, u64::from(!ok));
     }
 
-    /// Requests and failures since the start.
-    pub fn totals(&self) -> (u64, u64) {
-        (self.requests.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
+    /// Counts a failed request that went on to another backend: a failure of this one, not of the pool.
+    pub fn moved_on(&self) {
+        bump(&self.moved, 1);
+    }
+
+    /// Everything since the start.
+    pub fn totals(&self) -> Totals {
+        Totals {
+            requests: self.requests.load(Ordering::Relaxed),
+            failures: self.failures.load(Ordering::Relaxed),
+            moved: self.moved.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// What happened to requests since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Finished requests; also those that failed.
+    pub requests: u64,
+    /// Requests without an answer, or with a 5xx.
+    pub failures: u64,
+    /// Failures after which the request went on to another backend.
+    pub moved: u64,
+}
+
+impl std::ops::Add for Totals {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            requests: self.requests + other.requests,
+            failures: self.failures + other.failures,
+            moved: self.moved + other.moved,
+        }
     }
 }
 
@@ -255,9 +288,9 @@ impl Backend {
         self.workers.iter().map(|w| w.idle.len()).sum()
     }
 
-    /// Requests and failures since the start, over all workers.
-    pub fn totals(&self) -> (u64, u64) {
-        self.workers.iter().map(|w| w.totals()).fold((0, 0), |(a, b), (r, f)| (a + r, b + f))
+    /// What happened to its requests since the start, over all workers.
+    pub fn totals(&self) -> Totals {
+        self.workers.iter().map(|w| w.totals()).fold(Totals::default(), std::ops::Add::add)
     }
 
     /// Takes note of a request of a client that is bound to this backend while it drains.

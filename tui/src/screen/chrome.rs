@@ -70,8 +70,13 @@ pub(super) fn footer(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Posi
         );
         return Some(Position::new(end.min(area.right() - 1), notice_y));
     }
-    let cell =
-        notice(model).map_or_else(|| standing(model), |notice| Cell::new(notice.text.clone(), notice.tone));
+    let standing = standing(model);
+    let cell = match notice(model) {
+        None => standing,
+        // A filter hides rows; nothing may hide the filter.
+        Some(notice) if standing.text.is_empty() => Cell::new(notice.text.clone(), notice.tone),
+        Some(notice) => Cell::new(format!("{} - {}", standing.text, notice.text), notice.tone),
+    };
     table::put(buf, (area.x, notice_y), area.width, &cell, theme);
     None
 }
