@@ -127,7 +127,7 @@ pub enum Verb {
     /// Show or change how much of the traffic backends get
     Weight(WeightArgs),
     /// List, show or change how pools pick
-    #[command(visible_alias = "algo")]
+    #[command(alias = "algo")]
     Algorithm(AlgorithmArgs),
     /// Make the daemon read its configuration again
     Reload(ReloadArgs),
