@@ -2,6 +2,8 @@
 //!
 //! Back-pressure needs no code here: a frame is only taken from one side when the other side asks for it.
 
+use std::error::Error as _;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -57,7 +59,7 @@ impl Body for Upload {
                 }
                 Reason::BodyTooLarge
             }
-            Some(Err(_)) => Reason::ClientGone,
+            Some(Err(error)) => unreadable(&error),
         };
         client.body_failed(failure);
         Poll::Ready(Some(Err(BodyError(failure))))
@@ -69,6 +71,15 @@ impl Body for Upload {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
+    }
+}
+
+/// Chunks that cannot be read are the client's mistake; anything else is its end.
+fn unreadable(error: &hyper::Error) -> Reason {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause.map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => Reason::BadRequest,
+        Some(_) | None => Reason::ClientGone,
     }
 }
 

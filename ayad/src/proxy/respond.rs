@@ -78,7 +78,7 @@ pub(super) fn refuse(reason: Reason, manner: Manner, mut exchange: Exchange) -> 
     headers.insert(REASON, HeaderValue::from_static(reason.as_str()));
     headers.insert(REQUEST_ID, id);
     // The rest of a body that nobody wants would be read as the next request.
-    if matches!(reason, Reason::BodyTooLarge | Reason::BodyTimeout | Reason::Stopping) {
+    if matches!(reason, Reason::BodyTooLarge | Reason::BodyTimeout | Reason::BadRequest | Reason::Stopping) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response

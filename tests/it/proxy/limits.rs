@@ -55,6 +55,15 @@ fn what_is_no_http_is_answered_with_400() {
 }
 
 #[test]
+fn chunks_that_cannot_be_read_are_answered_with_400() {
+    let backend = Backend::echo();
+    let daemon = before(&backend);
+
+    let chunks = "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\nzz\r\n";
+    expect_refusal(daemon.address(), chunks, 400, "bad-request");
+}
+
+#[test]
 fn a_length_beside_chunks_never_reaches_the_backend() {
     let backend = Backend::echo();
     let daemon = before(&backend);

@@ -103,6 +103,22 @@ fn silence_makes_the_picture_stale_without_any_error() {
 }
 
 #[test]
+fn a_terminal_too_small_for_a_confirmation_changes_nothing() {
+    let mut model = live((20, 5));
+    for key in ["d", "r", "m", "+"] {
+        assert!(ordered(&strike(&mut model, key)).is_none());
+        assert!(ordered(&strike(&mut model, "y")).is_none());
+    }
+
+    let mut model = live(SIZE);
+    strike(&mut model, "d");
+    hear(&mut model, Message::Resize { width: 20, height: 5 });
+    assert!(ordered(&strike(&mut model, "y")).is_none());
+    hear(&mut model, Message::Resize { width: SIZE.0, height: SIZE.1 });
+    assert!(ordered(&strike(&mut model, "y")).is_none(), "a question nobody saw is not asked any more");
+}
+
+#[test]
 fn read_only_refuses_with_a_sentence() {
     let mut model = Model::new(&Options { read_only: true, ..options() }, SIZE, NOW_MS);
     hear(&mut model, Message::Status(Box::new(status())));
