@@ -134,7 +134,7 @@ pub struct Listener {
     pub header_timeout: Duration,
     /// Longest time a kept-alive connection waits for its next request.
     pub idle_timeout: Duration,
-    /// Longest silence inside the body of a request.
+    /// Longest silence of a client inside a body, sending a request or reading an answer.
     pub body_timeout: Duration,
     /// Most bytes in the head of a request; at least 8 KiB.
     pub max_header_bytes: usize,

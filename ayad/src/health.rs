@@ -9,6 +9,7 @@ mod http;
 mod tcp;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,21 @@ pub struct ProbeSpec {
 
 /// Every kind of check.
 pub const PROBES: &[ProbeSpec] = &[tcp::SPEC, http::SPEC];
+
+/// Why a check did not pass.
+#[derive(Debug)]
+enum NoPass {
+    /// It failed; that is a verdict.
+    Failed(Cause),
+    /// It could not be made for want of our own, which says nothing about the backend.
+    Unmade(io::Error),
+}
+
+impl From<Cause> for NoPass {
+    fn from(cause: Cause) -> Self {
+        Self::Failed(cause)
+    }
+}
 
 /// Share of the first interval within which all first checks are made.
 const FIRST_WITHIN: f64 = 0.1;
@@ -129,18 +145,31 @@ fn forget(backend: &Backend) {
 async fn keep_checking(state: Arc<State>, backend: Arc<Backend>, check: Check, mut rng: Rng) {
     let first = check.interval.mul_f64(FIRST_WITHIN * rng.unit());
     tokio::time::sleep(first).await;
+    let mut is_unmade = false;
     loop {
         if backend.load.admin() != Admin::Maint {
             let started = clock::now();
             let verdict = tokio::time::timeout(check.timeout, probe(&backend, &check.probe)).await;
-            let verdict = verdict.unwrap_or(Err(Cause::TimedOut));
-            take_verdict(&state, &backend, &check, verdict, clock::now().since(started));
+            let took = clock::now().since(started);
+            match verdict.unwrap_or(Err(NoPass::Failed(Cause::TimedOut))) {
+                Ok(()) => take_verdict(&state, &backend, &check, Ok(()), took),
+                Err(NoPass::Failed(cause)) => take_verdict(&state, &backend, &check, Err(cause), took),
+                Err(NoPass::Unmade(error)) => unmade(&state, &backend, &mut is_unmade, &error),
+            }
         }
         tokio::time::sleep(jittered(check.interval, check.jitter, &mut rng)).await;
     }
 }
 
-async fn probe(backend: &Backend, probe: &config::Probe) -> Result<(), Cause> {
+/// Tells once that checks of a backend cannot be made.
+fn unmade(state: &State, backend: &Backend, is_told: &mut bool, error: &io::Error) {
+    if !std::mem::replace(is_told, true) {
+        let cause = format!("checks cannot be made: {error}; its health stays as it was");
+        state.events.push(NewEvent::new(Severity::Warning, "health", &backend.id, cause));
+    }
+}
+
+async fn probe(backend: &Backend, probe: &config::Probe) -> Result<(), NoPass> {
     match probe {
         config::Probe::Tcp => tcp::probe(backend.resolved).await.map(drop),
         config::Probe::Http(wanted) => http::probe(backend.resolved, &backend.address, wanted).await,

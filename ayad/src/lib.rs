@@ -12,6 +12,7 @@ pub mod args;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod descriptors;
 pub mod health;
 pub mod log;
 pub mod metrics;

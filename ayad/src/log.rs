@@ -4,16 +4,19 @@
 //! own; when that thread cannot keep up, lines are dropped and counted, and no request waits.
 
 mod line;
+mod stderr;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::OFlags;
 use tracing_subscriber::EnvFilter;
 
 pub use line::{LogDraft, LogLine};
@@ -30,7 +33,7 @@ pub fn start(level: &str, json: bool) -> Result<(), String> {
     let filter =
         EnvFilter::try_new(level).map_err(|error| format!("\"{level}\" is no log level: {error}"))?;
     let builder =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| stderr::Stderr).with_target(false);
     let started = if json { builder.json().try_init() } else { builder.try_init() };
     started.map_err(|error| error.to_string())
 }
@@ -41,15 +44,20 @@ pub struct AccessLog {
     on: AtomicBool,
     /// To the writing thread, which starts with the first log that is switched on.
     queue: OnceLock<SyncSender<Item>>,
+    /// Where the writing thread is to go on. Beside the queue, which may be full of lines for a reader that is
+    /// stuck.
+    next: Arc<Mutex<Option<Target>>>,
     dropped: AtomicU64,
 }
 
 enum Item {
     Line(Vec<u8>),
-    Target(Target),
+    /// Look for another target.
+    Wake,
     Flush(SyncSender<()>),
 }
 
+#[derive(Debug)]
 enum Target {
     Nowhere,
     Stdout(io::Stdout),
@@ -59,7 +67,12 @@ enum Target {
 impl AccessLog {
     /// A log that is off.
     pub fn new() -> Self {
-        Self { on: AtomicBool::new(false), queue: OnceLock::new(), dropped: AtomicU64::new(0) }
+        Self {
+            on: AtomicBool::new(false),
+            queue: OnceLock::new(),
+            next: Arc::default(),
+            dropped: AtomicU64::new(0),
+        }
     }
 
     /// Opens where `conf` says, or says why that cannot be. Opening a file again makes way for rotation.
@@ -79,8 +92,9 @@ impl AccessLog {
             tracing::error!(%error, "the access log stays off: its thread cannot be started");
             return;
         }
+        *lock(&self.next) = Some(opened.0);
         if let Some(queue) = self.queue.get()
-            && queue.send(Item::Target(opened.0)).is_err()
+            && let Err(TrySendError::Disconnected(_)) = queue.try_send(Item::Wake)
         {
             tracing::error!("the thread of the access log has ended");
         }
@@ -91,7 +105,8 @@ impl AccessLog {
     fn start(&self) -> io::Result<()> {
         if self.queue.get().is_none() {
             let (queue, items) = sync_channel(QUEUE);
-            thread::Builder::new().name("aya-log".into()).spawn(move || run(&items))?;
+            let next = Arc::clone(&self.next);
+            thread::Builder::new().name("aya-log".into()).spawn(move || run(&items, &next))?;
             self.queue.get_or_init(|| queue);
         }
         Ok(())
@@ -150,21 +165,30 @@ fn append_to(path: &Path) -> Result<File, String> {
     OpenOptions::new()
         .append(true)
         .create(true)
+        // A pipe that nobody reads is an error now, instead of a wait for ever.
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
         .open(path)
         .map_err(|error| format!("cannot open the access log {}: {error}", path.display()))
 }
 
-fn run(items: &Receiver<Item>) {
+fn lock(next: &Mutex<Option<Target>>) -> MutexGuard<'_, Option<Target>> {
+    // Both holders only take or put a whole value.
+    next.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn run(items: &Receiver<Item>, next: &Mutex<Option<Target>>) {
     let mut target = Target::Nowhere;
     let mut failing = false;
     loop {
-        let written = match items.recv_timeout(FLUSH_EVERY) {
+        let item = items.recv_timeout(FLUSH_EVERY);
+        let changed = lock(next).take();
+        if let Some(changed) = changed {
+            tell(target.flush(), &mut failing);
+            target = changed;
+        }
+        let written = match item {
             Ok(Item::Line(line)) => target.write(&line),
-            Ok(Item::Target(next)) => {
-                let flushed = target.flush();
-                target = next;
-                flushed
-            }
+            Ok(Item::Wake) => Ok(()),
             Ok(Item::Flush(done)) => {
                 let flushed = target.flush();
                 if done.try_send(()).is_err() {
@@ -175,13 +199,18 @@ fn run(items: &Receiver<Item>) {
             Err(RecvTimeoutError::Timeout) => target.flush(),
             Err(RecvTimeoutError::Disconnected) => break,
         };
-        match written {
-            Ok(()) => failing = false,
-            Err(error) if !failing => {
-                failing = true;
+        tell(written, &mut failing);
+    }
+}
+
+/// Tells of the first failure after a success.
+fn tell(written: io::Result<()>, failing: &mut bool) {
+    match written {
+        Ok(()) => *failing = false,
+        Err(error) => {
+            if !std::mem::replace(failing, true) {
                 tracing::error!(%error, "cannot write the access log");
             }
-            Err(_) => {}
         }
     }
 }

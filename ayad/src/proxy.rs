@@ -17,6 +17,7 @@ pub mod body;
 pub mod client;
 pub mod exchange;
 mod forward;
+mod framing;
 mod guard;
 mod hop;
 mod io;

@@ -9,7 +9,7 @@ use signal_hook::iterator::Signals;
 
 use crate::args::{Args, Format, Intent, LogLevel, NOTHING_TO_DO, Origin, Style, completions};
 use crate::config::{self, Config, Env, Problems};
-use crate::{clock, log, server, shutdown};
+use crate::{clock, descriptors, log, server, shutdown};
 
 /// Reads the command line and does what it says.
 pub fn main() -> Exit {
@@ -50,6 +50,7 @@ fn run(origin: Origin, level: LogLevel, env: Env) -> Exit {
     if let Err(error) = log::start(level.as_str(), false) {
         return fail(&error, "see `ayad --help`");
     }
+    descriptors::raise();
     match origin.load(&env) {
         Ok(config) => start(config, origin, env, signals),
         Err(problems) => {

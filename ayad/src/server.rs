@@ -20,7 +20,7 @@ use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError};
 use crate::state::{State, WorkerOrder};
-use crate::{clock, health};
+use crate::{clock, descriptors, health};
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -92,8 +92,16 @@ pub fn start(config: Config, source: Origin, env: Env) -> Result<Running, StartE
 
     let (refusals, refused) = mpsc::unbounded_channel();
     let access_log = AccessLog::new();
+    let max_clients = descriptors::max_clients(prepared.snapshot.backends().count(), daemon.workers);
     access_log.switch(prepared.log);
-    let state = Arc::new(State::new(prepared.snapshot, daemon.workers, revs.get(), refusals, access_log));
+    let state = Arc::new(State::new(
+        prepared.snapshot,
+        daemon.workers,
+        revs.get(),
+        max_clients,
+        refusals,
+        access_log,
+    ));
     let workers = start_workers(&state, daemon.workers)?;
     for (cell, worker, socket) in prepared.sockets {
         // The worker was just started and lives as long as the process.

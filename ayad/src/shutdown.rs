@@ -77,9 +77,8 @@ fn drain(running: &Running, mut second: mpsc::UnboundedReceiver<i32>) -> Exit {
     let cause = format!("stopping: requests in flight may take {} s more", limit.as_secs());
     state.events.push(NewEvent::new(Severity::Info, "daemon", "ayad", cause));
     let deadline = clock::now().after(limit);
-    let open = || snapshot.listeners.iter().map(|l| l.cell.connections.load(Ordering::Relaxed)).sum::<u64>();
     let exit = loop {
-        let left = open();
+        let left = state.clients.load(Ordering::Relaxed);
         if left == 0 {
             break Exit::Done;
         }

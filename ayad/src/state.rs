@@ -43,6 +43,10 @@ pub struct State {
     pub refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
     /// Where requests are logged.
     pub access_log: AccessLog,
+    /// Client connections open now, over all listeners, also removed ones.
+    pub clients: AtomicU64,
+    /// Most client connections at once: more would leave no descriptors for backends, checks and operators.
+    pub max_clients: u64,
     /// Set once the daemon is asked to stop.
     pub stopping: AtomicBool,
     rev: AtomicU64,
@@ -54,6 +58,7 @@ impl State {
         snapshot: Snapshot,
         workers: usize,
         rev: u64,
+        max_clients: u64,
         refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
         access_log: AccessLog,
     ) -> Self {
@@ -63,6 +68,8 @@ impl State {
             counters: (0..workers).map(|_| Padded::default()).collect(),
             refusals,
             access_log,
+            clients: AtomicU64::new(0),
+            max_clients,
             stopping: AtomicBool::new(false),
             rev: AtomicU64::new(rev),
         }

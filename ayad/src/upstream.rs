@@ -11,5 +11,5 @@ mod connection;
 mod idle;
 
 pub use body::{BodyError, RequestBody};
-pub use connection::{ConnectError, Connection, SendError, connect};
+pub use connection::{ConnectError, Connection, SendError, connect, is_our_own_want};
 pub use idle::IdleList;

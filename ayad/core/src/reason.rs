@@ -69,12 +69,16 @@ reasons! {
     HeadersTooLarge = "headers-too-large", 431, Client;
     /// The method is one this proxy does not do (`CONNECT`).
     NotImplemented = "not-implemented", 501, Client;
+    /// The client stopped reading its answer.
+    SendTimeout = "send-timeout", 408, Client;
     /// The client went away before it had its answer; nobody sees the status.
     ClientGone = "client-gone", 499, Client;
     /// No backend of the pool is eligible.
     NoBackend = "no-backend", 503, Proxy;
     /// The listener holds as many connections as it may.
     TooManyConnections = "too-many-connections", 503, Proxy;
+    /// This process lacks descriptors, memory or local ports for a connection to a backend.
+    OutOfResources = "out-of-resources", 503, Proxy;
     /// Every backend that was tried refused the connection.
     ConnectRefused = "connect-refused", 502, Backend;
     /// No backend accepted the connection in time.

@@ -105,13 +105,19 @@ fn listeners(
     let old: HashMap<&str, &Arc<Listener>> =
         before.snapshot.iter().flat_map(|s| &s.listeners).map(|l| (l.conf.name.as_str(), l)).collect();
     let mut all = Vec::new();
+    // A listener that only got another name keeps its sockets, and who waits in their queues.
+    let renamed = |conf: &config::Listener| {
+        let is_free = |l: &&&Arc<Listener>| !config.listeners.iter().any(|c| c.name == l.conf.name);
+        old.values().filter(is_free).find(|l| l.conf.bind == conf.bind).copied()
+    };
     for (index, conf) in (0..).zip(&config.listeners) {
         let known = old.get(conf.name.as_str());
         if let Some(same) = known.filter(|l| l.conf == *conf && l.index == index) {
             all.push(Arc::clone(same));
             continue;
         }
-        let cell = match known.filter(|l| l.conf.bind == conf.bind) {
+        let moved = known.copied().filter(|l| l.conf.bind == conf.bind).or_else(|| renamed(conf));
+        let cell = match moved {
             Some(moved) => Arc::clone(&moved.cell),
             None => bind(conf, before, sockets)?,
         };

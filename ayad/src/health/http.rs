@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use super::{ProbeSpec, tcp};
+use super::{NoPass, ProbeSpec, tcp};
 use crate::config::HttpProbe;
 
 /// Its line in the table.
@@ -22,7 +22,7 @@ pub(super) const SPEC: ProbeSpec =
 const SEARCHED: usize = 64 * 1024;
 
 /// Asks `address`. Takes as long as the backend does; the caller sets the limit.
-pub(super) async fn probe(address: SocketAddr, name: &str, wanted: &HttpProbe) -> Result<(), Cause> {
+pub(super) async fn probe(address: SocketAddr, name: &str, wanted: &HttpProbe) -> Result<(), NoPass> {
     let stream = tcp::probe(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| cause_of(&e))?;
     let asked = async {
@@ -31,10 +31,10 @@ pub(super) async fn probe(address: SocketAddr, name: &str, wanted: &HttpProbe) -
     };
     tokio::select! {
         biased;
-        verdict = asked => verdict,
+        verdict = asked => verdict.map_err(NoPass::Failed),
         // The connection only ends first when it breaks; then no verdict can follow from it.
         broken = async { match connection.await { Err(e) => e, Ok(()) => std::future::pending().await } } => {
-            Err(cause_of(&broken))
+            Err(NoPass::Failed(cause_of(&broken)))
         }
     }
 }
@@ -66,8 +66,10 @@ async fn search(mut body: Incoming, text: &[u8]) -> Result<(), Cause> {
     let mut read = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|e| cause_of(&e))?;
+        // What was read before holds at most the beginning of the text.
+        let seen = read.len().saturating_sub(text.len());
         read.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
-        if contains(&read, text) {
+        if contains(&read[seen..], text) {
             return Ok(());
         }
         if read.len() > SEARCHED {

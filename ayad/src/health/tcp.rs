@@ -6,19 +6,26 @@ use std::net::SocketAddr;
 use aya_core::health::Cause;
 use tokio::net::TcpStream;
 
-use super::ProbeSpec;
+use super::{NoPass, ProbeSpec};
+use crate::upstream::is_our_own_want;
 
 /// Its line in the table.
 pub(super) const SPEC: ProbeSpec = ProbeSpec { name: "tcp", summary: "opens a connection and closes it" };
 
 /// Connects. Takes as long as the system does; the caller sets the limit.
-pub(super) async fn probe(address: SocketAddr) -> Result<TcpStream, Cause> {
-    TcpStream::connect(address).await.map_err(|error| match error.kind() {
+pub(super) async fn probe(address: SocketAddr) -> Result<TcpStream, NoPass> {
+    TcpStream::connect(address).await.map_err(|error| {
+        if is_our_own_want(&error) { NoPass::Unmade(error) } else { NoPass::Failed(cause_of(&error)) }
+    })
+}
+
+fn cause_of(error: &io::Error) -> Cause {
+    match error.kind() {
         io::ErrorKind::ConnectionRefused => Cause::Refused,
         io::ErrorKind::TimedOut => Cause::TimedOut,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Cause::ClosedEarly,
         io::ErrorKind::HostUnreachable => Cause::Unreachable("no route to host"),
         io::ErrorKind::NetworkUnreachable => Cause::Unreachable("network unreachable"),
         _ => Cause::Unreachable("cannot connect"),
-    })
+    }
 }

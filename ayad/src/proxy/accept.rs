@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,9 +11,11 @@ use std::time::Duration;
 
 use aya_api::event::Severity;
 use aya_core::reason::Reason;
+use aya_core::time::Tick;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::alarm::Timer;
@@ -27,6 +30,10 @@ use crate::state::{Listener, ListenerCell, NewEvent, State};
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// Most bytes of a body held between two sockets, for each direction.
 const MAX_BUFFER: usize = 64 * 1024;
+/// How long an idle connection stays once it must end, for a request that may be on its way.
+const LINGER: Duration = Duration::from_millis(100);
+/// Bytes the system may hold unsent before a socket counts as full.
+const NOTICED_BYTES: u32 = 128 * 1024;
 /// hyper keeps this many header fields on the stack; asking for the same number would move them to the heap.
 const HYPERS_HEADERS: usize = 100;
 
@@ -34,6 +41,7 @@ const HYPERS_HEADERS: usize = 100;
 pub async fn listen(state: Arc<State>, cell: Arc<ListenerCell>, socket: TcpListener) {
     let mut removed = cell.removed.subscribe();
     let mut failing = false;
+    let mut listener = None;
     loop {
         let accepted = tokio::select! {
             // Only fails when the cell is gone, and this function holds it.
@@ -43,11 +51,7 @@ pub async fn listen(state: Arc<State>, cell: Arc<ListenerCell>, socket: TcpListe
         match accepted {
             Ok((stream, peer)) => {
                 failing = false;
-                let listener = Worker::with(|w| w.snapshot(|s| current(&s.listeners, &cell)));
-                if let Some(listener) = listener {
-                    let client = Client::new(Arc::clone(&state), listener, Worker::with(|w| w.index), peer);
-                    admit_connection(stream, Arc::new(client));
-                }
+                greet(&state, &cell, &mut listener, stream, peer);
             }
             // The client was faster to leave than we were to greet.
             Err(error) if is_clients_doing(&error) => {}
@@ -60,8 +64,39 @@ pub async fn listen(state: Arc<State>, cell: Arc<ListenerCell>, socket: TcpListe
             }
         }
     }
+    // Whoever is in the queue of the socket would be reset with it.
+    while let Some(Ok((stream, peer))) = waiting(&socket).await {
+        greet(&state, &cell, &mut listener, stream, peer);
+    }
     drop(socket);
     Worker::with(|worker| worker.close_clients(Some(&cell)));
+}
+
+/// A connection that can be accepted without waiting.
+async fn waiting(socket: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
+    poll_fn(|cx| match socket.poll_accept(cx) {
+        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Takes a connection in. `known` is the listener as it was last configured, for connections that come while
+/// it is being removed.
+fn greet(
+    state: &Arc<State>,
+    cell: &Arc<ListenerCell>,
+    known: &mut Option<Arc<Listener>>,
+    stream: TcpStream,
+    peer: SocketAddr,
+) {
+    if let Some(listener) = Worker::with(|w| w.snapshot(|s| current(&s.listeners, cell))) {
+        *known = Some(listener);
+    }
+    if let Some(listener) = known {
+        let client = Client::new(Arc::clone(state), Arc::clone(listener), Worker::with(|w| w.index), peer);
+        admit_connection(stream, Arc::new(client));
+    }
 }
 
 fn current(listeners: &[Arc<Listener>], cell: &Arc<ListenerCell>) -> Option<Arc<Listener>> {
@@ -76,9 +111,10 @@ fn is_clients_doing(error: &io::Error) -> bool {
 fn admit_connection(stream: TcpStream, client: Arc<Client>) {
     let cell = &client.listener.cell;
     let open = cell.connections.fetch_add(1, Ordering::Relaxed) + 1;
-    let counted = Counted(Arc::clone(cell));
+    let of_all = client.state.clients.fetch_add(1, Ordering::Relaxed) + 1;
+    let counted = Counted(Arc::clone(cell), Arc::clone(&client.state));
     cell.accepted.fetch_add(1, Ordering::Relaxed);
-    if open > client.listener.conf.max_connections as u64 {
+    if open > client.listener.conf.max_connections as u64 || of_all > client.state.max_clients {
         cell.refused.fetch_add(1, Ordering::Relaxed);
         unread::remember(&client, Reason::TooManyConnections);
         tokio::spawn(async move {
@@ -94,21 +130,20 @@ fn admit_connection(stream: TcpStream, client: Arc<Client>) {
     });
 }
 
-/// One open connection of a listener.
-struct Counted(Arc<ListenerCell>);
+/// One open connection, of a listener and of the daemon.
+struct Counted(Arc<ListenerCell>, Arc<State>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.1.clients.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// Drives a connection until it ends. The task of this function does everything for the connection, also
 /// upstream; see [`crate::upstream`].
 async fn drive(stream: TcpStream, client: Arc<Client>) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(peer = %client.peer, %error, "cannot switch off delays");
-    }
+    prepare(&stream, &client);
     client.await_first(clock::now());
     let service = {
         let client = Arc::clone(&client);
@@ -117,17 +152,17 @@ async fn drive(stream: TcpStream, client: Arc<Client>) {
     let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&client)));
     let mut connection = builder(&client.listener).serve_connection(io, service);
     let mut timer = Timer::new();
-    let mut told_to_close = false;
+    let mut farewell = Farewell::default();
     let outcome = poll_fn(|cx| {
         client.waker.get_or_init(|| cx.waker().clone());
         loop {
-            if !told_to_close && client.closing.load(Ordering::Relaxed) {
-                told_to_close = true;
+            if farewell.is_due(&client) {
                 Pin::new(&mut connection).graceful_shutdown();
             }
             if let Poll::Ready(ended) = Pin::new(&mut connection).poll(cx) {
                 return Poll::Ready(Outcome::Ended(ended));
             }
+            farewell.linger(&client);
             // An alarm that nobody answered to: it was for the connection as a whole.
             if client.alarm.rang() {
                 return Poll::Ready(Outcome::TimedOut(client.phase()));
@@ -144,10 +179,49 @@ async fn drive(stream: TcpStream, client: Arc<Client>) {
             let stream = connection.into_parts().io.into_inner().into_inner();
             unread::last_words(stream, Reason::HeaderTimeout).await;
         }
-        Outcome::TimedOut(Phase::Idle | Phase::Serving) | Outcome::Ended(Ok(())) => {}
+        // Read by the exchange when the connection is dropped, right below.
+        Outcome::TimedOut(Phase::Serving) => client.body_failed(Reason::SendTimeout),
+        Outcome::TimedOut(Phase::Idle) | Outcome::Ended(Ok(())) => {}
         Outcome::Ended(Err(error)) => {
             tracing::debug!(peer = %client.peer, %error, "connection ended early");
         }
+    }
+}
+
+/// How a connection ends that must not take another request. One that serves, or reads a request, is told with
+/// the answer; one that is idle stays a moment, because a request may be on its way.
+#[derive(Default)]
+struct Farewell {
+    told: bool,
+    until: Option<Tick>,
+}
+
+impl Farewell {
+    /// True once: when the connection has a request with whose answer it can be told.
+    fn is_due(&mut self, client: &Client) -> bool {
+        let due = !self.told && client.closing.load(Ordering::Relaxed) && client.phase() != Phase::Idle;
+        self.told |= due;
+        due
+    }
+
+    /// Keeps an idle connection no longer than [`LINGER`].
+    fn linger(&mut self, client: &Client) {
+        if !self.told && client.phase() == Phase::Idle && client.closing.load(Ordering::Relaxed) {
+            let until = *self.until.get_or_insert_with(|| clock::now().after(LINGER));
+            if !client.alarm.rang() {
+                client.alarm.arm(until);
+            }
+        }
+    }
+}
+
+/// Sets what every client's socket needs. None of it is needed enough to refuse the client.
+fn prepare(stream: &TcpStream, client: &Client) {
+    let undelayed = stream.set_nodelay(true);
+    // Progress of a slow reader must show in portions, not when megabytes have gone out.
+    let noticed = SockRef::from(stream).set_tcp_notsent_lowat(NOTICED_BYTES);
+    if let Err(error) = undelayed.and(noticed) {
+        tracing::debug!(peer = %client.peer, %error, "cannot set up a socket");
     }
 }
 

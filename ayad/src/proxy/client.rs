@@ -57,6 +57,7 @@ pub struct Client {
     began: AtomicU64,
     unflushed: AtomicBool,
     line_read: AtomicBool,
+    streaming: AtomicBool,
     body_failure: AtomicU8,
     awaiting_body: AtomicBool,
     deadline: AtomicU64,
@@ -83,6 +84,7 @@ impl Client {
             began: AtomicU64::new(0),
             unflushed: AtomicBool::new(false),
             line_read: AtomicBool::new(false),
+            streaming: AtomicBool::new(false),
             body_failure: AtomicU8::new(0),
             awaiting_body: AtomicBool::new(false),
             deadline: AtomicU64::new(u64::MAX),
@@ -136,6 +138,7 @@ impl Client {
         self.awaiting_body.store(false, Ordering::Relaxed);
         self.body_failure.store(0, Ordering::Relaxed);
         self.unflushed.store(true, Ordering::Relaxed);
+        self.streaming.store(false, Ordering::Relaxed);
         began
     }
 
@@ -178,6 +181,23 @@ impl Client {
     pub fn body_moved(&self, backend_has: Duration) {
         self.awaiting_body.store(false, Ordering::Relaxed);
         self.arm(clock::now().after(backend_has));
+    }
+
+    /// Its answer comes in parts: from now on each write gives it time to read the next.
+    pub fn begin_streaming(&self) {
+        self.streaming.store(true, Ordering::Relaxed);
+    }
+
+    /// The system took bytes of an answer, so the client reads.
+    pub fn wrote(&self) {
+        if !self.streaming.load(Ordering::Relaxed) {
+            return;
+        }
+        match self.phase() {
+            Phase::Serving => self.arm(clock::now().after(self.listener.conf.body_timeout)),
+            Phase::Idle => self.alarm.arm(clock::now().after(self.listener.conf.idle_timeout)),
+            Phase::Header => {}
+        }
     }
 
     /// All bytes of answers are with the system.

@@ -133,6 +133,7 @@ impl Exchange {
 
     /// The answer goes on; its next part is waited for.
     pub fn await_more(&self) {
+        self.client.begin_streaming();
         if let Some(place) = &self.place {
             self.client.arm(clock::now().after(place.pool.conf.idle_timeout));
         }
@@ -175,7 +176,8 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.over {
-            self.failed(Reason::ClientGone, clock::now());
+            let reason = self.client.body_failure().unwrap_or(Reason::ClientGone);
+            self.failed(reason, clock::now());
         }
     }
 }

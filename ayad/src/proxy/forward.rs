@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::between::{Answer, Failed, Identity, Picked};
 use super::client::Client;
 use super::exchange::{Exchange, Place};
-use super::hop;
+use super::{framing, hop};
 use crate::clock;
 use crate::upstream::{self, ConnectError, Connection, RequestBody, SendError};
 
@@ -30,7 +30,9 @@ pub(super) fn rewrite(client: &Client, head: &mut Parts, identity: &Identity, ex
     head.headers.reserve(ADDED);
     head.version = Version::HTTP_11;
     if let Some(authority) = head.uri.authority()
-        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        // Who the client claims to be is not part of where it goes.
+        && let Some(host) = authority.as_str().rsplit('@').next()
+        && let Ok(host) = HeaderValue::from_str(host)
     {
         head.headers.insert(HOST, host);
         let path = head.uri.path_and_query().cloned();
@@ -60,9 +62,10 @@ fn forwarded(client: &Client, headers: &mut HeaderMap) {
         };
     }
     headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
-    if let Some(host) = host {
-        headers.insert(FORWARDED_HOST, host);
-    }
+    match host {
+        Some(host) => headers.insert(FORWARDED_HOST, host),
+        None => headers.remove(FORWARDED_HOST),
+    };
 }
 
 fn append(headers: &mut HeaderMap, name: HeaderName, last: &HeaderValue) {
@@ -107,7 +110,11 @@ pub(super) async fn forward(
         exchange.note_connected();
         let spare = Spare::of(&request, &connection);
         match send(exchange, &mut connection, request).await {
-            Ok(response) => return Ok(Answer { response, connection, bind }),
+            Ok(mut response) => {
+                let status = response.status();
+                framing::of_answer(status, response.headers_mut()).map_err(Failed::Final)?;
+                return Ok(Answer { response, connection, bind });
+            }
             Err(SendError::Unsent(unsent)) if connection.is_reused() => request = *unsent,
             Err(SendError::Unsent(unsent)) => {
                 exchange.note_failed_attempt(Reason::ClosedEarly);
@@ -157,6 +164,10 @@ fn connect_reason(exchange: &Exchange, place: &Place, error: &ConnectError) -> R
         ConnectError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             exchange.client.state.refused(&place.backend);
             Reason::ConnectRefused
+        }
+        ConnectError::Io(error) if upstream::is_our_own_want(error) => {
+            tracing::warn!(backend = place.backend.id, %error, "cannot connect for want of our own");
+            Reason::OutOfResources
         }
         ConnectError::Io(error) => {
             tracing::debug!(backend = place.backend.id, %error, "cannot connect");

@@ -108,7 +108,9 @@ impl AsyncWrite for ClientIo {
         if let Some(reason) = self.own_answer(buf, buf.len()) {
             return self.replace(reason, buf.len(), cx);
         }
-        Pin::new(&mut self.socket).poll_write(cx, buf)
+        let written = ready!(Pin::new(&mut self.socket).poll_write(cx, buf))?;
+        self.client.wrote();
+        Poll::Ready(Ok(written))
     }
 
     fn poll_write_vectored(
@@ -122,7 +124,9 @@ impl AsyncWrite for ClientIo {
         {
             return self.replace(reason, length, cx);
         }
-        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        let written = ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, bufs))?;
+        self.client.wrote();
+        Poll::Ready(Ok(written))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -5,18 +5,21 @@
 use aya_core::reason::Reason;
 use http::header::HOST;
 use http::request::Parts;
+use http::uri::Scheme;
 use http::{Method, Version};
 
 use super::between::Target;
+use super::framing;
 
 /// Finds host and path, or why the request cannot be served.
 pub(super) fn parse(head: &Parts) -> Result<Target<'_>, Reason> {
     if head.method == Method::CONNECT {
         return Err(Reason::NotImplemented);
     }
+    framing::of_request(&head.headers)?;
     let host = match head.uri.authority() {
-        // Only CONNECT has an authority for a target (RFC 9112, 3.2.3).
-        Some(_) if head.uri.scheme().is_none() => return Err(Reason::BadRequest),
+        // Only CONNECT has a bare authority for a target (RFC 9112, 3.2.3), and this is no proxy for other schemes.
+        Some(_) if head.uri.scheme() != Some(&Scheme::HTTP) => return Err(Reason::BadRequest),
         // An absolute target overrules the Host field (RFC 9112, 3.2.2).
         Some(authority) => authority.host(),
         None => host_field(head)?,

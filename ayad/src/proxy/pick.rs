@@ -77,16 +77,12 @@ fn bound(
     Some(Picked { place, index, bind: false })
 }
 
-/// The token in the cookie `name`.
+/// The first readable token in a cookie of this name; other cookies may hold any bytes.
 fn token(headers: &HeaderMap, name: &str) -> Option<u64> {
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|field| field.to_str().ok())
-        .flat_map(|field| field.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, _)| *key == name)
-        .and_then(|(_, value)| sticky::decode(value.as_bytes()))
+    let fields = headers.get_all(COOKIE).iter();
+    let pairs = fields.flat_map(|field| field.as_bytes().split(|b| *b == b';')).map(<[u8]>::trim_ascii);
+    let mut values = pairs.filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+    values.find_map(sticky::decode)
 }
 
 #[cfg(test)]
@@ -103,5 +99,10 @@ mod tests {
         assert_eq!(token(&headers, "aya"), Some(42));
         assert_eq!(token(&headers, "ay"), None);
         assert_eq!(token(&headers, "b"), None);
+
+        let mut headers = HeaderMap::new();
+        let field = [b"name=Jos\xc3\xa9; aya=stale; aya=", hex.as_bytes()].concat();
+        headers.append(COOKIE, http::HeaderValue::from_bytes(&field).unwrap());
+        assert_eq!(token(&headers, "aya"), Some(42));
     }
 }

@@ -44,6 +44,8 @@ impl Manner {
 pub(super) fn pass_on(answer: Answer, mut exchange: Exchange) -> Response<ResponseBody> {
     let (mut head, incoming) = answer.response.into_parts();
     hop::remove(&mut head.headers);
+    // It speaks of this proxy, so only this proxy may set it.
+    head.headers.remove(REASON);
     head.version = Version::HTTP_11;
     if let Some(cookie) = answer.bind.and_then(|token| binding_cookie(&exchange, token)) {
         head.headers.append(SET_COOKIE, cookie);

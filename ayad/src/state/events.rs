@@ -94,13 +94,14 @@ impl EventLog {
             by: new.by,
             op: new.op,
         };
-        trace(&event);
         if ring.len() == EVENTS_KEPT {
             ring.pop_front();
         }
-        ring.push_back(event);
+        ring.push_back(event.clone());
         drop(ring);
         self.newest.send_replace(seq);
+        // Without the lock: whoever reads the log of the process may be slow.
+        trace(&event);
     }
 
     /// Nothing will follow: streams end once they have told what is there.

@@ -9,9 +9,10 @@ use std::task::{Context, Poll};
 
 use aya_core::time::Tick;
 use http::{Request, Response};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
 use tokio::net::TcpStream;
 
 use super::RequestBody;
@@ -76,6 +77,13 @@ pub async fn connect(address: SocketAddr, give_up: impl Fn() -> bool) -> Result<
     Ok(Connection { sender, driver: Some(Box::new(driver)), opened: clock::now(), uses: 0 })
 }
 
+/// True when a connection failed because this process, not the other side, lacks something: descriptors,
+/// memory, local ports. That says nothing about a backend.
+pub fn is_our_own_want(error: &io::Error) -> bool {
+    let want = [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS, Errno::ADDRNOTAVAIL];
+    error.raw_os_error().is_some_and(|code| want.iter().any(|errno| errno.raw_os_error() == code))
+}
+
 impl Connection {
     /// When it was made.
     pub fn opened(&self) -> Tick {
@@ -111,7 +119,14 @@ impl Connection {
                 return Poll::Ready(Err(SendError::GaveUp));
             }
             self.drive(cx);
-            answer.as_mut().poll(cx).map_err(|mut error| match error.take_message() {
+            let answered = answer.as_mut().poll(cx);
+            if let Poll::Ready(Ok(response)) = &answered
+                && response.body().is_end_stream()
+            {
+                // Without a body nobody polls again, and the connection must notice that it is free.
+                self.drive(cx);
+            }
+            answered.map_err(|mut error| match error.take_message() {
                 Some(request) => SendError::Unsent(Box::new(request)),
                 None => SendError::Sent(error.into_error()),
             })

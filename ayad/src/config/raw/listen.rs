@@ -61,7 +61,7 @@ pub struct ListenTimeouts {
     /// Longest time a kept-alive connection waits for its next request. Default: "60s". Lower it to save
     /// memory, raise it to save handshakes.
     pub idle: Option<Period>,
-    /// Longest silence inside the body of a request. Default: "30s".
+    /// Longest silence of a client inside a body, sending a request or reading an answer. Default: "30s".
     pub body: Option<Period>,
 }
 
