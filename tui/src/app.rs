@@ -11,6 +11,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
 use crate::feed::Feed;
+use crate::keyboard::{Found, Keyboard};
 use crate::message::{Effect, Message};
 use crate::model::{Link, Model};
 use crate::term::{self, Screen};
@@ -35,7 +36,9 @@ pub fn run(options: Options) -> Result<(), Error> {
     let size = Screen::size().map_err(Error::Terminal)?;
     let model = Model::new(&options, size, clock::now_ms());
     let frame = Duration::from_secs(1) / u32::from(options.fps.clamp(1, 60));
-    let mut app = App { model, feed, frame, is_over: false, is_dirty: true, drawn_ms: 0 };
+    let keyboard = Keyboard::open().map_err(Error::Terminal)?;
+    let mut app =
+        App { model, feed, frame, is_over: false, keyboard, is_gone: false, is_dirty: true, drawn_ms: 0 };
     app.screen_loop(&mut screen, &mut signals)
 }
 
@@ -44,6 +47,9 @@ struct App {
     feed: Feed,
     frame: Duration,
     is_over: bool,
+    keyboard: Keyboard,
+    /// Whether the terminal has hung up.
+    is_gone: bool,
     /// Whether something happened since the last frame.
     is_dirty: bool,
     /// When the last frame was drawn.
@@ -54,10 +60,13 @@ impl App {
     fn screen_loop(&mut self, screen: &mut Screen, signals: &mut Signals) -> Result<(), Error> {
         while !self.is_over {
             self.draw(screen)?;
-            let waited = event::poll(self.pause()).map_err(Error::Terminal)?;
+            let waited = self.wait().map_err(Error::Terminal)?;
             self.model.now_ms = clock::now_ms();
             let mut happened = if waited { read_terminal().map_err(Error::Terminal)? } else { Vec::new() };
             self.obey(signals, screen)?;
+            if self.is_gone {
+                return Err(Error::Signal(SIGHUP));
+            }
             happened.extend(self.feed.drain());
             if !self.feed.is_alive() {
                 return Err(Error::Feed("it ended by itself".into()));
@@ -75,6 +84,26 @@ impl App {
             update(&mut self.model, Message::Tick { now_ms });
         }
         Ok(())
+    }
+
+    /// Waits for keys; says whether there are any. A terminal that is gone ends the dashboard like the signal
+    /// that usually comes with it.
+    fn wait(&mut self) -> std::io::Result<bool> {
+        for limit in [Duration::ZERO, self.pause()] {
+            match self.keyboard.wait(limit)? {
+                Found::HungUp => {
+                    self.is_gone = true;
+                    return Ok(false);
+                }
+                // The reader may also hold events it has already read.
+                Found::Input | Found::Nothing => {
+                    if event::poll(Duration::ZERO)? {
+                        return Ok(true);
+                    }
+                }
+            }
+        }
+        Ok(false)
     }
 
     /// Until the first answer there is nothing to save and somebody waits.

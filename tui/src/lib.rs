@@ -27,6 +27,7 @@ mod column;
 mod error;
 mod feed;
 mod figure;
+mod keyboard;
 mod once;
 mod plain;
 mod rows;

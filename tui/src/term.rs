@@ -5,6 +5,7 @@
 //! the terminal is ours.
 
 use std::io::{self, Stdout, Write};
+use std::mem::ManuallyDrop;
 use std::panic::{self, PanicHookInfo};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +31,9 @@ type Hook = dyn Fn(&PanicHookInfo<'_>) + Send + Sync;
 
 /// The terminal while it is ours.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    /// Never dropped: its drop complains on standard error when the terminal is gone, and panics when that is
+    /// gone too. What it would restore, [`give_back`] restores.
+    terminal: ManuallyDrop<Terminal<CrosstermBackend<Stdout>>>,
     previous: Arc<Hook>,
 }
 
@@ -46,7 +49,7 @@ impl Screen {
         // Built before entering, so that its drop restores whatever part of entering has worked.
         let terminal = Terminal::new(CrosstermBackend::new(io::stdout()));
         let mut screen = match terminal {
-            Ok(terminal) => Self { terminal, previous },
+            Ok(terminal) => Self { terminal: ManuallyDrop::new(terminal), previous },
             Err(error) => {
                 reinstall(previous);
                 return Err(error);
