@@ -1,6 +1,7 @@
 //! The proxy between real sockets: what it passes on, what it refuses, what it survives.
 
 mod fields;
+mod framing;
 mod limits;
 mod messages;
 mod retry;
