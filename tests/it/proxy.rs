@@ -5,6 +5,7 @@ mod framing;
 mod limits;
 mod messages;
 mod retry;
+mod slow;
 mod stream;
 mod trouble;
 
