@@ -231,6 +231,45 @@ fn a_cookie_keeps_a_client_at_its_backend() {
     }
 }
 
+/// Asks with these bytes as its fields, and expects to stay at the backend that gave `first`.
+fn expect_bound(daemon: &Daemon, first: &Answer, fields: &[&[u8]]) {
+    for _ in 0..4 {
+        let text = [b"GET / HTTP/1.1\r\nhost: test\r\n", &fields.concat()[..], b"\r\n"].concat();
+        let next = ask(daemon.address(), text);
+        let fields = String::from_utf8_lossy(&fields.concat()).into_owned();
+        assert_eq!(next.text(), first.text(), "{fields}");
+        assert_eq!(next.field("set-cookie"), None, "{fields}");
+    }
+}
+
+#[test]
+fn a_cookie_is_found_among_others_of_any_bytes() {
+    let backends = three();
+    let daemon =
+        Daemon::balancing(&named(&backends), "algorithm = \"round-robin\"\nsticky = { cookie = \"aya\" }");
+    let first = ask(daemon.address(), request("GET", "/", &[]));
+    let cookie = cookie(&first);
+    let own = cookie.as_bytes();
+
+    expect_bound(&daemon, &first, &["cookie: name=José; ".as_bytes(), own, b"\r\n"]);
+    expect_bound(&daemon, &first, &[b"cookie: name=Jos\xe9; ", own, b"\r\n"]);
+    expect_bound(&daemon, &first, &[b"cookie: ", own, b"; name=Jos\xe9; flag\r\n"]);
+}
+
+#[test]
+fn a_cookie_is_found_behind_a_stale_one_of_its_name() {
+    let backends = three();
+    let daemon =
+        Daemon::balancing(&named(&backends), "algorithm = \"round-robin\"\nsticky = { cookie = \"aya\" }");
+    let first = ask(daemon.address(), request("GET", "/", &[]));
+    let cookie = cookie(&first);
+    let own = cookie.as_bytes();
+
+    expect_bound(&daemon, &first, &[b"cookie: aya=x; ", own, b"\r\n"]);
+    expect_bound(&daemon, &first, &[b"cookie: aya=; aya=\xff; ", own, b"\r\n"]);
+    expect_bound(&daemon, &first, &[b"cookie: aya=x\r\ncookie: ", own, b"\r\n"]);
+}
+
 #[test]
 fn a_client_whose_backend_is_gone_is_bound_to_another() {
     let backends = three();

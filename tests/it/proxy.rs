@@ -1,9 +1,11 @@
 //! The proxy between real sockets: what it passes on, what it refuses, what it survives.
 
 mod fields;
+mod framing;
 mod limits;
 mod messages;
 mod retry;
+mod slow;
 mod stream;
 mod trouble;
 

@@ -1,5 +1,6 @@
 //! Another configuration at run time: only what differs changes, and a bad file changes nothing.
 
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use aya_api::axis::Health;
@@ -284,6 +285,61 @@ fn ten_changes_under_load_cost_no_request() {
 
     tally.expect_all_fine();
     assert_eq!(daemon.control.status().daemon.generation, 11);
+}
+
+/// An address that nobody else binds: the other tests take their ports at 127.0.0.1.
+fn address_of_its_own() -> SocketAddr {
+    let socket = TcpListener::bind("127.84.0.1:0").expect("a loopback port is free");
+    socket.local_addr().expect("a bound socket has an address")
+}
+
+#[test]
+fn a_listener_that_is_renamed_loses_no_connection() {
+    const RENAMED: usize = 60;
+    let one = Backend::saying("one");
+    let address = address_of_its_own();
+    let pool = pool(&[("one", one.address)], "").replace(LISTEN, "");
+    let text = |name: &str| format!("[listen.{name}]\nbind = \"{address}\"\n{pool}");
+    let mut daemon = Setup::new(&text("main")).workers(2).start();
+    let mut renamed = 0;
+
+    let load = Load { requests: 8000, connections: 8, fields: &[("connection", "close")] };
+    let tally = load::run_while(address, &load, || {
+        if renamed < RENAMED {
+            renamed += 1;
+            daemon.reconfigure(&text(if renamed % 2 == 0 { "main" } else { "other" }));
+        }
+    });
+
+    tally.expect_all_fine();
+    assert!(renamed > 1, "the load was over before anything was renamed");
+    assert_eq!(daemon.control.listeners().len(), 1);
+}
+
+#[test]
+fn a_listener_that_gets_another_bind_list_loses_no_connection() {
+    const CHANGED: usize = 60;
+    let one = Backend::saying("one");
+    let (address, second) = (address_of_its_own(), address_of_its_own());
+    let pool = pool(&[("one", one.address)], "").replace(LISTEN, "");
+    let text = |bind: &[SocketAddr]| {
+        let bind: Vec<String> = bind.iter().map(|address| format!("\"{address}\"")).collect();
+        format!("[listen.main]\nbind = [{}]\n{pool}", bind.join(", "))
+    };
+    let mut daemon = Setup::new(&text(&[address])).workers(2).start();
+    let mut changed = 0;
+
+    let load = Load { requests: 8000, connections: 8, fields: &[("connection", "close")] };
+    let tally = load::run_while(address, &load, || {
+        if changed < CHANGED {
+            changed += 1;
+            let both: &[SocketAddr] = &[address, second];
+            daemon.reconfigure(&text(if changed % 2 == 0 { &both[..1] } else { both }));
+        }
+    });
+
+    tally.expect_all_fine();
+    assert!(changed > 1, "the load was over before anything was changed");
 }
 
 #[test]

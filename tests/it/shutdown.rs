@@ -67,6 +67,31 @@ fn a_request_in_flight_finishes_after_both_signals_to_stop() {
 }
 
 #[test]
+fn a_request_on_a_listener_removed_before_finishes_too() {
+    let gate = Arc::new(Gate::default());
+    let opened = Arc::clone(&gate);
+    let backend = Backend::with(move |visit| {
+        opened.pass();
+        visit.answer(200, "finished")
+    });
+    let base = pool(&[("one", backend.address)], "");
+    let mut daemon = Daemon::start(&format!("[listen.old]\nbind = \"127.0.0.1:0\"\n{base}"));
+    let address = daemon.address_of("main");
+    let mut client = Client::connect(daemon.address_of("old"));
+    client.send(request("GET", "/", &[]));
+    backend.expect_requests(1);
+    daemon.reconfigure(&base);
+
+    daemon.signal("TERM");
+    wait::until_true("nobody new is accepted", || Client::try_connect(address).is_err());
+    gate.open();
+
+    assert_eq!(client.answer().text(), "finished");
+    client.expect_close();
+    assert_eq!(daemon.ended().code, Some(0));
+}
+
+#[test]
 fn a_deadline_that_passes_is_told_by_the_exit_code() {
     let mut busy = busy("100ms");
 

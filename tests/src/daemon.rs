@@ -24,6 +24,7 @@ pub struct Setup {
     workers: usize,
     socket: PathBuf,
     flags: Option<Vec<String>>,
+    limits: String,
 }
 
 /// A running daemon. It is killed when it is dropped.
@@ -58,6 +59,7 @@ impl Setup {
             workers: 1,
             socket,
             flags: None,
+            limits: String::new(),
         }
     }
 
@@ -87,6 +89,13 @@ impl Setup {
         Self { socket: socket.to_owned(), ..self }
     }
 
+    /// Runs it under what the shell's `ulimit` does with these words, `-n 256` for example; may be said again.
+    #[must_use]
+    pub fn limit(mut self, words: &str) -> Self {
+        self.limits.extend(["ulimit ", words, " && "]);
+        self
+    }
+
     /// Its folder, for files beside the configuration.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -113,8 +122,18 @@ impl Setup {
         fs::write(self.file(), config).expect("the folder can be written to");
     }
 
+    /// The binary, or a shell that limits itself and becomes the binary.
+    fn program(&self) -> Command {
+        if self.limits.is_empty() {
+            return Command::new(binary::ayad());
+        }
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(format!("{}exec \"$0\" \"$@\"", self.limits)).arg(binary::ayad());
+        shell
+    }
+
     fn command(&self) -> Command {
-        let mut command = Command::new(binary::ayad());
+        let mut command = self.program();
         match &self.flags {
             None => {
                 self.write();
@@ -255,7 +274,7 @@ impl Daemon {
     /// What it was started with, for another daemon in the same folder.
     #[must_use]
     pub fn keep_setup(&self) -> Setup {
-        let Setup { folder, text, daemon_keys, workers, socket, flags } = &self.setup;
+        let Setup { folder, text, daemon_keys, workers, socket, flags, limits } = &self.setup;
         Setup {
             folder: Arc::clone(folder),
             text: text.clone(),
@@ -263,6 +282,7 @@ impl Daemon {
             workers: *workers,
             socket: socket.clone(),
             flags: flags.clone(),
+            limits: limits.clone(),
         }
     }
 }

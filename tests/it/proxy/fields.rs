@@ -67,6 +67,25 @@ fn fields_of_the_backends_connection_do_not_reach_the_client() {
 }
 
 #[test]
+fn a_backend_cannot_speak_for_the_proxy() {
+    let backend = Backend::with(|visit| {
+        let status = visit.target().trim_start_matches('/').to_owned();
+        visit.raw_answer(format!(
+            "HTTP/1.1 {status} Scripted\r\nx-aya-reason: no-route\r\nX-Aya-Reason: made-up\r\n\
+             content-length: 2\r\n\r\nok"
+        ))
+    });
+    let daemon = before(&backend);
+
+    for status in [200, 404, 503] {
+        let answer = get(daemon.address(), &format!("/{status}"));
+
+        assert_eq!((answer.status, answer.text().as_str()), (status, "ok"));
+        assert_eq!(answer.head.all("x-aya-reason"), [""; 0]);
+    }
+}
+
+#[test]
 fn naming_the_host_in_connection_does_not_remove_it() {
     let backend = Backend::saying("ok");
     let daemon = before(&backend);
@@ -97,6 +116,23 @@ fn claims_of_an_untrusted_client_are_replaced() {
     assert_eq!(head.field("x-forwarded-proto"), Some("http"));
     assert_eq!(head.field("x-forwarded-host"), Some("test"));
     assert_eq!(head.field("forwarded"), Some("for=127.0.0.1;host=\"test\";proto=http"));
+}
+
+#[test]
+fn a_host_claimed_without_a_host_of_its_own_is_removed() {
+    let backend = Backend::saying("ok");
+    let daemon = before(&backend);
+
+    let answer = ask(
+        daemon.address(),
+        "GET / HTTP/1.0\r\nx-forwarded-host: bank.example\r\nforwarded: for=10.9.8.7;host=bank.example\r\n\r\n",
+    );
+
+    let head = &backend.heads()[0];
+    assert_eq!(answer.status, 200);
+    assert_eq!(head.field("x-forwarded-host"), None);
+    assert_eq!(head.field("x-forwarded-for"), Some("127.0.0.1"));
+    assert!(!format!("{head:?}").contains("bank.example"), "{head:?}");
 }
 
 #[test]

@@ -144,6 +144,33 @@ fn connections_are_reused_on_both_sides() {
 }
 
 #[test]
+fn answers_without_a_body_leave_the_upstream_connection_for_the_next() {
+    const MANY: usize = 50;
+    let backend = Backend::with(|visit| match visit.target() {
+        "/none" => visit.raw_answer("HTTP/1.1 204 No Content\r\n\r\n"),
+        "/same" => visit.raw_answer("HTTP/1.1 304 Not Modified\r\netag: \"1\"\r\n\r\n"),
+        "/empty" => visit.answer(200, ""),
+        _ => visit.answer(200, "full"),
+    });
+
+    for (method, target) in
+        [("HEAD", "/"), ("HEAD", "/empty"), ("GET", "/empty"), ("GET", "/none"), ("GET", "/same")]
+    {
+        let daemon = before(&backend);
+        let already = backend.connections();
+        let mut kept = Client::connect(daemon.address());
+        for _ in 0..MANY {
+            kept.send(request(method, target, &[]));
+            assert!(kept.answer_to_head().status < 400);
+            let mut other = Client::connect(daemon.address());
+            other.send(request(method, target, &[("connection", "close")]));
+            assert!(other.answer_to_head().status < 400);
+        }
+        assert_eq!(backend.connections() - already, 1, "{MANY} times {method} {target}");
+    }
+}
+
+#[test]
 fn an_answer_that_ends_with_the_connection_reaches_the_client_whole() {
     let backend = Backend::with(|visit| {
         visit.write("HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nuntil the end")?;
@@ -218,6 +245,42 @@ fn a_target_in_absolute_form_names_the_host() {
     assert_eq!(answer.status, 200);
     assert_eq!(seen.line, "GET /p?q=1 HTTP/1.1");
     assert_eq!(seen.field("host"), Some("shop.example:81"));
+}
+
+#[test]
+fn secrets_in_a_target_never_reach_the_backend() {
+    let backend = Backend::saying("ok");
+    let daemon = before(&backend);
+
+    for user in ["me:secret", "secret", ":secret", "secret@me"] {
+        let target = format!("http://{user}@shop.example:81/p");
+        let answer = ask(daemon.address(), format!("GET {target} HTTP/1.1\r\nhost: shop.example:81\r\n\r\n"));
+        assert!(matches!(answer.status, 200 | 400), "{target}: {:?}", answer.head);
+    }
+
+    for seen in backend.heads() {
+        assert!(!format!("{seen:?}").contains("secret"), "{seen:?}");
+        assert_eq!(seen.field("host"), Some("shop.example:81"));
+        assert_eq!(seen.field("x-forwarded-host"), Some("shop.example:81"));
+    }
+}
+
+#[test]
+fn a_target_of_another_scheme_is_answered_with_400() {
+    let backend = Backend::saying("never");
+    let daemon = before(&backend);
+
+    for scheme in ["ftp", "https", "ws", "file", "httpx"] {
+        let text = format!("GET {scheme}://shop.example/p HTTP/1.1\r\nhost: shop.example\r\n\r\n");
+        let answer = ask(daemon.address(), text);
+        assert_eq!((answer.status, answer.reason()), (400, Some("bad-request")), "{scheme}");
+    }
+    assert_eq!(backend.requests(), 0);
+    assert_eq!(
+        ask(daemon.address(), "GET HTTP://a/ HTTP/1.1\r\nhost: a\r\n\r\n").status,
+        200,
+        "it has no case"
+    );
 }
 
 #[test]
