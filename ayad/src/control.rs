@@ -12,6 +12,7 @@ mod algorithms;
 pub mod apply;
 mod backends;
 mod call;
+mod changes;
 mod daemon;
 mod events;
 mod journal;
@@ -187,7 +188,10 @@ impl Control {
     fn drained(&self, backend: &Backend) {
         let at_ms = clock::wall_ms();
         let mut past = backend.past();
-        past.admin.since_ms = at_ms;
+        // What was drained before the restart is drained since then.
+        if !past.admin.restored {
+            past.admin.since_ms = at_ms;
+        }
         let by = past.admin.by.clone();
         past.remember(PastEntry {
             at_ms,

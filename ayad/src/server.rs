@@ -4,6 +4,7 @@
 //! state), `aya-health` (checks), `aya-log` (access log). The calling thread waits for signals.
 
 use std::io;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread;
 
@@ -72,13 +73,29 @@ pub struct Running {
     pub control: std::path::PathBuf,
 }
 
-/// Starts the daemon. When it returns, every listener accepts.
+/// Starts the daemon. When it returns, every listener accepts. When it cannot start it leaves nothing behind.
 pub fn start(config: Config, source: Origin, env: Env) -> Result<Running, StartError> {
-    let daemon = config.daemon.clone();
-    if daemon.control == env.default_control() {
-        sockets::make_folder(&daemon.control);
+    let control = config.daemon.control.clone();
+    if control == env.default_control() {
+        sockets::make_folder(&control);
     }
-    let socket = sockets::bind_control(&daemon.control).map_err(StartError::Control)?;
+    let socket = sockets::bind_control(&control).map_err(StartError::Control)?;
+    let started = start_behind(socket, config, source, env);
+    if started.is_err()
+        && let Err(error) = std::fs::remove_file(&control)
+    {
+        tracing::debug!(%error, "the control socket is gone already");
+    }
+    started
+}
+
+fn start_behind(
+    socket: UnixListener,
+    config: Config,
+    source: Origin,
+    env: Env,
+) -> Result<Running, StartError> {
+    let daemon = config.daemon.clone();
     let journal_failed = |source| StartError::Journal { path: daemon.state_dir.clone(), source };
     let (journal, damage) = Journal::open(&daemon.state_dir).map_err(journal_failed)?;
     let admin = match daemon.admin_listen {

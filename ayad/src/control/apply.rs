@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aya_core::pick::PickerSpec;
 
+use super::changes;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::log::{AccessLog, OpenedLog};
@@ -82,10 +83,11 @@ pub fn prepare(config: Config, before: &Before<'_>) -> Result<Prepared, ApplyErr
     let pools = pools(&config, before, &mut summary);
     let routes = routes(&config, before, &mut summary);
     let (removed, left) = gone(before, &listeners, &pools, &mut summary);
-    let warnings = before.snapshot.map(|s| needs_restart(&s.daemon, &config.daemon)).unwrap_or_default();
+    let mut warnings = before.snapshot.map(|s| needs_restart(&s.daemon, &config.daemon)).unwrap_or_default();
+    warnings.extend(pools.iter().filter_map(|pool| without_eligible(pool)));
     let snapshot = Snapshot {
         file: config.file,
-        daemon: config.daemon,
+        daemon: in_force(before, config.daemon),
         generation: before.snapshot.map_or(1, |s| s.generation + 1),
         loaded_ms: clock::wall_ms(),
         listeners,
@@ -122,7 +124,8 @@ fn listeners(
             None => bind(conf, before, sockets)?,
         };
         if known.is_none_or(|l| l.conf != *conf) {
-            summary.push(format!("listener {} {}", conf.name, changed_or_added(known.is_some())));
+            let details = known.map(|l| changes::of_listener(&l.conf, conf)).unwrap_or_default();
+            summary.push(format!("listener {} {}{details}", conf.name, changed_or_added(known.is_some())));
         }
         all.push(Arc::new(Listener { conf: conf.clone(), index, cell, rev: (before.next_rev)() }));
     }
@@ -160,7 +163,8 @@ fn pools(config: &Config, before: &Before<'_>, summary: &mut Vec<String>) -> Vec
         {
             return Arc::clone(same);
         }
-        summary.push(format!("pool {} {}", conf.name, changed_or_added(old.is_some())));
+        let details = old.map(|p| changes::of_pool(&p.conf, conf)).unwrap_or_default();
+        summary.push(format!("pool {} {}{details}", conf.name, changed_or_added(old.is_some())));
         let old = old.map(|p| &**p);
         Arc::new(Pool::build(conf.clone(), algorithm, old, before.workers, before.next_rev))
     };
@@ -224,6 +228,24 @@ fn gone(
 
 fn changed_or_added(known: bool) -> &'static str {
     if known { "changed" } else { "added" }
+}
+
+/// Settings that only a start reads stay those of the start.
+fn in_force(before: &Before<'_>, wanted: config::Daemon) -> config::Daemon {
+    let Some(running) = before.snapshot.map(|s| &s.daemon) else { return wanted };
+    config::Daemon {
+        control: running.control.clone(),
+        state_dir: running.state_dir.clone(),
+        workers: running.workers,
+        admin_listen: running.admin_listen,
+        ..wanted
+    }
+}
+
+fn without_eligible(pool: &Pool) -> Option<String> {
+    let now = clock::now();
+    let none = !pool.loads.iter().any(|load| load.eligible(now));
+    none.then(|| format!("no backend of pool {} is eligible: its requests get 503 no-backend", pool.name))
 }
 
 fn needs_restart(old: &config::Daemon, new: &config::Daemon) -> Vec<String> {
