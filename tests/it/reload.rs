@@ -317,32 +317,6 @@ fn a_listener_that_is_renamed_loses_no_connection() {
 }
 
 #[test]
-fn a_listener_that_gets_another_bind_list_loses_no_connection() {
-    const CHANGED: usize = 60;
-    let one = Backend::saying("one");
-    let (address, second) = (address_of_its_own(), address_of_its_own());
-    let pool = pool(&[("one", one.address)], "").replace(LISTEN, "");
-    let text = |bind: &[SocketAddr]| {
-        let bind: Vec<String> = bind.iter().map(|address| format!("\"{address}\"")).collect();
-        format!("[listen.main]\nbind = [{}]\n{pool}", bind.join(", "))
-    };
-    let mut daemon = Setup::new(&text(&[address])).workers(2).start();
-    let mut changed = 0;
-
-    let load = Load { requests: 8000, connections: 8, fields: &[("connection", "close")] };
-    let tally = load::run_while(address, &load, || {
-        if changed < CHANGED {
-            changed += 1;
-            let both: &[SocketAddr] = &[address, second];
-            daemon.reconfigure(&text(if changed % 2 == 0 { &both[..1] } else { both }));
-        }
-    });
-
-    tally.expect_all_fine();
-    assert!(changed > 1, "the load was over before anything was changed");
-}
-
-#[test]
 fn a_daemon_started_by_flags_serves_and_reloads() {
     let one = Backend::saying("one");
     let address = one.address.to_string();

@@ -12,6 +12,10 @@ use crate::error::ApiError;
 use crate::event::StreamItem;
 use crate::exit::Exit;
 
+/// How long a connection is kept for the next call: well below the time after which the daemon closes it, so
+/// that no call is written to a connection that is just being closed.
+const IDLE: Duration = Duration::from_secs(3);
+
 /// Longest line of the stream a client accepts, in bytes.
 const MAX_LINE: usize = 1 << 20;
 
@@ -83,6 +87,7 @@ impl Client {
         let socket = socket.into();
         let http = reqwest::Client::builder()
             .unix_socket(socket.clone())
+            .pool_idle_timeout(IDLE)
             .build()
             .map_err(|error| ClientError::Protocol(error.to_string()))?;
         Ok(Self { http, socket, limit })
