@@ -106,7 +106,7 @@ pub struct Control {
     answered: server::Answered,
     started_ms: u64,
     last_reload_error: Option<String>,
-    reloading: bool,
+    reloads: reload::Reloads,
 }
 
 /// What is known about an ordered algorithm.
@@ -137,7 +137,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         answered: server::Answered::default(),
         started_ms: clock::wall_ms(),
         last_reload_error: None,
-        reloading: false,
+        reloads: reload::Reloads::default(),
     };
     control.tell_damage(&setup.damage);
     control.restore();
@@ -152,9 +152,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         tokio::select! {
             _ = tick.tick() => shared.borrow_mut().tick(count),
             signal = signals.recv() => match signal {
-                Some(Signal::Reload) => {
-                    tokio::task::spawn_local(reload::by_signal(Rc::clone(&shared)));
-                }
+                Some(Signal::Reload) => reload::by_signal(&shared),
                 None => break,
             },
         }
