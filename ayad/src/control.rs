@@ -202,12 +202,19 @@ impl Control {
         self.state.events.push(event.change("draining", "drained").ordered(by, None));
     }
 
-    fn tell_damage(&self, damage: &Damage) {
+    fn tell_damage(&mut self, damage: &Damage) {
         if damage.lines > 0 {
             let kept =
                 damage.kept_as.as_deref().map_or_else(String::new, |p| format!("; kept as {}", p.display()));
             let cause = format!("{} damaged lines of the journal were left out{kept}", damage.lines);
             self.state.events.push(NewEvent::new(Severity::Warning, "journal", "ayad", cause));
+        }
+        self.tell_troubles();
+    }
+
+    fn tell_troubles(&mut self) {
+        for trouble in self.journal.take_troubles() {
+            self.state.events.push(NewEvent::new(Severity::Warning, "journal", "ayad", trouble));
         }
     }
 
