@@ -158,6 +158,7 @@ async fn converse(
 async fn answer(shared: &Shared, request: Request<Incoming>, by: Actor, scope: Scope) -> Response<ReplyBody> {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let asked = format!("{method} {}", request.uri());
     let found = find(method.as_str(), &path).and_then(|found| {
         if scope == Scope::Metrics && found.0.id != Id::Metrics {
             Err(no_such_path(&path))
@@ -167,7 +168,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>, by: Actor, scope: S
     });
     let replied = match found {
         Ok((spec, values)) => match understand(request, spec, values, by).await {
-            Ok(call) => dispatch(spec.id, shared, call, &format!("{method} {path}")).await,
+            Ok(call) => dispatch(spec.id, shared, call, &asked).await,
             Err(error) => Err(error),
         },
         Err(error) => Err(error),
