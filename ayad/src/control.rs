@@ -21,6 +21,7 @@ mod metrics;
 mod openapi;
 mod operations;
 mod orders;
+mod patience;
 mod peer;
 mod pools;
 mod reload;
@@ -41,7 +42,7 @@ use std::time::Duration;
 
 use aya_api::error::{ApiError, ErrorCode};
 use aya_api::event::Severity;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use self::journal::Damage;
 pub use self::journal::Journal;
@@ -107,6 +108,8 @@ pub struct Control {
     started_ms: u64,
     last_reload_error: Option<String>,
     reloads: reload::Reloads,
+    /// Places of streams.
+    streams: Arc<Semaphore>,
 }
 
 /// What is known about an ordered algorithm.
@@ -138,6 +141,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         started_ms: clock::wall_ms(),
         last_reload_error: None,
         reloads: reload::Reloads::default(),
+        streams: Arc::new(Semaphore::new(stream::MAX_STREAMS)),
     };
     control.tell_damage(&setup.damage);
     control.restore();
