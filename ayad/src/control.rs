@@ -22,6 +22,7 @@ mod metrics;
 mod openapi;
 mod operations;
 mod orders;
+mod patience;
 mod peer;
 mod pools;
 mod reload;
@@ -42,7 +43,7 @@ use std::time::Duration;
 
 use aya_api::error::{ApiError, ErrorCode};
 use aya_api::event::Severity;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use self::journal::Damage;
 pub use self::journal::Journal;
@@ -107,7 +108,9 @@ pub struct Control {
     answered: server::Answered,
     started_ms: u64,
     last_reload_error: Option<String>,
-    reloading: bool,
+    reloads: reload::Reloads,
+    /// Places of streams.
+    streams: Arc<Semaphore>,
 }
 
 /// What is known about an ordered algorithm.
@@ -138,7 +141,8 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         answered: server::Answered::default(),
         started_ms: clock::wall_ms(),
         last_reload_error: None,
-        reloading: false,
+        reloads: reload::Reloads::default(),
+        streams: Arc::new(Semaphore::new(stream::MAX_STREAMS)),
     };
     control.tell_damage(&setup.damage);
     control.restore();
@@ -153,9 +157,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         tokio::select! {
             _ = tick.tick() => shared.borrow_mut().tick(count),
             signal = signals.recv() => match signal {
-                Some(Signal::Reload) => {
-                    tokio::task::spawn_local(reload::by_signal(Rc::clone(&shared)));
-                }
+                Some(Signal::Reload) => reload::by_signal(&shared),
                 None => break,
             },
         }
@@ -208,12 +210,19 @@ impl Control {
         self.state.events.push(event.change("draining", "drained").ordered(by, None));
     }
 
-    fn tell_damage(&self, damage: &Damage) {
+    fn tell_damage(&mut self, damage: &Damage) {
         if damage.lines > 0 {
             let kept =
                 damage.kept_as.as_deref().map_or_else(String::new, |p| format!("; kept as {}", p.display()));
             let cause = format!("{} damaged lines of the journal were left out{kept}", damage.lines);
             self.state.events.push(NewEvent::new(Severity::Warning, "journal", "ayad", cause));
+        }
+        self.tell_troubles();
+    }
+
+    fn tell_troubles(&mut self) {
+        for trouble in self.journal.take_troubles() {
+            self.state.events.push(NewEvent::new(Severity::Warning, "journal", "ayad", trouble));
         }
     }
 

@@ -4,6 +4,8 @@
 //! one ends the process at once. SIGHUP reloads.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Waits for signals until the daemon is to end, then ends it. Returns the exit code.
 pub fn wait(running: &Running, mut signals: Signals) -> Exit {
+    let socket = file_at(&running.control);
     notify(&[NotifyState::Ready]);
     let handle = signals.handle();
     for signal in signals.forever() {
@@ -56,6 +59,7 @@ pub fn wait(running: &Running, mut signals: Signals) -> Exit {
         tracing::warn!(%error, "a second signal will not be noticed");
     }
     let exit = drain(running, on_second);
+    remove_socket(&running.control, socket);
     handle.close();
     exit
 }
@@ -98,10 +102,21 @@ fn drain(running: &Running, mut second: mpsc::UnboundedReceiver<i32>) -> Exit {
     while state.events.readers() > 0 && clock::now() < told {
         pause();
     }
-    if let Err(error) = fs::remove_file(&running.control) {
-        tracing::debug!(%error, "the control socket was gone already");
-    }
     exit
+}
+
+/// Device and number of the file at a path.
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
+}
+
+/// Removes the control socket, but not one that another daemon has made in its place.
+fn remove_socket(path: &Path, ours: Option<(u64, u64)>) {
+    if ours.is_none() || file_at(path) != ours {
+        tracing::debug!("the control socket was gone already");
+    } else if let Err(error) = fs::remove_file(path) {
+        tracing::warn!(%error, "the control socket cannot be removed");
+    }
 }
 
 #[expect(

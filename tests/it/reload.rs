@@ -355,3 +355,79 @@ fn included_files_are_reloaded_too() {
 
     assert_eq!(get(daemon.address(), "/").text(), "two");
 }
+
+/// A daemon whose next reload reads a file that has no end yet.
+struct Reading {
+    daemon: Daemon,
+    rest: std::path::PathBuf,
+}
+
+impl Reading {
+    fn new(text: &str) -> Self {
+        let mut daemon = Daemon::start(text);
+        let rest = daemon.folder().join("rest.toml");
+        let made = std::process::Command::new("mkfifo").arg(&rest).status().expect("there is mkfifo");
+        assert!(made.success());
+        daemon.rewrite(&format!("include = [\"rest.toml\"]\n{text}"));
+        Self { daemon, rest }
+    }
+
+    /// Waits until the daemon reads the file, which ends when what this returns is dropped.
+    fn expect_reload(&self) -> std::fs::File {
+        std::fs::OpenOptions::new().write(true).open(&self.rest).expect("the daemon reads it")
+    }
+}
+
+#[test]
+fn a_signal_while_a_reload_is_under_way_is_not_lost() {
+    let (one, two) = (Backend::saying("one"), Backend::saying("two"));
+    let mut reading = Reading::new(&pool(&[("one", one.address)], ""));
+    reading.daemon.signal("HUP");
+    let unread = reading.expect_reload();
+
+    reading.daemon.rewrite(&pool(&[("two", two.address)], ""));
+    reading.daemon.signal("HUP");
+    reading.daemon.control.status();
+    drop(unread);
+
+    let address = reading.daemon.address();
+    wait::until_true("the newest file is in force", || get(address, "/").text() == "two");
+}
+
+#[test]
+fn calls_while_a_reload_is_under_way_wait_for_their_own_file() {
+    let (one, two) = (Backend::saying("one"), Backend::saying("two"));
+    let mut reading = Reading::new(&pool(&[("one", one.address)], ""));
+    let address = reading.daemon.address();
+    reading.daemon.signal("HUP");
+    let unread = reading.expect_reload();
+
+    reading.daemon.rewrite(&pool(&[("two", two.address)], ""));
+    let callers = [(); 3].map(|()| reading.daemon.control.again());
+    let calls = callers.map(|control| std::thread::spawn(move || control.reload()));
+    let dry_run = ChangeOptions { dry_run: true, ..ChangeOptions::default() };
+    let would = reading.daemon.control.call_with(&Reload, &dry_run);
+    drop(unread);
+
+    assert!(would.changed, "a dry run waits for nobody");
+    for call in calls {
+        call.join().expect("nobody is refused");
+    }
+    assert_eq!(get(address, "/").text(), "two");
+}
+
+#[test]
+fn a_caller_that_leaves_during_its_reload_is_in_nobodys_way() {
+    let (one, two) = (Backend::saying("one"), Backend::saying("two"));
+    let mut reading = Reading::new(&pool(&[("one", one.address)], ""));
+    let mut impatient = reading.daemon.control.connect();
+    impatient.send(request("POST", "/v1/reload", &[("content-length", "0")]));
+    let unread = reading.expect_reload();
+    drop(impatient);
+    reading.daemon.control.status();
+    drop(unread);
+
+    reading.daemon.reconfigure(&pool(&[("two", two.address)], ""));
+
+    assert_eq!(get(reading.daemon.address(), "/").text(), "two");
+}

@@ -33,6 +33,20 @@ fn a_control_socket_in_use_is_left_alone() {
 }
 
 #[test]
+fn a_daemon_that_ends_leaves_the_socket_of_its_successor_alone() {
+    let first = setup().start();
+    fs::remove_file(first.socket()).expect("the socket can be removed");
+    let second = setup().socket(first.socket()).start();
+    // The folder of the first is also where the socket of the second is.
+    let folder = first.keep_setup();
+
+    assert_eq!(first.stop().code, Some(0));
+
+    assert!(second.control.again().answers());
+    drop(folder);
+}
+
+#[test]
 fn a_stale_control_socket_is_replaced() {
     let setup = setup();
     let socket = setup.folder().join("control.sock");

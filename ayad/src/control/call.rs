@@ -122,6 +122,10 @@ fn options(query: &HashMap<String, String>, headers: &HeaderMap) -> Result<Chang
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let tag = value.to_str().unwrap_or_default();
+    // Any revision will do, as long as there is the object.
+    if tag == "*" {
+        return Ok(None);
+    }
     tag.trim_matches('"').parse().map(Some).map_err(|_| {
         ApiError::new(
             ErrorCode::BadRequest,

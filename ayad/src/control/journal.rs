@@ -1,11 +1,13 @@
 //! The journal: what people ordered at run time, so that it survives a restart.
 //!
 //! One JSON object a line, appended and synced before the order takes effect. A line that was cut off by a
-//! crash is put aside and told about; everything before it counts. At start the file is rewritten with the
-//! orders still in force and the newest others.
+//! crash is put aside and told about; everything before it counts. When it has grown long, the file is rewritten
+//! with the orders still in force and the newest others. A rewriting that fails costs nothing: the old file goes
+//! on, and the next order tries again.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use aya_api::axis::StickyDrain;
@@ -14,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 /// Operations kept for `/v1/operations`, and in the file at the next start.
 pub(super) const OPERATIONS_KEPT: usize = 1000;
-/// Largest journal that is read, in bytes; it is rewritten at every start and grows by a line for an order.
+/// Records in memory and in the file before it is rewritten.
+const LONGEST: usize = 4 * OPERATIONS_KEPT;
+/// Largest journal that is read, in bytes; it grows by a line for an order until it is rewritten.
 const MAX_SIZE: u64 = 64 << 20;
 
 /// One line.
@@ -26,6 +30,12 @@ pub struct Record {
     /// For drains: what happens to bound clients.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sticky: Option<StickyDrain>,
+    /// For leases: the value they go back to, which is the one before the first of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<String>,
+    /// For leases that go back to a drain: what happens to bound clients then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_sticky: Option<StickyDrain>,
     /// It put back what the configuration says, so that the configuration decides from then on.
     #[serde(default)]
     pub clears: bool,
@@ -50,6 +60,24 @@ pub struct Journal {
     /// Newest last.
     records: Vec<Record>,
     next: u64,
+    /// The file has lines that cannot be read; they are put aside before it is rewritten.
+    damaged: bool,
+    /// The file ends in the middle of a line, which would spoil the next one.
+    ragged: bool,
+    rewriting: Rewriting,
+    /// What went wrong without keeping anything from being written down.
+    troubles: Vec<String>,
+}
+
+/// How far the file is from what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rewriting {
+    /// It is as it should be.
+    Unneeded,
+    /// It is to be rewritten.
+    Due,
+    /// That was tried and told; it is tried again with each order.
+    Failed,
 }
 
 impl Journal {
@@ -59,16 +87,28 @@ impl Journal {
         let lock = File::create(state_dir.join("lock"))?;
         lock.try_lock()?;
         let path = state_dir.join("journal.jsonl");
-        let (mut records, mut damage) = read(&path)?;
-        if damage.lines > 0 {
-            let aside = state_dir.join("journal.damaged.jsonl");
-            fs::copy(&path, &aside)?;
-            damage.kept_as = Some(aside);
-        }
+        let Found { mut records, damaged, ragged } = read(&path)?;
+        let file = OpenOptions::new().append(true).create(true).open(&path)?;
         let next = records.iter().filter_map(|r| number(&r.operation.op)).max().unwrap_or(0) + 1;
-        compact(&mut records);
-        let file = rewrite(&path, &records)?;
-        Ok((Self { path, file, _lock: lock, records, next }, damage))
+        let long = compact(&mut records);
+        let due = long || damaged > 0 || ragged;
+        let rewriting = if due { Rewriting::Due } else { Rewriting::Unneeded };
+        let troubles = Vec::new();
+        let damaged_lines = damaged > 0;
+        let mut journal = Self {
+            path,
+            file,
+            _lock: lock,
+            records,
+            next,
+            damaged: damaged_lines,
+            ragged,
+            rewriting,
+            troubles,
+        };
+        journal.tidy();
+        let kept_as = (damaged_lines && !journal.damaged).then(|| journal.aside("damaged"));
+        Ok((journal, Damage { lines: damaged, kept_as }))
     }
 
     /// Name for the next operation.
@@ -78,21 +118,87 @@ impl Journal {
 
     /// Writes a record down. When that fails nothing was ordered.
     pub fn append(&mut self, record: Record) -> io::Result<()> {
-        let mut line = serde_json::to_vec(&record)?;
+        let mut line = if self.ragged { b"\n".to_vec() } else { Vec::new() };
+        serde_json::to_writer(&mut line, &record)?;
         line.push(b'\n');
+        if !self.is_in_place()? {
+            self.put_back()?;
+        }
         let before = self.file.metadata()?.len();
         if let Err(error) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
-            // Half a line would spoil the next one.
-            self.file.set_len(before)?;
+            self.ragged |= self.file.set_len(before).is_err();
             return Err(error);
         }
+        self.ragged = false;
         self.next += 1;
         self.records.push(record);
-        if self.records.len() > 4 * OPERATIONS_KEPT {
+        if self.records.len() > LONGEST {
             compact(&mut self.records);
-            self.file = rewrite(&self.path, &self.records)?;
+            self.rewriting = Rewriting::Due;
         }
+        self.tidy();
         Ok(())
+    }
+
+    /// What went wrong since the last call, in words; each trouble is told once.
+    pub fn take_troubles(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.troubles)
+    }
+
+    /// Rewrites the file when that is due. What is in the file counts all the same when that fails.
+    fn tidy(&mut self) {
+        if self.rewriting == Rewriting::Unneeded {
+            return;
+        }
+        let Err(error) = self.rewrite() else { return };
+        if self.rewriting == Rewriting::Due {
+            let trouble = format!("cannot rewrite the journal: {error}; it grows until that works again");
+            self.troubles.push(trouble);
+        }
+        self.rewriting = Rewriting::Failed;
+    }
+
+    fn rewrite(&mut self) -> io::Result<()> {
+        if self.damaged {
+            fs::copy(&self.path, self.aside("damaged"))?;
+            self.damaged = false;
+        }
+        self.file = write_anew(&self.path, &self.records)?;
+        self.ragged = false;
+        self.rewriting = Rewriting::Unneeded;
+        Ok(())
+    }
+
+    /// Whether the file at the path is still the one that is open: orders written to another one are lost.
+    fn is_in_place(&self) -> io::Result<bool> {
+        let open = self.file.metadata()?;
+        match fs::metadata(&self.path) {
+            Ok(found) => Ok((found.dev(), found.ino()) == (open.dev(), open.ino())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes everything again to where the journal was deleted or replaced. What replaced it is kept.
+    fn put_back(&mut self) -> io::Result<()> {
+        let aside = self.aside("replaced");
+        let what = match fs::copy(&self.path, &aside) {
+            Ok(_) => format!("replaced (what was there is kept as {})", aside.display()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => "deleted".to_owned(),
+            Err(error) => return Err(error),
+        };
+        if let Some(folder) = self.path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        // Damaged lines are gone with the file they were in.
+        self.damaged = false;
+        self.rewrite()?;
+        self.troubles.push(format!("the journal was {what} while the daemon ran; it was written again"));
+        Ok(())
+    }
+
+    fn aside(&self, why: &str) -> PathBuf {
+        self.path.with_file_name(format!("journal.{why}.jsonl"))
     }
 
     /// The newest operations, newest first.
@@ -103,6 +209,26 @@ impl Journal {
     /// The newest record for each subject and field: what is in force.
     pub fn in_force(&self) -> Vec<Record> {
         newest_of_each(&self.records).into_iter().map(|i| self.records[i].clone()).collect()
+    }
+
+    /// The value that a lease goes back to. Records of earlier versions do not say it: there it is what was
+    /// before the first of the leases that this one is on top of.
+    pub fn back_of(&self, lease: &Record) -> String {
+        if let Some(back) = &lease.back {
+            return back.clone();
+        }
+        let same = |r: &&Record| {
+            r.operation.subject == lease.operation.subject && r.operation.field == lease.operation.field
+        };
+        let earlier = self.records.iter().rev().skip_while(|r| r.operation.op != lease.operation.op).skip(1);
+        let mut first = lease;
+        for record in earlier.filter(same) {
+            if record.operation.until_ms.is_none_or(|until| until < first.operation.at_ms) {
+                break;
+            }
+            first = record;
+        }
+        first.operation.before.clone()
     }
 
     /// The newest record for this subject, whatever its field.
@@ -120,9 +246,19 @@ fn number(op: &str) -> Option<u64> {
     op.parse().ok()
 }
 
-fn read(path: &Path) -> io::Result<(Vec<Record>, Damage)> {
+/// What is in a file.
+#[derive(Default)]
+struct Found {
+    records: Vec<Record>,
+    /// Lines that could not be read.
+    damaged: usize,
+    /// It does not end with the end of a line.
+    ragged: bool,
+}
+
+fn read(path: &Path) -> io::Result<Found> {
     match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Default::default()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
         Err(error) => return Err(error),
         Ok(found) if found.len() > MAX_SIZE => {
             return Err(io::Error::other(format!("the journal has {} bytes, over {MAX_SIZE}", found.len())));
@@ -130,15 +266,14 @@ fn read(path: &Path) -> io::Result<(Vec<Record>, Damage)> {
         Ok(_) => {}
     }
     let bytes = fs::read(path)?;
-    let mut records = Vec::new();
-    let mut damage = Damage::default();
+    let mut found = Found { ragged: bytes.last().is_some_and(|b| *b != b'\n'), ..Found::default() };
     for line in bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
         match serde_json::from_slice(line) {
-            Ok(record) => records.push(record),
-            Err(_) => damage.lines += 1,
+            Ok(record) => found.records.push(record),
+            Err(_) => found.damaged += 1,
         }
     }
-    Ok((records, damage))
+    Ok(found)
 }
 
 /// Positions of the newest record for each subject and field, oldest first.
@@ -155,27 +290,47 @@ fn newest_of_each(records: &[Record]) -> Vec<usize> {
     newest
 }
 
-fn compact(records: &mut Vec<Record>) {
+/// Leaves out old records; says whether there were any.
+fn compact(records: &mut Vec<Record>) -> bool {
     if records.len() <= OPERATIONS_KEPT {
-        return;
+        return false;
     }
+    let before = records.len();
     let mut keep = newest_of_each(records);
-    keep.extend(records.len() - OPERATIONS_KEPT..records.len());
+    keep.extend(before - OPERATIONS_KEPT..before);
     keep.sort_unstable();
     keep.dedup();
     *records = keep.into_iter().map(|i| records[i].clone()).collect();
+    records.len() < before
 }
 
-fn rewrite(path: &Path, records: &[Record]) -> io::Result<File> {
+/// Writes a file beside the journal and puts it in its place. Half a file is not left to fill the disk.
+fn write_anew(path: &Path, records: &[Record]) -> io::Result<File> {
     let fresh = path.with_extension("jsonl.new");
-    let mut file = File::create(&fresh)?;
-    for record in records {
-        serde_json::to_writer(&mut file, record)?;
-        file.write_all(b"\n")?;
+    let written = write_whole(&fresh, records).and_then(|file| fs::rename(&fresh, path).map(|()| file));
+    if written.is_err()
+        && let Err(error) = fs::remove_file(&fresh)
+    {
+        tracing::debug!(%error, "there is no half a journal to remove");
     }
+    written
+}
+
+fn write_whole(path: &Path, records: &[Record]) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        // Left over from a daemon that was killed, or not there at all.
+        Ok(()) | Err(_) => {}
+    }
+    let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+    let mut lines = io::BufWriter::new(file);
+    for record in records {
+        serde_json::to_writer(&mut lines, record)?;
+        lines.write_all(b"\n")?;
+    }
+    let file = lines.into_inner().map_err(io::IntoInnerError::into_error)?;
     file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    OpenOptions::new().append(true).open(path)
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -196,6 +351,8 @@ mod tests {
                 until_ms: None,
             },
             sticky: None,
+            back: None,
+            back_sticky: None,
             clears: false,
         }
     }
@@ -257,5 +414,108 @@ mod tests {
         compact(&mut records);
         assert_eq!(records.len(), OPERATIONS_KEPT + 1);
         assert_eq!(records[0].operation.subject, "old");
+    }
+
+    /// A folder in the place of the fresh file: nothing can be rewritten until it is gone.
+    fn obstruct(dir: &Path) -> PathBuf {
+        let obstacle = dir.join("journal.jsonl.new");
+        fs::create_dir(&obstacle).unwrap();
+        obstacle
+    }
+
+    fn lines(dir: &Path) -> usize {
+        fs::read_to_string(dir.join("journal.jsonl")).unwrap().lines().count()
+    }
+
+    #[test]
+    fn an_order_that_was_written_is_not_refused_when_the_file_cannot_be_rewritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        journal.records = (1..=LONGEST).map(|op| record(&op.to_string(), "a/x", "2")).collect();
+        let obstacle = obstruct(dir.path());
+
+        journal.append(record("4001", "a/x", "3")).unwrap();
+        journal.append(record("4002", "a/x", "4")).unwrap();
+
+        assert_eq!(journal.newest("a/x", "weight").unwrap().operation.after, "4");
+        assert_eq!(lines(dir.path()), 2);
+        assert_eq!(journal.take_troubles().len(), 1, "it is told once");
+        fs::remove_dir(obstacle).unwrap();
+        journal.append(record("4003", "a/x", "5")).unwrap();
+        assert_eq!(lines(dir.path()), OPERATIONS_KEPT + 2, "it was rewritten as soon as that was possible");
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_rewritten_is_opened_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        journal.append(record("1", "a/x", "2")).unwrap();
+        drop(journal);
+        let path = dir.path().join("journal.jsonl");
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"op\":").unwrap();
+        obstruct(dir.path());
+
+        let (mut journal, damage) = Journal::open(dir.path()).unwrap();
+
+        assert_eq!(damage.lines, 1);
+        assert!(journal.take_troubles()[0].contains("cannot rewrite"));
+        journal.append(record("2", "a/x", "3")).unwrap();
+        drop(journal);
+        let (journal, damage) = Journal::open(dir.path()).unwrap();
+        assert_eq!((damage.lines, journal.operations().len()), (1, 2), "half a line spoils no other");
+    }
+
+    #[test]
+    fn a_last_line_without_its_end_counts_and_spoils_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = serde_json::to_string(&record("1", "a/x", "2")).unwrap();
+        fs::write(dir.path().join("journal.jsonl"), line).unwrap();
+
+        let (mut journal, damage) = Journal::open(dir.path()).unwrap();
+        journal.append(record("2", "a/y", "3")).unwrap();
+        drop(journal);
+
+        assert_eq!(damage, Damage::default());
+        assert_eq!(Journal::open(dir.path()).unwrap().0.operations().len(), 2);
+    }
+
+    #[test]
+    fn a_journal_that_was_deleted_or_replaced_is_written_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal.jsonl");
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        journal.append(record("1", "a/x", "2")).unwrap();
+
+        fs::remove_file(&path).unwrap();
+        journal.append(record("2", "a/y", "3")).unwrap();
+        let other = dir.path().join("other");
+        fs::write(&other, "somebody else's").unwrap();
+        fs::rename(&other, &path).unwrap();
+        journal.append(record("3", "a/z", "4")).unwrap();
+
+        let troubles = journal.take_troubles();
+        assert!(troubles[0].contains("deleted") && troubles[1].contains("replaced"), "{troubles:?}");
+        let kept = fs::read_to_string(dir.path().join("journal.replaced.jsonl")).unwrap();
+        assert_eq!(kept, "somebody else's");
+        drop(journal);
+        assert_eq!(Journal::open(dir.path()).unwrap().0.operations().len(), 3);
+    }
+
+    #[test]
+    fn a_lease_on_a_lease_goes_back_to_what_was_before_both() {
+        let lease = |op: &str, at_ms, until_ms, before: &str, after: &str| {
+            let mut record = record(op, "a/x", after);
+            record.operation = Operation { at_ms, until_ms, before: before.to_owned(), ..record.operation };
+            record
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        let newest = lease("3", 30, Some(40), "5", "9");
+        journal.append(lease("1", 10, Some(15), "7", "1")).unwrap();
+        journal.append(lease("2", 20, Some(60), "1", "5")).unwrap();
+        journal.append(newest.clone()).unwrap();
+
+        assert_eq!(journal.back_of(&newest), "1");
+        assert_eq!(journal.back_of(&Record { back: Some("6".into()), ..newest }), "6");
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aya_api::change::ChangeOptions;
+use aya_api::error::ErrorCode;
 use aya_api::event::Severity;
 use aya_core::time::Tick;
 
@@ -16,6 +17,9 @@ use super::peer::Actor;
 use crate::clock;
 use crate::state::{Backend, NewEvent};
 
+/// Wait until the end of a lease that could not be written down is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
 /// An order with a time limit.
 #[derive(Debug)]
 pub(super) struct Lease {
@@ -23,6 +27,8 @@ pub(super) struct Lease {
     field: &'static str,
     back: Order,
     until: Tick,
+    /// Its end could not be written down, which was told.
+    overdue: bool,
 }
 
 impl Control {
@@ -39,13 +45,30 @@ impl Control {
             let Ok(plan) = self.plan(&order) else { continue };
             let mut told = record.clone();
             plan.before().clone_into(&mut told.operation.before);
-            if let (Some(until), Some(back)) = (record.operation.until_ms, back_of(&record)) {
-                let until = clock::now().after(Duration::from_millis(until - now));
-                let (field, subject) = order.key();
-                self.leases.push(Lease { subject: subject.to_owned(), field, back, until });
-            }
+            self.resume(&order, &record);
             self.apply(&order, &told, true);
         }
+    }
+
+    /// The time limit of an order that is in force again goes on, if it has one.
+    fn resume(&mut self, order: &Order, record: &Record) {
+        let (field, subject) = order.key();
+        if self.is_leased(subject, field) {
+            return;
+        }
+        if let (Some(until), Some(back)) = (record.operation.until_ms, self.order_back(record)) {
+            let left = Duration::from_millis(until.saturating_sub(clock::wall_ms()));
+            let until = clock::now().after(left);
+            self.leases.push(Lease { subject: subject.to_owned(), field, back, until, overdue: false });
+        }
+    }
+
+    /// The order that puts back what a lease goes back to.
+    fn order_back(&self, lease: &Record) -> Option<Order> {
+        let mut back = lease.clone();
+        back.operation.after = self.journal.back_of(lease);
+        back.sticky = lease.back_sticky;
+        Order::of(&back)
     }
 
     /// Orders for backends that came with a reload, or came back, hold for them too.
@@ -62,6 +85,7 @@ impl Control {
             };
             let is_over = record.operation.until_ms.is_some_and(|until| until <= clock::wall_ms());
             if fresh.contains(id.as_str()) && !is_over {
+                self.resume(&order, &record);
                 self.apply(&order, &record, true);
             }
         }
@@ -70,11 +94,12 @@ impl Control {
     /// A lease that ran out while the daemon was down has reverted; that is written down, and what it went
     /// back to holds.
     fn end_missed_lease(&mut self, record: &Record) {
-        let Some(back) = back_of(record) else { return };
+        let Some(back) = self.order_back(record) else { return };
         let by = Actor::daemon("lease ended while the daemon was down");
         match self.plan(&back).map(|plan| self.record(&plan, &back, &by, &ChangeOptions::default(), None)) {
             Ok(written) => {
-                if let Err(error) = self.journal.append(written.clone()) {
+                // When that fails the next start does the same again.
+                if let Err(error) = self.write_down(written.clone()) {
                     tracing::error!(%error, "cannot write the end of a lease to the journal");
                 }
                 if !written.clears {
@@ -85,29 +110,46 @@ impl Control {
         }
     }
 
-    /// Reverts orders whose time is over.
+    /// Reverts orders whose time is over. One whose end cannot be written down is tried until it can.
     pub fn end_leases(&mut self, now: Tick) {
-        let (over, going) = std::mem::take(&mut self.leases).into_iter().partition(|l| now >= l.until);
-        self.leases = going;
-        let over: Vec<Lease> = over;
-        for lease in over {
+        let is_over = |lease: &&Lease| now >= lease.until;
+        let over: Vec<Order> = self.leases.iter().filter(is_over).map(|l| l.back.clone()).collect();
+        for back in over {
             let by = Actor::daemon("lease ended");
-            if let Err(error) = self.order(&lease.back, &by, &ChangeOptions::default()) {
+            // The order takes the lease off the list.
+            let Err(error) = self.order(&back, &by, &ChangeOptions::default()) else { continue };
+            let (field, subject) = back.key();
+            let Some(at) = self.leases.iter().position(|l| l.subject == subject && l.field == field) else {
+                continue;
+            };
+            let told = self.leases[at].overdue;
+            if error.code == ErrorCode::Unavailable {
+                self.leases[at].until = now.after(RETRY_AFTER);
+                self.leases[at].overdue = true;
+            } else {
+                self.leases.swap_remove(at);
+            }
+            if !told {
                 let cause = format!("the lease ended but could not be reverted: {error}");
-                self.state.events.push(NewEvent::new(Severity::Error, lease.field, lease.subject, cause));
+                self.state.events.push(NewEvent::new(Severity::Error, field, subject, cause));
             }
         }
     }
 
+    /// What a lease made now goes back to: on top of a lease, what was before both.
+    pub(super) fn back_from(&self, plan: &Plan) -> Order {
+        let earlier = self.leases.iter().find(|l| l.subject == plan.subject() && l.field == plan.field);
+        earlier.map_or(&plan.back, |lease| &lease.back).clone()
+    }
+
     /// Remembers the time limit of an order, in place of an earlier one.
     pub(super) fn lease(&mut self, plan: &Plan, for_ms: Option<u64>) {
+        let back = self.back_from(plan);
         let subject = plan.subject().to_owned();
-        let earlier = self.leases.iter().position(|l| l.subject == subject && l.field == plan.field);
-        // A lease on top of a lease goes back to what was before both.
-        let back = earlier.map_or_else(|| plan.back.clone(), |i| self.leases.swap_remove(i).back);
+        self.leases.retain(|l| l.subject != subject || l.field != plan.field);
         if let Some(ms) = for_ms {
             let until = clock::now().after(Duration::from_millis(ms));
-            self.leases.push(Lease { subject, field: plan.field, back, until });
+            self.leases.push(Lease { subject, field: plan.field, back, until, overdue: false });
         }
     }
 
@@ -115,11 +157,4 @@ impl Control {
     pub(super) fn is_leased(&self, subject: &str, field: &str) -> bool {
         self.leases.iter().any(|l| l.subject == subject && l.field == field)
     }
-}
-
-/// The order that puts back what was before a record.
-fn back_of(record: &Record) -> Option<Order> {
-    let mut before = record.clone();
-    before.operation.after.clone_from(&record.operation.before);
-    Order::of(&before)
 }

@@ -1,5 +1,6 @@
 //! Orders of operators: admin state, weight, algorithm. One way for all of them: plan, write down, apply.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -80,6 +81,15 @@ impl Order {
         }
     }
 
+    /// The value as the journal writes it.
+    pub fn value(&self) -> String {
+        match self {
+            Self::Admin { state, .. } => state.as_str().to_owned(),
+            Self::Weight { weight, .. } => weight.to_string(),
+            Self::Algorithm { name, .. } => name.clone(),
+        }
+    }
+
     /// The order that a record of the journal stands for; `None` for fields of newer versions.
     pub fn of(record: &Record) -> Option<Self> {
         let Operation { subject, field, after, .. } = &record.operation;
@@ -122,18 +132,21 @@ impl Control {
             return Ok(change);
         }
         let record = self.record(&plan, order, by, options, until_ms);
-        self.journal.append(record.clone()).map_err(|error| {
+        self.write_down(record.clone()).map_err(|error| {
             let message = format!("the journal cannot be written: {error}; nothing was changed");
-            ApiError::new(
-                ErrorCode::Unavailable,
-                message,
-                "make room on the disk, or check the owner of state_dir",
-            )
+            ApiError::new(ErrorCode::Unavailable, message, journal_hint(&error))
         })?;
         change.rev = self.apply(order, &record, false);
         self.lease(&plan, options.for_ms);
         change.op = Some(record.operation.op);
         Ok(change)
+    }
+
+    /// Appends to the journal. What else went wrong there is an event.
+    pub(super) fn write_down(&mut self, record: Record) -> io::Result<()> {
+        let written = self.journal.append(record);
+        self.tell_troubles();
+        written
     }
 
     pub(super) fn plan(&self, order: &Order) -> Result<Plan, ApiError> {
@@ -260,6 +273,7 @@ impl Control {
             Order::Admin { state: AdminWord::Draining, sticky, .. } => sticky.or(Some(StickyDrain::Honour)),
             Order::Admin { .. } | Order::Weight { .. } | Order::Algorithm { .. } => None,
         };
+        let back = until_ms.map(|_| self.back_from(plan));
         Record {
             operation: Operation {
                 op: self.journal.next_op(),
@@ -273,6 +287,11 @@ impl Control {
                 until_ms,
             },
             sticky,
+            back: back.as_ref().map(Order::value),
+            back_sticky: back.and_then(|back| match back {
+                Order::Admin { sticky, .. } => sticky,
+                Order::Weight { .. } | Order::Algorithm { .. } => None,
+            }),
             clears: plan.after == plan.configured && until_ms.is_none(),
         }
     }
@@ -392,6 +411,14 @@ impl Plan {
             Target::Backend(backend) => &backend.id,
             Target::Pool(pool) => &pool.name,
         }
+    }
+}
+
+fn journal_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk of state_dir",
+        io::ErrorKind::PermissionDenied => "check the owner of state_dir",
+        _ => "check state_dir and the disk it is on",
     }
 }
 

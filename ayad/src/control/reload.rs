@@ -2,21 +2,44 @@
 //!
 //! The file is read and checked, names are resolved and sockets bound before anything changes. What fails
 //! changes nothing; the reason is answered, logged, and stays visible in the status until a reload succeeds.
+//!
+//! One reload runs at a time. Whoever asks meanwhile may mean a newer file than the one it has read, so one more
+//! run follows, for all of them together: nobody is refused, and the last file is always the one in force.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use aya_api::SCHEMA_VERSION;
 use aya_api::change::Change;
 use aya_api::error::{ApiError, ErrorCode};
 use aya_api::event::Severity;
+use tokio::sync::oneshot;
+use tokio::task::JoinError;
 
 use super::apply::{self, Before, Prepared};
 use super::call::Call;
 use super::peer::Actor;
 use super::server::Reply;
 use super::{Control, Shared};
-use crate::config::Config;
+use crate::config::{Config, Problems};
 use crate::state::{NewEvent, WorkerOrder};
+
+/// Reloads that were asked for.
+#[derive(Debug, Default)]
+pub(super) struct Reloads {
+    running: bool,
+    /// To be answered by the next run; at most one for each connection, and one for signals.
+    waiting: Vec<Asked>,
+}
+
+/// Somebody who asked for a reload.
+#[derive(Debug)]
+struct Asked {
+    by: Actor,
+    reason: Option<String>,
+    /// Absent for signals, which nobody waits for.
+    answer: Option<oneshot::Sender<Result<Change, ApiError>>>,
+}
 
 /// Reloads, or with a dry run says what that would change.
 pub(super) async fn handle(shared: &Shared, call: &Call) -> Result<Reply, ApiError> {
@@ -24,52 +47,89 @@ pub(super) async fn handle(shared: &Shared, call: &Call) -> Result<Reply, ApiErr
         let hint = "leave out for_ms; put the old file back to revert";
         return Err(ApiError::new(ErrorCode::BadRequest, "a reload has no time limit", hint));
     }
-    let change = reload(shared, &call.by, call.options.dry_run, call.options.reason.as_deref()).await?;
+    let change = if call.options.dry_run {
+        let config = load(shared).await?;
+        let control = shared.borrow();
+        control.prepare(config).map(|prepared| control.outcome(&prepared))?
+    } else {
+        let (answer, answered) = oneshot::channel();
+        let (by, reason) = (call.by.clone(), call.options.reason.clone());
+        ask(shared, Asked { by, reason, answer: Some(answer) });
+        answered.await.unwrap_or_else(|_| Err(defect("the reload broke off")))?
+    };
     Reply::json(&change, Some(change.rev))
 }
 
 /// Reloads because of SIGHUP. Whatever comes of it is an event.
-pub(super) async fn by_signal(shared: Shared) {
-    if let Err(error) = reload(&shared, &Actor::daemon("SIGHUP"), false, None).await {
-        tracing::debug!(%error, "the reload was refused");
+pub(super) fn by_signal(shared: &Shared) {
+    let is_waiting = shared.borrow().reloads.waiting.iter().any(|asked| asked.answer.is_none());
+    if !is_waiting {
+        ask(shared, Asked { by: Actor::daemon("SIGHUP"), reason: None, answer: None });
     }
 }
 
-async fn reload(
-    shared: &Shared,
-    by: &Actor,
-    dry_run: bool,
-    reason: Option<&str>,
-) -> Result<Change, ApiError> {
-    let loading = {
-        let mut control = shared.borrow_mut();
-        if std::mem::replace(&mut control.reloading, true) {
-            let hint = "wait for it to end";
-            return Err(ApiError::new(ErrorCode::Unavailable, "another reload is under way", hint));
-        }
-        let (source, env) = (control.source.clone(), control.env.clone());
-        tokio::task::spawn_blocking(move || source.load(&env))
-    };
-    let loaded = loading.await;
+/// Has the next run answer. It goes on when whoever asked does not wait for it.
+fn ask(shared: &Shared, asked: Asked) {
     let mut control = shared.borrow_mut();
-    control.reloading = false;
-    let prepared = match loaded {
-        Ok(Ok(config)) => control.prepare(config),
+    control.reloads.waiting.push(asked);
+    if !std::mem::replace(&mut control.reloads.running, true) {
+        tokio::task::spawn_local(run(Rc::clone(shared)));
+    }
+}
+
+/// Runs until nobody waits any more.
+async fn run(shared: Shared) {
+    loop {
+        let asked = {
+            let mut control = shared.borrow_mut();
+            let asked = std::mem::take(&mut control.reloads.waiting);
+            control.reloads.running = !asked.is_empty();
+            asked
+        };
+        if asked.is_empty() {
+            return;
+        }
+        let loaded = load(&shared).await;
+        let result = shared.borrow_mut().reload(loaded, &asked);
+        for answer in asked.into_iter().filter_map(|asked| asked.answer) {
+            if answer.send(result.clone()).is_err() {
+                tracing::debug!("whoever asked for a reload has stopped waiting");
+            }
+        }
+    }
+}
+
+/// Reads the configuration as it is now, on another thread.
+async fn load(shared: &Shared) -> Result<Config, ApiError> {
+    let (source, env) = {
+        let control = shared.borrow();
+        (control.source.clone(), control.env.clone())
+    };
+    let loaded: Result<Result<Config, Problems>, JoinError> =
+        tokio::task::spawn_blocking(move || source.load(&env)).await;
+    match loaded {
+        Ok(Ok(config)) => Ok(config),
         Ok(Err(problems)) => {
             let hint = "nothing was changed; see all problems with `ayad check FILE`";
             Err(ApiError::new(ErrorCode::BadConfig, problems.to_string(), hint))
         }
-        Err(error) => Err(ApiError::new(ErrorCode::Internal, error.to_string(), "report this defect")),
-    };
-    match prepared {
-        Ok(prepared) => Ok(control.commit(prepared, by, dry_run, reason)),
-        Err(error) => {
-            if !dry_run {
-                control.refuse(&error, by);
-            }
-            Err(error)
+        Err(error) => Err(defect(error.to_string())),
+    }
+}
+
+fn defect(message: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorCode::Internal, message, "report this defect")
+}
+
+/// What these have in common, each said once.
+fn joined<'a>(words: impl Iterator<Item = &'a str>, between: &str) -> String {
+    let mut all: Vec<&str> = Vec::new();
+    for word in words {
+        if !all.contains(&word) {
+            all.push(word);
         }
     }
+    all.join(between)
 }
 
 impl Control {
@@ -85,34 +145,49 @@ impl Control {
             .map_err(|error| ApiError::new(ErrorCode::Unavailable, error.to_string(), error.hint()))
     }
 
-    fn commit(&mut self, prepared: Prepared, by: &Actor, dry_run: bool, reason: Option<&str>) -> Change {
-        let old = self.state.snapshot.load_full();
+    fn reload(&mut self, loaded: Result<Config, ApiError>, asked: &[Asked]) -> Result<Change, ApiError> {
+        let by = joined(asked.iter().map(|a| a.by.name.as_str()), ", ");
+        let reason = joined(asked.iter().filter_map(|a| a.reason.as_deref()), "; ");
+        match loaded.and_then(|config| self.prepare(config)) {
+            Ok(prepared) => Ok(self.commit(prepared, by, &reason)),
+            Err(error) => {
+                self.refuse(&error, by);
+                Err(error)
+            }
+        }
+    }
+
+    /// What applying it would do.
+    fn outcome(&self, prepared: &Prepared) -> Change {
+        let old = self.state.snapshot.load();
         let changed = !prepared.summary.is_empty();
         let generation = if changed { old.generation + 1 } else { old.generation };
-        let summary = if changed { prepared.summary.join(", ") } else { "nothing differs".to_owned() };
-        let change = Change {
+        Change {
             schema_version: SCHEMA_VERSION,
             op: None,
             changed,
-            dry_run,
+            dry_run: true,
             subject: "ayad".to_owned(),
             field: "config".to_owned(),
             before: format!("generation {}", old.generation),
-            after: format!("generation {generation}: {summary}"),
+            after: format!("generation {generation}: {}", summary(prepared)),
             undo: None,
             until_ms: None,
             rev: generation,
             warnings: prepared.warnings.clone(),
-        };
-        if dry_run {
-            return change;
         }
-        self.install(prepared, generation);
+    }
+
+    fn commit(&mut self, prepared: Prepared, by: String, reason: &str) -> Change {
+        let change = Change { dry_run: false, ..self.outcome(&prepared) };
+        let summary = summary(&prepared);
+        let before = self.state.snapshot.load().generation;
+        self.install(prepared, change.rev);
         self.last_reload_error = None;
-        let cause = reason.map_or_else(|| summary.clone(), |reason| format!("{summary} ({reason})"));
+        let cause = if reason.is_empty() { summary } else { format!("{summary} ({reason})") };
         let event = NewEvent::new(Severity::Info, "reload", "ayad", cause)
-            .change(old.generation.to_string(), generation.to_string())
-            .ordered(Some(by.name.clone()), None);
+            .change(before.to_string(), change.rev.to_string())
+            .ordered(Some(by), None);
         self.state.events.push(event);
         change
     }
@@ -140,10 +215,14 @@ impl Control {
         self.applied.send_modify(|count| *count += 1);
     }
 
-    fn refuse(&mut self, error: &ApiError, by: &Actor) {
+    fn refuse(&mut self, error: &ApiError, by: String) {
         self.last_reload_error = Some(error.message.clone());
         let cause = format!("refused, nothing was changed: {}", error.message);
         let event = NewEvent::new(Severity::Error, "reload", "ayad", cause);
-        self.state.events.push(event.ordered(Some(by.name.clone()), None));
+        self.state.events.push(event.ordered(Some(by), None));
     }
+}
+
+fn summary(prepared: &Prepared) -> String {
+    if prepared.summary.is_empty() { "nothing differs".to_owned() } else { prepared.summary.join(", ") }
 }

@@ -23,9 +23,10 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::call::{Call, decode, understand};
+use super::patience::Patient;
 use super::peer::Actor;
 use super::{
     Shared, admin, algorithm, algorithms, backends, daemon, events, listeners, metrics, openapi, operations,
@@ -36,6 +37,8 @@ use super::{
 const MAX_CONNECTIONS: usize = 512;
 /// Wait after a call could not be taken, for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
+/// Longest time in which a caller takes nothing of its answer.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Longest time for the head of a call.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Changes remembered by their `Idempotency-Key`.
@@ -104,21 +107,34 @@ pub(super) enum Door {
     Metrics(TcpListener),
 }
 
-/// Serves callers at one door until the process ends.
+/// The place of a caller at a door.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    /// Tells that others wait for a place.
+    wanted: watch::Receiver<()>,
+}
+
+/// Serves callers at one door until the process ends. When every place is taken, whoever is idle goes at once,
+/// and whoever is in a call goes after it; only streams stay.
 pub(super) async fn serve(shared: Shared, door: Door) {
     let free = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
+    let crowded = watch::Sender::new(());
     loop {
+        if free.available_permits() == 0 {
+            crowded.send_replace(());
+        }
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
+        let place = Place { _permit: permit, wanted: crowded.subscribe() };
         let shared = Rc::clone(&shared);
         let accepted = match &door {
             Door::Control(socket) => socket.accept().await.and_then(|(stream, _)| {
                 let by = Actor::of_uid(stream.peer_cred()?.uid());
-                tokio::task::spawn_local(converse(stream, shared, by, Scope::Everything, permit));
+                tokio::task::spawn_local(converse(stream, shared, by, Scope::Everything, place));
                 Ok(())
             }),
             Door::Metrics(socket) => socket.accept().await.map(|(stream, peer)| {
                 let by = Actor { name: peer.to_string(), level: Level::Observe };
-                tokio::task::spawn_local(converse(stream, shared, by, Scope::Metrics, permit));
+                tokio::task::spawn_local(converse(stream, shared, by, Scope::Metrics, place));
             }),
         };
         if let Err(error) = accepted {
@@ -139,17 +155,25 @@ async fn converse(
     shared: Shared,
     by: Actor,
     scope: Scope,
-    _permit: OwnedSemaphorePermit,
+    mut place: Place,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
         let (shared, by) = (Rc::clone(&shared), by.clone());
         async move { Ok::<_, Infallible>(answer(&shared, request, by, scope).await) }
     });
-    let served = http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), service);
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = &mut connection => served,
+        // The sender lives as long as the door.
+        _ = place.wanted.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
     if let Err(error) = served {
         tracing::debug!(%error, "a call ended early");
     }
@@ -158,6 +182,7 @@ async fn converse(
 async fn answer(shared: &Shared, request: Request<Incoming>, by: Actor, scope: Scope) -> Response<ReplyBody> {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
+    let asked = format!("{method} {}", request.uri());
     let found = find(method.as_str(), &path).and_then(|found| {
         if scope == Scope::Metrics && found.0.id != Id::Metrics {
             Err(no_such_path(&path))
@@ -167,7 +192,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>, by: Actor, scope: S
     });
     let replied = match found {
         Ok((spec, values)) => match understand(request, spec, values, by).await {
-            Ok(call) => dispatch(spec.id, shared, call, &format!("{method} {path}")).await,
+            Ok(call) => dispatch(spec.id, shared, call, &asked).await,
             Err(error) => Err(error),
         },
         Err(error) => Err(error),

@@ -120,6 +120,20 @@ fn the_same_key_twice_is_one_change() {
     assert_eq!(control.backend("main/one").weight, 2, "the repetition was not carried out again");
     let other = control.refused(&SetWeight::new("main", "one", 5), &options);
     assert_eq!(other.code, ErrorCode::BadRequest);
+    let leased = ChangeOptions { for_ms: Some(3_600_000), ..options };
+    let other = control.refused(&SetWeight::new("main", "one", 4), &leased);
+    assert_eq!(other.code, ErrorCode::BadRequest, "a lease is another change");
+}
+
+#[test]
+fn any_revision_will_do_for_a_star() {
+    let pair = pair();
+
+    let path = "/v1/backends/main/one/weight";
+    let answer = pair.daemon.control.ask("PUT", path, &[("if-match", "*")], "{\"weight\": 2}");
+
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(pair.daemon.control.backend("main/one").weight, 2);
 }
 
 #[test]

@@ -1,12 +1,16 @@
 //! What operators ordered survives a restart, and what a crash left behind does no harm.
 
 use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use aya_api::axis::{Admin, StickyDrain};
 use aya_api::change::ChangeOptions;
 use aya_api::command::operations::GetOperations;
 use aya_api::command::weight::SetWeight;
+use aya_api::error::ErrorCode;
 use aya_tests::load;
+use aya_tests::wait;
 
 use super::pair;
 
@@ -127,4 +131,85 @@ fn orders_for_what_is_gone_wait_until_it_is_back() {
 
     let two = daemon.control.backend("main/two");
     assert_eq!((two.weight, two.weight_restored), (6, true));
+}
+
+/// Deletes the journal and lets nothing be written in its place, as on a full disk.
+fn obstruct(journal: &Path) -> PathBuf {
+    let obstacle = journal.with_extension("jsonl.new");
+    fs::create_dir(&obstacle).expect("a folder can be made");
+    fs::remove_file(journal).expect("there is a journal");
+    obstacle
+}
+
+#[test]
+fn a_lease_whose_end_cannot_be_written_down_ends_as_soon_as_it_can() {
+    let pair = pair();
+    let control = &pair.daemon.control;
+    let leased = ChangeOptions { for_ms: Some(500), ..ChangeOptions::default() };
+    control.call_with(&SetWeight::new("main", "one", 9), &leased);
+    let obstacle = obstruct(&pair.daemon.journal());
+    let told = || control.events().iter().filter(|e| e.cause.contains("could not be reverted")).count();
+
+    wait::until_true("it is told", || told() > 0);
+    assert_eq!(control.backend("main/one").weight, 9);
+    let refused = control.refused(&SetWeight::new("main", "two", 3), &ChangeOptions::default());
+    assert_eq!(refused.code, ErrorCode::Unavailable);
+    fs::remove_dir(obstacle).expect("the folder can be removed");
+
+    wait::until_true("the lease has ended", || control.backend("main/one").weight == 1);
+    assert_eq!(told(), 1);
+    assert_eq!(pair.daemon.restart("KILL").control.backend("main/one").weight, 1);
+}
+
+#[test]
+fn a_lease_on_a_lease_goes_back_to_the_configuration_after_a_restart() {
+    for (for_ms, what) in [(1500, "ended after the restart"), (1, "ended before the restart")] {
+        let pair = pair();
+        let lease = |weight, for_ms| {
+            let options = ChangeOptions { for_ms: Some(for_ms), ..ChangeOptions::default() };
+            pair.daemon.control.call_with(&SetWeight::new("main", "one", weight), &options);
+        };
+        lease(5, 3_600_000);
+        lease(9, for_ms);
+
+        let daemon = pair.daemon.restart("KILL");
+
+        wait::until_true(what, || daemon.control.backend("main/one").weight != 9);
+        let one = daemon.control.backend("main/one");
+        assert_eq!((one.weight, one.weight_until_ms), (1, None), "{what}");
+    }
+}
+
+#[test]
+fn a_journal_that_cannot_be_rewritten_keeps_nobody_from_starting() {
+    let pair = pair();
+    pair.daemon.control.set_weight("main/one", 4);
+    let setup = pair.daemon.keep_setup();
+    pair.daemon.stop();
+    let mut journal = OpenOptions::new().append(true).open(setup.journal()).expect("there is a journal");
+    journal.write_all(b"{\"op\":").expect("it can be written");
+    fs::create_dir(setup.journal().with_extension("jsonl.new")).expect("a folder can be made");
+
+    let daemon = setup.start();
+
+    assert_eq!(daemon.control.backend("main/one").weight, 4);
+    assert_eq!(load::send(daemon.address(), 10).of("one"), 8);
+    assert!(daemon.control.events().iter().any(|e| e.cause.contains("cannot rewrite the journal")));
+    daemon.control.set_weight("main/two", 7);
+    assert_eq!(daemon.restart("KILL").control.backend("main/two").weight, 7);
+}
+
+#[test]
+fn a_journal_that_is_deleted_while_the_daemon_runs_is_written_again() {
+    let pair = pair();
+    pair.daemon.control.set_weight("main/one", 4);
+    fs::remove_file(pair.daemon.journal()).expect("there is a journal");
+
+    pair.daemon.control.set_weight("main/two", 7);
+
+    let events = pair.daemon.control.events();
+    assert!(events.iter().any(|e| e.kind == "journal" && e.cause.contains("deleted")));
+    let daemon = pair.daemon.restart("KILL");
+    assert_eq!(daemon.control.backend("main/one").weight, 4);
+    assert_eq!(daemon.control.backend("main/two").weight, 7);
 }

@@ -95,6 +95,27 @@ fn a_slow_reader_is_told_what_it_missed_and_slows_nobody() {
 }
 
 #[test]
+fn streams_that_nobody_reads_lock_nobody_out() {
+    let pair = pair();
+    let control = &pair.daemon.control;
+    let open = |path| {
+        let mut caller = control.connect();
+        caller.send(request("GET", path, &[]));
+        caller
+    };
+
+    let mut callers: Vec<_> = (0..520).map(|_| open("/v1/stream")).collect();
+
+    assert_eq!(control.status().pools.len(), 1);
+    assert_eq!(callers[0].head().word(1), "200");
+    let refused = control.ask("GET", "/v1/stream", &[], "");
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    assert!(refused.text().contains("/v1/events"), "{}", refused.text());
+    drop(callers);
+    wait::until_true("there is room for streams again", || open("/v1/stream").head().word(1) == "200");
+}
+
+#[test]
 fn readers_are_told_that_the_daemon_stops() {
     let gate = Arc::new(Gate::default());
     let opened = Arc::clone(&gate);
