@@ -107,6 +107,10 @@ async fn load(shared: &Shared) -> Result<Config, ApiError> {
     };
     let loaded: Result<Result<Config, Problems>, JoinError> =
         tokio::task::spawn_blocking(move || source.load(&env)).await;
+    if shared.borrow().state.is_stopping() {
+        let hint = "start it again; it reads the file then";
+        return Err(ApiError::new(ErrorCode::Unavailable, "ayad is stopping: nothing was changed", hint));
+    }
     match loaded {
         Ok(Ok(config)) => Ok(config),
         Ok(Err(problems)) => {

@@ -123,7 +123,10 @@ impl Streaming {
             Poll::Pending if self.exchange.timed_out() => {
                 Poll::Ready(Some(Err(self.fail(self.exchange.idle_reason()))))
             }
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                self.exchange.await_answer();
+                Poll::Pending
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 let size = frame.data_ref().map_or(0, Bytes::len) as u64;
                 self.exchange.sent(size);
@@ -131,7 +134,7 @@ impl Streaming {
                     self.settle(cx);
                     self.complete();
                 } else {
-                    self.exchange.await_more();
+                    self.exchange.client.answer_moved();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -58,6 +58,7 @@ pub struct Client {
     unflushed: AtomicBool,
     line_read: AtomicBool,
     streaming: AtomicBool,
+    reader_awaited: AtomicBool,
     body_failure: AtomicU8,
     awaiting_body: AtomicBool,
     deadline: AtomicU64,
@@ -85,6 +86,7 @@ impl Client {
             unflushed: AtomicBool::new(false),
             line_read: AtomicBool::new(false),
             streaming: AtomicBool::new(false),
+            reader_awaited: AtomicBool::new(true),
             body_failure: AtomicU8::new(0),
             awaiting_body: AtomicBool::new(false),
             deadline: AtomicU64::new(u64::MAX),
@@ -139,6 +141,7 @@ impl Client {
         self.body_failure.store(0, Ordering::Relaxed);
         self.unflushed.store(true, Ordering::Relaxed);
         self.streaming.store(false, Ordering::Relaxed);
+        self.reader_awaited.store(true, Ordering::Relaxed);
         began
     }
 
@@ -183,9 +186,20 @@ impl Client {
         self.arm(clock::now().after(backend_has));
     }
 
-    /// Its answer comes in parts: from now on each write gives it time to read the next.
-    pub fn begin_streaming(&self) {
+    /// A part of the answer is on its way to the client: now it is the client that is waited for, and each
+    /// write that the system takes gives it more time.
+    pub fn answer_moved(&self) {
         self.streaming.store(true, Ordering::Relaxed);
+        self.reader_awaited.store(true, Ordering::Relaxed);
+        self.arm(clock::now().after(self.listener.conf.body_timeout));
+    }
+
+    /// The next part of the answer has to come from the backend, which has this long. Only the first of several
+    /// polls arms the alarm.
+    pub fn await_answer(&self, backend_has: Duration) {
+        if self.reader_awaited.swap(false, Ordering::Relaxed) {
+            self.arm(clock::now().after(backend_has));
+        }
     }
 
     /// The system took bytes of an answer, so the client reads.
@@ -194,9 +208,11 @@ impl Client {
             return;
         }
         match self.phase() {
-            Phase::Serving => self.arm(clock::now().after(self.listener.conf.body_timeout)),
+            Phase::Serving if self.reader_awaited.load(Ordering::Relaxed) => {
+                self.arm(clock::now().after(self.listener.conf.body_timeout));
+            }
             Phase::Idle => self.alarm.arm(clock::now().after(self.listener.conf.idle_timeout)),
-            Phase::Header => {}
+            Phase::Serving | Phase::Header => {}
         }
     }
 

@@ -131,11 +131,10 @@ impl Exchange {
         self.client.timeout_reason(Reason::IdleTimeout, clock::now())
     }
 
-    /// The answer goes on; its next part is waited for.
-    pub fn await_more(&self) {
-        self.client.begin_streaming();
+    /// The next part of the answer is waited for.
+    pub fn await_answer(&self) {
         if let Some(place) = &self.place {
-            self.client.arm(clock::now().after(place.pool.conf.idle_timeout));
+            self.client.await_answer(place.pool.conf.idle_timeout);
         }
     }
 
