@@ -57,6 +57,9 @@ impl StartError {
             Self::Journal { source, .. } if source.kind() == io::ErrorKind::WouldBlock => {
                 "another ayad uses it: stop that one, or give this one a folder with --state-dir DIR".into()
             }
+            Self::Journal { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                "make room on its disk, or name another folder with --state-dir DIR".into()
+            }
             Self::Journal { .. } => "check its owner, or name another folder with --state-dir DIR".into(),
             Self::Thread(_) => "is a limit on processes reached? see `ulimit -u`".into(),
         }
