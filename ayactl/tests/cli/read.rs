@@ -161,6 +161,26 @@ fn colour_is_for_terminals_and_nothing_is_cut_off_them() {
 }
 
 #[test]
+fn a_narrow_terminal_never_cuts_names_and_loses_columns_from_the_right() {
+    let fake = Fake::start(fixture::status());
+    let terminal = |width| Facts { stdout_tty: true, no_color: true, size: Some((width, 24)), ..facts() };
+    let mut all = String::new();
+    for line in ["status", "get backends", "get routes", "get events", "get operations"] {
+        for width in [60, 80, 90] {
+            let ran = run_as(terminal(width), &fake.socket(), line, "");
+            writeln!(all, "$ COLUMNS={width} ayactl {line}\n{}", ran.out).unwrap();
+            let rows = ran.out.lines().filter(|row| row.contains("  "));
+            assert!(rows.clone().all(|row| row.chars().count() <= width.into()), "{width}: {}", ran.out);
+        }
+    }
+    insta::assert_snapshot!(all);
+    let tiny = run_as(terminal(5), &fake.socket(), "get backends", "").out;
+    assert!(tiny.contains("shop/web-1\nshop/web-2\n"), "{tiny}");
+    let named = run_as(terminal(20), &fake.socket(), "get backends --columns name,weight,rate", "").out;
+    assert!(named.starts_with("NAME        WEIGHT  REQ/S\n"), "{named}");
+}
+
+#[test]
 fn names_from_other_people_cannot_move_the_cursor() {
     let mut status = fixture::status();
     status.pools[1].backends[1].admin.reason = Some("\u{1b}[2Jgotcha".into());
