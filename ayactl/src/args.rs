@@ -22,7 +22,7 @@ pub use read::{
     DescribeArgs, GetArgs, Kind, MetricsArgs, StatusArgs, VersionArgs, WatchArgs, WatchOption, WatchWhat,
 };
 
-const SOCKET_HELP: &str = "Control socket of the daemon [default: $XDG_RUNTIME_DIR/ayad.sock, else \
+const SOCKET_HELP: &str = "Control socket of the daemon [default: $AYA_SOCKET, else $XDG_RUNTIME_DIR/ayad.sock, else \
                            /run/ayad/control.sock]";
 
 /// The whole command line.
@@ -50,7 +50,7 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Where the daemon is controlled.
-    #[arg(long, global = true, value_name = "PATH", help = SOCKET_HELP, env = aya_api::SOCKET_ENV, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "PATH", help = SOCKET_HELP)]
     pub socket: Option<PathBuf>,
     /// Format of what goes to stdout
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]

@@ -139,6 +139,5 @@ fn typed_socket() -> PathBuf {
     let words: Vec<OsString> = std::env::args_os().collect();
     let after = words.windows(2).find(|pair| pair[0] == "--socket").map(|pair| PathBuf::from(&pair[1]));
     let joined = || words.iter().find_map(|word| word.to_str()?.strip_prefix("--socket=").map(PathBuf::from));
-    let facts = Facts::observe();
-    after.or_else(joined).or(facts.named_socket.clone()).unwrap_or_else(|| facts.default_socket())
+    after.or_else(joined).unwrap_or_else(|| Facts::observe().socket())
 }

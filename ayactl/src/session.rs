@@ -64,7 +64,7 @@ impl<'s, 'c> Session<'s, 'c> {
 
 /// The socket to talk to.
 pub fn socket(global: &Global, console: &Console<'_>) -> PathBuf {
-    global.socket.clone().unwrap_or_else(|| console.facts.default_socket())
+    global.socket.clone().unwrap_or_else(|| console.facts.socket())
 }
 
 /// How output is to look on this console.

@@ -55,6 +55,17 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
+fn a_lease_of_nothing_is_a_wrong_command_line() {
+    let fake = fake();
+    for line in ["drain shop/web-3", "weight set shop/web-3=2", "algorithm set shop p2c"] {
+        let ran = run(&fake.socket(), &format!("{line} --for 0s"));
+        assert_eq!(ran.status, 2, "{line}: {}", ran.err);
+        assert!(ran.err.contains("longer than nothing"), "{line}: {}", ran.err);
+    }
+    assert_eq!(fake.asked(), Vec::<String>::new());
+}
+
+#[test]
 fn the_last_eligible_backend_is_not_taken_out_unasked() {
     let fake = fake();
 

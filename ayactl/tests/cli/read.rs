@@ -107,6 +107,7 @@ fn what_is_not_there_exits_with_3_and_a_suggestion() {
         ("drain web-1 --yes", "did you mean \"shop/web-1\"?"),
         ("drain shop --yes", "all its backends are 'shop/*'"),
         ("drain zzz/* --yes", "see `ayactl get backends`"),
+        ("weight get web-1", "did you mean \"shop/web-1\"?"),
         ("algorithm set shpo p2c", "did you mean \"shop\"?"),
         ("algorithm set shop p3c", "did you mean \"p2c\"?"),
         ("top shpo -o json", "did you mean \"shop\"?"),
@@ -178,6 +179,25 @@ fn a_narrow_terminal_never_cuts_names_and_loses_columns_from_the_right() {
     assert!(tiny.contains("shop/web-1\nshop/web-2\n"), "{tiny}");
     let named = run_as(terminal(20), &fake.socket(), "get backends --columns name,weight,rate", "").out;
     assert!(named.starts_with("NAME        WEIGHT  REQ/S\n"), "{named}");
+}
+
+#[test]
+fn a_lease_that_is_over_says_when_it_ended() {
+    let fake = Fake::start(fixture::status());
+    let later = Facts { now_ms: || fixture::NOW + 21 * 60_000, ..facts() };
+
+    let ran = run_as(later, &fake.socket(), "get operations --columns op,until", "");
+
+    assert_eq!(ran.out, "OP    UNTIL\n7f3a  ended 3m ago\n");
+}
+
+#[test]
+fn weights_of_a_pool_are_those_of_its_backends() {
+    let fake = Fake::start(fixture::status());
+
+    let ran = run(&fake.socket(), "weight get img -o name");
+
+    assert_eq!((ran.status, ran.out.as_str()), (0, "img/img-1\nimg/img-2\n"));
 }
 
 #[test]
