@@ -30,9 +30,13 @@ pub(super) fn confirm(
         return Ok(());
     }
     let what = format!("this leaves no eligible backend in {}", pools.join(", "));
-    if change.dry_run || change.yes {
+    if change.yes {
         session.warn(&what);
         return Ok(());
+    }
+    if change.dry_run {
+        let message = format!("{what}; without --yes it is asked about, and refused off a terminal");
+        return Err(Failure::usage(message, "add --yes to see what would change"));
     }
     if !session.console.can_ask() {
         return Err(Failure::usage(format!("{what}; refused"), "add --yes to do it all the same"));

@@ -55,6 +55,25 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
+fn a_dry_run_of_what_would_be_refused_is_refused_with_the_same_exit_code() {
+    let fake = fake();
+    for line in ["drain shop/web-1", "maint shop/*", "weight set shop/web-1=0"] {
+        let real = run(&fake.socket(), line);
+        for facts in [facts(), at_a_terminal()] {
+            let dry = run_as(facts, &fake.socket(), &format!("{line} --dry-run"), "");
+            assert_eq!((dry.status, dry.out.as_str()), (real.status, ""), "{line}: {}", dry.err);
+            assert!(dry.err.contains("no eligible backend in shop; without --yes"), "{line}: {}", dry.err);
+        }
+    }
+    assert_eq!(fake.asked(), Vec::<String>::new());
+
+    let meant = run(&fake.socket(), "drain shop/web-1 --dry-run --yes");
+
+    assert!(meant.out.starts_with("would change: shop/web-1"), "{}", meant.out);
+    assert_eq!((meant.status, meant.err.contains("warning: this leaves no")), (0, true), "{}", meant.err);
+}
+
+#[test]
 fn a_lease_of_nothing_is_a_wrong_command_line() {
     let fake = fake();
     for line in ["drain shop/web-3", "weight set shop/web-3=2", "algorithm set shop p2c"] {
