@@ -94,6 +94,13 @@ pub enum Format {
     Name,
 }
 
+impl Format {
+    /// Whether programs read it as JSON; then they read errors as JSON too.
+    pub fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Jsonl)
+    }
+}
+
 /// When to use colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum ColorChoice {

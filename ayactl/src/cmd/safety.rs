@@ -38,7 +38,7 @@ pub(super) fn confirm(
         let message = format!("{what}; without --yes it is asked about, and refused off a terminal");
         return Err(Failure::usage(message, "add --yes to see what would change"));
     }
-    if !session.console.can_ask() {
+    if !session.can_ask() {
         return Err(Failure::usage(format!("{what}; refused"), "add --yes to do it all the same"));
     }
     if session.console.ask(&format!("{what}: requests will fail. Do it?"))? {

@@ -114,7 +114,7 @@ fn what_is_not_there_exits_with_3_and_a_suggestion() {
     ] {
         let ran = run(&fake.socket(), line);
         assert_eq!(ran.status, 3, "{line}: {}", ran.err);
-        assert!(ran.err.contains(hint), "{line}: {}", ran.err);
+        assert!(ran.err.replace("\\\"", "\"").contains(hint), "{line}: {}", ran.err);
         assert_eq!(ran.out, "", "{line}");
     }
 }
@@ -127,9 +127,10 @@ fn without_a_daemon_every_verb_exits_with_7_and_says_how_to_start_one() {
     for line in READS.iter().chain(&changes) {
         let ran = run(&socket, &format!("{line} -o json"));
         assert_eq!(ran.status, 7, "{line}: {}", ran.err);
-        assert!(ran.err.contains("hint: start one with `ayad --config FILE`"), "{line}: {}", ran.err);
-        let last: Value = serde_json::from_str(ran.err.lines().last().unwrap()).unwrap();
-        assert_eq!(last["code"], "unreachable", "{line}");
+        let error: Value = serde_json::from_str(&ran.err).unwrap();
+        assert_eq!(error["code"], "unreachable", "{line}");
+        let hint = error["hint"].as_str().unwrap();
+        assert!(hint.contains("start one with `ayad --config FILE`"), "{line}: {hint}");
     }
 }
 
