@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use aya_api::exit::Exit;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
+
+use crate::complete;
 
 pub use change::{
     AlgorithmArgs, AlgorithmVerb, ChangeArgs, DrainArgs, MaintArgs, OnDeadline, ReadyArgs, ReloadArgs,
@@ -56,13 +59,13 @@ pub struct Global {
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub output: Format,
     /// Show only these columns, in this order (table, wide, csv)
-    #[arg(long, global = true, value_name = "NAME,…", value_delimiter = ',')]
+    #[arg(long, global = true, value_name = "NAME,…", value_delimiter = ',', add = ArgValueCompleter::new(complete::columns))]
     pub columns: Option<Vec<String>>,
     /// Leave out the headings (table, wide, csv)
     #[arg(long, global = true)]
     pub no_headers: bool,
     /// Sort lists by this column; a leading "-" turns the order round
-    #[arg(long, global = true, value_name = "COLUMN", allow_hyphen_values = true)]
+    #[arg(long, global = true, value_name = "COLUMN", allow_hyphen_values = true, add = ArgValueCompleter::new(complete::sort_keys))]
     pub sort_by: Option<String>,
     /// Give up on a call to the daemon after this long
     #[arg(long, global = true, value_name = "DURATION", default_value = "5s", value_parser = crate::time::parse_span)]

@@ -121,6 +121,17 @@ fn bash_completes_live_names_and_does_without_a_daemon() {
 }
 
 #[test]
+fn bash_completes_columns_of_what_is_listed() {
+    let completes = |words: &[&str]| bash_completes(words, Path::new(NOWHERE));
+    let Some(columns) = completes(&["ayactl", "get", "backends", "--columns", "name,in"]) else { return };
+    assert_eq!(columns, ["name,in-flight"]);
+    assert_eq!(completes(&["ayactl", "get", "events", "--sort-by", "sev"]).unwrap(), ["severity"]);
+    assert_eq!(completes(&["ayactl", "status", "--sort-by", "el"]).unwrap(), ["eligible"]);
+    assert_eq!(completes(&["ayactl", "drain", "--columns", "und"]).unwrap(), ["undo"]);
+    assert_eq!(completes(&["ayactl", "get", "pools", "--sort-by", "-p9"]).unwrap(), ["-p99"]);
+}
+
+#[test]
 fn the_dashboard_off_a_terminal_names_what_to_use_instead() {
     let fake = Fake::start(fixture::status());
     let ran = run(&fake.socket(), "top");
