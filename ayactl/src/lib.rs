@@ -5,7 +5,7 @@
 //!
 //! Manners that hold for every verb: data goes to stdout and talk to stderr; nothing is asked off a terminal;
 //! a list is a list even when it is empty; every change says how to undo it; the exit status says what
-//! happened (see [`aya_api::exit`]).
+//! happened (see [`aya_api::exit`]); with JSON output an error is one JSON object, alone on stderr.
 //!
 //! Reading order: [`args`] (what can be typed), [`cmd`] (what each verb does), [`render`] (how it looks),
 //! [`failure`] (how it fails), [`console`] (where it runs). [`demo`] is the only verb that starts processes.

@@ -20,7 +20,8 @@ pub(super) fn confirm_removal(
     confirm(session, &emptied(&targets.all, |index| targets.chosen.contains(&index)), change)
 }
 
-/// Asks before `pools` are left without an eligible backend.
+/// Asks before `pools` are left without an eligible backend. A dry run asks nothing; it fails as the change
+/// would off a terminal.
 pub(super) fn confirm(
     session: &mut Session<'_, '_>,
     pools: &[&str],
