@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use aya_api::exit::Exit;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::ArgValueCompleter;
+
+use crate::complete;
 
 pub use change::{
     AlgorithmArgs, AlgorithmVerb, ChangeArgs, DrainArgs, MaintArgs, OnDeadline, ReadyArgs, ReloadArgs,
@@ -22,7 +25,7 @@ pub use read::{
     DescribeArgs, GetArgs, Kind, MetricsArgs, StatusArgs, VersionArgs, WatchArgs, WatchOption, WatchWhat,
 };
 
-const SOCKET_HELP: &str = "Control socket of the daemon [default: $XDG_RUNTIME_DIR/ayad.sock, else \
+const SOCKET_HELP: &str = "Control socket of the daemon [default: $AYA_SOCKET, else $XDG_RUNTIME_DIR/ayad.sock, else \
                            /run/ayad/control.sock]";
 
 /// The whole command line.
@@ -50,19 +53,19 @@ pub struct Cli {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Where the daemon is controlled.
-    #[arg(long, global = true, value_name = "PATH", help = SOCKET_HELP, env = aya_api::SOCKET_ENV, hide_env_values = true)]
+    #[arg(long, global = true, value_name = "PATH", help = SOCKET_HELP)]
     pub socket: Option<PathBuf>,
     /// Format of what goes to stdout
     #[arg(short, long, global = true, value_name = "FORMAT", default_value = "table")]
     pub output: Format,
     /// Show only these columns, in this order (table, wide, csv)
-    #[arg(long, global = true, value_name = "NAME,…", value_delimiter = ',')]
+    #[arg(long, global = true, value_name = "NAME,…", value_delimiter = ',', add = ArgValueCompleter::new(complete::columns))]
     pub columns: Option<Vec<String>>,
     /// Leave out the headings (table, wide, csv)
     #[arg(long, global = true)]
     pub no_headers: bool,
     /// Sort lists by this column; a leading "-" turns the order round
-    #[arg(long, global = true, value_name = "COLUMN", allow_hyphen_values = true)]
+    #[arg(long, global = true, value_name = "COLUMN", allow_hyphen_values = true, add = ArgValueCompleter::new(complete::sort_keys))]
     pub sort_by: Option<String>,
     /// Give up on a call to the daemon after this long
     #[arg(long, global = true, value_name = "DURATION", default_value = "5s", value_parser = crate::time::parse_span)]
@@ -92,6 +95,13 @@ pub enum Format {
     Csv,
     /// Names only, one a line, for pipes
     Name,
+}
+
+impl Format {
+    /// Whether programs read it as JSON; then they read errors as JSON too.
+    pub fn is_json(self) -> bool {
+        matches!(self, Self::Json | Self::Jsonl)
+    }
 }
 
 /// When to use colour.

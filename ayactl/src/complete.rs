@@ -8,14 +8,16 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aya_api::change::{Change, Operation};
 use aya_api::client::Client;
 use aya_api::command::Call;
 use aya_api::command::algorithms::GetAlgorithms;
 use aya_api::command::listeners::GetListeners;
 use aya_api::command::pools::GetPools;
 use aya_api::command::routes::GetRoutes;
+use aya_api::event::Event;
 use aya_api::exit::Exit;
-use aya_api::view::PoolView;
+use aya_api::view::{AlgorithmInfo, BackendView, ListenerView, PoolView, RouteView};
 use clap::ValueEnum;
 use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 use clap_complete::{CompleteEnv, CompletionCandidate};
@@ -26,6 +28,7 @@ use tokio::time::timeout;
 use crate::args::{CompletionArgs, Format, Global, Kind, Shell, command};
 use crate::console::{Console, Facts};
 use crate::failure::Failure;
+use crate::render::Row;
 use crate::{render, session};
 
 /// How long the daemon may take.
@@ -93,8 +96,7 @@ pub fn algorithms(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Objects of the kind that stands before on the command line, as in `ayactl get pools …`.
 pub fn objects(typed: &OsStr) -> Vec<CompletionCandidate> {
-    let words = std::env::args_os().filter_map(|word| word.into_string().ok());
-    let kind = words.filter_map(|word| Kind::from_str(&word, false).ok()).next_back();
+    let kind = typed_words().iter().filter_map(|word| Kind::from_str(word, false).ok()).next_back();
     match kind {
         Some(Kind::Backends) => backends(typed),
         Some(Kind::Pools) => pools(typed),
@@ -110,6 +112,50 @@ pub fn objects(typed: &OsStr) -> Vec<CompletionCandidate> {
         Some(Kind::Events | Kind::Operations) => pools_and_backends(typed),
         None => Vec::new(),
     }
+}
+
+/// Columns of what the command line lists, each with its heading.
+pub fn columns(typed: &OsStr) -> Vec<CompletionCandidate> {
+    offer(typed, column_names(&typed_words()))
+}
+
+/// Columns to sort by; after a `-`, those that turn the order round.
+pub fn sort_keys(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let turned = if typed.to_string_lossy().starts_with('-') { "-" } else { "" };
+    let names = column_names(&typed_words()).into_iter();
+    offer(typed, names.map(|(name, heading)| (format!("{turned}{name}"), heading)).collect())
+}
+
+fn typed_words() -> Vec<String> {
+    std::env::args_os().filter_map(|word| word.into_string().ok()).collect()
+}
+
+fn column_names(words: &[String]) -> Vec<(String, String)> {
+    let has = |word: &str| words.iter().any(|typed| typed == word);
+    let kind = || words.iter().filter_map(|word| Kind::from_str(word, false).ok()).next_back();
+    let verbs = ["status", "get", "drain", "ready", "maint", "weight", "algorithm", "algo", "reload"];
+    match words.iter().find(|word| verbs.contains(&word.as_str())).map_or("", String::as_str) {
+        "drain" | "ready" | "maint" | "reload" => names_of::<Change>(),
+        "weight" | "algorithm" | "algo" if has("set") => names_of::<Change>(),
+        "weight" => names_of::<BackendView>(),
+        "algorithm" | "algo" if has("list") => names_of::<AlgorithmInfo>(),
+        "status" | "algorithm" | "algo" => names_of::<PoolView>(),
+        "get" => match kind() {
+            Some(Kind::Backends) => names_of::<BackendView>(),
+            Some(Kind::Pools) => names_of::<PoolView>(),
+            Some(Kind::Routes) => names_of::<RouteView>(),
+            Some(Kind::Listeners) => names_of::<ListenerView>(),
+            Some(Kind::Events) => names_of::<Event>(),
+            Some(Kind::Algorithms) => names_of::<AlgorithmInfo>(),
+            Some(Kind::Operations) => names_of::<Operation>(),
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn names_of<T: Row>() -> Vec<(String, String)> {
+    T::COLUMNS.iter().map(|column| (column.name.to_owned(), column.heading.to_owned())).collect()
 }
 
 fn backend_names(pools: &[PoolView]) -> Vec<(String, String)> {
@@ -139,6 +185,5 @@ fn typed_socket() -> PathBuf {
     let words: Vec<OsString> = std::env::args_os().collect();
     let after = words.windows(2).find(|pair| pair[0] == "--socket").map(|pair| PathBuf::from(&pair[1]));
     let joined = || words.iter().find_map(|word| word.to_str()?.strip_prefix("--socket=").map(PathBuf::from));
-    let facts = Facts::observe();
-    after.or_else(joined).or(facts.named_socket.clone()).unwrap_or_else(|| facts.default_socket())
+    after.or_else(joined).unwrap_or_else(|| Facts::observe().socket())
 }

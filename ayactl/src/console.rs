@@ -40,7 +40,9 @@ pub struct Facts {
     pub no_color: bool,
     /// Colour is wanted even off a terminal: `CLICOLOR_FORCE`.
     pub force_color: bool,
-    /// Socket named by `AYA_SOCKET`; on the command line clap reads it, completion reads it from here.
+    /// The terminal cannot move the cursor: `TERM=dumb`.
+    pub dumb: bool,
+    /// Socket named by `AYA_SOCKET`; one that is empty names none.
     pub named_socket: Option<PathBuf>,
     /// Folder for sockets of this user.
     pub runtime_dir: Option<PathBuf>,
@@ -53,16 +55,18 @@ impl Facts {
     pub fn observe() -> Self {
         let stdout = io::stdout();
         let stdout_tty = stdout.is_terminal();
+        let dumb = variable("TERM").as_deref() == Some("dumb");
         let size = rustix::termios::tcgetwinsize(&stdout).ok().filter(|size| size.ws_col > 0);
         Self {
             stdin_tty: io::stdin().is_terminal(),
             stdout_tty,
             stderr_tty: io::stderr().is_terminal(),
             size: size.filter(|_| stdout_tty).map(|size| (size.ws_col, size.ws_row)),
-            no_color: variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb"),
+            no_color: variable("NO_COLOR").is_some() || dumb,
             force_color: variable("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
-            named_socket: variable(aya_api::SOCKET_ENV).map(PathBuf::from),
-            runtime_dir: variable("XDG_RUNTIME_DIR").map(PathBuf::from),
+            dumb,
+            named_socket: path(aya_api::SOCKET_ENV),
+            runtime_dir: path("XDG_RUNTIME_DIR"),
             now_ms: clock,
         }
     }
@@ -76,8 +80,12 @@ impl Facts {
         }
     }
 
-    /// The socket to use when none is named: the user's own daemon, else the system's, whichever is there.
-    pub fn default_socket(&self) -> PathBuf {
+    /// The socket to use when the command line names none: that of the environment, else that of the user's
+    /// own daemon, else the system's, whichever is there.
+    pub fn socket(&self) -> PathBuf {
+        if let Some(named) = &self.named_socket {
+            return named.clone();
+        }
         let system = PathBuf::from(SYSTEM_SOCKET);
         match self.runtime_dir.as_ref().map(|dir| dir.join("ayad.sock")) {
             Some(own) if own.exists() || !system.exists() => own,
@@ -109,9 +117,14 @@ impl Console<'_> {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place of ayactl that reads the environment")]
+/// A variable of the environment; an empty one is not set.
 fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    path(name)?.into_os_string().into_string().ok()
+}
+
+/// A variable that names a file, in any encoding. The one place of ayactl that reads the environment.
+fn path(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place of ayactl that reads the clock")]
@@ -132,6 +145,7 @@ mod tests {
             size: None,
             no_color: false,
             force_color: false,
+            dumb: false,
             named_socket: None,
             runtime_dir: None,
             now_ms: || 0,
@@ -154,7 +168,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("ayad.sock"), "").unwrap();
         let own = Facts { runtime_dir: Some(dir.path().into()), ..facts() };
-        assert_eq!(own.default_socket(), dir.path().join("ayad.sock"));
-        assert_eq!(facts().default_socket(), PathBuf::from(SYSTEM_SOCKET));
+        assert_eq!(own.socket(), dir.path().join("ayad.sock"));
+        assert_eq!(facts().socket(), PathBuf::from(SYSTEM_SOCKET));
     }
 }

@@ -43,7 +43,9 @@ pub fn run(args: &DemoArgs, global: &Global, console: &mut Console<'_>) -> Resul
     let signals = Signals::catch()?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let people = matches!(global.output, Format::Table | Format::Wide);
-    let dashboard = args.length.is_none() && people && console.facts.stdin_tty && console.facts.stdout_tty;
+    let facts = &console.facts;
+    let screen = facts.stdin_tty && facts.stdout_tty && !facts.dumb;
+    let dashboard = args.length.is_none() && people && screen;
     let mut stage = Stage::set(&runtime, args, &signals)?;
     let started = Instant::now();
     let shown = if dashboard {

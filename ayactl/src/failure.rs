@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use aya_api::client::ClientError;
 use aya_api::error::ErrorCode;
 use aya_api::exit::Exit;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::console::Console;
 
@@ -21,6 +21,8 @@ pub struct Failure {
     pub message: String,
     /// What to do about it; may be empty.
     pub hint: String,
+    /// What else went wrong after it.
+    pub also: Vec<Failure>,
     /// Nothing to say: it was said already, or nobody reads any more.
     silent: bool,
 }
@@ -29,7 +31,7 @@ impl Failure {
     /// Builds a failure with one of the exit codes.
     pub fn new(exit: Exit, code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         let (message, hint) = (message.into(), hint.into());
-        Self { status: exit as u8, code: code.into(), message, hint, silent: false }
+        Self { status: exit as u8, code: code.into(), message, hint, also: Vec::new(), silent: false }
     }
 
     /// The command line is wrong in a way clap cannot see.
@@ -58,19 +60,30 @@ impl Failure {
         Self { silent: true, ..Self::interrupted(signal, format!("ended by signal {signal}"), "") }
     }
 
-    /// Says it on stderr; in JSON too, as the last line, when `json` output was asked for.
+    /// Says it on stderr: in words, or as one JSON object when `json` output was asked for.
     pub fn report(&self, console: &mut Console<'_>, json: bool) {
         if self.silent {
+            return;
+        }
+        if json {
+            console.say(&self.object().to_string());
             return;
         }
         console.say(&format!("error: {}", self.message));
         if !self.hint.is_empty() {
             console.say(&format!("hint: {}", self.hint));
         }
-        if json {
-            let object = json!({ "code": self.code, "message": self.message, "hint": self.hint });
-            console.say(&object.to_string());
+        for other in &self.also {
+            other.report(console, json);
         }
+    }
+
+    fn object(&self) -> Value {
+        let mut object = json!({ "code": self.code, "message": self.message, "hint": self.hint });
+        if !self.also.is_empty() {
+            object["also"] = self.also.iter().map(Self::object).collect();
+        }
+        object
     }
 
     /// Replaces what to do about it.

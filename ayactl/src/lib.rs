@@ -5,7 +5,7 @@
 //!
 //! Manners that hold for every verb: data goes to stdout and talk to stderr; nothing is asked off a terminal;
 //! a list is a list even when it is empty; every change says how to undo it; the exit status says what
-//! happened (see [`aya_api::exit`]).
+//! happened (see [`aya_api::exit`]); with JSON output an error is one JSON object, alone on stderr.
 //!
 //! Reading order: [`args`] (what can be typed), [`cmd`] (what each verb does), [`render`] (how it looks),
 //! [`failure`] (how it fails), [`console`] (where it runs). [`demo`] is the only verb that starts processes.
@@ -28,7 +28,7 @@ use aya_api::exit::Exit;
 use clap::FromArgMatches;
 use clap::error::ErrorKind;
 
-use crate::args::{Cli, Format};
+use crate::args::Cli;
 use crate::console::Console;
 use crate::failure::Failure;
 
@@ -42,8 +42,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     let parsed = args::command().term_width(width).try_get_matches_from(&args);
     let parsed = parsed.and_then(|found| Cli::from_arg_matches(&found));
     let (json, done) = match parsed {
-        Ok(cli) => (is_json(cli.global.output), cmd::dispatch(cli, console)),
-        Err(error) => (asks_for_json(&args), explain(&error, console)),
+        Ok(cli) => (cli.global.output.is_json(), cmd::dispatch(cli, console)),
+        Err(error) => {
+            let json = asks_for_json(&args);
+            (json, explain(&error, json, console))
+        }
     };
     let done = done.and_then(|status| Ok(console.out.flush().map(|()| status)?));
     done.unwrap_or_else(|failure| {
@@ -55,7 +58,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
 }
 
 /// Shows help and versions on stdout, and what is wrong with a command line on stderr.
-fn explain(error: &clap::Error, console: &mut Console<'_>) -> Result<u8, Failure> {
+fn explain(error: &clap::Error, json: bool, console: &mut Console<'_>) -> Result<u8, Failure> {
     let text = error.render();
     if !error.use_stderr() {
         let colored = console.facts.color(crate::args::ColorChoice::Auto);
@@ -65,6 +68,9 @@ fn explain(error: &clap::Error, console: &mut Console<'_>) -> Result<u8, Failure
     }
     let text = text.to_string();
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        if json {
+            return Err(Failure::usage("the command line is not complete", text.trim_end()));
+        }
         console.say(text.trim_end());
         return Ok(Exit::Usage as u8);
     }
@@ -72,10 +78,6 @@ fn explain(error: &clap::Error, console: &mut Console<'_>) -> Result<u8, Failure
     let hint = hint.trim();
     let message = message.trim_start_matches("error: ").trim_end();
     Err(Failure::usage(message, hint.strip_prefix("tip: ").unwrap_or(hint)))
-}
-
-fn is_json(format: Format) -> bool {
-    matches!(format, Format::Json | Format::Jsonl)
 }
 
 /// Whether a command line that could not be parsed asked for JSON all the same.

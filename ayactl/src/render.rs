@@ -6,6 +6,7 @@
 
 pub mod cell;
 mod csv;
+mod fit;
 mod json;
 pub mod rows;
 pub mod table;

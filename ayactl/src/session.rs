@@ -18,6 +18,7 @@ pub struct Session<'s, 'c> {
     /// How output looks.
     pub view: View,
     quiet: bool,
+    json: bool,
 }
 
 impl<'s, 'c> Session<'s, 'c> {
@@ -25,7 +26,7 @@ impl<'s, 'c> Session<'s, 'c> {
     pub fn new(global: &Global, console: &'s mut Console<'c>) -> Result<Self, Failure> {
         let client = Client::new(socket(global, console), global.timeout)?;
         let view = view(global, console);
-        Ok(Self { client, console, view, quiet: global.quiet })
+        Ok(Self { client, console, view, quiet: global.quiet, json: global.output.is_json() })
     }
 
     /// Writes data.
@@ -34,26 +35,39 @@ impl<'s, 'c> Session<'s, 'c> {
         Ok(self.console.out.flush()?)
     }
 
-    /// Says something worth knowing, unless asked to be quiet.
+    /// Keeps talking although the output is JSON: what goes on until it is stopped has no answer to wait for.
+    pub fn endless(&mut self) {
+        self.json = false;
+    }
+
+    /// Says something worth knowing, unless asked to be quiet. With JSON output stderr is for the one object
+    /// that says what went wrong, so nothing else is said.
     pub fn note(&mut self, line: &str) {
-        if !self.quiet {
+        if !self.is_quiet() {
             self.console.say(line);
         }
     }
 
-    /// Says something a careful operator must know.
+    /// Says something a careful operator must know; with JSON output it is in the data.
     pub fn warn(&mut self, line: &str) {
-        self.console.say(&format!("warning: {line}"));
+        if !self.json {
+            self.console.say(&format!("warning: {line}"));
+        }
+    }
+
+    /// Whether a question can be asked: not off a terminal, and not by what programs read.
+    pub fn can_ask(&self) -> bool {
+        self.console.can_ask() && !self.json
     }
 
     /// Whether progress may be redrawn on one line of stderr.
     pub fn can_redraw(&self) -> bool {
-        self.console.facts.stderr_tty && !self.quiet
+        self.console.facts.stderr_tty && !self.is_quiet()
     }
 
-    /// Whether notes are wanted.
+    /// Whether notes are not wanted.
     pub fn is_quiet(&self) -> bool {
-        self.quiet
+        self.quiet || self.json
     }
 
     /// Moves the moment from which ages are counted to now.
@@ -64,7 +78,7 @@ impl<'s, 'c> Session<'s, 'c> {
 
 /// The socket to talk to.
 pub fn socket(global: &Global, console: &Console<'_>) -> PathBuf {
-    global.socket.clone().unwrap_or_else(|| console.facts.default_socket())
+    global.socket.clone().unwrap_or_else(|| console.facts.socket())
 }
 
 /// How output is to look on this console.

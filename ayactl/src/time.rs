@@ -32,6 +32,14 @@ pub fn parse_span(text: &str) -> Result<Duration, String> {
     Ok(total)
 }
 
+/// Reads a span that must be longer than nothing.
+pub fn parse_some(text: &str) -> Result<Duration, String> {
+    match parse_span(text)? {
+        Duration::ZERO => Err("it must be longer than nothing; write it like 30s, 5m or 1h30m".into()),
+        some => Ok(some),
+    }
+}
+
 /// Writes a span with its two greatest units: `3d4h`, `12m5s`, `40s`; under a second as `0s`.
 pub fn span(length_ms: u64) -> String {
     let mut rest = length_ms;
@@ -58,6 +66,11 @@ pub fn age(now_ms: u64, at_ms: u64) -> String {
 /// How long until something is: `in 5m`, or `now` once it is due.
 pub fn until(now_ms: u64, at_ms: u64) -> String {
     if at_ms <= now_ms { "now".into() } else { format!("in {}", span(at_ms - now_ms)) }
+}
+
+/// How long until something ends, or how long ago it did: `in 5m`, `ended 3m ago`.
+pub fn ending(now_ms: u64, at_ms: u64) -> String {
+    if at_ms <= now_ms { format!("ended {} ago", span(now_ms - at_ms)) } else { until(now_ms, at_ms) }
 }
 
 /// A moment as `2026-11-23T00:14:24.125Z`.

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::ArgValueCompleter;
 
 use crate::complete;
-use crate::time::parse_span;
+use crate::time::{parse_some, parse_span};
 
 /// How a change is to be made.
 #[derive(Args, Clone, Debug)]
@@ -20,7 +20,7 @@ pub struct ChangeArgs {
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
     /// Revert by itself after this long
-    #[arg(long = "for", value_name = "DURATION", value_parser = parse_span)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_some)]
     pub lease: Option<Duration>,
     /// Only if the object still has this revision
     #[arg(long, value_name = "REV")]
@@ -140,11 +140,11 @@ pub struct WeightArgs {
 #[derive(Debug, Subcommand)]
 pub enum WeightVerb {
     /// Show weights and the shares they lead to
-    #[command(after_help = "Examples:\n  ayactl weight get\n  ayactl weight get 'shop/*'\n  \
+    #[command(after_help = "Examples:\n  ayactl weight get\n  ayactl weight get shop\n  \
                             ayactl weight get -o csv > weights.csv")]
     Get {
-        /// Backends; "*" and "?" stand for any characters
-        #[arg(value_name = "POOL/BACKEND", add = ArgValueCompleter::new(complete::backends))]
+        /// Pools or backends; "*" and "?" stand for any characters
+        #[arg(value_name = "POOL|POOL/BACKEND", add = ArgValueCompleter::new(complete::pools_and_backends))]
         names: Vec<String>,
     },
     /// Change weights

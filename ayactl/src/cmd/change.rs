@@ -19,7 +19,7 @@ use crate::time;
 pub(super) struct Made {
     /// The answers, in the order of the calls.
     pub changes: Vec<Change>,
-    /// The first thing that went wrong; the others were tried all the same.
+    /// The first thing that went wrong, with what else did; the others were tried all the same.
     pub failure: Option<Failure>,
 }
 
@@ -46,7 +46,7 @@ pub(super) fn options(args: &ChangeArgs, objects: usize) -> Result<ChangeOptions
 }
 
 /// Makes the changes one after the other. One that is refused does not stop the rest; a daemon that does not
-/// answer does. People see each line as it happens, machines get one list at the end.
+/// answer does. People see each line as it happens, machines get one list at the end, unless nothing worked.
 pub(super) async fn make<C: Call<Reply = Change>>(
     session: &mut Session<'_, '_>,
     calls: &[C],
@@ -69,16 +69,15 @@ pub(super) async fn make<C: Call<Reply = Change>>(
             Err(error) => Failure::from(error),
         };
         let gone = failure.status == Exit::Unreachable as u8;
-        if made.failure.is_some() {
-            failure.report(session.console, false);
-        } else {
-            made.failure = Some(failure);
+        match &mut made.failure {
+            Some(first) => first.also.push(failure),
+            none => *none = Some(failure),
         }
         if gone {
             break;
         }
     }
-    if !people {
+    if !people && (made.failure.is_none() || !made.changes.is_empty()) {
         let list = render::list(made.changes.clone(), &session.view)?;
         session.print(&list)?;
     }

@@ -21,6 +21,7 @@ pub(super) async fn repeat(
         session.print(&first)?;
         return Ok(Exit::Done as u8);
     };
+    session.endless();
     let people = matches!(session.view.format, Format::Table | Format::Wide);
     let in_place = session.console.facts.stdout_tty && people;
     session.print(&if in_place { format!("\u{1b}[2J{}", redrawn(&first)) } else { first })?;

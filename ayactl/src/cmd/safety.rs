@@ -20,7 +20,8 @@ pub(super) fn confirm_removal(
     confirm(session, &emptied(&targets.all, |index| targets.chosen.contains(&index)), change)
 }
 
-/// Asks before `pools` are left without an eligible backend.
+/// Asks before `pools` are left without an eligible backend. A dry run asks nothing; it fails as the change
+/// would off a terminal.
 pub(super) fn confirm(
     session: &mut Session<'_, '_>,
     pools: &[&str],
@@ -30,11 +31,15 @@ pub(super) fn confirm(
         return Ok(());
     }
     let what = format!("this leaves no eligible backend in {}", pools.join(", "));
-    if change.dry_run || change.yes {
+    if change.yes {
         session.warn(&what);
         return Ok(());
     }
-    if !session.console.can_ask() {
+    if change.dry_run {
+        let message = format!("{what}; without --yes it is asked about, and refused off a terminal");
+        return Err(Failure::usage(message, "add --yes to see what would change"));
+    }
+    if !session.can_ask() {
         return Err(Failure::usage(format!("{what}; refused"), "add --yes to do it all the same"));
     }
     if session.console.ask(&format!("{what}: requests will fail. Do it?"))? {

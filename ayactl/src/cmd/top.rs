@@ -36,6 +36,9 @@ pub fn run(args: &TopArgs, global: &Global, console: &mut Console<'_>) -> Result
         console.out.write_all(frame.as_bytes())?;
     } else if args.plain {
         aya_tui::plain(options, console.out).map_err(ended)?;
+    } else if facts.dumb && facts.stdout_tty {
+        let message = "the dashboard needs a terminal that can move its cursor, and TERM is \"dumb\"";
+        return Err(Failure::usage(message, "add --plain, --once or -o json"));
     } else if facts.stdin_tty && facts.stdout_tty {
         aya_tui::run(options).map_err(ended)?;
     } else {

@@ -36,6 +36,7 @@ pub async fn run(session: &mut Session<'_, '_>, args: &WatchArgs) -> Result<u8, 
         filter = rest;
     }
     let status = session.client.call(&GetStatus).await?;
+    session.endless();
     let mut place = Place { started_ms: status.daemon.started_ms, seq: args.since.unwrap_or(status.seq) };
     let mut left = args.count.unwrap_or(u64::MAX);
     let mut stream = session.client.stream(Some(place.seq)).await?;

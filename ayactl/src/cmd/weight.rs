@@ -13,7 +13,7 @@ use super::targets::find;
 use crate::args::{ChangeArgs, WeightArgs, WeightVerb};
 use crate::failure::Failure;
 use crate::render;
-use crate::select::pick;
+use crate::select::{is_pattern, pick};
 use crate::session::Session;
 
 /// Columns of `weight get`, unless others are asked for.
@@ -42,12 +42,25 @@ pub async fn run(session: &mut Session<'_, '_>, args: &WeightArgs) -> Result<u8,
 }
 
 async fn get(session: &mut Session<'_, '_>, names: &[String]) -> Result<u8, Failure> {
-    let backends = pick(session.client.call(&GetBackends).await?, names, "backend", |b| &b.id)?;
+    let all = session.client.call(&GetBackends).await?;
+    let wanted: Vec<String> = names.iter().map(|name| meant(&all, name)).collect::<Result<_, _>>()?;
+    let backends = pick(all, &wanted, "backend", |b| &b.id)?;
     let mut view = session.view.clone();
     view.columns = view.columns.or_else(|| Some(COLUMNS.map(str::to_owned).to_vec()));
     let text = render::list(backends, &view)?;
     session.print(&text)?;
     Ok(0)
+}
+
+/// What a name stands for: a pool is all its backends.
+fn meant(all: &[BackendView], name: &str) -> Result<String, Failure> {
+    if all.iter().any(|backend| backend.pool == name) {
+        return Ok(format!("{name}/*"));
+    }
+    if !is_pattern(name) {
+        find(all, name)?;
+    }
+    Ok(name.to_owned())
 }
 
 /// A weight for a name or pattern.

@@ -99,6 +99,12 @@ impl Cell {
         })
     }
 
+    /// How long until it ends, or how long ago it did; a timestamp in CSV.
+    pub fn ending(now_ms: u64, at_ms: Option<u64>) -> Self {
+        let shown = at_ms.map(|at_ms| time::ending(now_ms, at_ms));
+        shown.map_or_else(Self::unknown, |shown| Self { shown, ..Self::until(now_ms, at_ms) })
+    }
+
     /// A state with a note in brackets; CSV gets the state alone.
     pub fn state(word: &str, note: Option<&str>, tone: Tone) -> Self {
         let shown = match note {

@@ -1,15 +1,18 @@
 //! Borderless tables for people, as kubectl draws them: headings in upper case, numbers to the right.
 //!
-//! On a terminal a table that is too wide gives up characters of its widest columns, marked with `…`; off a
-//! terminal nothing is ever cut.
+//! On a terminal a table that is too wide is made to fit (see [`super::fit`]); off a terminal nothing is ever
+//! cut.
 
 use tabled::builder::Builder;
 use tabled::settings::object::{Cell as At, Columns, Rows};
-use tabled::settings::peaker::Priority;
-use tabled::settings::{Alignment, Color, Padding, Style, Width};
+use tabled::settings::{Alignment, Color, Padding, Style};
 
 use super::cell::{Cell, Tone};
+use super::fit::fit;
 use super::{Align, Column, View};
+
+/// What follows the headings when columns are left out.
+pub(super) const MORE: &str = "  …";
 
 /// A table that is not a list of one kind of object.
 #[derive(Debug, Default)]
@@ -29,6 +32,17 @@ pub(super) fn list<T>(items: &[T], columns: &[&Column<T>], view: &View) -> Strin
 
 /// Draws a table.
 pub fn draw(grid: &Grid, view: &View) -> String {
+    let fitted = view.width.and_then(|width| fit(grid, width, view));
+    let (grid, left_out) = fitted.as_ref().map_or((grid, false), |(grid, left_out)| (grid, *left_out));
+    let mut text = drawn(grid, view);
+    // Columns that are not there must not go unnoticed.
+    if left_out && let Some(end) = text.find('\n').filter(|_| view.headings) {
+        text.insert_str(end, MORE);
+    }
+    text
+}
+
+fn drawn(grid: &Grid, view: &View) -> String {
     let first = usize::from(view.headings);
     if grid.rows.len() + first == 0 || grid.headings.is_empty() {
         return String::new();
@@ -46,9 +60,6 @@ pub fn draw(grid: &Grid, view: &View) -> String {
         if *align == Align::Right {
             table.modify(Columns::one(index), Alignment::right());
         }
-    }
-    if let Some(width) = view.width {
-        table.with(Width::truncate(width.max(20)).suffix("…").priority(Priority::max(true)));
     }
     if view.color {
         if view.headings {

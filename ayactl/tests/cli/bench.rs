@@ -24,6 +24,7 @@ pub(crate) fn facts() -> Facts {
         size: None,
         no_color: false,
         force_color: false,
+        dumb: false,
         named_socket: None,
         runtime_dir: None,
         now_ms: || fixture::NOW,

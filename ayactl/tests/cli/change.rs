@@ -55,6 +55,58 @@ fn a_dry_run_changes_nothing() {
 }
 
 #[test]
+fn a_dry_run_of_what_would_be_refused_is_refused_with_the_same_exit_code() {
+    let fake = fake();
+    for line in ["drain shop/web-1", "maint shop/*", "weight set shop/web-1=0"] {
+        let real = run(&fake.socket(), line);
+        for facts in [facts(), at_a_terminal()] {
+            let dry = run_as(facts, &fake.socket(), &format!("{line} --dry-run"), "");
+            assert_eq!((dry.status, dry.out.as_str()), (real.status, ""), "{line}: {}", dry.err);
+            assert!(dry.err.contains("no eligible backend in shop; without --yes"), "{line}: {}", dry.err);
+        }
+    }
+    assert_eq!(fake.asked(), Vec::<String>::new());
+
+    let meant = run(&fake.socket(), "drain shop/web-1 --dry-run --yes");
+
+    assert!(meant.out.starts_with("would change: shop/web-1"), "{}", meant.out);
+    assert_eq!((meant.status, meant.err.contains("warning: this leaves no")), (0, true), "{}", meant.err);
+}
+
+#[test]
+fn with_json_an_error_is_one_object_on_stderr_and_nothing_on_stdout() {
+    let fake = fake();
+    fake.world(|world| world.drains_after = None);
+    let reads = [("get backends nope", 3), ("get backends --sort-by nope", 2), ("drain shop/web-1", 2)];
+    let late =
+        [("drain shop/web-3 --wait=60ms", 5), ("reload", 1), ("ready img/*", 1), ("drian", 2), ("", 2)];
+    for (line, status) in reads.into_iter().chain(late) {
+        if line == "reload" {
+            fake.world(|w| w.refusal = Some(ApiError::new(ErrorCode::BadConfig, "bad\nfile", "")));
+        }
+        let ran = run_as(at_a_terminal(), &fake.socket(), &format!("{line} -o json"), "");
+        assert_eq!(ran.status, status, "{line}: {}", ran.err);
+        let error: Value =
+            serde_json::from_str(&ran.err).unwrap_or_else(|e| panic!("{line}: {e}: {}", ran.err));
+        assert!(error["code"].is_string() && error["message"].is_string(), "{line}: {}", ran.err);
+        // What was ordered before a wait failed is data.
+        assert_eq!(ran.out.is_empty(), status != 5, "{line}: {}", ran.out);
+        assert_eq!(error["also"].is_array(), line == "ready img/*", "{line}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_lease_of_nothing_is_a_wrong_command_line() {
+    let fake = fake();
+    for line in ["drain shop/web-3", "weight set shop/web-3=2", "algorithm set shop p2c"] {
+        let ran = run(&fake.socket(), &format!("{line} --for 0s"));
+        assert_eq!(ran.status, 2, "{line}: {}", ran.err);
+        assert!(ran.err.contains("longer than nothing"), "{line}: {}", ran.err);
+    }
+    assert_eq!(fake.asked(), Vec::<String>::new());
+}
+
+#[test]
 fn the_last_eligible_backend_is_not_taken_out_unasked() {
     let fake = fake();
 
@@ -188,7 +240,7 @@ fn one_refusal_does_not_stop_the_rest() {
 
     let ran = run(&fake.socket(), "ready img/* -o json");
 
-    assert_eq!((ran.status, ran.out.as_str()), (4, "[]\n"));
+    assert_eq!((ran.status, ran.out.as_str()), (4, ""));
     assert_eq!(fake.asked().len(), 2);
 }
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::Command;
 
 use ayactl::args::command;
+use ayactl::console::Facts;
 use serde_json::Value;
 
-use crate::bench::run;
+use crate::bench::{facts, run, run_as};
 use crate::fake::Fake;
 use crate::fixture;
 
@@ -47,8 +48,8 @@ fn a_wrong_command_line_exits_with_2_and_suggests() {
         assert!(ran.err.contains(said), "{line}: {}", ran.err);
     }
     let json = run(Path::new(NOWHERE), "drian -o json");
-    let last: Value = serde_json::from_str(json.err.lines().last().unwrap()).unwrap();
-    assert_eq!(last["code"], "usage");
+    let error: Value = serde_json::from_str(&json.err).unwrap();
+    assert_eq!(error["code"], "usage");
 }
 
 #[test]
@@ -120,11 +121,50 @@ fn bash_completes_live_names_and_does_without_a_daemon() {
 }
 
 #[test]
+fn bash_completes_columns_of_what_is_listed() {
+    let completes = |words: &[&str]| bash_completes(words, Path::new(NOWHERE));
+    let Some(columns) = completes(&["ayactl", "get", "backends", "--columns", "name,in"]) else { return };
+    assert_eq!(columns, ["name,in-flight"]);
+    assert_eq!(completes(&["ayactl", "get", "events", "--sort-by", "sev"]).unwrap(), ["severity"]);
+    assert_eq!(completes(&["ayactl", "status", "--sort-by", "el"]).unwrap(), ["eligible"]);
+    assert_eq!(completes(&["ayactl", "drain", "--columns", "und"]).unwrap(), ["undo"]);
+    assert_eq!(completes(&["ayactl", "get", "pools", "--sort-by", "-p9"]).unwrap(), ["-p99"]);
+}
+
+#[test]
 fn the_dashboard_off_a_terminal_names_what_to_use_instead() {
     let fake = Fake::start(fixture::status());
     let ran = run(&fake.socket(), "top");
     assert_eq!(ran.status, 2);
     assert!(ran.err.contains("--once"), "{}", ran.err);
+}
+
+#[test]
+fn the_dashboard_on_a_dumb_terminal_points_to_plain_lines() {
+    let fake = Fake::start(fixture::status());
+    let dumb = Facts { stdin_tty: true, stdout_tty: true, dumb: true, size: Some((80, 24)), ..facts() };
+
+    let ran = run_as(dumb, &fake.socket(), "top", "");
+
+    assert_eq!((ran.status, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("TERM is \"dumb\"") && ran.err.contains("--plain"), "{}", ran.err);
+}
+
+#[test]
+fn a_socket_named_by_the_environment_is_used_and_an_empty_name_is_none() {
+    let fake = Fake::start(fixture::status());
+    let ask = |socket: &std::ffi::OsStr| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ayactl"));
+        command.args(["get", "pools", "-o", "name"]).env("AYA_SOCKET", socket);
+        command.env("XDG_RUNTIME_DIR", "/nonexistent").output().unwrap()
+    };
+
+    let named = ask(fake.socket().as_os_str());
+    let empty = ask("".as_ref());
+
+    assert_eq!(String::from_utf8_lossy(&named.stdout), "img\nshop\n");
+    // Whichever daemon is at the default place answers or does not; the command line is right.
+    assert_ne!(empty.status.code(), Some(2), "{}", String::from_utf8_lossy(&empty.stderr));
 }
 
 #[test]

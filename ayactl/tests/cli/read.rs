@@ -107,13 +107,14 @@ fn what_is_not_there_exits_with_3_and_a_suggestion() {
         ("drain web-1 --yes", "did you mean \"shop/web-1\"?"),
         ("drain shop --yes", "all its backends are 'shop/*'"),
         ("drain zzz/* --yes", "see `ayactl get backends`"),
+        ("weight get web-1", "did you mean \"shop/web-1\"?"),
         ("algorithm set shpo p2c", "did you mean \"shop\"?"),
         ("algorithm set shop p3c", "did you mean \"p2c\"?"),
         ("top shpo -o json", "did you mean \"shop\"?"),
     ] {
         let ran = run(&fake.socket(), line);
         assert_eq!(ran.status, 3, "{line}: {}", ran.err);
-        assert!(ran.err.contains(hint), "{line}: {}", ran.err);
+        assert!(ran.err.replace("\\\"", "\"").contains(hint), "{line}: {}", ran.err);
         assert_eq!(ran.out, "", "{line}");
     }
 }
@@ -126,9 +127,10 @@ fn without_a_daemon_every_verb_exits_with_7_and_says_how_to_start_one() {
     for line in READS.iter().chain(&changes) {
         let ran = run(&socket, &format!("{line} -o json"));
         assert_eq!(ran.status, 7, "{line}: {}", ran.err);
-        assert!(ran.err.contains("hint: start one with `ayad --config FILE`"), "{line}: {}", ran.err);
-        let last: Value = serde_json::from_str(ran.err.lines().last().unwrap()).unwrap();
-        assert_eq!(last["code"], "unreachable", "{line}");
+        let error: Value = serde_json::from_str(&ran.err).unwrap();
+        assert_eq!(error["code"], "unreachable", "{line}");
+        let hint = error["hint"].as_str().unwrap();
+        assert!(hint.contains("start one with `ayad --config FILE`"), "{line}: {hint}");
     }
 }
 
@@ -158,6 +160,45 @@ fn colour_is_for_terminals_and_nothing_is_cut_off_them() {
     let plain = run_as(Facts { no_color: true, ..terminal() }, &fake.socket(), "get backends", "").out;
     assert!(!plain.contains('\u{1b}'), "{plain}");
     assert!(plain.lines().all(|line| line.chars().count() <= 60), "{plain}");
+}
+
+#[test]
+fn a_narrow_terminal_never_cuts_names_and_loses_columns_from_the_right() {
+    let fake = Fake::start(fixture::status());
+    let terminal = |width| Facts { stdout_tty: true, no_color: true, size: Some((width, 24)), ..facts() };
+    let mut all = String::new();
+    for line in ["status", "get backends", "get routes", "get events", "get operations"] {
+        for width in [60, 80, 90] {
+            let ran = run_as(terminal(width), &fake.socket(), line, "");
+            writeln!(all, "$ COLUMNS={width} ayactl {line}\n{}", ran.out).unwrap();
+            let rows = ran.out.lines().filter(|row| row.contains("  "));
+            assert!(rows.clone().all(|row| row.chars().count() <= width.into()), "{width}: {}", ran.out);
+        }
+    }
+    insta::assert_snapshot!(all);
+    let tiny = run_as(terminal(5), &fake.socket(), "get backends", "").out;
+    assert!(tiny.contains("shop/web-1\nshop/web-2\n"), "{tiny}");
+    let named = run_as(terminal(20), &fake.socket(), "get backends --columns name,weight,rate", "").out;
+    assert!(named.starts_with("NAME        WEIGHT  REQ/S\n"), "{named}");
+}
+
+#[test]
+fn a_lease_that_is_over_says_when_it_ended() {
+    let fake = Fake::start(fixture::status());
+    let later = Facts { now_ms: || fixture::NOW + 21 * 60_000, ..facts() };
+
+    let ran = run_as(later, &fake.socket(), "get operations --columns op,until", "");
+
+    assert_eq!(ran.out, "OP    UNTIL\n7f3a  ended 3m ago\n");
+}
+
+#[test]
+fn weights_of_a_pool_are_those_of_its_backends() {
+    let fake = Fake::start(fixture::status());
+
+    let ran = run(&fake.socket(), "weight get img -o name");
+
+    assert_eq!((ran.status, ran.out.as_str()), (0, "img/img-1\nimg/img-2\n"));
 }
 
 #[test]

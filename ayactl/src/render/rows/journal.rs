@@ -53,7 +53,7 @@ impl Row for Operation {
         Column::left("field", "FIELD", |o, _| Cell::text(&o.field)),
         Column::left("before", "BEFORE", |o, _| Cell::text(&o.before)),
         Column::left("after", "AFTER", |o, _| Cell::text(&o.after)),
-        Column::left("until", "UNTIL", |o, now| Cell::until(now, o.until_ms)),
+        Column::left("until", "UNTIL", |o, now| Cell::ending(now, o.until_ms)),
         Column::left("reason", "REASON", |o, _| Cell::maybe(o.reason.as_deref())),
     ];
 
