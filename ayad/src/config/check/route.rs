@@ -21,7 +21,13 @@ pub(super) fn check<'a>(sections: &Sections<'a>, problems: &mut Vec<Problem>) ->
 /// Compiles the matcher, unless something is wrong with the matches.
 pub(super) fn compile(routes: &[(Route, At<'_>)], problems: &mut Vec<Problem>) -> Option<Router> {
     // A match that lost a key to a problem would seem to equal another.
-    let sound: Vec<_> = routes.iter().filter(|(_, at)| at.is_sound()).collect();
+    let (sound, others): (Vec<_>, Vec<_>) = routes.iter().partition(|(_, at)| at.is_sound());
+    for other in others {
+        // Its path can be wrong all the same, and says so alone.
+        let errors = Router::build(std::slice::from_ref(&other.0.matches)).err().unwrap_or_default();
+        let of_path = errors.iter().filter(|error| matches!(error, RouteError::Path { .. }));
+        problems.extend(of_path.map(|error| refused(error, &[other])));
+    }
     let specs: Vec<_> = sound.iter().map(|(route, _)| route.matches.clone()).collect();
     match Router::build(&specs) {
         Ok(router) => (sound.len() == routes.len()).then_some(router),
