@@ -61,8 +61,8 @@ pub const SCREENS: &[Screen] = &[
     Screen { id: ScreenId::Help, title: "help", hotkey: '?', in_tour: false, view: help::view },
 ];
 
-/// Narrowest and lowest terminal in which the screens make sense.
-pub const SMALLEST: (u16, u16) = (50, 10);
+/// Narrowest and lowest terminal in which the screens make sense and a confirmation fits whole.
+pub const SMALLEST: (u16, u16) = (60, 16);
 
 /// Lines above the screen: daemon, totals, alarms.
 const HEADER: u16 = 3;
