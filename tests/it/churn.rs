@@ -13,7 +13,8 @@ use aya_tests::wait;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 const ALGORITHMS: [&str; 4] = ["round-robin", "least-connections", "p2c", "weighted-least-connections"];
-const CHECKED: &str = "health = { kind = \"http\", interval = \"200ms\", timeout = \"200ms\" }";
+/// Checks that a machine busy with other tests still answers in time: they are not what is tested here.
+const CHECKED: &str = "health = { kind = \"http\", interval = \"1s\", timeout = \"1s\" }";
 
 /// Longest time a call of the control API may take at full size.
 const CALL: Duration = Duration::from_millis(100);

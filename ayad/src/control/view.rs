@@ -10,6 +10,7 @@ use aya_api::view::{
     HealthView, ListenerView, PoolView, RouteView, SPARK_POINTS, Status, Traffic, Transition,
 };
 use aya_core::axis as core;
+use aya_core::health::Cause;
 use aya_core::pick::expected_shares;
 use aya_core::reason::Reason;
 
@@ -17,7 +18,7 @@ use super::Control;
 use super::sampler::Window;
 use crate::clock;
 use crate::config::describe;
-use crate::state::{Backend, Listener, Pool, Snapshot, Totals};
+use crate::state::{Backend, Listener, Past, Pool, Snapshot, Totals};
 
 impl Control {
     /// Everything an operator sees first.
@@ -144,12 +145,7 @@ impl Control {
                 restored: past.admin.restored,
                 sticky: past.admin.sticky,
             },
-            health: HealthView {
-                state: health(load.health()),
-                since_ms: past.health_since_ms,
-                cause: past.health.cause().to_string(),
-                checked_ms: past.checks.back().map(|c| c.at_ms),
-            },
+            health: health_view(backend, &past),
             breaker: BreakerView {
                 state: breaker(load.breaker().state()),
                 since_ms: past.breaker_since_ms,
@@ -242,6 +238,19 @@ pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteView> {
         }
     });
     ranked.collect()
+}
+
+/// A worker takes a backend out at the moment it is refused; its past learns that a moment later. In between
+/// the state is the newer one, and there is only one cause it can have.
+fn health_view(backend: &Backend, past: &Past) -> HealthView {
+    let state = backend.load.health();
+    let is_ahead = state == core::Health::Down && past.health.state() != state;
+    HealthView {
+        state: health(state),
+        since_ms: if is_ahead { clock::wall_ms() } else { past.health_since_ms },
+        cause: if is_ahead { Cause::Refused } else { past.health.cause() }.to_string(),
+        checked_ms: past.checks.back().map(|c| c.at_ms),
+    }
 }
 
 fn traffic(window: &Window) -> Traffic {
