@@ -431,3 +431,14 @@ fn a_caller_that_leaves_during_its_reload_is_in_nobodys_way() {
 
     assert_eq!(get(reading.daemon.address(), "/").text(), "two");
 }
+
+#[test]
+fn what_only_moved_to_another_line_is_no_change() {
+    let one = Backend::saying("one");
+    let text = pool(&[("one", one.address)], "");
+    let mut daemon = Setup::new(&text).start();
+
+    let moved = daemon.reconfigure(&format!("# a line more\n\n{text}"));
+
+    assert!(!moved.changed, "{}", moved.after);
+}
