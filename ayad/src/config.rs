@@ -30,6 +30,8 @@ pub use describe::{describe, describe_json};
 pub use env::{Env, Overrides};
 pub use report::{Problem, Problems};
 
+pub use crate::stream::Endpoint;
+
 /// Reads a file and everything it includes. Blocks on the disk, and on DNS for backends with host names.
 pub fn load(path: &Path, env: &Env) -> Result<Config, Problems> {
     let mut problems = Vec::new();
@@ -258,7 +260,7 @@ pub struct Backend {
     /// Its address as it was written.
     pub address: String,
     /// What that resolved to.
-    pub resolved: SocketAddr,
+    pub resolved: Endpoint,
     /// Its weight.
     pub weight: u32,
     /// Its zone.

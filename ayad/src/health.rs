@@ -171,8 +171,8 @@ fn unmade(state: &State, backend: &Backend, is_told: &mut bool, error: &io::Erro
 
 async fn probe(backend: &Backend, probe: &config::Probe) -> Result<(), NoPass> {
     match probe {
-        config::Probe::Tcp => tcp::probe(backend.resolved).await.map(drop),
-        config::Probe::Http(wanted) => http::probe(backend.resolved, &backend.address, wanted).await,
+        config::Probe::Tcp => tcp::probe(&backend.resolved).await.map(drop),
+        config::Probe::Http(wanted) => http::probe(&backend.resolved, &backend.address, wanted).await,
     }
 }
 

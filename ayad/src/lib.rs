@@ -23,4 +23,5 @@ pub mod shutdown;
 pub mod socket;
 pub mod sockets;
 pub mod state;
+pub mod stream;
 pub mod upstream;

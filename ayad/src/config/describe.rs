@@ -44,7 +44,7 @@ pub fn describe_json(config: &Config) -> Value {
     let pools = config.pools.iter().map(|pool| {
         let backends = pool.backends.iter().map(|backend| {
             json!({
-                "name": backend.name, "address": backend.address, "resolved": backend.resolved,
+                "name": backend.name, "address": backend.address, "resolved": backend.resolved.to_string(),
                 "weight": backend.weight, "zone": backend.zone, "tags": backend.tags,
                 "defined": backend.origin.0,
             })

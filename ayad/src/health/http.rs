@@ -1,7 +1,5 @@
 //! Sends a request and looks at the status and, when asked to, at the body.
 
-use std::net::SocketAddr;
-
 use aya_core::health::Cause;
 use bytes::Bytes;
 use http::header::{CONNECTION, HOST, USER_AGENT};
@@ -13,6 +11,7 @@ use hyper_util::rt::TokioIo;
 
 use super::{NoPass, ProbeSpec, tcp};
 use crate::config::HttpProbe;
+use crate::stream::Endpoint;
 
 /// Its line in the table.
 pub(super) const SPEC: ProbeSpec =
@@ -22,7 +21,7 @@ pub(super) const SPEC: ProbeSpec =
 const SEARCHED: usize = 64 * 1024;
 
 /// Asks `address`. Takes as long as the backend does; the caller sets the limit.
-pub(super) async fn probe(address: SocketAddr, name: &str, wanted: &HttpProbe) -> Result<(), NoPass> {
+pub(super) async fn probe(address: &Endpoint, name: &str, wanted: &HttpProbe) -> Result<(), NoPass> {
     let stream = tcp::probe(address).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| cause_of(&e))?;
     let asked = async {

@@ -1,20 +1,19 @@
 //! Connects, and says whether that worked.
 
 use std::io;
-use std::net::SocketAddr;
 
 use aya_core::health::Cause;
-use tokio::net::TcpStream;
 
 use super::{NoPass, ProbeSpec};
+use crate::stream::{Endpoint, Plain};
 use crate::upstream::is_our_own_want;
 
 /// Its line in the table.
 pub(super) const SPEC: ProbeSpec = ProbeSpec { name: "tcp", summary: "opens a connection and closes it" };
 
 /// Connects. Takes as long as the system does; the caller sets the limit.
-pub(super) async fn probe(address: SocketAddr) -> Result<TcpStream, NoPass> {
-    TcpStream::connect(address).await.map_err(|error| {
+pub(super) async fn probe(address: &Endpoint) -> Result<Plain, NoPass> {
+    address.connect().await.map_err(|error| {
         if is_our_own_want(&error) { NoPass::Unmade(error) } else { NoPass::Failed(cause_of(&error)) }
     })
 }

@@ -152,7 +152,7 @@ async fn connection(exchange: &Exchange, may_reuse: bool) -> Result<Connection, 
         return Ok(kept);
     }
     client.arm(clock::now().after(place.pool.conf.connect_timeout));
-    let made = upstream::connect(place.backend.resolved, || exchange.timed_out()).await;
+    let made = upstream::connect(&place.backend.resolved, || exchange.timed_out()).await;
     let now = clock::now();
     client.arm(now.after(place.pool.conf.first_byte_timeout));
     made.map_err(|error| connect_reason(exchange, place, &error))

@@ -1,7 +1,6 @@
 //! One backend as it lives from its first configuration to its last request.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use aya_core::time::Tick;
 use super::counters::{Padded, bump};
 use crate::clock;
 use crate::config;
+use crate::stream::Endpoint;
 use crate::upstream::IdleList;
 
 /// How long no bound client may come before a backend that honours sticky sessions counts as drained.
@@ -38,7 +38,7 @@ pub struct Backend {
     /// Its address as it was written.
     pub address: String,
     /// What that resolved to.
-    pub resolved: SocketAddr,
+    pub resolved: Endpoint,
     /// What algorithms look at.
     pub load: Arc<Load>,
     /// One cell for each worker.
@@ -214,7 +214,7 @@ impl Backend {
             pool: pool.name.clone(),
             name: conf.name.clone(),
             address: conf.address.clone(),
-            resolved: conf.resolved,
+            resolved: conf.resolved.clone(),
             load: Arc::new(load),
             workers: (0..workers).map(|_| Padded::default()).collect(),
             rev: AtomicU64::new(rev),

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
@@ -13,11 +12,10 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
-use tokio::net::TcpStream;
 
 use super::RequestBody;
 use crate::clock;
-use crate::socket::Socket;
+use crate::stream::{Endpoint, Stream};
 
 /// Most header fields accepted in an answer.
 const MAX_RESPONSE_HEADERS: usize = 128;
@@ -28,7 +26,7 @@ const MAX_BUFFER: usize = 64 * 1024;
 pub struct Connection {
     sender: http1::SendRequest<RequestBody>,
     /// Gone once the connection is closed: dropping it answers whoever still waits.
-    driver: Option<Box<http1::Connection<TokioIo<Socket>, RequestBody>>>,
+    driver: Option<Box<http1::Connection<TokioIo<Stream>, RequestBody>>>,
     opened: Tick,
     uses: u32,
 }
@@ -57,8 +55,8 @@ pub enum SendError {
 
 /// Connects to a backend, or gives up when `give_up` says so. Cancel-safe: dropping the future closes the
 /// socket.
-pub async fn connect(address: SocketAddr, give_up: impl Fn() -> bool) -> Result<Connection, ConnectError> {
-    let mut connecting = pin!(TcpStream::connect(address));
+pub async fn connect(address: &Endpoint, give_up: impl Fn() -> bool) -> Result<Connection, ConnectError> {
+    let mut connecting = pin!(address.connect());
     let stream = poll_fn(|cx| {
         if give_up() {
             return Poll::Ready(Err(ConnectError::GaveUp));
@@ -66,12 +64,10 @@ pub async fn connect(address: SocketAddr, give_up: impl Fn() -> bool) -> Result<
         connecting.as_mut().poll(cx).map_err(ConnectError::Io)
     })
     .await?;
-    // Without it small requests wait for the acknowledgement of the one before.
-    stream.set_nodelay(true).map_err(ConnectError::Io)?;
     let (sender, driver) = http1::Builder::new()
         .max_headers(MAX_RESPONSE_HEADERS)
         .max_buf_size(MAX_BUFFER)
-        .handshake(TokioIo::new(Socket(stream)))
+        .handshake(TokioIo::new(Stream::Plain(stream)))
         .await
         .map_err(ConnectError::Handshake)?;
     Ok(Connection { sender, driver: Some(Box::new(driver)), opened: clock::now(), uses: 0 })

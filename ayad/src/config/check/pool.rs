@@ -14,6 +14,7 @@ use crate::config::raw;
 use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
 use crate::config::raw::pool::{BackendEntry, Breaker, Mode};
 use crate::config::report::Problem;
+use crate::stream::Endpoint;
 use crate::config::{Backend, Keepalive, Pool, Sticky};
 
 const ATTEMPTS: u32 = 3;
@@ -126,7 +127,7 @@ fn member(pool: &str, entry: &BackendEntry, at: &At<'_>, problems: &mut Vec<Prob
                 .problem(message)
                 .help("correct the host name, make it known to DNS, or write an IP address"),
         );
-        SocketAddr::from(([0, 0, 0, 0], 0))
+        Endpoint::Tcp(SocketAddr::from(([0, 0, 0, 0], 0)))
     });
     Backend {
         name,
@@ -150,12 +151,15 @@ fn name_of(address: &str, at: &At<'_>, problems: &mut Vec<Problem>) -> String {
 
 /// Turns an address into one that can be connected to. Asks the system's resolver about host names, and
 /// takes its first answer.
-fn resolve(address: &str) -> Result<SocketAddr, String> {
+fn resolve(address: &str) -> Result<Endpoint, String> {
+    if let Some(path) = address.strip_prefix(format::UNIX) {
+        return Ok(Endpoint::Unix(path.into()));
+    }
     if let Ok(literal) = address.parse() {
-        return Ok(literal);
+        return Ok(Endpoint::Tcp(literal));
     }
     let mut found = address.to_socket_addrs().map_err(|error| error.to_string())?;
-    found.next().ok_or_else(|| "the name has no address".into())
+    found.next().map(Endpoint::Tcp).ok_or_else(|| "the name has no address".into())
 }
 
 #[cfg(test)]
@@ -170,6 +174,6 @@ mod tests {
     #[test]
     fn a_name_that_does_not_resolve_says_why() {
         assert!(!resolve("no-such-host.invalid:80").unwrap_err().is_empty());
-        assert_eq!(resolve("[::1]:80"), Ok(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 80))));
+        assert_eq!(resolve("[::1]:80"), Ok(Endpoint::Tcp(SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 80)))));
     }
 }

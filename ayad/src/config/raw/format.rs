@@ -88,7 +88,7 @@ formats! {
     SizeLimit(Option<u64>) = "aya-size-or-none", "a size or \"none\"", "10MiB", unit::size_or_none;
     /// An address to listen on.
     Bind(SocketAddr) = "aya-bind", "an address to listen on", "127.0.0.1:8080", bind;
-    /// The address of a backend; a host name is resolved when the file is loaded.
+    /// The address of a backend, `unix:/PATH` for a Unix socket; a host name is resolved when the file is loaded.
     Address(String) = "aya-address", "an address", "127.0.0.1:9001", address;
     /// A network, or a single address.
     Network(IpNet) = "aya-network", "a network", "10.0.0.0/8", network;
@@ -108,6 +108,12 @@ formats! {
 
 /// Longest name of a listener, pool, route or backend, in bytes.
 pub const MAX_NAME: usize = 64;
+
+/// What begins the address of a backend at a Unix socket.
+pub const UNIX: &str = "unix:";
+
+/// Longest path of a Unix socket, in bytes: what the system's structure for it holds.
+const MAX_SOCKET_PATH: usize = 107;
 
 /// Reads the name of a listener, pool, route or backend.
 pub fn name(text: &str) -> Result<String, Wrong> {
@@ -141,6 +147,10 @@ fn address(text: &str) -> Result<String, Wrong> {
             "leave out \"{scheme}://\" and write \"{}\"",
             rest.trim_end_matches('/')
         )));
+    }
+    if let Some(path) = text.strip_prefix(UNIX) {
+        let fits = path.starts_with('/') && path.len() <= MAX_SOCKET_PATH && !path.contains('\0');
+        return if fits { Ok(text.to_owned()) } else { Err(wrong("write unix:/ABSOLUTE/PATH, up to 107 bytes")) };
     }
     let help = "write HOST:PORT, e.g. \"127.0.0.1:9001\", \"[::1]:9001\" or \"app.internal:80\"";
     let Some((host, port)) = text.rsplit_once(':') else { return Err(wrong(help)) };
