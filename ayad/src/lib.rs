@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod buffers;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -17,6 +18,7 @@ pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod proxy;
+pub mod relay;
 pub mod run;
 pub mod server;
 pub mod shutdown;
