@@ -18,6 +18,7 @@ pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod relay;
 pub mod run;
 pub mod server;

@@ -15,6 +15,7 @@ pub mod alarm;
 mod between;
 pub mod body;
 pub mod client;
+pub mod client_hello;
 pub mod exchange;
 mod forward;
 mod framing;

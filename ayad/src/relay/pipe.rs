@@ -16,7 +16,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// Most pipes of one thread at once, lent and free: two descriptors each.
-pub const MOST: usize = 64;
+pub const MOST: usize = 32;
 /// Most free pipes kept by one thread.
 const KEPT: usize = 16;
 /// Bytes a pipe is asked to hold. A system that refuses (pipe-user-pages-soft) leaves its own size, which works
