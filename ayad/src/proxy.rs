@@ -21,6 +21,7 @@ mod forward;
 mod framing;
 mod guard;
 mod hop;
+mod introduce;
 mod io;
 mod notes;
 mod parse;
@@ -28,7 +29,9 @@ mod pick;
 mod record;
 mod respond;
 mod route;
+mod tcp;
 mod unread;
+mod verdict;
 mod words;
 pub mod worker;
 

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 pub use backend::{AdminOrder, Backend, CheckRecord, HISTORY_KEPT, Past, PastEntry, Totals, WorkerCell};
 pub use counters::{Padded, WorkerCounters};
@@ -49,6 +50,8 @@ pub struct State {
     pub max_clients: u64,
     /// Set once the daemon is asked to stop.
     pub stopping: AtomicBool,
+    /// Turns true when connections that have no requests to end after, those of TCP, are cut.
+    pub cut: watch::Sender<bool>,
     rev: AtomicU64,
 }
 
@@ -71,6 +74,7 @@ impl State {
             clients: AtomicU64::new(0),
             max_clients,
             stopping: AtomicBool::new(false),
+            cut: watch::channel(false).0,
             rev: AtomicU64::new(rev),
         }
     }

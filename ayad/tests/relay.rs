@@ -16,14 +16,16 @@ const LIMIT: Duration = Duration::from_secs(20);
 const QUIET: Duration = Duration::from_millis(200);
 
 fn run<T>(test: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
     runtime.block_on(async { tokio::time::timeout(LIMIT, test).await.expect("ends in time") })
 }
 
 async fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-    (near.unwrap(), far.unwrap().0)
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port is free");
+    let (near, far) =
+        tokio::join!(TcpStream::connect(listener.local_addr().expect("it is bound")), listener.accept());
+    (near.expect("it is accepted"), far.expect("somebody connects").0)
 }
 
 /// A client, a backend, and what lies between.
@@ -47,7 +49,7 @@ fn pattern(len: usize) -> Vec<u8> {
 
 async fn read_all(stream: &mut (impl AsyncReadExt + Unpin)) -> Vec<u8> {
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.unwrap();
+    stream.read_to_end(&mut bytes).await.expect("it ends without an error");
     bytes
 }
 

@@ -335,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_hello_that_never_ends_is_given_up() {
-        let endless = records(&body(&extension(21, &[0; 17_000])), 200);
+        let endless = records(&body(&extension(21, &vec![0; 17_000])), 200);
         assert_eq!(peek(&endless[..MAX_HELLO - 1]), Peeked::NotTls, "its length is known early");
         let tiny: Vec<u8> = [HANDSHAKE, 3, 1, 0, 1, CLIENT_HELLO]
             .into_iter()

@@ -14,7 +14,7 @@ use crate::config::raw;
 use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
 use crate::config::raw::pool::{BackendEntry, Breaker, Mode};
 use crate::config::report::Problem;
-use crate::config::{Backend, Keepalive, Pool, Sticky};
+use crate::config::{Backend, Keepalive, Pool, ProxyVersion, Sticky};
 use crate::stream::Endpoint;
 
 const ATTEMPTS: u32 = 3;
@@ -31,15 +31,29 @@ pub(super) fn check(entries: &[Entry<'_, raw::pool::Pool>], problems: &mut Vec<P
 }
 
 fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool {
-    let raw::pool::Pool { algorithm, backends, health, breaker, sticky, attempts, timeouts, keepalive } =
-        entry.value;
+    let raw::pool::Pool {
+        algorithm,
+        backends,
+        health,
+        breaker,
+        sticky,
+        attempts,
+        timeouts,
+        keepalive,
+        proxy_protocol,
+    } = entry.value;
+    let proxy_protocol = proxy_protocol.map(|version| match version {
+        raw::pool::ProxyVersion::V1 => ProxyVersion::V1,
+        raw::pool::ProxyVersion::V2 => ProxyVersion::V2,
+    });
+    let health = health.clone().unwrap_or_default();
     let at = &entry.at;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, request } = timeouts.clone().unwrap_or_default();
     Pool {
         name: entry.name.to_owned(),
         algorithm: algorithm.map_or_else(default_algorithm, |Algorithm(picker)| picker),
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
-        check: health::check(&health.clone().unwrap_or_default(), &at.key("health"), problems),
+        check: health::check(&health, proxy_protocol, &at.key("health"), problems),
         breaker: breaker.as_ref().and_then(breaker_rules),
         attempts: attempts.unwrap_or(ATTEMPTS) as usize,
         connect_timeout: or(connect.as_ref(), CONNECT_TIMEOUT),
@@ -47,6 +61,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         idle_timeout: or(idle.as_ref(), IDLE_TIMEOUT),
         request_timeout: request.and_then(|limit| limit.0),
         keepalive: kept(&keepalive.clone().unwrap_or_default()),
+        proxy_protocol,
         backends: members(entry.name, backends, &at.key("backends"), problems),
         origin: at.origin(),
     }
