@@ -35,10 +35,10 @@ fn by_name(one: &Backend, wild: &Backend, rest: Option<&Backend>, listen_keys: &
         let Some(backend) = backend else { continue };
         let host = host.map(|host| format!("match = {{ host = \"{host}\" }}\n")).unwrap_or_default();
         let backends = members(&[(name, backend.address)]);
-        text += &format!(
-            "[pool.{name}]\nbackends = {backends}\nhealth = {{ kind = \"none\" }}\n\
-             [route.{name}]\nlisten = \"main\"\n{host}pool = \"{name}\"\n"
-        );
+        text.extend([
+            format!("[pool.{name}]\nbackends = {backends}\nhealth = {{ kind = \"none\" }}\n"),
+            format!("[route.{name}]\nlisten = \"main\"\n{host}pool = \"{name}\"\n"),
+        ]);
     }
     text
 }

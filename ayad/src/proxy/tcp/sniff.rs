@@ -1,9 +1,8 @@
 //! The first bytes of a connection, for the name in them.
 
+use aya_core::reason::Reason;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-
-use aya_core::reason::Reason;
 
 use super::session::Session;
 use crate::buffers::Buffer;
@@ -18,10 +17,13 @@ pub(super) async fn sniff(
     stream: &TcpStream,
     limit: Instant,
 ) -> Result<Vec<u8>, Reason> {
-    if tokio::time::timeout_at(limit, stream.readable()).await.is_err() {
-        return Ok(Vec::new());
+    // No buffer before there is something to put in it. Readiness alone may be a false alarm; a byte is none.
+    match tokio::time::timeout_at(limit, stream.peek(&mut [0])).await {
+        Err(_) => return Ok(Vec::new()),
+        Ok(Ok(0)) => return Err(Reason::ClientGone),
+        Ok(Err(_)) => return Err(Reason::ClientReset),
+        Ok(Ok(_)) => {}
     }
-    // Taken only now: a client that sends nothing costs no buffer.
     let mut buffer = Buffer::at_least(MAX_HELLO);
     let mut filled = 0;
     loop {
@@ -34,7 +36,6 @@ pub(super) async fn sniff(
             }
         }
         match tokio::time::timeout_at(limit, read(stream, &mut buffer[filled..])).await {
-            Ok(Ok(0)) if filled == 0 => return Err(Reason::ClientGone),
             // It sends no more; what it sent may still mean something to a backend.
             Ok(Ok(0)) => break,
             Ok(Ok(read)) => filled += read,
