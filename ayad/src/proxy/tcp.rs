@@ -47,6 +47,9 @@ const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
 const KEEPALIVE_EVERY: Duration = Duration::from_secs(15);
 const KEEPALIVE_TRIES: u32 = 4;
 
+/// Time between two looks at a connection of which one side has ended: it may have gone altogether since.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
 /// Serves one connection until it ends.
 pub(super) async fn serve(state: Arc<State>, listener: Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
     let mut session = Session::begin(state, listener, peer);
@@ -210,12 +213,13 @@ async fn connect(session: &Session) -> Result<Plain, Reason> {
 }
 
 /// Passes bytes on until both sides are done, one breaks, or nothing moves for too long. The one timer is set anew
-/// only when it rings.
+/// only when it rings, and once when a side has ended.
 async fn relay(session: &mut Session, client: Stream, backend: Stream, up: Vec<u8>) -> Result<(), Reason> {
     let idle = session.listener.conf.idle_timeout;
     let mut tunnel = Broken(Tunnel::new(client, backend, up, Vec::new()));
     let mut timer = pin!(tokio::time::sleep(idle));
     let mut moved_at = clock::now();
+    let mut is_watched = false;
     let ended = poll_fn(|cx| {
         let ended = tunnel.0.poll(cx);
         if session.passed_on(tunnel.0.totals()) {
@@ -224,12 +228,19 @@ async fn relay(session: &mut Session, client: Stream, backend: Stream, up: Vec<u
         if let Poll::Ready(ended) = ended {
             return Poll::Ready(ended.map_err(|end| reason_of(&end)));
         }
+        if tunnel.0.is_half_closed() && !std::mem::replace(&mut is_watched, true) {
+            timer.as_mut().reset(clock::instant(clock::now().after(LOOK_EVERY.min(idle))));
+        }
         while timer.as_mut().poll(cx).is_ready() {
-            let until = moved_at.after(idle);
-            if clock::now() >= until {
+            let (now, until) = (clock::now(), moved_at.after(idle));
+            if now >= until {
                 return Poll::Ready(Err(Reason::Silent));
             }
-            timer.as_mut().reset(clock::instant(until));
+            if let Err(end) = tunnel.0.check() {
+                return Poll::Ready(Err(reason_of(&end)));
+            }
+            let next = if is_watched { until.min(now.after(LOOK_EVERY)) } else { until };
+            timer.as_mut().reset(clock::instant(next));
         }
         Poll::Pending
     })

@@ -21,7 +21,7 @@ pub const MOST: usize = 32;
 const KEPT: usize = 16;
 /// Bytes a pipe is asked to hold. A system that refuses (pipe-user-pages-soft) leaves its own size, which works
 /// too, in more calls.
-const SIZE: usize = 256 * 1024;
+const SIZE: usize = 512 * 1024;
 
 thread_local! {
     static PIPES: RefCell<Pipes> = const { RefCell::new(Pipes { free: Vec::new(), lent: 0 }) };
