@@ -40,11 +40,7 @@ async fn tcp(up: &[u8], down: &[u8]) -> (TcpStream, TcpStream, Tunnel) {
 }
 
 async fn joined(mut tunnel: Tunnel) -> Result<Totals, End> {
-    let ended = poll_fn(|cx| tunnel.poll(cx)).await;
-    if ended.is_err() {
-        tunnel.reset();
-    }
-    ended
+    poll_fn(|cx| tunnel.poll(cx)).await
 }
 
 /// Bytes of which each tells where it belongs.

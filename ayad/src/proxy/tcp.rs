@@ -36,7 +36,7 @@ use super::introduce;
 use super::worker::Worker;
 use crate::config::Sticky;
 use crate::proxy_protocol::{Facts, write_header};
-use crate::relay::{self, Side, Tunnel};
+use crate::relay::{End, Side, Tunnel, reset_on_close};
 use crate::state::{Listener, State};
 use crate::stream::{Plain, Stream};
 use crate::{clock, upstream};
@@ -77,52 +77,38 @@ pub(super) async fn serve(state: Arc<State>, listener: Arc<Listener>, stream: Tc
 
 /// Turns a connection away: the listener or the daemon holds as many as it may.
 pub(super) fn turn_away(state: Arc<State>, listener: Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
-    reset(&stream.into());
+    refuse(stream);
     Session::begin(state, listener, peer).end(Some(Reason::TooManyConnections));
 }
 
-async fn handle(session: &mut Session, stream: TcpStream) -> Result<(), Reason> {
-    let stream = Refused(Some(stream));
-    let limit = clock::instant(session.started.after(session.listener.conf.header_timeout));
-    if session.listener.conf.proxy_protocol {
-        let told = introduce::introduce(&session.listener, stream.get(), session.peer, limit).await;
-        session.told = told?;
-    }
-    let peeks = Worker::with(|w| w.snapshot(|s| s.peeks.get(usize::from(session.listener.index)).copied()));
-    let first =
-        if peeks == Some(true) { sniff::sniff(session, stream.get(), limit).await? } else { Vec::new() };
-    let hit = route(session)?;
-    let backend = reach(session, &hit).await?;
-    let mut up = Vec::new();
-    if let Some(version) = hit.pool.conf.proxy_protocol {
-        let facts = Facts { authority: session.sni.as_deref(), ..Facts::default() };
-        write_header(version, session.addresses(stream.get()), &facts, &mut up);
-        session.header_sent(up.len());
-    }
-    up.extend_from_slice(&first);
-    drop(first);
-    relay(session, stream.into_stream(), Stream::Plain(backend), up).await
-}
-
-/// A client to which nobody was found yet: dropping it is a reset, because an end would read like an empty answer.
-struct Refused(Option<TcpStream>);
-
-impl Refused {
-    fn get(&self) -> &TcpStream {
-        self.0.as_ref().expect("only taken out by value")
-    }
-
-    fn into_stream(mut self) -> Stream {
-        self.0.take().expect("only taken out by value").into()
-    }
-}
-
-impl Drop for Refused {
-    fn drop(&mut self) {
-        if let Some(stream) = self.0.take() {
-            reset(&stream.into());
+async fn handle(session: &mut Session, client: TcpStream) -> Result<(), Reason> {
+    match find(session, &client).await {
+        Ok((backend, first)) => relay(session, Tunnel::new(client.into(), backend, first, Vec::new())).await,
+        Err(reason) => {
+            refuse(client);
+            Err(reason)
         }
     }
+}
+
+/// Finds a backend that takes the connection, and what it is sent first.
+async fn find(session: &mut Session, client: &TcpStream) -> Result<(Stream, Vec<u8>), Reason> {
+    let limit = clock::instant(session.started.after(session.listener.conf.header_timeout));
+    if session.listener.conf.proxy_protocol {
+        session.told = introduce::introduce(&session.listener, client, session.peer, limit).await?;
+    }
+    let listener = usize::from(session.listener.index);
+    let peeks = Worker::with(|worker| worker.snapshot(|s| s.peeks.get(listener).is_some_and(|peeks| *peeks)));
+    let first = if peeks { sniff::sniff(session, client, limit).await? } else { Vec::new() };
+    let hit = route(session)?;
+    let backend = Stream::Plain(reach(session, &hit).await?);
+    let Some(version) = hit.pool.conf.proxy_protocol else { return Ok((backend, first)) };
+    let mut up = Vec::new();
+    let facts = Facts { authority: session.sni.as_deref(), ..Facts::default() };
+    write_header(version, session.addresses(client), &facts, &mut up);
+    session.header_sent(up.len());
+    up.extend_from_slice(&first);
+    Ok((backend, up))
 }
 
 /// The most specific route for the name the client asked for.
@@ -214,21 +200,20 @@ async fn connect(session: &Session) -> Result<Plain, Reason> {
 
 /// Passes bytes on until both sides are done, one breaks, or nothing moves for too long. The one timer is set anew
 /// only when it rings, and once when a side has ended.
-async fn relay(session: &mut Session, client: Stream, backend: Stream, up: Vec<u8>) -> Result<(), Reason> {
+async fn relay(session: &mut Session, mut tunnel: Tunnel) -> Result<(), Reason> {
     let idle = session.listener.conf.idle_timeout;
-    let mut tunnel = Broken(Tunnel::new(client, backend, up, Vec::new()));
     let mut timer = pin!(tokio::time::sleep(idle));
     let mut moved_at = clock::now();
     let mut is_watched = false;
     let ended = poll_fn(|cx| {
-        let ended = tunnel.0.poll(cx);
-        if session.passed_on(tunnel.0.totals()) {
+        let ended = tunnel.poll(cx);
+        if session.passed_on(tunnel.totals()) {
             moved_at = clock::now();
         }
         if let Poll::Ready(ended) = ended {
             return Poll::Ready(ended.map_err(|end| reason_of(&end)));
         }
-        if tunnel.0.is_half_closed() && !std::mem::replace(&mut is_watched, true) {
+        if tunnel.is_half_closed() && !std::mem::replace(&mut is_watched, true) {
             timer.as_mut().reset(clock::instant(clock::now().after(LOOK_EVERY.min(idle))));
         }
         while timer.as_mut().poll(cx).is_ready() {
@@ -236,7 +221,7 @@ async fn relay(session: &mut Session, client: Stream, backend: Stream, up: Vec<u
             if now >= until {
                 return Poll::Ready(Err(Reason::Silent));
             }
-            if let Err(end) = tunnel.0.check() {
+            if let Err(end) = tunnel.check() {
                 return Poll::Ready(Err(reason_of(&end)));
             }
             let next = if is_watched { until.min(now.after(LOOK_EVERY)) } else { until };
@@ -248,16 +233,7 @@ async fn relay(session: &mut Session, client: Stream, backend: Stream, up: Vec<u
     ended.map(drop)
 }
 
-/// A tunnel that ends in resets unless both sides were told of a regular end.
-struct Broken(Tunnel);
-
-impl Drop for Broken {
-    fn drop(&mut self) {
-        self.0.reset();
-    }
-}
-
-fn reason_of(end: &relay::End) -> Reason {
+fn reason_of(end: &End) -> Reason {
     tracing::debug!(side = ?end.side, error = %end.error, "a connection broke");
     match end.side {
         _ if upstream::is_our_own_want(&end.error) => Reason::OutOfResources,
@@ -266,8 +242,9 @@ fn reason_of(end: &relay::End) -> Reason {
     }
 }
 
-fn reset(stream: &Stream) {
-    if let Err(error) = relay::reset_on_close(stream) {
+/// Ends a connection that nobody serves, with a reset: an end would read like an empty answer.
+fn refuse(client: TcpStream) {
+    if let Err(error) = reset_on_close(&client.into()) {
         tracing::debug!(%error, "a connection ends without a reset");
     }
 }

@@ -1,14 +1,19 @@
 //! The first bytes of a connection, for the name in them.
 
+use std::io;
+
 use aya_core::reason::Reason;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::session::Session;
-use crate::buffers::Buffer;
 use crate::proxy::client_hello::{MAX_HELLO, Peeked, peek};
 
-/// Reads until it is clear what the client asks for, and notes the name. Returns what was read, for the backend.
+/// Bytes made room for at a time: most hellos fit, and a client that sends few costs little.
+const ROOM: usize = 2048;
+
+/// Reads until it is clear what the client asks for, and notes the name. Returns what was read, for the backend; at
+/// most [`MAX_HELLO`] bytes.
 ///
 /// A client that sends nothing until `limit` waits for the server to speak first, and names nobody. One that begins a
 /// hello and does not end it has to go.
@@ -17,40 +22,38 @@ pub(super) async fn sniff(
     stream: &TcpStream,
     limit: Instant,
 ) -> Result<Vec<u8>, Reason> {
-    // No buffer before there is something to put in it. Readiness alone may be a false alarm; a byte is none.
-    match tokio::time::timeout_at(limit, stream.peek(&mut [0])).await {
-        Err(_) => return Ok(Vec::new()),
-        Ok(Ok(0)) => return Err(Reason::ClientGone),
-        Ok(Err(_)) => return Err(Reason::ClientReset),
-        Ok(Ok(_)) => {}
-    }
-    let mut buffer = Buffer::at_least(MAX_HELLO);
-    let mut filled = 0;
+    let mut first = Vec::new();
     loop {
-        match peek(&buffer[..filled]) {
+        match peek(&first) {
             Peeked::NeedMore => {}
-            Peeked::NotTls => break,
+            Peeked::NotTls => return Ok(first),
             Peeked::Hello(hello) => {
                 session.sni = hello.sni;
-                break;
+                return Ok(first);
             }
         }
-        match tokio::time::timeout_at(limit, read(stream, &mut buffer[filled..])).await {
+        match timeout_at(limit, read(stream, &mut first)).await {
+            Ok(Ok(0)) if first.is_empty() => return Err(Reason::ClientGone),
             // It sends no more; what it sent may still mean something to a backend.
-            Ok(Ok(0)) => break,
-            Ok(Ok(read)) => filled += read,
+            Ok(Ok(0)) => return Ok(first),
+            Ok(Ok(_)) => {}
             Ok(Err(_)) => return Err(Reason::ClientReset),
+            Err(_) if first.is_empty() => return Ok(first),
             Err(_) => return Err(Reason::HeaderTimeout),
         }
     }
-    Ok(buffer[..filled].to_vec())
 }
 
-async fn read(stream: &TcpStream, into: &mut [u8]) -> std::io::Result<usize> {
+/// Reads once, behind what is there. No room is made before there is something to read. Cancel-safe.
+async fn read(stream: &TcpStream, into: &mut Vec<u8>) -> io::Result<usize> {
     loop {
         stream.readable().await?;
-        match stream.try_read(into) {
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+        let at = into.len();
+        into.resize((at + ROOM).min(MAX_HELLO), 0);
+        let read = stream.try_read(&mut into[at..]);
+        into.truncate(at + read.as_ref().map_or(0, |read| *read));
+        match read {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             done => return done,
         }
     }
