@@ -84,7 +84,7 @@ async fn handle(exchange: &mut Exchange, request: Request<Incoming>) -> Result<A
             Ok(answer) => return Ok(answer),
             Err(Failed::Final(reason)) => return Err(reason),
             Err(Failed::Again(unsent, reason)) => {
-                if tried.len() >= hit.pool.conf.attempts {
+                if tried.len() >= hit.pool.conf.retry.rules.attempts as usize {
                     return Err(reason);
                 }
                 (request, last) = (*unsent, reason);

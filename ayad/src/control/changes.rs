@@ -27,7 +27,8 @@ pub(super) fn of_pool(old: &Pool, new: &Pool) -> String {
         ("sticky", old.sticky != new.sticky),
         ("health", old.check != new.check),
         ("breaker", old.breaker != new.breaker),
-        ("attempts", old.attempts != new.attempts),
+        ("retry", old.retry != new.retry),
+        ("hedge", old.hedge != new.hedge),
         ("keepalive", old.keepalive != new.keepalive),
         ("timeouts", timeouts(old) != timeouts(new)),
     ];

@@ -181,7 +181,8 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         sticky,
         check,
         breaker,
-        attempts,
+        retry,
+        hedge,
         connect_timeout,
         first_byte_timeout,
         idle_timeout,
@@ -195,7 +196,8 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *sticky == b.sticky
         && *check == b.check
         && *breaker == b.breaker
-        && *attempts == b.attempts
+        && *retry == b.retry
+        && *hedge == b.hedge
         && *connect_timeout == b.connect_timeout
         && *first_byte_timeout == b.first_byte_timeout
         && *idle_timeout == b.idle_timeout

@@ -1,6 +1,7 @@
 //! `[pool.NAME]`: backends that are told apart and resolve, and how they are treated.
 
 mod health;
+mod retry;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -14,10 +15,9 @@ use crate::config::raw;
 use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
 use crate::config::raw::pool::{BackendEntry, Breaker, Mode};
 use crate::config::report::Problem;
-use crate::stream::Endpoint;
 use crate::config::{Backend, Keepalive, Pool, Sticky};
+use crate::stream::Endpoint;
 
-const ATTEMPTS: u32 = 3;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(30);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,21 +31,33 @@ pub(super) fn check(entries: &[Entry<'_, raw::pool::Pool>], problems: &mut Vec<P
 }
 
 fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool {
-    let raw::pool::Pool { algorithm, backends, health, breaker, sticky, attempts, timeouts, keepalive } =
-        entry.value;
+    let raw::pool::Pool {
+        algorithm,
+        backends,
+        health,
+        breaker,
+        sticky,
+        retry,
+        hedge,
+        attempts,
+        timeouts,
+        keepalive,
+    } = entry.value;
     let at = &entry.at;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, request } = timeouts.clone().unwrap_or_default();
+    let request = request.and_then(|limit| limit.0);
     Pool {
         name: entry.name.to_owned(),
         algorithm: algorithm.map_or_else(default_algorithm, |Algorithm(picker)| picker),
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
         check: health::check(&health.clone().unwrap_or_default(), &at.key("health"), problems),
         breaker: breaker.as_ref().and_then(breaker_rules),
-        attempts: attempts.unwrap_or(ATTEMPTS) as usize,
+        retry: retry::check(retry.as_ref(), *attempts, request, at, problems),
+        hedge: retry::hedge(hedge.as_ref()),
         connect_timeout: or(connect.as_ref(), CONNECT_TIMEOUT),
         first_byte_timeout: or(first_byte.as_ref(), FIRST_BYTE_TIMEOUT),
         idle_timeout: or(idle.as_ref(), IDLE_TIMEOUT),
-        request_timeout: request.and_then(|limit| limit.0),
+        request_timeout: request,
         keepalive: kept(&keepalive.clone().unwrap_or_default()),
         backends: members(entry.name, backends, &at.key("backends"), problems),
         origin: at.origin(),

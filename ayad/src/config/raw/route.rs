@@ -36,8 +36,9 @@ impl Route {
 pub struct Match {
     /// Host without port: "shop.example.com", "*.example.com", or "*" for any. Default: "*".
     pub host: Option<Host>,
-    /// Path without query: "/exact", "/users/{id}", or a prefix "/api/*", which includes "/api" itself.
-    /// Default: "/*".
+    /// Path without query: "/exact", "/users/{id}", or a prefix "/api/*", which includes "/api" itself. Requests
+    /// are brought into a normal form before: dot segments and double slashes are gone, `%7E` is `~`, other
+    /// escapes stay, in capitals; the backend gets that form too. Default: "/*".
     pub path: Option<String>,
     /// Methods. Default: all.
     pub method: Option<OneOrMany<Method>>,
