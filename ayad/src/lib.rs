@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod buffer;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -26,3 +27,4 @@ pub mod sockets;
 pub mod state;
 pub mod stream;
 pub mod upstream;
+pub mod wire;
