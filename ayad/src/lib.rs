@@ -9,7 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
-pub mod buffer;
+pub mod buffers;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -19,6 +19,8 @@ pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod proxy;
+pub mod queue;
+pub mod relay;
 pub mod run;
 pub mod server;
 pub mod shutdown;

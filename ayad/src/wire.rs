@@ -11,8 +11,9 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
 
-use crate::buffer::{Buffer, STORAGE};
+use crate::buffers::SMALL;
 use crate::h1::{BadBody, BodyReader, Fields, Framing, Known, Step};
+use crate::queue::Queue;
 use crate::stream::Stream;
 
 /// Up to this many bytes are copied behind what waits to be written, so that both go out with one call. Gathering
@@ -29,7 +30,7 @@ pub struct Wire {
     /// The stream.
     pub stream: Stream,
     /// What was read and not yet used.
-    pub input: Buffer,
+    pub input: Queue,
     inflow: Inflow,
     outflow: Outflow,
 }
@@ -43,13 +44,13 @@ struct Inflow {
     /// They are passed on with their framing.
     raw: bool,
     payload: u64,
-    trailers: Buffer,
+    trailers: Queue,
 }
 
 /// The message that is being written.
 #[derive(Debug, Default)]
 struct Outflow {
-    pending: Buffer,
+    pending: Queue,
     mode: Mode,
     ended: bool,
 }
@@ -85,9 +86,9 @@ impl Wire {
             ready: 0,
             raw: false,
             payload: 0,
-            trailers: Buffer::new(),
+            trailers: Queue::new(),
         };
-        Self { stream, input: Buffer::new(), inflow, outflow: Outflow::default() }
+        Self { stream, input: Queue::new(), inflow, outflow: Outflow::default() }
     }
 
     /// Reads what there is behind what was read before. 0 is the end of the stream. Holds no memory while it waits
@@ -180,7 +181,7 @@ impl Wire {
 
     /// Where a head is written; what is there goes out before any body.
     #[inline]
-    pub fn output(&mut self) -> &mut Buffer {
+    pub fn output(&mut self) -> &mut Queue {
         &mut self.outflow.pending
     }
 
@@ -201,17 +202,17 @@ impl Wire {
     pub fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let Self { stream, outflow: Outflow { pending, mode, .. }, .. } = self;
         if *mode == Mode::Chunks {
-            if pending.len() >= STORAGE {
+            if pending.len() >= SMALL {
                 ready!(poll_write(stream, pending, cx))?;
             }
-            let part = &data[..data.len().min(STORAGE)];
+            let part = &data[..data.len().min(SMALL)];
             append_chunk(pending, part);
             return Poll::Ready(Ok(part.len()));
         }
         if pending.is_empty() {
             return Pin::new(stream).poll_write(cx, data);
         }
-        if data.len() <= COPIED && pending.len() <= STORAGE - COPIED {
+        if data.len() <= COPIED && pending.len() <= SMALL - COPIED {
             pending.extend(data);
             return Poll::Ready(Ok(data.len()));
         }
@@ -253,7 +254,7 @@ impl Wire {
 
 /// Writes some of what is pending.
 #[inline]
-fn poll_write(stream: &mut Stream, pending: &mut Buffer, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+fn poll_write(stream: &mut Stream, pending: &mut Queue, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
     let written = ready!(Pin::new(stream).poll_write(cx, pending.data()))?;
     if written == 0 {
         return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -263,11 +264,10 @@ fn poll_write(stream: &mut Stream, pending: &mut Buffer, cx: &mut Context<'_>) -
     Poll::Ready(Ok(()))
 }
 
-fn append_chunk(pending: &mut Buffer, part: &[u8]) {
+fn append_chunk(pending: &mut Queue, part: &[u8]) {
     use fmt::Write as _;
     if !part.is_empty() {
-        // Writing to memory does not fail.
-        drop(write!(pending, "{:x}\r\n", part.len()));
+        write!(pending, "{:x}\r\n", part.len()).expect("memory takes any text");
         pending.extend(part);
         pending.extend(b"\r\n");
     }
@@ -281,7 +281,7 @@ enum Look {
 }
 
 impl Inflow {
-    fn look(&mut self, input: &mut Buffer) -> Result<Look, BadBody> {
+    fn look(&mut self, input: &mut Queue) -> Result<Look, BadBody> {
         match self.reader.look(input.data())? {
             Step::Done => Ok(Look::Done),
             Step::Trailers => self.trailers(input),
@@ -306,7 +306,7 @@ impl Inflow {
         }
     }
 
-    fn trailers(&mut self, input: &mut Buffer) -> Result<Look, BadBody> {
+    fn trailers(&mut self, input: &mut Queue) -> Result<Look, BadBody> {
         let mut fields = Fields::default();
         let Some(size) = self.reader.trailers(input.data(), &mut fields)? else { return Ok(Look::More) };
         for field in fields.iter().filter(|field| may_trail(input.data(), field)) {
