@@ -9,14 +9,18 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod buffers;
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod descriptors;
+pub mod h1;
 pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod proxy;
+pub mod queue;
+pub mod relay;
 pub mod run;
 pub mod server;
 pub mod shutdown;
@@ -25,3 +29,4 @@ pub mod sockets;
 pub mod state;
 pub mod stream;
 pub mod upstream;
+pub mod wire;
