@@ -21,6 +21,7 @@ mod forward;
 mod guard;
 mod h1;
 mod head;
+mod hedge;
 mod hop;
 pub mod notes;
 mod parse;
@@ -145,8 +146,22 @@ async fn handle<D: Downstream>(
     loop {
         let picked = next.take().ok_or(Stop::Refuse(Reason::NoBackend))?;
         tried.push(picked.index);
-        let token = picked.bind.then(|| picked.place.backend.load.token());
-        let answered = forward::forward(down, turn, exchange, picked, way, &mut upload).await;
+        let mut token = picked.bind.then(|| picked.place.backend.load.token());
+        let answered = match hedge::delay(way).filter(|_| tried.len() == 1) {
+            None => forward::forward(down, turn, exchange, picked, way, &mut upload).await,
+            Some(delay) => {
+                let second = |exchange: &mut Exchange| {
+                    let other = pick::pick(&way.hit, &way.binding, &tried, exchange)?;
+                    tried.push(other.index);
+                    Some(other)
+                };
+                let raced = Box::pin(hedge::race(down, turn, exchange, picked, way, delay, second)).await;
+                raced.map(|raced| {
+                    (token, extra) = (raced.token, raced.extra);
+                    raced.up
+                })
+            }
+        };
         let outcome = match &answered {
             Ok(up) if conf.retry.rules.on_status.contains(turn.response.status) => {
                 Some(again::outcome_of_answer(&turn.response, up.head_bytes(&turn.response)))

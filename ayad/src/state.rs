@@ -47,6 +47,8 @@ pub struct State {
     pub clients: AtomicU64,
     /// Most client connections at once: more would leave no descriptors for backends, checks and operators.
     pub max_clients: u64,
+    /// Connections that were ended by a defect of this program.
+    pub panics: AtomicU64,
     /// Set once the daemon is asked to stop.
     pub stopping: AtomicBool,
     rev: AtomicU64,
@@ -70,6 +72,7 @@ impl State {
             access_log,
             clients: AtomicU64::new(0),
             max_clients,
+            panics: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             rev: AtomicU64::new(rev),
         }

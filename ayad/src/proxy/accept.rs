@@ -123,6 +123,12 @@ struct Counted(Arc<ListenerCell>, Arc<State>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
+        // The runtime catches a panic at the task, so it ends this connection and nothing else.
+        if std::thread::panicking() {
+            self.1.panics.fetch_add(1, Ordering::Relaxed);
+            let cause = "a defect of ayad ended a connection; its log has the place";
+            self.1.events.push(NewEvent::new(Severity::Error, "daemon", "ayad", cause.to_owned()));
+        }
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
         self.1.clients.fetch_sub(1, Ordering::Relaxed);
     }

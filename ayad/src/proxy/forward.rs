@@ -16,6 +16,7 @@ use super::turn::Turn;
 use crate::clock;
 use crate::h1::Framing;
 use crate::queue::Queue;
+use crate::state::State;
 use crate::stream::Endpoint;
 use crate::upstream::{self, Connection, HeadFailure};
 use crate::wire::Mode;
@@ -46,7 +47,12 @@ pub(super) async fn forward<D: Downstream>(
             None => Box::pin(connect(down, exchange)).await.map_err(Failed::Unsent)?,
         };
         exchange.note_connected();
-        begin(&mut up, turn, exchange, way, upload);
+        let place = exchange.place.as_ref().ok_or(Failed::Unsent(Reason::NoBackend))?;
+        let mode = if way.framing == Framing::Chunked { turn.upload_mode } else { Mode::Plain };
+        begin(&mut up, &turn.head, place, way, mode);
+        if let Some(kept) = upload.kept.bytes() {
+            up.wire.queue_body(kept);
+        }
         match head(down, turn, exchange, &mut up, way, upload).await {
             Ok(()) => return Ok(up),
             Err(Failed::Stale(_)) if was_kept && is_repeatable(way, upload) => upload.again(),
@@ -82,7 +88,7 @@ async fn connect<D: Downstream>(down: &mut D, exchange: &Exchange) -> Result<Box
     let ends = now.after(conf.first_byte_timeout);
     let try_ends = conf.retry.rules.try_deadline(place.since(), None);
     down.wait().arm(try_ends.map_or(ends, |t| t.min(ends)));
-    made.map(Box::new).map_err(|error| connect_reason(exchange, place, &error))
+    made.map(Box::new).map_err(|error| connect_reason(&exchange.client.state, place, &error))
 }
 
 /// Waits for something while the client stays and the time lasts.
@@ -108,9 +114,9 @@ pub(super) async fn within<D: Downstream, T>(
     .await
 }
 
-fn connect_reason(exchange: &Exchange, place: &Place, error: &io::Error) -> Reason {
+pub(super) fn connect_reason(state: &State, place: &Place, error: &io::Error) -> Reason {
     if error.kind() == io::ErrorKind::ConnectionRefused {
-        exchange.client.state.refused(&place.backend);
+        state.refused(&place.backend);
         return Reason::ConnectRefused;
     }
     if upstream::is_our_own_want(error) {
@@ -121,23 +127,17 @@ fn connect_reason(exchange: &Exchange, place: &Place, error: &io::Error) -> Reas
     Reason::ConnectFailed
 }
 
-/// Writes the head, and what was kept of a body that is sent once more.
-fn begin(up: &mut Connection, turn: &Turn, exchange: &Exchange, way: &Way, upload: &mut Upload) {
+/// Writes the head.
+pub(super) fn begin(up: &mut Connection, head: &Queue, place: &Place, way: &Way, mode: Mode) {
     let mut host = Queue::new();
-    if !way.names_host
-        && let Some(place) = &exchange.place
-    {
+    if !way.names_host {
         let name = match &place.backend.resolved {
             Endpoint::Tcp(_) => place.backend.address.as_str(),
             Endpoint::Unix(_) => "localhost",
         };
         line(&mut host, "host", name.as_bytes());
     }
-    let mode = if way.framing == Framing::Chunked { turn.upload_mode } else { Mode::Plain };
-    up.begin_request([turn.head.data(), host.data(), b"\r\n"], mode);
-    if let Some(kept) = upload.kept.bytes() {
-        up.wire.queue_body(kept);
-    }
+    up.begin_request([head.data(), host.data(), b"\r\n"], mode);
 }
 
 /// Sends the request, and waits for the head of the answer.
@@ -216,7 +216,7 @@ fn late<D: Downstream>(down: &mut D, awaited: Awaited) -> Failed {
     }
 }
 
-fn failed(up: &Connection, failure: &HeadFailure) -> Failed {
+pub(super) fn failed(up: &Connection, failure: &HeadFailure) -> Failed {
     match failure {
         HeadFailure::Closed | HeadFailure::Io(_) if up.was_kept() && !up.has_answered() => {
             Failed::Stale(Reason::ClosedEarly)

@@ -12,6 +12,8 @@ use std::time::Duration;
 use aya_core::reason::Reason;
 use aya_core::time::Tick;
 
+use tokio::net::TcpStream;
+
 use super::between::Request;
 use super::client::Client;
 use super::downstream::{Downstream, Reply};
@@ -341,6 +343,10 @@ impl Downstream for H1 {
     #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.wire.poll_flush(cx)
+    }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        self.wire.writes_payload_as_it_is().then(|| self.wire.stream.plain_tcp()).flatten()
     }
 
     #[inline]
