@@ -185,6 +185,8 @@ pub struct Pool {
     pub first_byte_timeout: Duration,
     /// Longest silence inside an answer.
     pub idle_timeout: Duration,
+    /// Longest silence of a connection that carries another protocol.
+    pub tunnel_timeout: Duration,
     /// Longest time for the whole request.
     pub request_timeout: Option<Duration>,
     /// Upstream connections kept for reuse.

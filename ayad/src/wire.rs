@@ -22,7 +22,8 @@ const COPIED: usize = 4096;
 
 /// Trailer fields that are not passed on: they would frame, route or authenticate a message whose head was already
 /// acted on (RFC 9110, 6.5.1).
-const NO_TRAILERS: &[&str] = &["authorization", "set-cookie", "content-encoding", "content-range", "max-forwards"];
+const NO_TRAILERS: &[&str] =
+    &["authorization", "set-cookie", "content-encoding", "content-range", "max-forwards"];
 
 /// A connection.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub enum Mode {
     Raw,
     /// It is put into chunks.
     Chunks,
+    /// It is no message any more: its end is the end of what this side says.
+    Tunnel,
 }
 
 /// Why a body ended early.
@@ -165,7 +168,11 @@ impl Wire {
     /// Bytes that are certainly payload and not yet read, when there is nothing else to pass on before them: they
     /// may go from socket to socket.
     pub fn unread_payload(&self) -> Option<u64> {
-        if self.input.is_empty() && self.outflow.pending.is_empty() { self.inflow.reader.certain() } else { None }
+        if self.input.is_empty() && self.outflow.pending.is_empty() {
+            self.inflow.reader.certain()
+        } else {
+            None
+        }
     }
 
     /// So many bytes of payload went past this buffer.
@@ -224,9 +231,22 @@ impl Wire {
         if written > of_pending { Poll::Ready(Ok(written - of_pending)) } else { self.poll_send(cx, data) }
     }
 
+    /// Puts bytes of a body behind what is to be written, however much waits there already.
+    pub fn queue_body(&mut self, data: &[u8]) {
+        let Outflow { pending, mode, .. } = &mut self.outflow;
+        match mode {
+            Mode::Plain | Mode::Raw | Mode::Tunnel => pending.extend(data),
+            Mode::Chunks => append_chunk(pending, data),
+        }
+    }
+
     /// Ends the message, and writes what is pending.
     #[inline]
     pub fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: &[u8]) -> Poll<io::Result<()>> {
+        if self.outflow.mode == Mode::Tunnel {
+            ready!(self.poll_flush(cx))?;
+            return Pin::new(&mut self.stream).poll_shutdown(cx);
+        }
         if !std::mem::replace(&mut self.outflow.ended, true) && self.outflow.mode != Mode::Plain {
             let pending = &mut self.outflow.pending;
             if self.outflow.mode == Mode::Chunks {

@@ -47,7 +47,13 @@ pub(super) fn of_listener(old: &Listener, new: &Listener) -> String {
 }
 
 fn timeouts(pool: &Pool) -> impl PartialEq + use<> {
-    (pool.connect_timeout, pool.first_byte_timeout, pool.idle_timeout, pool.request_timeout)
+    (
+        pool.connect_timeout,
+        pool.first_byte_timeout,
+        pool.idle_timeout,
+        pool.tunnel_timeout,
+        pool.request_timeout,
+    )
 }
 
 fn in_brackets(words: &[String]) -> String {

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aya_core::hedge::HedgeDelay;
 use aya_core::load::Load;
 use aya_core::pick::PickerSpec;
+use aya_core::retry::RetryBudget;
 use aya_core::route::Router;
 use tokio::sync::watch;
 
@@ -122,6 +124,10 @@ pub struct Pool {
     pub backends: Vec<Arc<Backend>>,
     /// Their loads, by the same indices.
     pub loads: Vec<Arc<Load>>,
+    /// Retries and hedges under way; goes on when the pool is configured anew.
+    pub budget: Arc<RetryBudget>,
+    /// When a waiting request is hedged.
+    pub hedge_delay: Arc<HedgeDelay>,
     /// Revision.
     pub rev: u64,
 }
@@ -153,6 +159,8 @@ impl Pool {
             loads: backends.iter().map(|b| Arc::clone(&b.load)).collect(),
             backends,
             conf,
+            budget: before.map_or_else(Arc::default, |p| Arc::clone(&p.budget)),
+            hedge_delay: before.map_or_else(Arc::default, |p| Arc::clone(&p.hedge_delay)),
             rev,
         }
     }
@@ -167,6 +175,8 @@ impl Pool {
             conf: self.conf.clone(),
             backends: self.backends.clone(),
             loads: self.loads.clone(),
+            budget: Arc::clone(&self.budget),
+            hedge_delay: Arc::clone(&self.hedge_delay),
             rev,
         }
     }
@@ -186,6 +196,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         connect_timeout,
         first_byte_timeout,
         idle_timeout,
+        tunnel_timeout,
         request_timeout,
         keepalive,
         backends,
@@ -201,6 +212,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *connect_timeout == b.connect_timeout
         && *first_byte_timeout == b.first_byte_timeout
         && *idle_timeout == b.idle_timeout
+        && *tunnel_timeout == b.tunnel_timeout
         && *request_timeout == b.request_timeout
         && *keepalive == b.keepalive
         && *backends == b.backends

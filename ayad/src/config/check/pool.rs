@@ -21,6 +21,7 @@ use crate::stream::Endpoint;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(30);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+const TUNNEL_TIMEOUT: Duration = Duration::from_secs(3600);
 const KEEPALIVE: Keepalive =
     Keepalive { max_idle: 128, idle: Duration::from_secs(30), age: Duration::from_secs(600) };
 const BREAKER_FAILURES: u32 = 5;
@@ -44,7 +45,8 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         keepalive,
     } = entry.value;
     let at = &entry.at;
-    let raw::pool::PoolTimeouts { connect, first_byte, idle, request } = timeouts.clone().unwrap_or_default();
+    let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
+        timeouts.clone().unwrap_or_default();
     let request = request.and_then(|limit| limit.0);
     Pool {
         name: entry.name.to_owned(),
@@ -57,6 +59,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         connect_timeout: or(connect.as_ref(), CONNECT_TIMEOUT),
         first_byte_timeout: or(first_byte.as_ref(), FIRST_BYTE_TIMEOUT),
         idle_timeout: or(idle.as_ref(), IDLE_TIMEOUT),
+        tunnel_timeout: or(tunnel.as_ref(), TUNNEL_TIMEOUT),
         request_timeout: request,
         keepalive: kept(&keepalive.clone().unwrap_or_default()),
         backends: members(entry.name, backends, &at.key("backends"), problems),

@@ -197,6 +197,8 @@ pub struct PoolTimeouts {
     pub first_byte: Option<Period>,
     /// Longest silence inside an answer. Default: "30s". Raise it for event streams.
     pub idle: Option<Period>,
+    /// Longest silence of both sides after a switch to another protocol, such as WebSocket. Default: "1h".
+    pub tunnel: Option<Period>,
     /// Longest time for the whole request, body included. Default: "none".
     pub request: Option<PeriodLimit>,
 }
