@@ -36,7 +36,7 @@ pub struct RequestHead {
     pub http_1_0: bool,
     /// True when the client can send another request after this one.
     pub keep_alive: bool,
-    /// True when the client asks for another protocol, and may: HTTP/1.1 without a body.
+    /// True when the client asks for another protocol, and may: HTTP/1.1 without a body, and not for HTTP/2.
     pub upgrade: bool,
     /// True when the client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
@@ -113,7 +113,10 @@ impl RequestHead {
         self.upgrade = upgrade
             && fields.has(Known::Upgrade)
             && !self.http_1_0
-            && matches!(self.framing, Framing::None | Framing::Length(0));
+            && matches!(self.framing, Framing::None | Framing::Length(0))
+            // A tunnel of HTTP/2 would be requests that no rule here ever sees; it is for one connection alone, and
+            // obsolete (RFC 9113, 3.1).
+            && !fields.elements(bytes, Known::Upgrade).any(|protocol| protocol.eq_ignore_ascii_case(b"h2c"));
         self.expects_continue = fields.has(Known::Expect) && !self.http_1_0;
         if self.expects_continue
             && fields.only(bytes, Known::Expect).is_none_or(|e| !e.eq_ignore_ascii_case(b"100-continue"))

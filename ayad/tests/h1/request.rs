@@ -273,6 +273,8 @@ fn options_of_the_connection_are_read_from_every_list() {
         "Connection: upgrade",
         "Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 1",
         "Connection: upgrade\r\nUpgrade: x\r\nTransfer-Encoding: chunked",
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
+        "Connection: upgrade\r\nUpgrade: websocket, H2C",
     ] {
         assert!(!head(no).upgrade, "{no}");
     }

@@ -37,7 +37,9 @@ pub fn request_head(bytes: &[u8]) {
     };
     let whole = read(bytes);
     let described = |result: &Result<Option<RequestHead>, _>| format!("{result:?}");
-    if let Some(first) = in_pieces(bytes, |part| Some(read(part)).filter(|result| !matches!(result, Ok(None)))) {
+    if let Some(first) =
+        in_pieces(bytes, |part| Some(read(part)).filter(|result| !matches!(result, Ok(None))))
+    {
         assert_eq!(described(&first), described(&whole));
     }
     let Ok(Some(head)) = whole else { return };
@@ -53,7 +55,10 @@ pub fn request_head(bytes: &[u8]) {
     written.extend(if head.http_1_0 { b"0\r\n" } else { b"1\r\n" });
     let again = written_again(written, &head.fields, bytes);
     let second = read(&again).expect("what was accepted is accepted again").expect("and it is whole");
-    assert_eq!((second.framing, second.keep_alive, second.upgrade), (head.framing, head.keep_alive, head.upgrade));
+    assert_eq!(
+        (second.framing, second.keep_alive, second.upgrade),
+        (head.framing, head.keep_alive, head.upgrade)
+    );
     assert_eq!(second.host.of(&again), head.host.of(bytes));
     assert_eq!(pairs(&second.fields, &again), pairs(&head.fields, bytes));
 }
@@ -67,7 +72,9 @@ pub fn response_head(bytes: &[u8]) {
         head.read(bytes, to_head, LIMITS).map(|done| done.then_some(head))
     };
     let whole = read(bytes);
-    if let Some(first) = in_pieces(bytes, |part| Some(read(part)).filter(|result| !matches!(result, Ok(None)))) {
+    if let Some(first) =
+        in_pieces(bytes, |part| Some(read(part)).filter(|result| !matches!(result, Ok(None))))
+    {
         assert_eq!(format!("{first:?}"), format!("{whole:?}"));
     }
     let Ok(Some(head)) = whole else { return };
@@ -82,7 +89,10 @@ pub fn response_head(bytes: &[u8]) {
     written.extend([head.reason.of(bytes), b"\r\n"].concat());
     let again = written_again(written, &head.fields, bytes);
     let second = read(&again).expect("what was accepted is accepted again").expect("and it is whole");
-    assert_eq!((second.framing, second.keep_alive, second.status), (head.framing, head.keep_alive, head.status));
+    assert_eq!(
+        (second.framing, second.keep_alive, second.status),
+        (head.framing, head.keep_alive, head.status)
+    );
     assert_eq!(pairs(&second.fields, &again), pairs(&head.fields, bytes));
 }
 
@@ -224,7 +234,9 @@ fn read_body(bytes: &[u8], size: usize) -> Read {
             step => step,
         };
         let taken = step.and_then(|step| match step {
-            Step::Data(count) | Step::Framing(count) => reader.take(&rest[..count]).map(|()| Some((step, count))),
+            Step::Data(count) | Step::Framing(count) => {
+                reader.take(&rest[..count]).map(|()| Some((step, count)))
+            }
             _ => Ok(None),
         });
         match taken {
