@@ -128,7 +128,14 @@ impl Known {
     /// Looks a name up, in any case. Most names are told apart by their length.
     #[inline]
     pub fn of(name: &[u8]) -> Self {
-        let candidates: &[Self] = match name.len() {
+        let is_it = |known: &&Self| name.eq_ignore_ascii_case(known.name().as_bytes());
+        Self::of_length(name.len()).iter().find(is_it).copied().unwrap_or(Self::Other)
+    }
+
+    /// The names of this length.
+    #[inline]
+    const fn of_length(length: usize) -> &'static [Self] {
+        match length {
             2 => &[Self::Te],
             3 => &[Self::Via],
             4 => &[Self::Host],
@@ -144,10 +151,23 @@ impl Known {
             17 => &[Self::TransferEncoding, Self::ForwardedProto],
             18 => &[Self::ProxyAuthenticate],
             19 => &[Self::ProxyAuthorization],
-            _ => return Self::Other,
-        };
-        let is_it = |known: &&Self| name.eq_ignore_ascii_case(known.name().as_bytes());
-        candidates.iter().find(is_it).copied().unwrap_or(Self::Other)
+            _ => &[],
+        }
+    }
+
+    /// True for a name that frames a request or says where it came from, written with `_` for `-`. CGI, and what
+    /// followed it, takes the two for one (RFC 3875, 4.1.18), so a backend may see another length than we do.
+    fn is_disguised(name: &[u8]) -> bool {
+        let alike =
+            |(byte, known): (&u8, u8)| byte.eq_ignore_ascii_case(&known) || (*byte == b'_' && known == b'-');
+        Self::of_length(name.len()).iter().any(|known| match known {
+            Self::ContentLength
+            | Self::TransferEncoding
+            | Self::ForwardedFor
+            | Self::ForwardedHost
+            | Self::ForwardedProto => name.iter().zip(known.name().bytes()).all(alike),
+            _ => false,
+        })
     }
 
     /// Its bit in a set of names.
@@ -180,6 +200,7 @@ impl Field {
 pub struct Fields {
     list: Vec<Field>,
     present: u64,
+    disguised: bool,
 }
 
 impl Fields {
@@ -187,6 +208,7 @@ impl Fields {
     pub fn clear(&mut self) {
         self.list.clear();
         self.present = 0;
+        self.disguised = false;
     }
 
     /// All of them.
@@ -240,12 +262,18 @@ impl Fields {
         parts.map(<[u8]>::trim_ascii).filter(|part| !part.is_empty())
     }
 
+    /// True when some reader would take one of the names for another that means something.
+    pub(super) fn has_disguised(&self) -> bool {
+        self.disguised
+    }
+
     /// Takes over what the tokeniser found; `end` is where the last line ends. False when a line does not end
     /// with CRLF.
     pub(super) fn take(&mut self, bytes: &[u8], found: &[httparse::Header<'_>], end: usize) -> bool {
         self.clear();
         for header in found {
             let known = Known::of(header.name.as_bytes());
+            self.disguised |= known == Known::Other && Known::is_disguised(header.name.as_bytes());
             let name = Span::within(bytes, header.name.as_bytes());
             let value = match header.value {
                 // The tokeniser may hand out an empty value that is no part of the head.
@@ -266,6 +294,15 @@ impl Fields {
 /// True when a line that holds something up to `content` ends at `end` with the only CRLF behind that.
 pub(super) fn ends_line(bytes: &[u8], end: usize, content: usize) -> bool {
     end >= content + 2 && bytes[end - 2] == b'\r' && bytes[end - 1] == b'\n'
+}
+
+impl<'f> IntoIterator for &'f Fields {
+    type Item = &'f Field;
+    type IntoIter = std::slice::Iter<'f, Field>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
 }
 
 /// How large a head may be.

@@ -41,15 +41,16 @@ impl ResponseHead {
     /// Reads a head from the beginning of `bytes`. False while it is not complete. `to_head` says that the request
     /// was a `HEAD`.
     pub fn read(&mut self, bytes: &[u8], to_head: bool, limits: Limits) -> Result<bool, BadResponse> {
+        let bytes = &bytes[..bytes.len().min(limits.bytes)];
         let mut room = [const { MaybeUninit::uninit() }; ON_STACK];
         let room = &mut room[..limits.fields.min(ON_STACK)];
         let mut parsed = httparse::Response::new(&mut []);
         let config = httparse::ParserConfig::default();
         let status = config.parse_response_with_uninit_headers(&mut parsed, bytes, room);
         let size = match status {
-            Ok(httparse::Status::Complete(size)) if size <= limits.bytes => size,
+            Ok(httparse::Status::Complete(size)) => size,
             Ok(httparse::Status::Partial) if bytes.len() < limits.bytes => return Ok(false),
-            Ok(_) => return Err(BadResponse("the head is too long")),
+            Ok(httparse::Status::Partial) => return Err(BadResponse("the head is too long")),
             Err(httparse::Error::TooManyHeaders) => return Err(BadResponse("there are too many fields")),
             Err(_) => return Err(BadResponse("the head cannot be read")),
         };
@@ -89,6 +90,12 @@ impl ResponseHead {
             return Err(BadResponse("the status is out of range"));
         }
         let announced = framing(bytes, fields, self.http_1_0).ok_or(BadResponse("its length is in doubt"))?;
+        // What cannot have a body must not announce one: the backend may send it, and it would be the next answer
+        // (RFC 9112, 6.1 and 6.2). Answers to HEAD and 304 tell what there would be.
+        let is_bare = self.status < 200 || self.status == 204;
+        if is_bare && !matches!(announced, Framing::None | Framing::Length(0)) {
+            return Err(BadResponse("an answer that has no body announces one"));
+        }
         let bodiless = to_head || self.status < 200 || matches!(self.status, 204 | 304);
         self.framing = match announced {
             _ if bodiless => Framing::None,
