@@ -32,6 +32,7 @@ pub use describe::{describe, describe_json};
 pub use env::{Env, Overrides};
 pub use report::{Problem, Problems};
 
+pub use crate::proxy_protocol::Version as ProxyVersion;
 pub use crate::stream::Endpoint;
 
 /// Reads a file and everything it includes. Blocks on the disk, and on DNS for backends with host names.
@@ -135,18 +136,41 @@ impl PartialEq for Origin {
 
 impl Eq for Origin {}
 
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP.
+    Http,
+    /// Bytes.
+    Tcp,
+}
+
+impl Protocol {
+    /// As the configuration writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// Its name.
     pub name: String,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Each connection begins with the PROXY protocol, and comes from [`Self::trusted_proxies`].
+    pub proxy_protocol: bool,
     /// Addresses to bind; port 0 means any free port.
     pub bind: Vec<SocketAddr>,
     /// Most client connections at once, over all addresses and workers.
     pub max_connections: usize,
     /// Longest time for the head of a request, from its first byte (or the accept) to its last.
     pub header_timeout: Duration,
-    /// Longest time a kept-alive connection waits for its next request.
+    /// Longest time a kept-alive connection waits for its next request; of TCP, longest silence both ways.
     pub idle_timeout: Duration,
     /// Longest silence of a client inside a body, sending a request or reading an answer.
     pub body_timeout: Duration,
@@ -191,6 +215,8 @@ pub struct Pool {
     pub request_timeout: Option<Duration>,
     /// Upstream connections kept for reuse.
     pub keepalive: Keepalive,
+    /// What begins each connection to a backend.
+    pub proxy_protocol: Option<ProxyVersion>,
     /// Its backends, in the order of the file.
     pub backends: Vec<Backend>,
     /// Where it is defined.
@@ -231,6 +257,8 @@ pub enum Sticky {
 pub struct Check {
     /// What is done.
     pub probe: Probe,
+    /// What begins its connection, naming nobody.
+    pub proxy_protocol: Option<ProxyVersion>,
     /// Time between two checks of one backend.
     pub interval: Duration,
     /// Longest time for one check.

@@ -149,7 +149,7 @@ async fn keep_checking(state: Arc<State>, backend: Arc<Backend>, check: Check, m
     loop {
         if backend.load.admin() != Admin::Maint {
             let started = clock::now();
-            let verdict = tokio::time::timeout(check.timeout, probe(&backend, &check.probe)).await;
+            let verdict = tokio::time::timeout(check.timeout, probe(&backend, &check)).await;
             let took = clock::now().since(started);
             match verdict.unwrap_or(Err(NoPass::Failed(Cause::TimedOut))) {
                 Ok(()) => take_verdict(&state, &backend, &check, Ok(()), took),
@@ -169,10 +169,11 @@ fn unmade(state: &State, backend: &Backend, is_told: &mut bool, error: &io::Erro
     }
 }
 
-async fn probe(backend: &Backend, probe: &config::Probe) -> Result<(), NoPass> {
-    match probe {
-        config::Probe::Tcp => tcp::probe(&backend.resolved).await.map(drop),
-        config::Probe::Http(wanted) => http::probe(&backend.resolved, &backend.address, wanted).await,
+async fn probe(backend: &Backend, check: &Check) -> Result<(), NoPass> {
+    let stream = tcp::probe(&backend.resolved, check.proxy_protocol).await?;
+    match &check.probe {
+        config::Probe::Tcp => Ok(()),
+        config::Probe::Http(wanted) => http::probe(stream, &backend.address, wanted).await,
     }
 }
 

@@ -20,6 +20,7 @@ pub mod log;
 pub mod metrics;
 pub mod proxy;
 pub mod queue;
+pub mod proxy_protocol;
 pub mod relay;
 pub mod run;
 pub mod server;

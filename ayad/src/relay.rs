@@ -130,9 +130,25 @@ impl Tunnel {
         }
     }
 
-    /// The two streams, client first, for whoever has more to do with them.
-    pub fn streams(&self) -> (&Stream, &Stream) {
-        (&self.client, &self.backend)
+    /// True once one side has ended and the other has not. Nobody reads from the one that has, so it can break
+    /// without being noticed: look with [`Tunnel::check`] from time to time.
+    pub fn is_half_closed(&self) -> bool {
+        self.up.is_closed() != self.down.is_closed()
+    }
+
+    /// Asks the system whether a connection has broken in silence: it was reset after its end, or does not answer to
+    /// keep-alive probes. Two system calls.
+    pub fn check(&self) -> Result<(), End> {
+        for (side, stream) in [(Side::Client, &self.client), (Side::Backend, &self.backend)] {
+            let asked = match stream.plain() {
+                Plain::Tcp(tcp) => tcp.take_error(),
+                Plain::Unix(unix) => unix.take_error(),
+            };
+            if let Some(error) = asked.unwrap_or_else(Some) {
+                return Err(End { side, error });
+            }
+        }
+        Ok(())
     }
 
     /// True when the direction is over. Remembers a sink that went away and lets the other direction finish.

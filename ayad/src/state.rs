@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 pub use backend::{AdminOrder, Backend, CheckRecord, HISTORY_KEPT, Past, PastEntry, Totals, WorkerCell};
 pub use counters::{Padded, WorkerCounters};
@@ -51,6 +52,8 @@ pub struct State {
     pub panics: AtomicU64,
     /// Set once the daemon is asked to stop.
     pub stopping: AtomicBool,
+    /// Turns true when connections that have no requests to end after, those of TCP, are cut.
+    pub cut: watch::Sender<bool>,
     rev: AtomicU64,
 }
 
@@ -74,6 +77,7 @@ impl State {
             max_clients,
             panics: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            cut: watch::channel(false).0,
             rev: AtomicU64::new(rev),
         }
     }

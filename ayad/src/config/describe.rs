@@ -10,7 +10,7 @@ use aya_core::retry::RetryRules;
 use serde_json::{Value, json};
 
 use super::unit::{show_duration, show_percent};
-use super::{Backend, Check, Config, Listener, Pool, Probe, Route, Sticky};
+use super::{Backend, Check, Config, Listener, Pool, Probe, ProxyVersion, Route, Sticky};
 
 /// The configuration as text for people. Ends with a line feed.
 pub fn describe(config: &Config) -> String {
@@ -40,9 +40,12 @@ pub fn describe(config: &Config) -> String {
 
 /// The configuration as JSON: what `ayad check --format json` prints.
 pub fn describe_json(config: &Config) -> Value {
-    let listeners = config.listeners.iter().map(
-        |listener| json!({ "name": listener.name, "bind": listener.bind, "defined": listener.origin.0 }),
-    );
+    let listeners = config.listeners.iter().map(|listener| {
+        json!({
+            "name": listener.name, "protocol": listener.protocol.as_str(), "bind": listener.bind,
+            "proxy_protocol": listener.proxy_protocol, "defined": listener.origin.0,
+        })
+    });
     let pools = config.pools.iter().map(|pool| {
         let backends = pool.backends.iter().map(|backend| {
             json!({
@@ -56,7 +59,7 @@ pub fn describe_json(config: &Config) -> Value {
             "sticky": pool.sticky.as_ref().map(sticky_words),
             "retry": retry_words(&pool.retry.rules), "hedge": pool.hedge.as_ref().map(hedge_words),
             "backends": backends.collect::<Vec<_>>(),
-            "defined": pool.origin.0,
+            "proxy_protocol": pool.proxy_protocol.map(ProxyVersion::as_str), "defined": pool.origin.0,
         })
     });
     let routes = ordered(config).map(|(rank, route)| {
@@ -132,7 +135,9 @@ fn count(number: usize, noun: &str) -> String {
 fn listener(listener: &Listener) -> Vec<String> {
     let bind: Vec<_> = listener.bind.iter().map(ToString::to_string).collect();
     let limit = format!("up to {} connections", listener.max_connections);
-    vec![listener.name.clone(), "http".into(), bind.join(", "), limit, listener.origin.0.clone()]
+    let protocol = listener.protocol.as_str();
+    let protocol = if listener.proxy_protocol { format!("{protocol} after PROXY") } else { protocol.into() };
+    vec![listener.name.clone(), protocol, bind.join(", "), limit, listener.origin.0.clone()]
 }
 
 fn summary(pool: &Pool) -> String {
@@ -152,6 +157,9 @@ fn summary(pool: &Pool) -> String {
     }
     if let Some(rules) = &pool.hedge {
         let _ = write!(text, ", hedge after {}", hedge_words(rules));
+    }
+    if let Some(version) = pool.proxy_protocol {
+        let _ = write!(text, ", PROXY protocol {}", version.as_str());
     }
     text
 }

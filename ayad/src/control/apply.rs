@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aya_core::pick::PickerSpec;
+use aya_core::route::HostMatch;
 
 use super::changes;
 use crate::clock;
@@ -85,6 +86,7 @@ pub fn prepare(config: Config, before: &Before<'_>) -> Result<Prepared, ApplyErr
     let (removed, left) = gone(before, &listeners, &pools, &mut summary);
     let mut warnings = before.snapshot.map(|s| needs_restart(&s.daemon, &config.daemon)).unwrap_or_default();
     warnings.extend(pools.iter().filter_map(|pool| without_eligible(pool)));
+    let peeks = peeks(&config);
     let snapshot = Snapshot {
         file: config.file,
         daemon: in_force(before, config.daemon),
@@ -94,8 +96,18 @@ pub fn prepare(config: Config, before: &Before<'_>) -> Result<Prepared, ApplyErr
         pools,
         routes,
         router: Arc::new(config.router),
+        peeks,
     };
     Ok(Prepared { snapshot, sockets, removed, left, log, warnings, summary })
+}
+
+/// For each listener, whether a TLS client's hello decides its route.
+fn peeks(config: &Config) -> Vec<bool> {
+    let by_host = |name: &String| {
+        let routes = config.routes.iter().filter(|route| route.matches.host != HostMatch::Any);
+        routes.flat_map(|route| &route.listeners).any(|listener| listener == name)
+    };
+    config.listeners.iter().map(|l| l.protocol == config::Protocol::Tcp && by_host(&l.name)).collect()
 }
 
 fn listeners(

@@ -30,6 +30,7 @@ pub(super) fn of_pool(old: &Pool, new: &Pool) -> String {
         ("retry", old.retry != new.retry),
         ("hedge", old.hedge != new.hedge),
         ("keepalive", old.keepalive != new.keepalive),
+        ("proxy_protocol", old.proxy_protocol != new.proxy_protocol),
         ("timeouts", timeouts(old) != timeouts(new)),
     ];
     words.extend(others.iter().filter(|(_, differs)| *differs).map(|(word, _)| (*word).to_owned()));
@@ -38,6 +39,10 @@ pub(super) fn of_pool(old: &Pool, new: &Pool) -> String {
 
 /// What differs between two configurations of a listener: ` (bind 127.0.0.1:80 → 127.0.0.1:81)`.
 pub(super) fn of_listener(old: &Listener, new: &Listener) -> String {
+    if old.protocol != new.protocol {
+        let [old, new] = [old, new].map(|listener| listener.protocol.as_str());
+        return in_brackets(&[format!("protocol {old} → {new}")]);
+    }
     if old.bind == new.bind {
         return " (settings)".to_owned();
     }

@@ -205,7 +205,7 @@ pub(super) fn listener(listener: &Listener) -> ListenerView {
         name: listener.conf.name.clone(),
         rev: listener.rev,
         bind: cell.bound.iter().map(ToString::to_string).collect(),
-        protocol: "http".to_owned(),
+        protocol: listener.conf.protocol.as_str().to_owned(),
         connections: cell.connections.load(Ordering::Relaxed),
         max_connections: listener.conf.max_connections as u64,
         accepted: cell.accepted.load(Ordering::Relaxed),

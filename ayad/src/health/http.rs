@@ -9,9 +9,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use super::{NoPass, ProbeSpec, tcp};
+use super::{NoPass, ProbeSpec};
 use crate::config::HttpProbe;
-use crate::stream::Endpoint;
+use crate::stream::Plain;
 
 /// Its line in the table.
 pub(super) const SPEC: ProbeSpec =
@@ -20,9 +20,8 @@ pub(super) const SPEC: ProbeSpec =
 /// Most bytes of a body that are searched for the expected text.
 const SEARCHED: usize = 64 * 1024;
 
-/// Asks `address`. Takes as long as the backend does; the caller sets the limit.
-pub(super) async fn probe(address: &Endpoint, name: &str, wanted: &HttpProbe) -> Result<(), NoPass> {
-    let stream = tcp::probe(address).await?;
+/// Asks over a new connection. Takes as long as the backend does; the caller sets the limit.
+pub(super) async fn probe(stream: Plain, name: &str, wanted: &HttpProbe) -> Result<(), NoPass> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| cause_of(&e))?;
     let asked = async {
         let response = sender.send_request(request(name, wanted)?).await.map_err(|e| cause_of(&e))?;

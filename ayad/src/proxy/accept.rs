@@ -15,8 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::client::Client;
 use super::worker::Worker;
-use super::{closing, h1, unread};
+use super::{closing, h1, introduce, tcp, unread};
 use crate::clock;
+use crate::config::Protocol;
 use crate::state::{Listener, ListenerCell, NewEvent, State};
 use crate::stream::Stream;
 
@@ -81,7 +82,12 @@ fn greet(
     if let Some(listener) = Worker::with(|w| w.snapshot(|s| current(&s.listeners, cell))) {
         *known = Some(listener);
     }
-    if let Some(listener) = known {
+    let Some(listener) = known else { return };
+    if listener.conf.protocol == Protocol::Tcp {
+        admit_tcp(state, listener, stream, peer);
+    } else if listener.conf.proxy_protocol {
+        admit_introduced(state, listener, stream, peer);
+    } else {
         let client = Client::new(Arc::clone(state), Arc::clone(listener), Worker::with(|w| w.index), peer);
         admit_connection(stream, Arc::new(client));
     }
@@ -98,11 +104,8 @@ fn is_clients_doing(error: &io::Error) -> bool {
 
 fn admit_connection(stream: TcpStream, client: Arc<Client>) {
     let cell = &client.listener.cell;
-    let open = cell.connections.fetch_add(1, Ordering::Relaxed) + 1;
-    let of_all = client.state.clients.fetch_add(1, Ordering::Relaxed) + 1;
-    let counted = Counted(Arc::clone(cell), Arc::clone(&client.state));
-    cell.accepted.fetch_add(1, Ordering::Relaxed);
-    if open > client.listener.conf.max_connections as u64 || of_all > client.state.max_clients {
+    let (counted, is_over) = Counted::one_more(&client.state, &client.listener);
+    if is_over {
         cell.refused.fetch_add(1, Ordering::Relaxed);
         unread::remember(&client, Reason::TooManyConnections);
         tokio::spawn(async move {
@@ -118,8 +121,58 @@ fn admit_connection(stream: TcpStream, client: Arc<Client>) {
     });
 }
 
+/// As [`admit_connection`], of a connection that begins with the PROXY protocol. The client is who that names, also
+/// when it is asked whose headers are believed.
+fn admit_introduced(state: &Arc<State>, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
+    let (state, listener) = (Arc::clone(state), Arc::clone(listener));
+    let (counted, is_over) = Counted::one_more(&state, &listener);
+    let worker = Worker::with(|worker| worker.index);
+    tokio::spawn(async move {
+        let limit = clock::instant(clock::now().after(listener.conf.header_timeout));
+        let told = introduce::introduce(&listener, &stream, peer, limit).await;
+        let real = told.as_ref().map_or(peer, |told| told.map_or(peer, |told| told.source));
+        let client = Arc::new(Client::new(state, listener, worker, real));
+        if is_over {
+            client.listener.cell.refused.fetch_add(1, Ordering::Relaxed);
+            unread::remember(&client, Reason::TooManyConnections);
+        } else if let Err(reason) = told {
+            unread::remember(&client, reason);
+        } else {
+            Worker::with(|worker| worker.register(&client));
+            drive(stream, client).await;
+        }
+        drop(counted);
+    });
+}
+
+/// As [`admit_connection`], of a connection that carries no HTTP.
+fn admit_tcp(state: &Arc<State>, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
+    let (state, listener) = (Arc::clone(state), Arc::clone(listener));
+    let (counted, is_over) = Counted::one_more(&state, &listener);
+    if is_over {
+        listener.cell.refused.fetch_add(1, Ordering::Relaxed);
+        return tcp::turn_away(state, listener, stream, peer);
+    }
+    tokio::spawn(async move {
+        tcp::serve(state, listener, stream, peer).await;
+        drop(counted);
+    });
+}
+
 /// One open connection, of a listener and of the daemon.
 struct Counted(Arc<ListenerCell>, Arc<State>);
+
+impl Counted {
+    /// Counts one more, and says whether it is one too many.
+    fn one_more(state: &Arc<State>, listener: &Listener) -> (Self, bool) {
+        let cell = &listener.cell;
+        cell.accepted.fetch_add(1, Ordering::Relaxed);
+        let open = cell.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let of_all = state.clients.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_over = open > listener.conf.max_connections as u64 || of_all > state.max_clients;
+        (Self(Arc::clone(cell), Arc::clone(state)), is_over)
+    }
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {

@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub routes: Vec<Arc<Route>>,
     /// Matcher over the routes.
     pub router: Arc<Router>,
+    /// For each listener, whether its clients' TLS hello is read: it speaks TCP and has routes for hosts.
+    pub peeks: Vec<bool>,
 }
 
 impl Snapshot {
@@ -199,6 +201,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         tunnel_timeout,
         request_timeout,
         keepalive,
+        proxy_protocol,
         backends,
         origin,
     } = a;
@@ -215,6 +218,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *tunnel_timeout == b.tunnel_timeout
         && *request_timeout == b.request_timeout
         && *keepalive == b.keepalive
+        && *proxy_protocol == b.proxy_protocol
         && *backends == b.backends
         && *origin == b.origin
 }

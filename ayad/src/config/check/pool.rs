@@ -15,7 +15,7 @@ use crate::config::raw;
 use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
 use crate::config::raw::pool::{BackendEntry, Breaker, Mode};
 use crate::config::report::Problem;
-use crate::config::{Backend, Keepalive, Pool, Sticky};
+use crate::config::{Backend, Keepalive, Pool, ProxyVersion, Sticky};
 use crate::stream::Endpoint;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -43,7 +43,13 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         attempts,
         timeouts,
         keepalive,
+        proxy_protocol,
     } = entry.value;
+    let proxy_protocol = proxy_protocol.map(|version| match version {
+        raw::pool::ProxyVersion::V1 => ProxyVersion::V1,
+        raw::pool::ProxyVersion::V2 => ProxyVersion::V2,
+    });
+    let health = health.clone().unwrap_or_default();
     let at = &entry.at;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
@@ -52,7 +58,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         name: entry.name.to_owned(),
         algorithm: algorithm.map_or_else(default_algorithm, |Algorithm(picker)| picker),
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
-        check: health::check(&health.clone().unwrap_or_default(), &at.key("health"), problems),
+        check: health::check(&health, proxy_protocol, &at.key("health"), problems),
         breaker: breaker.as_ref().and_then(breaker_rules),
         retry: retry::check(retry.as_ref(), *attempts, request, at, problems),
         hedge: retry::hedge(hedge.as_ref()),
@@ -62,6 +68,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         tunnel_timeout: or(tunnel.as_ref(), TUNNEL_TIMEOUT),
         request_timeout: request,
         keepalive: kept(&keepalive.clone().unwrap_or_default()),
+        proxy_protocol,
         backends: members(entry.name, backends, &at.key("backends"), problems),
         origin: at.origin(),
     }

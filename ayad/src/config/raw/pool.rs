@@ -33,6 +33,21 @@ pub struct Pool {
     pub timeouts: Option<PoolTimeouts>,
     /// Which connections to backends are kept for the next request.
     pub keepalive: Option<Keepalive>,
+    /// Begins each connection to a backend with the PROXY protocol, "v1" or "v2", to tell who the client is. Such a
+    /// connection belongs to one client and is not kept for others. Checks say that they are nobody (`LOCAL`,
+    /// `UNKNOWN`). Default: not spoken; a backend that does not expect it cannot read what follows.
+    pub proxy_protocol: Option<ProxyVersion>,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(title = "a version of the PROXY protocol")]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary; names the host a TLS client asked for, too.
+    V2,
 }
 
 impl Pool {
@@ -49,6 +64,7 @@ impl Pool {
             attempts: None,
             timeouts: None,
             keepalive: None,
+            proxy_protocol: None,
         }
     }
 }
