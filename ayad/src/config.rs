@@ -22,7 +22,9 @@ use std::time::Duration;
 
 use aya_core::breaker::BreakerRules;
 use aya_core::health::{HealthRules, Start};
+use aya_core::hedge::HedgeRules;
 use aya_core::pick::PickerSpec;
+use aya_core::retry::RetryRules;
 use aya_core::route::{RouteSpec, Router};
 use ipnet::IpNet;
 
@@ -197,14 +199,18 @@ pub struct Pool {
     pub check: Option<Check>,
     /// Circuit breaker of each backend.
     pub breaker: Option<BreakerRules>,
-    /// Most backends tried for one request when connections fail.
-    pub attempts: usize,
+    /// When a request is sent once more.
+    pub retry: Retry,
+    /// When a request that waits is also sent to a second backend.
+    pub hedge: Option<HedgeRules>,
     /// Longest time to connect to a backend.
     pub connect_timeout: Duration,
     /// Longest time from the sent request to the first byte of the answer.
     pub first_byte_timeout: Duration,
     /// Longest silence inside an answer.
     pub idle_timeout: Duration,
+    /// Longest silence of a connection that carries another protocol.
+    pub tunnel_timeout: Duration,
     /// Longest time for the whole request.
     pub request_timeout: Option<Duration>,
     /// Upstream connections kept for reuse.
@@ -226,6 +232,15 @@ pub struct Keepalive {
     pub idle: Duration,
     /// Longest life of a connection.
     pub age: Duration,
+}
+
+/// When a request is sent once more.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Retry {
+    /// What decides.
+    pub rules: RetryRules,
+    /// Most bytes of a request's body that are kept to be sent again.
+    pub body: usize,
 }
 
 /// What binds a client to a backend.

@@ -48,6 +48,8 @@ pub struct State {
     pub clients: AtomicU64,
     /// Most client connections at once: more would leave no descriptors for backends, checks and operators.
     pub max_clients: u64,
+    /// Connections that were ended by a defect of this program.
+    pub panics: AtomicU64,
     /// Set once the daemon is asked to stop.
     pub stopping: AtomicBool,
     /// Turns true when connections that have no requests to end after, those of TCP, are cut.
@@ -73,6 +75,7 @@ impl State {
             access_log,
             clients: AtomicU64::new(0),
             max_clients,
+            panics: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
             cut: watch::channel(false).0,
             rev: AtomicU64::new(rev),

@@ -163,6 +163,39 @@ fn a_backend_that_does_not_resolve_is_named_with_place_and_remedy() {
 }
 
 #[test]
+fn retries_and_hedges_are_what_was_written_and_else_as_they_were() {
+    let load = |pool: &str| {
+        let text = format!(
+            "aya = 1\nlisten = \"127.0.0.1:0\"\n[pool.a]\nbackends = [\"127.0.0.1:1\"]\n{pool}\n\
+             [route.a]\npool = \"a\"\n"
+        );
+        load(&text, &Env::default()).unwrap_or_else(|problems| panic!("{problems}"))
+    };
+    let words = |pool: &str| {
+        let described = config::describe_json(&load(pool));
+        (described["pools"][0]["retry"].to_string(), described["pools"][0]["hedge"].to_string())
+    };
+
+    let usual = "\"connect-failure (3 attempts, 20% + 3 at once)\"";
+    assert_eq!(words(""), (usual.into(), "null".into()));
+    assert_eq!(words("retry = {}").0, usual);
+    assert_eq!(words("attempts = 2").0, usual.replace('3', "2").replace("+ 2", "+ 3"));
+    assert_eq!(words("retry = { mode = \"off\" }").0, "\"never\"");
+    let (retry, hedge) = words(
+        "retry = { attempts = 4, on = [\"reset\", \"5xx\", 429], budget = \"12.5%\", budget_least = 0 }\n\
+         hedge = { after = \"p99\" }",
+    );
+    assert_eq!(retry, "\"reset, 429, 500-599 (4 attempts, 12.5% + 0 at once)\"");
+    assert_eq!(hedge, "\"p99, at least 10ms\"");
+    assert_eq!(words("hedge = { mode = \"off\" }").1, "null");
+    let text = config::describe(&load("hedge = {}\nretry = { on = [\"timeout\"], body = \"0B\" }"));
+    assert!(
+        text.contains("retry timeout (3 attempts, 20% + 3 at once), hedge after p95, at least 10ms"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_mistake_in_one_place_is_not_repeated_in_another() {
     let text = "aya = 1\nlisten = \"127.0.0.1:0\"\n\
                 [pool.a]\nbackends = [\"bad\"]\n[pool.b]\nbackend = [\"127.0.0.1:1\"]\n\

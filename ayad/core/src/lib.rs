@@ -8,12 +8,13 @@
 //!
 //! The laws that tests hold over the tables: only eligible backends are picked; an empty set gives none; the
 //! same seed gives the same picks; shares follow weights within a stated bound; no backend starves; a router
-//! agrees with a naive one that tries every route.
+//! agrees with a naive one that tries every route; a normal path stays as it is; retries never exceed their
+//! budget.
 //!
 //! Reading order: [`time`], [`rng`] and [`hash`] (the arguments), [`axis`] (the three axes), [`load`] and
-//! [`breaker`] (what workers share about a backend), [`health`] (how a backend falls and rises), [`route`]
-//! (request to pool), [`pick`] and [`sticky`] (pool to backend), [`histogram`] (what it took), [`reason`]
-//! (why the proxy answered by itself).
+//! [`breaker`] (what workers share about a backend), [`health`] (how a backend falls and rises), [`path`] (one
+//! normal form), [`route`] (request to pool), [`pick`] and [`sticky`] (pool to backend), [`retry`] and [`hedge`]
+//! (once more, elsewhere), [`histogram`] (what it took), [`reason`] (why the proxy answered by itself).
 
 #![forbid(unsafe_code)]
 
@@ -21,11 +22,14 @@ pub mod axis;
 pub mod breaker;
 pub mod hash;
 pub mod health;
+pub mod hedge;
 pub mod histogram;
 pub mod load;
+pub mod path;
 pub mod pick;
 pub mod reason;
 mod rendezvous;
+pub mod retry;
 pub mod rng;
 pub mod route;
 pub mod sticky;

@@ -63,6 +63,8 @@ reasons! {
     BodyTimeout = "body-timeout", 408, Client;
     /// The body of the request is over the limit.
     BodyTooLarge = "body-too-large", 413, Client;
+    /// The request expects something other than `100-continue`.
+    ExpectationFailed = "expectation-failed", 417, Client;
     /// The request line is over the limit.
     UriTooLong = "uri-too-long", 414, Client;
     /// The headers are over the limit in bytes or in number.

@@ -11,8 +11,8 @@
 //! allocation, a binary search for each segment. A regular-expression set was not taken, because it cannot
 //! say which of two matches is more specific and people cannot predict it.
 //!
-//! What it deliberately does not do: decode percent-escapes, merge slashes or resolve dots (a backend must
-//! see the path that was matched), strip ports from hosts or queries from paths (the parser has them apart).
+//! What it deliberately does not do: decode percent-escapes, merge slashes or resolve dots (paths arrive in
+//! their normal form, see [`crate::path`], and a route that no such path can match is an error), strip ports from hosts or queries from paths (the parser has them apart).
 
 mod order;
 mod pattern;

@@ -5,9 +5,11 @@
 
 use std::fmt::Write as _;
 
+use aya_core::hedge::HedgeRules;
+use aya_core::retry::RetryRules;
 use serde_json::{Value, json};
 
-use super::unit::show_duration;
+use super::unit::{show_duration, show_percent};
 use super::{Backend, Check, Config, Listener, Pool, Probe, ProxyVersion, Route, Sticky};
 
 /// The configuration as text for people. Ends with a line feed.
@@ -54,7 +56,9 @@ pub fn describe_json(config: &Config) -> Value {
         });
         json!({
             "name": pool.name, "algorithm": pool.algorithm.name, "check": check_words(pool.check.as_ref()),
-            "sticky": pool.sticky.as_ref().map(sticky_words), "backends": backends.collect::<Vec<_>>(),
+            "sticky": pool.sticky.as_ref().map(sticky_words),
+            "retry": retry_words(&pool.retry.rules), "hedge": pool.hedge.as_ref().map(hedge_words),
+            "backends": backends.collect::<Vec<_>>(),
             "proxy_protocol": pool.proxy_protocol.map(ProxyVersion::as_str), "defined": pool.origin.0,
         })
     });
@@ -90,6 +94,30 @@ pub fn sticky_words(sticky: &Sticky) -> String {
     }
 }
 
+/// What is retried, in words: `connect-failure, reset, 502-503 (3 attempts, 20% + 3 at once)`, or `never`.
+pub fn retry_words(rules: &RetryRules) -> String {
+    let causes = [
+        ("connect-failure", rules.on_connect_failure),
+        ("reset", rules.on_reset),
+        ("timeout", rules.on_timeout),
+    ];
+    let mut words: Vec<_> = causes.iter().filter(|(_, on)| *on).map(|(word, _)| (*word).to_owned()).collect();
+    if !rules.on_status.is_empty() {
+        words.push(rules.on_status.to_string());
+    }
+    if words.is_empty() || rules.attempts < 2 {
+        return "never".into();
+    }
+    let share = show_percent(rules.budget.share);
+    format!("{} ({} attempts, {share} + {} at once)", words.join(", "), rules.attempts, rules.budget.least)
+}
+
+/// When a second copy is sent, in words: `p95, at least 10ms`.
+pub fn hedge_words(rules: &HedgeRules) -> String {
+    let percentile = show_percent(rules.quantile);
+    format!("p{}, at least {}", percentile.trim_end_matches('%'), show_duration(rules.min))
+}
+
 /// Header conditions in words: `name=value`.
 pub fn conditions(route: &Route) -> Vec<String> {
     route.matches.headers.iter().map(|(name, value)| format!("{name}={value}")).collect()
@@ -123,6 +151,12 @@ fn summary(pool: &Pool) -> String {
     }
     if let Some(sticky) = &pool.sticky {
         let _ = write!(text, ", sticky {}", sticky_words(sticky));
+    }
+    if pool.retry.rules != RetryRules::default() {
+        let _ = write!(text, ", retry {}", retry_words(&pool.retry.rules));
+    }
+    if let Some(rules) = &pool.hedge {
+        let _ = write!(text, ", hedge after {}", hedge_words(rules));
     }
     if let Some(version) = pool.proxy_protocol {
         let _ = write!(text, ", PROXY protocol {}", version.as_str());

@@ -13,6 +13,7 @@ pub mod daemon;
 pub mod format;
 pub mod listen;
 pub mod pool;
+pub mod retry;
 pub mod route;
 
 use std::collections::BTreeMap;

@@ -105,6 +105,35 @@ pub fn size_or_none(text: &str) -> Result<Option<u64>, Wrong> {
     if text == "none" { Ok(None) } else { size(text).map(Some).map_err(or_none) }
 }
 
+/// Reads a share in percent, `0%` to `100%`, as 0 to 1.
+pub fn percent(text: &str) -> Result<f64, Wrong> {
+    let number = text.trim().strip_suffix('%').and_then(hundredths);
+    let help = "write a number from 0 to 100 with a percent sign, e.g. \"20%\"";
+    number
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| Wrong::new(format!("\"{text}\" is no share in percent"), help))
+}
+
+/// Reads a percentile, `p50` to `p99.99`, as the share of values below it.
+pub fn percentile(text: &str) -> Result<f64, Wrong> {
+    let number = text.trim().strip_prefix('p').and_then(hundredths);
+    let help = "write \"p50\" to \"p99.99\", e.g. \"p95\"";
+    number
+        .filter(|share| (0.5..=0.9999).contains(share))
+        .ok_or_else(|| Wrong::new(format!("\"{text}\" is no percentile"), help))
+}
+
+/// A number written with digits and at most one point, divided by 100.
+fn hundredths(text: &str) -> Option<f64> {
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    text.parse::<f64>().ok().filter(|_| is_plain).map(|number| number / 100.0)
+}
+
+/// Writes a share the way [`percent`] reads it, to a hundredth of a percent.
+pub fn show_percent(share: f64) -> String {
+    format!("{}%", (share * 10_000.0).round() / 100.0)
+}
+
 /// Writes a duration the way [`duration`] reads it, in the largest units that lose nothing.
 pub fn show_duration(duration: Duration) -> String {
     let micros = duration.as_micros();
@@ -179,6 +208,23 @@ mod tests {
         assert_eq!(size_or_none("none"), Ok(None));
         for text in ["", "64", "64K", "1.5MiB", "KiB", "-1B", "99999999999GiB"] {
             assert!(size(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn shares_and_percentiles_are_read_and_nothing_like_them() {
+        assert_eq!(percent("20%"), Ok(0.2));
+        assert_eq!(percent("12.5%").map(show_percent).as_deref(), Ok("12.5%"));
+        assert_eq!((percent("0%"), percent("100%")), (Ok(0.0), Ok(1.0)));
+        assert_eq!(
+            (percentile("p95"), percentile("p99.9").map(show_percent)),
+            (Ok(0.95), Ok("99.9%".into()))
+        );
+        for text in ["", "%", "20", "101%", "-1%", "+1%", "1e1%", "nan%", "inf%", "20 %", "1.2.3%"] {
+            assert!(percent(text).is_err(), "{text}");
+        }
+        for text in ["", "p", "95", "p0", "p100", "P95", "p-95", "p95%", "pnan"] {
+            assert!(percentile(text).is_err(), "{text}");
         }
     }
 }

@@ -27,7 +27,8 @@ pub(super) fn of_pool(old: &Pool, new: &Pool) -> String {
         ("sticky", old.sticky != new.sticky),
         ("health", old.check != new.check),
         ("breaker", old.breaker != new.breaker),
-        ("attempts", old.attempts != new.attempts),
+        ("retry", old.retry != new.retry),
+        ("hedge", old.hedge != new.hedge),
         ("keepalive", old.keepalive != new.keepalive),
         ("proxy_protocol", old.proxy_protocol != new.proxy_protocol),
         ("timeouts", timeouts(old) != timeouts(new)),
@@ -51,7 +52,13 @@ pub(super) fn of_listener(old: &Listener, new: &Listener) -> String {
 }
 
 fn timeouts(pool: &Pool) -> impl PartialEq + use<> {
-    (pool.connect_timeout, pool.first_byte_timeout, pool.idle_timeout, pool.request_timeout)
+    (
+        pool.connect_timeout,
+        pool.first_byte_timeout,
+        pool.idle_timeout,
+        pool.tunnel_timeout,
+        pool.request_timeout,
+    )
 }
 
 fn in_brackets(words: &[String]) -> String {

@@ -38,6 +38,8 @@ fn process(control: &Control, picture: &mut Picture) {
         picture.add(names::RESIDENT, vec![], level(bytes as f64));
     }
     picture.add(names::LOG_DROPPED, vec![], Value::Count(control.state.access_log.dropped()));
+    let panics = control.state.panics.load(Ordering::Relaxed);
+    picture.add(names::PANICS, vec![], Value::Count(panics));
     picture.add(names::EVENTS, vec![], Value::Count(control.state.events.newest()));
     for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(daemon.responses) {
         picture.add(names::RESPONSES, vec![("class", class.to_owned())], Value::Count(count));

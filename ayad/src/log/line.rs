@@ -1,38 +1,58 @@
 //! One line of the access log.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use aya_core::reason::Reason;
 use aya_core::time::Tick;
-use http::request::Parts;
-use http::{Method, Uri, Version};
 use serde::Serialize;
 
 use crate::clock;
+use crate::proxy::between::{Request, Target};
 use crate::proxy::client::Client;
 use crate::proxy::exchange::Exchange;
+use crate::proxy::notes::Id;
 
 /// What is taken down of a request before its head is passed on.
 #[derive(Debug)]
 pub struct LogDraft {
     /// The client's address, once it is known who asks.
     pub client: Option<IpAddr>,
-    method: Method,
+    method: String,
     host: String,
-    uri: Uri,
-    version: Version,
+    uri: String,
+    version: &'static str,
+    attempts: Vec<Attempt>,
+}
+
+/// One attempt that did not bring the answer.
+#[derive(Debug, Serialize)]
+struct Attempt {
+    backend: String,
+    /// The status of its answer, or why there was none.
+    outcome: String,
+    took_us: u64,
 }
 
 impl LogDraft {
     /// Takes down the request line and the host.
-    pub fn of(head: &Parts, host: &str) -> Self {
+    pub fn of(request: &Request<'_>, target: &Target<'_>) -> Self {
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        let head = request.head;
         Self {
             client: None,
-            method: head.method.clone(),
-            host: host.to_owned(),
-            uri: head.uri.clone(),
-            version: head.version,
+            method: text(request.method()),
+            host: target.host.to_owned(),
+            uri: format!("{}{}", target.path, String::from_utf8_lossy(head.query.of(request.bytes))),
+            version: if head.http_1_0 { "1.0" } else { request.protocol },
+            attempts: Vec::new(),
         }
+    }
+
+    /// Takes down an attempt that did not bring the answer.
+    pub fn attempted(&mut self, backend: &str, outcome: String, took: Duration) {
+        let took_us = took.as_micros() as u64;
+        self.attempts.push(Attempt { backend: backend.to_owned(), outcome, took_us });
     }
 }
 
@@ -47,7 +67,7 @@ pub struct LogLine<'e> {
     request_id: Option<&'e str>,
     method: Option<&'e str>,
     host: Option<&'e str>,
-    uri: Option<String>,
+    uri: Option<&'e str>,
     version: Option<&'static str>,
     pool: Option<&'e str>,
     backend: Option<&'e str>,
@@ -55,6 +75,9 @@ pub struct LogLine<'e> {
     status: u16,
     reason: Option<&'static str>,
     attempts: u32,
+    /// Attempts before the one that counted, in their order.
+    #[serde(skip_serializing_if = "<[Attempt]>::is_empty")]
+    failed_attempts: &'e [Attempt],
     bytes_received: u64,
     bytes_sent: u64,
     timing_us: Timing,
@@ -89,17 +112,18 @@ impl<'e> LogLine<'e> {
             listener: &client.listener.conf.name,
             client: draft.client.unwrap_or_else(|| client.peer.ip().to_canonical()),
             peer: client.peer,
-            request_id: exchange.id.as_ref().and_then(|id| id.to_str().ok()),
-            method: Some(draft.method.as_str()),
+            request_id: exchange.id.as_ref().and_then(Id::as_str),
+            method: Some(&draft.method),
             host: Some(&draft.host),
-            uri: Some(draft.uri.to_string()),
-            version: Some(version(draft.version)),
+            uri: Some(&draft.uri),
+            version: Some(draft.version),
             pool: backend.map(|b| b.pool.as_str()),
             backend: backend.map(|b| b.name.as_str()),
             status: exchange.status,
             reason: exchange.reason.map(Reason::as_str),
             attempts: exchange.attempts,
-            bytes_received: client.received.load(std::sync::atomic::Ordering::Relaxed),
+            failed_attempts: &draft.attempts,
+            bytes_received: exchange.bytes_received,
             bytes_sent: exchange.bytes_sent,
             timing_us: timing(exchange, now),
         }
@@ -122,6 +146,7 @@ impl<'e> LogLine<'e> {
             status: reason.status(),
             reason: Some(reason.as_str()),
             attempts: 0,
+            failed_attempts: &[],
             bytes_received: 0,
             bytes_sent: 0,
             timing_us: Timing::default(),
@@ -145,13 +170,5 @@ fn timing(exchange: &Exchange, now: Tick) -> Timing {
         first_byte: step(steps.first_byte),
         body: step(steps.first_byte.map(|_| now)),
         total: now.since(exchange.started).as_micros() as u64,
-    }
-}
-
-fn version(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_11 => "1.1",
-        _ => "other",
     }
 }

@@ -1,9 +1,8 @@
 //! Step 1: connections. Accepts them, drives each until it ends, and ends those that take too long.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -11,32 +10,21 @@ use std::time::Duration;
 
 use aya_api::event::Severity;
 use aya_core::reason::Reason;
-use aya_core::time::Tick;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::alarm::Timer;
-use super::client::{Client, Phase};
-use super::io::ClientIo;
+use super::client::Client;
 use super::worker::Worker;
-use super::{introduce, serve, tcp, unread};
+use super::{closing, h1, introduce, tcp, unread};
 use crate::clock;
 use crate::config::Protocol;
 use crate::state::{Listener, ListenerCell, NewEvent, State};
+use crate::stream::Stream;
 
 /// Longest wait after `accept` failed for want of descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(100);
-/// Most bytes of a body held between two sockets, for each direction.
-const MAX_BUFFER: usize = 64 * 1024;
-/// How long an idle connection stays once it must end, for a request that may be on its way.
-const LINGER: Duration = Duration::from_millis(100);
 /// Bytes the system may hold unsent before a socket counts as full.
 const NOTICED_BYTES: u32 = 128 * 1024;
-/// hyper keeps this many header fields on the stack; asking for the same number would move them to the heap.
-const HYPERS_HEADERS: usize = 100;
 
 /// Accepts connections on one socket of one listener until the listener is removed or the daemon stops.
 pub async fn listen(state: Arc<State>, cell: Arc<ListenerCell>, socket: TcpListener) {
@@ -121,7 +109,7 @@ fn admit_connection(stream: TcpStream, client: Arc<Client>) {
         cell.refused.fetch_add(1, Ordering::Relaxed);
         unread::remember(&client, Reason::TooManyConnections);
         tokio::spawn(async move {
-            unread::last_words(stream, Reason::TooManyConnections).await;
+            closing::last_words(Stream::from(stream), Reason::TooManyConnections).await;
             drop(counted);
         });
         return;
@@ -188,6 +176,12 @@ impl Counted {
 
 impl Drop for Counted {
     fn drop(&mut self) {
+        // The runtime catches a panic at the task, so it ends this connection and nothing else.
+        if std::thread::panicking() {
+            self.1.panics.fetch_add(1, Ordering::Relaxed);
+            let cause = "a defect of ayad ended a connection; its log has the place";
+            self.1.events.push(NewEvent::new(Severity::Error, "daemon", "ayad", cause.to_owned()));
+        }
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
         self.1.clients.fetch_sub(1, Ordering::Relaxed);
     }
@@ -197,75 +191,7 @@ impl Drop for Counted {
 /// upstream; see [`crate::upstream`].
 async fn drive(stream: TcpStream, client: Arc<Client>) {
     prepare(&stream, &client);
-    client.await_first(clock::now());
-    let service = {
-        let client = Arc::clone(&client);
-        service_fn(move |request| serve(Arc::clone(&client), request))
-    };
-    let io = TokioIo::new(ClientIo::new(stream, Arc::clone(&client)));
-    let mut connection = builder(&client.listener).serve_connection(io, service);
-    let mut timer = Timer::new();
-    let mut farewell = Farewell::default();
-    let outcome = poll_fn(|cx| {
-        client.waker.get_or_init(|| cx.waker().clone());
-        loop {
-            if farewell.is_due(&client) {
-                Pin::new(&mut connection).graceful_shutdown();
-            }
-            if let Poll::Ready(ended) = Pin::new(&mut connection).poll(cx) {
-                return Poll::Ready(Outcome::Ended(ended));
-            }
-            farewell.linger(&client);
-            // An alarm that nobody answered to: it was for the connection as a whole.
-            if client.alarm.rang() {
-                return Poll::Ready(Outcome::TimedOut(client.phase()));
-            }
-            if timer.poll(&client.alarm, cx).is_pending() {
-                return Poll::Pending;
-            }
-        }
-    })
-    .await;
-    match outcome {
-        Outcome::TimedOut(Phase::Header) => {
-            unread::remember(&client, Reason::HeaderTimeout);
-            let stream = connection.into_parts().io.into_inner().into_inner();
-            unread::last_words(stream, Reason::HeaderTimeout).await;
-        }
-        // Read by the exchange when the connection is dropped, right below.
-        Outcome::TimedOut(Phase::Serving) => client.body_failed(Reason::SendTimeout),
-        Outcome::TimedOut(Phase::Idle) | Outcome::Ended(Ok(())) => {}
-        Outcome::Ended(Err(error)) => {
-            tracing::debug!(peer = %client.peer, %error, "connection ended early");
-        }
-    }
-}
-
-/// How a connection ends that must not take another request. One that serves, or reads a request, is told with
-/// the answer; one that is idle stays a moment, because a request may be on its way.
-#[derive(Default)]
-struct Farewell {
-    told: bool,
-    until: Option<Tick>,
-}
-
-impl Farewell {
-    /// True once: when the connection has a request with whose answer it can be told.
-    fn is_due(&mut self, client: &Client) -> bool {
-        let due = !self.told && client.closing.load(Ordering::Relaxed) && client.phase() != Phase::Idle;
-        self.told |= due;
-        due
-    }
-
-    /// Keeps an idle connection no longer than [`LINGER`].
-    fn linger(&mut self, client: &Client) {
-        if !self.told && client.phase() == Phase::Idle && client.closing.load(Ordering::Relaxed) {
-            let until = *self.until.get_or_insert_with(|| clock::now().after(LINGER));
-            if !client.alarm.rang() {
-                client.alarm.arm(until);
-            }
-        }
-    }
+    h1::run(Stream::from(stream), client, clock::now()).await;
 }
 
 /// Sets what every client's socket needs. None of it is needed enough to refuse the client.
@@ -276,22 +202,4 @@ fn prepare(stream: &TcpStream, client: &Client) {
     if let Err(error) = undelayed.and(noticed) {
         tracing::debug!(peer = %client.peer, %error, "cannot set up a socket");
     }
-}
-
-enum Outcome {
-    Ended(hyper::Result<()>),
-    TimedOut(Phase),
-}
-
-fn builder(listener: &Listener) -> http1::Builder {
-    let conf = &listener.conf;
-    let mut builder = http1::Builder::new();
-    // The alarm of the connection watches over the head; hyper's own timer would cost a timer operation
-    // for each request.
-    builder.header_read_timeout(None).max_buf_size(MAX_BUFFER.max(conf.max_header_bytes));
-    builder.max_header_size(conf.max_header_bytes);
-    if conf.max_headers != HYPERS_HEADERS {
-        builder.max_headers(conf.max_headers);
-    }
-    builder
 }

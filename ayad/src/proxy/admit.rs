@@ -1,17 +1,15 @@
 //! Step 5: whether now.
 
 use aya_core::reason::Reason;
-use http::HeaderMap;
-use http::header::CONTENT_LENGTH;
 
+use super::between::Request;
 use super::client::Client;
+use crate::h1::Framing;
 
 /// Says yes, or why not. Neither locks nor allocates.
-pub(super) fn admit(client: &Client, headers: &HeaderMap) -> Result<(), Reason> {
-    let announced =
-        headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-    match (announced, client.listener.conf.max_body_bytes) {
-        (Some(length), Some(max)) if length > max => Err(Reason::BodyTooLarge),
+pub(super) fn admit(client: &Client, request: &Request<'_>) -> Result<(), Reason> {
+    match (request.head.framing, client.listener.conf.max_body_bytes) {
+        (Framing::Length(length), Some(max)) if length > max => Err(Reason::BodyTooLarge),
         _ => Ok(()),
     }
 }

@@ -4,20 +4,42 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use aya_core::reason::Reason;
-use http::{Request, Response};
-use hyper::body::Incoming;
 
 use super::exchange::Place;
+use crate::h1::{Framing, Known, RequestHead};
 use crate::state::Pool;
-use crate::upstream::{Connection, RequestBody};
+
+/// The head of a request as every step sees it, whichever protocol it came by: what came by another one was written
+/// as HTTP/1.1 and read as strictly.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'r> {
+    /// The bytes that the head's spans mean.
+    pub bytes: &'r [u8],
+    /// Its parts.
+    pub head: &'r RequestHead,
+    /// Version of the protocol it came by, for people.
+    pub protocol: &'static str,
+}
+
+impl<'r> Request<'r> {
+    /// Its method.
+    pub fn method(&self) -> &'r [u8] {
+        self.head.method.of(self.bytes)
+    }
+
+    /// The first field of this name.
+    pub fn get(&self, known: Known) -> Option<&'r [u8]> {
+        self.head.fields.get(self.bytes, known)
+    }
+}
 
 /// From `parse`: what a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Target<'r> {
+pub struct Target<'r> {
     /// Host without port; empty for HTTP/1.0 without one.
-    pub(super) host: &'r str,
-    /// Path without query.
-    pub(super) path: &'r str,
+    pub host: &'r str,
+    /// Path in its normal form, without query; `*` for the server as a whole.
+    pub path: &'r str,
 }
 
 /// From `route`: where a request goes.
@@ -31,11 +53,57 @@ pub(super) struct Hit {
 
 /// From `guard`: who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub struct Identity {
     /// The client's address, as far as it can be believed.
-    pub(super) address: IpAddr,
+    pub address: IpAddr,
     /// Hash of that address.
+    pub key: u64,
+}
+
+/// What binds a client to a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Binding {
+    /// Hash of the client's address.
     pub(super) key: u64,
+    /// How it is bound.
+    pub(super) kind: Bound,
+}
+
+/// How a client is bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// It is not.
+    Free,
+    /// By its address.
+    Source,
+    /// By the token in its cookie, when there is a readable one.
+    Cookie(Option<u64>),
+}
+
+/// What the steps up to `admit` found out: enough to send the request, and to send it again.
+#[derive(Debug)]
+pub(super) struct Way {
+    /// Where it goes.
+    pub(super) hit: Hit,
+    /// What binds the client.
+    pub(super) binding: Binding,
+    /// It is a `HEAD`.
+    pub(super) to_head: bool,
+    /// It asks for another protocol.
+    pub(super) upgrade: bool,
+    /// Its head has a `Host`.
+    pub(super) names_host: bool,
+    /// It means the same when it is sent twice, as far as its head can tell.
+    pub(super) is_idempotent: bool,
+    /// How long its body is.
+    pub(super) framing: Framing,
+}
+
+impl Way {
+    /// True when there is a body.
+    pub(super) fn has_body(&self) -> bool {
+        !matches!(self.framing, Framing::None | Framing::Length(0))
+    }
 }
 
 /// From `pick`: a place in a backend.
@@ -49,22 +117,24 @@ pub(super) struct Picked {
     pub(super) bind: bool,
 }
 
-/// From `forward`: the head of a backend's answer, and the connection its body comes by.
-#[derive(Debug)]
-pub(super) struct Answer {
-    /// The answer.
-    pub(super) response: Response<Incoming>,
-    /// The connection.
-    pub(super) connection: Connection,
-    /// Token of the backend to which the client is bound from now on.
-    pub(super) bind: Option<u64>,
-}
-
 /// From `forward`: why an attempt gave no answer.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failed {
     /// Nothing was sent: another backend can be asked.
-    Again(Box<Request<RequestBody>>, Reason),
-    /// The request may have had an effect, or the time is up.
+    Unsent(Reason),
+    /// A connection that was kept turned out to be closed, after the request was sent on it.
+    Stale(Reason),
+    /// The request was sent, and may have had an effect.
+    Sent(Reason),
+    /// The client's doing, or its time is up.
     Final(Reason),
+}
+
+impl Failed {
+    /// Why.
+    pub(super) fn reason(self) -> Reason {
+        match self {
+            Self::Unsent(reason) | Self::Stale(reason) | Self::Sent(reason) | Self::Final(reason) => reason,
+        }
+    }
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use aya_core::load::Acquired;
 use aya_core::reason::Reason;
 use aya_core::time::Tick;
-use http::HeaderValue;
 
 use super::client::Client;
+use super::notes::Id;
 use super::record;
 use crate::clock;
 use crate::log::LogDraft;
@@ -91,14 +91,18 @@ pub struct Exchange {
     pub status: u16,
     /// Why the proxy answered by itself or ended it.
     pub reason: Option<Reason>,
+    /// Bytes of body received from the client.
+    pub bytes_received: u64,
     /// Bytes of body sent to the client.
     pub bytes_sent: u64,
     /// Its id, once it has one.
-    pub id: Option<HeaderValue>,
+    pub id: Option<Id>,
     /// For the access log.
     pub steps: Steps,
     /// For the access log.
     pub draft: Option<Box<LogDraft>>,
+    /// What it tells about its backend was taken down already.
+    pub is_measured: bool,
     over: bool,
 }
 
@@ -113,38 +117,18 @@ impl Exchange {
             attempts: 0,
             status: 0,
             reason: None,
+            bytes_received: 0,
             bytes_sent: 0,
             id: None,
             steps: Steps::default(),
             draft: None,
+            is_measured: false,
             over: false,
         }
     }
 
-    /// True once the armed time has passed.
-    pub fn timed_out(&self) -> bool {
-        self.client.alarm.rang()
-    }
-
-    /// What a time-out inside the answer means.
-    pub fn idle_reason(&self) -> Reason {
-        self.client.timeout_reason(Reason::IdleTimeout, clock::now())
-    }
-
-    /// The next part of the answer is waited for.
-    pub fn await_answer(&self) {
-        if let Some(place) = &self.place {
-            self.client.await_answer(place.pool.conf.idle_timeout);
-        }
-    }
-
-    /// Counts bytes passed on to the client.
-    pub fn sent(&mut self, bytes: u64) {
-        self.bytes_sent += bytes;
-    }
-
     /// Keeps the connection for the next request to the same backend, unless the backend is leaving.
-    pub fn keep(&self, connection: Connection, now: Tick) {
+    pub fn keep(&self, connection: Box<Connection>, now: Tick) {
         if let Some(place) = &self.place
             && place.backend.load.eligible_bound(now)
         {
@@ -167,7 +151,6 @@ impl Exchange {
         if !std::mem::replace(&mut self.over, true) {
             record::record(self, now);
             self.place = None;
-            self.client.begin_idle(now);
         }
     }
 }
@@ -175,8 +158,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.over {
-            let reason = self.client.body_failure().unwrap_or(Reason::ClientGone);
-            self.failed(reason, clock::now());
+            self.failed(Reason::ClientGone, clock::now());
         }
     }
 }

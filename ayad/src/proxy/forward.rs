@@ -1,225 +1,230 @@
 //! Step 7: one attempt at one backend.
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 
 use aya_core::reason::Reason;
-use http::header::HOST;
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, Version};
-use hyper::body::Incoming;
 
-use super::between::{Answer, Failed, Identity, Picked};
-use super::client::Client;
+use super::between::{Failed, Picked, Way};
+use super::downstream::{Downstream, Reply};
 use super::exchange::{Exchange, Place};
-use super::{framing, hop};
+use super::head::line;
+use super::pass::{Awaited, Upload};
+use super::turn::Turn;
 use crate::clock;
-use crate::upstream::{self, ConnectError, Connection, RequestBody, SendError};
+use crate::h1::Framing;
+use crate::queue::Queue;
+use crate::state::State;
+use crate::stream::Endpoint;
+use crate::upstream::{self, Connection, HeadFailure};
+use crate::wire::Mode;
 
-const FORWARDED: HeaderName = http::header::FORWARDED;
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// Most interim answers before the real one: a backend that sends nothing else is broken.
+const MOST_INTERIM: u32 = 64;
 
-/// Fields that are added to a request.
-const ADDED: usize = 5;
-
-/// Makes the head of a request fit for a backend: fields of this connection go, where it came from is added.
-pub(super) fn rewrite(client: &Client, head: &mut Parts, identity: &Identity, exchange: &mut Exchange) {
-    hop::remove(&mut head.headers);
-    // At once, instead of by doubling while the fields below are added.
-    head.headers.reserve(ADDED);
-    head.version = Version::HTTP_11;
-    if let Some(authority) = head.uri.authority()
-        // Who the client claims to be is not part of where it goes.
-        && let Some(host) = authority.as_str().rsplit('@').next()
-        && let Ok(host) = HeaderValue::from_str(host)
-    {
-        head.headers.insert(HOST, host);
-        let path = head.uri.path_and_query().cloned();
-        head.uri = path.map_or_else(|| Uri::from_static("/"), Uri::from);
-    }
-    forwarded(client, &mut head.headers);
-    exchange.note_identity(&mut head.headers, identity);
-}
-
-/// Says where the request came from. What an untrusted peer claims is replaced, what a trusted one claims is
-/// added to.
-fn forwarded(client: &Client, headers: &mut HeaderMap) {
-    let host = headers.get(HOST).cloned();
-    if client.trusted {
-        append(headers, FORWARDED_FOR, &client.peer_value);
-        if let Some(value) = host.as_ref().and_then(|host| client.forwarded(host)) {
-            append(headers, FORWARDED, &value);
-        }
-        if headers.contains_key(FORWARDED_PROTO) {
-            return;
-        }
-    } else {
-        headers.insert(FORWARDED_FOR, client.peer_value.clone());
-        match host.as_ref().and_then(|host| client.forwarded(host)) {
-            Some(value) => headers.insert(FORWARDED, value),
-            None => headers.remove(FORWARDED),
-        };
-    }
-    headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
-    match host {
-        Some(host) => headers.insert(FORWARDED_HOST, host),
-        None => headers.remove(FORWARDED_HOST),
-    };
-}
-
-fn append(headers: &mut HeaderMap, name: HeaderName, last: &HeaderValue) {
-    let mut chain = Vec::new();
-    for value in headers.get_all(&name) {
-        chain.extend_from_slice(value.as_bytes());
-        chain.extend_from_slice(b", ");
-    }
-    chain.extend_from_slice(last.as_bytes());
-    // Both parts were header values, and a comma between them keeps it so.
-    if let Ok(value) = HeaderValue::from_bytes(&chain) {
-        headers.insert(name, value);
-    }
-}
-
-/// Sends the request to the picked backend and waits for the head of its answer.
+/// Sends the request to the picked backend and waits for the head of its answer, which is then in `turn.response`.
 ///
-/// A kept connection that turns out to be closed is replaced by another one, and by a fresh one once bytes of
-/// a request that can be repeated were sent on it. Cancel-safe: dropping it closes the connection.
-pub(super) async fn forward(
+/// A kept connection that turns out to be closed is replaced by a fresh one, once, when the request can be sent twice.
+/// Cancel-safe: dropping it closes the connection.
+pub(super) async fn forward<D: Downstream>(
+    down: &mut D,
+    turn: &mut Turn,
     exchange: &mut Exchange,
     picked: Picked,
-    mut request: Request<RequestBody>,
-) -> Result<Answer, Failed> {
-    let place = exchange.place.insert(picked.place);
-    let bind = picked.bind.then(|| place.backend.load.token());
-    if !request.headers().contains_key(HOST)
-        && let Ok(host) = HeaderValue::from_str(&place.backend.address)
-    {
-        request.headers_mut().insert(HOST, host);
-    }
+    way: &Way,
+    upload: &mut Upload,
+) -> Result<Box<Connection>, Failed> {
+    exchange.place = Some(picked.place);
     exchange.note_picked();
-    let mut may_reuse = true;
+    let mut kept = take_kept(down, exchange);
     loop {
-        let mut connection = match connection(exchange, may_reuse).await {
-            Ok(connection) => connection,
-            Err(reason) => {
-                exchange.note_failed_attempt(reason);
-                return Err(Failed::Again(Box::new(request), reason));
-            }
+        let was_kept = kept.is_some();
+        let mut up = match kept.take() {
+            Some(kept) => kept,
+            // Boxed, because it is rare and large.
+            None => Box::pin(connect(down, exchange)).await.map_err(Failed::Unsent)?,
         };
         exchange.note_connected();
-        let spare = Spare::of(&request, &connection);
-        match send(exchange, &mut connection, request).await {
-            Ok(mut response) => {
-                let status = response.status();
-                framing::of_answer(status, response.headers_mut()).map_err(Failed::Final)?;
-                return Ok(Answer { response, connection, bind });
-            }
-            Err(SendError::Unsent(unsent)) if connection.is_reused() => request = *unsent,
-            Err(SendError::Unsent(unsent)) => {
-                exchange.note_failed_attempt(Reason::ClosedEarly);
-                return Err(Failed::Again(unsent, Reason::ClosedEarly));
-            }
-            Err(SendError::GaveUp) => {
-                let reason = exchange.client.timeout_reason(Reason::FirstByteTimeout, clock::now());
-                return Err(Failed::Final(reason));
-            }
-            Err(SendError::Sent(error)) => match spare {
-                Some(spare) if is_closed_early(&error) => {
-                    (request, may_reuse) = (spare.into_request(), false);
-                }
-                _ => return Err(Failed::Final(blame(exchange, &error))),
-            },
+        let place = exchange.place.as_ref().ok_or(Failed::Unsent(Reason::NoBackend))?;
+        let mode = if way.framing == Framing::Chunked { turn.upload_mode } else { Mode::Plain };
+        begin(&mut up, &turn.head, place, way, mode);
+        if let Some(kept) = upload.kept.bytes() {
+            up.wire.queue_body(kept);
+        }
+        match head(down, turn, exchange, &mut up, way, upload).await {
+            Ok(()) => return Ok(up),
+            Err(Failed::Stale(_)) if was_kept && is_repeatable(way, upload) => upload.again(),
+            Err(failed) => return Err(failed),
         }
     }
 }
 
-async fn send(
-    exchange: &Exchange,
-    connection: &mut Connection,
-    request: Request<RequestBody>,
-) -> Result<Response<Incoming>, SendError> {
-    connection.exchange(request, || exchange.timed_out()).await
+/// True when the request can be sent once more: it means the same, and all that was sent of it is still there.
+pub(super) fn is_repeatable(way: &Way, upload: &Upload) -> bool {
+    way.is_idempotent && (!way.has_body() || upload.kept.bytes().is_some())
 }
 
-/// A kept connection, or a new one.
-async fn connection(exchange: &Exchange, may_reuse: bool) -> Result<Connection, Reason> {
-    let client = &exchange.client;
+fn take_kept<D: Downstream>(down: &mut D, exchange: &Exchange) -> Option<Box<Connection>> {
+    let place = exchange.place.as_ref()?;
+    let kept = place.cell().idle.take()?;
+    let conf = &place.pool.conf;
+    let now = place.since();
+    // Close enough: nothing was waited for since then.
+    let ends = now.after(conf.first_byte_timeout);
+    let try_ends = conf.retry.rules.try_deadline(now, None);
+    down.wait().arm(try_ends.map_or(ends, |t| t.min(ends)));
+    Some(kept)
+}
+
+/// Makes a new connection.
+async fn connect<D: Downstream>(down: &mut D, exchange: &Exchange) -> Result<Box<Connection>, Reason> {
     let place = exchange.place.as_ref().ok_or(Reason::NoBackend)?;
-    if may_reuse && let Some(kept) = place.cell().idle.take() {
-        // Close enough: nothing was waited for since then.
-        client.arm(place.since().after(place.pool.conf.first_byte_timeout));
-        return Ok(kept);
-    }
-    client.arm(clock::now().after(place.pool.conf.connect_timeout));
-    let made = upstream::connect(&place.backend.resolved, || exchange.timed_out()).await;
+    let conf = &place.pool.conf;
+    down.wait().arm(clock::now().after(conf.connect_timeout));
+    let made = within(down, upstream::connect(&place.backend.resolved), Reason::ConnectTimeout).await?;
     let now = clock::now();
-    client.arm(now.after(place.pool.conf.first_byte_timeout));
-    made.map_err(|error| connect_reason(exchange, place, &error))
+    let ends = now.after(conf.first_byte_timeout);
+    let try_ends = conf.retry.rules.try_deadline(place.since(), None);
+    down.wait().arm(try_ends.map_or(ends, |t| t.min(ends)));
+    made.map(Box::new).map_err(|error| connect_reason(&exchange.client.state, place, &error))
 }
 
-fn connect_reason(exchange: &Exchange, place: &Place, error: &ConnectError) -> Reason {
-    match error {
-        ConnectError::GaveUp => exchange.client.timeout_reason(Reason::ConnectTimeout, clock::now()),
-        ConnectError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            exchange.client.state.refused(&place.backend);
-            Reason::ConnectRefused
+/// Waits for something while the client stays and the time lasts.
+pub(super) async fn within<D: Downstream, T>(
+    down: &mut D,
+    future: impl Future<Output = T>,
+    late: Reason,
+) -> Result<T, Reason> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if let Poll::Ready(value) = future.as_mut().poll(cx) {
+            return Poll::Ready(Ok(value));
         }
-        ConnectError::Io(error) if upstream::is_our_own_want(error) => {
-            tracing::warn!(backend = place.backend.id, %error, "cannot connect for want of our own");
-            Reason::OutOfResources
+        if down.is_body_over() && down.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Reason::ClientGone));
         }
-        ConnectError::Io(error) => {
-            tracing::debug!(backend = place.backend.id, %error, "cannot connect");
-            Reason::ConnectFailed
+        if down.wait().poll(cx).is_ready() {
+            let is_all = down.wait().is_past_limit(clock::now());
+            return Poll::Ready(Err(if is_all { Reason::RequestTimeout } else { late }));
         }
-        ConnectError::Handshake(error) => {
-            tracing::debug!(backend = place.backend.id, %error, "cannot speak HTTP");
-            Reason::ConnectFailed
+        Poll::Pending
+    })
+    .await
+}
+
+pub(super) fn connect_reason(state: &State, place: &Place, error: &io::Error) -> Reason {
+    if error.kind() == io::ErrorKind::ConnectionRefused {
+        state.refused(&place.backend);
+        return Reason::ConnectRefused;
+    }
+    if upstream::is_our_own_want(error) {
+        tracing::warn!(backend = place.backend.id, %error, "cannot connect for want of our own");
+        return Reason::OutOfResources;
+    }
+    tracing::debug!(backend = place.backend.id, %error, "cannot connect");
+    Reason::ConnectFailed
+}
+
+/// Writes the head.
+pub(super) fn begin(up: &mut Connection, head: &Queue, place: &Place, way: &Way, mode: Mode) {
+    let mut host = Queue::new();
+    if !way.names_host {
+        let name = match &place.backend.resolved {
+            Endpoint::Tcp(_) => place.backend.address.as_str(),
+            Endpoint::Unix(_) => "localhost",
+        };
+        line(&mut host, "host", name.as_bytes());
+    }
+    up.begin_request([head.data(), host.data(), b"\r\n"], mode);
+}
+
+/// Sends the request, and waits for the head of the answer.
+async fn head<D: Downstream>(
+    down: &mut D,
+    turn: &mut Turn,
+    exchange: &Exchange,
+    up: &mut Connection,
+    way: &Way,
+    upload: &mut Upload,
+) -> Result<(), Failed> {
+    let mut awaited = Awaited::Backend;
+    let mut interim = 0;
+    poll_fn(|cx| {
+        loop {
+            if !upload.is_over()
+                && let Poll::Ready(Err(reason)) = upload.poll(cx, down, up)
+            {
+                return Poll::Ready(Err(Failed::Final(reason)));
+            }
+            match up.poll_head(cx, &mut turn.response, way.to_head) {
+                Poll::Ready(Ok(())) if turn.response.is_interim() && interim < MOST_INTERIM => {
+                    interim += 1;
+                    let head = &turn.response;
+                    let bytes = up.head_bytes(head);
+                    down.interim(Reply { bytes, head, added: b"", switches: false });
+                    up.skip_interim(&turn.response);
+                    if let Poll::Ready(Err(_)) = down.poll_flush(cx) {
+                        return Poll::Ready(Err(Failed::Final(Reason::ClientGone)));
+                    }
+                }
+                Poll::Ready(Ok(())) if turn.response.is_interim() => {
+                    return Poll::Ready(Err(Failed::Sent(Reason::BadResponse)));
+                }
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(failure)) => return Poll::Ready(Err(failed(up, &failure))),
+                Poll::Pending => break,
+            }
         }
+        if interim > 0
+            && let Poll::Ready(Err(_)) = down.poll_flush(cx)
+        {
+            return Poll::Ready(Err(Failed::Final(Reason::ClientGone)));
+        }
+        if down.is_body_over() && down.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Failed::Final(Reason::ClientGone)));
+        }
+        if upload.moved || upload.awaited != awaited {
+            (upload.moved, awaited) = (false, upload.awaited);
+            rearm(down, exchange, awaited);
+        }
+        if down.wait().poll(cx).is_ready() {
+            return Poll::Ready(Err(late(down, awaited)));
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Something moved, or somebody else has to move now: it has its time from now on.
+fn rearm<D: Downstream>(down: &mut D, exchange: &Exchange, awaited: Awaited) {
+    let allowed = match (awaited, &exchange.place) {
+        (Awaited::Backend, Some(place)) => place.pool.conf.first_byte_timeout,
+        _ => down.client().listener.conf.body_timeout,
+    };
+    down.wait().arm(clock::now().after(allowed));
+}
+
+fn late<D: Downstream>(down: &mut D, awaited: Awaited) -> Failed {
+    if down.wait().is_past_limit(clock::now()) {
+        return Failed::Final(Reason::RequestTimeout);
+    }
+    match awaited {
+        Awaited::Client => Failed::Final(Reason::BodyTimeout),
+        Awaited::Backend => Failed::Sent(Reason::FirstByteTimeout),
     }
 }
 
-/// What is needed to send a request once more.
-struct Spare {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-}
-
-impl Spare {
-    /// Only for kept connections, which the backend may be closing at this moment, and only for requests
-    /// that mean the same when sent twice.
-    fn of(request: &Request<RequestBody>, connection: &Connection) -> Option<Self> {
-        let worthwhile =
-            connection.was_kept() && request.method().is_idempotent() && request.body().is_empty();
-        worthwhile.then(|| Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            headers: request.headers().clone(),
-        })
+pub(super) fn failed(up: &Connection, failure: &HeadFailure) -> Failed {
+    match failure {
+        HeadFailure::Closed | HeadFailure::Io(_) if up.was_kept() && !up.has_answered() => {
+            Failed::Stale(Reason::ClosedEarly)
+        }
+        HeadFailure::Closed | HeadFailure::Io(_) => Failed::Sent(Reason::ClosedEarly),
+        HeadFailure::Bad(error) => {
+            tracing::debug!(%error, "an answer cannot be passed on");
+            Failed::Sent(Reason::BadResponse)
+        }
     }
-
-    fn into_request(self) -> Request<RequestBody> {
-        let mut request = Request::new(RequestBody::default());
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.headers_mut() = self.headers;
-        request
-    }
-}
-
-fn is_closed_early(error: &hyper::Error) -> bool {
-    error.is_incomplete_message() || error.is_closed() || error.is_canceled() || is_reset(error)
-}
-
-fn is_reset(error: &hyper::Error) -> bool {
-    std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>()).is_some()
-}
-
-fn blame(exchange: &Exchange, error: &hyper::Error) -> Reason {
-    if let Some(reason) = exchange.client.body_failure() {
-        return reason;
-    }
-    if is_closed_early(error) { Reason::ClosedEarly } else { Reason::BadResponse }
 }

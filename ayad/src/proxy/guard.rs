@@ -5,25 +5,27 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
-
-use super::between::Identity;
+use super::between::{Identity, Request};
 use super::client::{Client, address_key};
+use crate::h1::Known;
 
 /// Finds the client behind the connection.
-pub(super) fn identify(client: &Client, headers: &HeaderMap) -> Identity {
+pub(super) fn identify(client: &Client, request: &Request<'_>) -> Identity {
     let own = Identity { address: client.peer.ip().to_canonical(), key: client.key };
     if !client.trusted {
         return own;
     }
-    believed(headers, |ip| client.listener.conf.trusted_proxies.iter().any(|net| net.contains(ip)))
+    let chain = request.head.fields.all(request.bytes, Known::ForwardedFor);
+    believed(chain, |ip| client.listener.conf.trusted_proxies.iter().any(|net| net.contains(ip)))
         .map_or(own, |address| Identity { address, key: address_key(address) })
 }
 
 /// The last address in the chain that is not itself a trusted proxy; the one before it is hearsay.
-fn believed(headers: &HeaderMap, is_trusted: impl Fn(&IpAddr) -> bool) -> Option<IpAddr> {
-    let fields = headers.get_all("x-forwarded-for");
-    let chain = fields.iter().rev().filter_map(|v| v.to_str().ok()).flat_map(|v| v.rsplit(','));
+fn believed<'r>(
+    fields: impl DoubleEndedIterator<Item = &'r [u8]>,
+    is_trusted: impl Fn(&IpAddr) -> bool,
+) -> Option<IpAddr> {
+    let chain = fields.rev().filter_map(|v| std::str::from_utf8(v).ok()).flat_map(|v| v.rsplit(','));
     let mut last = None;
     for hop in chain.map_while(|hop| hop.trim().parse::<IpAddr>().ok()) {
         last = Some(hop.to_canonical());
@@ -37,13 +39,6 @@ fn believed(headers: &HeaderMap, is_trusted: impl Fn(&IpAddr) -> bool) -> Option
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn chain(values: &[&str]) -> HeaderMap {
-        values
-            .iter()
-            .map(|v| (http::HeaderName::from_static("x-forwarded-for"), v.parse().unwrap()))
-            .collect()
-    }
 
     fn is_ten(ip: &IpAddr) -> bool {
         matches!(ip, IpAddr::V4(v4) if v4.octets()[0] == 10)
@@ -59,7 +54,11 @@ mod tests {
             (&["1.1.1.1, garbage, 10.0.0.2"], Some("10.0.0.2")),
             (&[], None),
         ] {
-            assert_eq!(believed(&chain(values), is_ten), client.map(|c| c.parse().unwrap()), "{values:?}");
+            assert_eq!(
+                believed(values.iter().map(|v| v.as_bytes()), is_ten),
+                client.map(|c| c.parse().unwrap()),
+                "{values:?}"
+            );
         }
     }
 }

@@ -1,125 +1,153 @@
 //! Fields that belong to one connection and are never passed on (RFC 9110, 7.6.1).
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
-use http::{HeaderMap, HeaderValue};
+use crate::h1::{Field, Fields, Known};
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-
-/// How many fields belong to one connection.
-const FIELDS: usize = 9;
-
-/// Every field that belongs to one connection.
-///
-/// `Transfer-Encoding` is among them because the next connection frames anew, `Expect` because this proxy has
-/// already met the expectation.
-static OWN: [HeaderName; FIELDS] = [
-    CONNECTION,
-    TRANSFER_ENCODING,
-    TE,
-    UPGRADE,
-    EXPECT,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
+/// Every field that belongs to one connection, also when `Connection` does not name it. Framing is not among them: it
+/// is written by whoever knows how the body goes on.
+const OWN: &[Known] = &[
+    Known::Connection,
+    Known::Te,
+    Known::Upgrade,
+    Known::KeepAlive,
+    Known::ProxyConnection,
+    Known::ProxyAuthenticate,
+    Known::ProxyAuthorization,
+    Known::Http2Settings,
 ];
 
-/// A bit for each length among the names: most other fields are told apart by that alone.
-const LENGTHS: u64 = 1 << 10 | 1 << 17 | 1 << 2 | 1 << 7 | 1 << 6 | 1 << 16 | 1 << 18 | 1 << 19;
+/// Fields that are not removed because `Connection` names them: those that frame or direct the message, for naming
+/// them is an attack. What the proxy itself sets is written afterwards anyway.
+const NOT_TO_BE_NAMED: &[Known] = &[
+    Known::Host,
+    Known::ContentLength,
+    Known::TransferEncoding,
+    Known::Trailer,
+    Known::Expect,
+    Known::Cookie,
+    Known::Via,
+];
 
-/// Removes them from a request or an answer. One pass finds out which are there; usually that is none, or
-/// `Connection` alone.
-pub(super) fn remove(headers: &mut HeaderMap) {
-    let mut present = [false; FIELDS];
-    for name in headers.keys().filter(|name| LENGTHS >> name.as_str().len().min(63) & 1 == 1) {
-        if let Some(which) = OWN.iter().position(|own| own == name) {
-            present[which] = true;
+/// Which fields of one head stay behind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hop<'h> {
+    bytes: &'h [u8],
+    fields: &'h Fields,
+    removed: u64,
+    names_others: bool,
+}
+
+impl<'h> Hop<'h> {
+    /// For a head; `replaced` are fields that are written anew.
+    pub(super) fn of(bytes: &'h [u8], fields: &'h Fields, replaced: &[Known]) -> Self {
+        let removed = OWN.iter().chain(replaced).fold(0, |set, known| set | bit(*known));
+        let is_usual = |option: &[u8]| {
+            ["keep-alive", "close", "upgrade", "te"].iter().any(|o| option.eq_ignore_ascii_case(o.as_bytes()))
+        };
+        let names_others =
+            fields.has(Known::Connection) && !fields.elements(bytes, Known::Connection).all(is_usual);
+        Self { bytes, fields, removed, names_others }
+    }
+
+    /// True when the field goes on to the other side.
+    #[inline]
+    pub(super) fn passes(&self, field: &Field) -> bool {
+        self.removed & bit(field.known) == 0 && !(self.names_others && self.is_named(field))
+    }
+
+    /// Fields that go on.
+    pub(super) fn passing(&self) -> impl Iterator<Item = &'h Field> {
+        let this = *self;
+        self.fields.iter().filter(move |field| this.passes(field))
+    }
+
+    /// Calls `run` for each run of lines that go on, as they came.
+    #[inline]
+    pub(super) fn runs(&self, mut run: impl FnMut(&[u8])) {
+        let (mut start, mut end) = (0, 0);
+        for field in self.fields.iter() {
+            let line = field.line();
+            if self.passes(field) {
+                if end == 0 {
+                    start = line.start();
+                }
+                end = line.end();
+            } else if end > 0 {
+                run(&self.bytes[start..end]);
+                end = 0;
+            }
+        }
+        if end > 0 {
+            run(&self.bytes[start..end]);
         }
     }
-    if present[0] {
-        remove_named(headers);
-    }
-    let reads_trailers = present[2] && reads_trailers(headers);
-    for (own, _) in OWN.iter().zip(present).filter(|(_, is_there)| *is_there) {
-        headers.remove(own);
-    }
-    if reads_trailers {
-        headers.insert(TE, HeaderValue::from_static("trailers"));
+
+    #[cold]
+    fn is_named(&self, field: &Field) -> bool {
+        let name = field.name.of(self.bytes);
+        !NOT_TO_BE_NAMED.contains(&field.known)
+            && self
+                .fields
+                .elements(self.bytes, Known::Connection)
+                .any(|option| option.eq_ignore_ascii_case(name))
     }
 }
 
-/// `TE` is kept only as the promise to read trailers.
-fn reads_trailers(headers: &HeaderMap) -> bool {
-    let fields = headers.get_all(TE).iter().filter_map(|v| v.to_str().ok());
-    fields.flat_map(|v| v.split(',')).any(|coding| coding.trim().eq_ignore_ascii_case("trailers"))
+#[inline]
+fn bit(known: Known) -> u64 {
+    match known {
+        Known::Other => 0,
+        known => 1 << known as u8,
+    }
 }
 
-/// Removes the fields named in `Connection`, but never those that frame or direct the message: naming them is
-/// an attack.
-fn remove_named(headers: &mut HeaderMap) {
-    let is_plain = |value: &HeaderValue| matches!(value.as_bytes(), b"keep-alive" | b"close");
-    if headers.get_all(CONNECTION).iter().all(is_plain) {
-        return;
-    }
-    let options = headers.get_all(CONNECTION).iter().filter_map(|v| v.to_str().ok());
-    let named: Vec<HeaderName> = options
-        .flat_map(|v| v.split(','))
-        .map(str::trim)
-        .filter(|option| !option.eq_ignore_ascii_case("keep-alive") && !option.eq_ignore_ascii_case("close"))
-        .filter_map(|option| HeaderName::from_bytes(option.as_bytes()).ok())
-        .filter(|name| ![HOST, CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER, TE].contains(name))
-        .collect();
-    for name in named {
-        headers.remove(name);
-    }
+/// True when the sender of a request reads trailers: the one thing that `TE` may still say.
+pub(super) fn reads_trailers(bytes: &[u8], fields: &Fields) -> bool {
+    fields.has(Known::Te)
+        && fields.elements(bytes, Known::Te).any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::h1::{Limits, RequestHead};
 
-    fn after_removal(fields: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in fields {
-            headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
-        }
-        remove(&mut headers);
-        headers
+    fn after_removal(fields: &str) -> String {
+        let bytes = format!("GET / HTTP/1.1\r\nhost: a\r\n{fields}\r\n").into_bytes();
+        let mut head = RequestHead::default();
+        assert_eq!(head.read(&bytes, Limits { bytes: 8192, fields: 100 }), Ok(true));
+        let mut left = Vec::new();
+        let hop = Hop::of(&bytes, &head.fields, &[]);
+        hop.runs(|run| left.extend_from_slice(run));
+        let names: Vec<_> = hop.passing().map(|f| f.line().of(&bytes)).collect();
+        assert_eq!(names.concat(), left, "runs are the fields that pass");
+        String::from_utf8(left).unwrap()
     }
 
     #[test]
     fn fields_of_the_connection_and_those_it_names_go() {
-        let left = after_removal(&[
-            ("connection", "keep-alive, X-Secret"),
-            ("connection", "x-other"),
-            ("keep-alive", "timeout=5"),
-            ("x-secret", "1"),
-            ("x-other", "2"),
-            ("x-stays", "3"),
-            ("upgrade", "websocket"),
-            ("te", "gzip, trailers"),
-            ("transfer-encoding", "chunked"),
-        ]);
-
-        assert_eq!(left.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-stays", "te"]);
-        assert_eq!(left[TE], "trailers");
-    }
-
-    #[test]
-    fn every_name_has_its_bit() {
-        assert!(OWN.iter().all(|name| LENGTHS >> name.as_str().len() & 1 == 1));
-        let bits = OWN.iter().fold(0, |bits, name| bits | 1_u64 << name.as_str().len());
-        assert_eq!(bits, LENGTHS);
+        let left = after_removal(
+            "Connection: keep-alive, X-Secret\r\nX-First: 0\r\nconnection: x-other\r\nkeep-alive: timeout=5\r\n\
+             x-secret: 1\r\nX-OTHER: 2\r\nX-Stays: 3\r\nupgrade: websocket\r\nte: gzip, trailers\r\n\
+             proxy-authorization: x\r\nx-last: 4\r\n",
+        );
+        assert_eq!(left, "host: a\r\nX-First: 0\r\nX-Stays: 3\r\nx-last: 4\r\n");
     }
 
     #[test]
     fn naming_host_or_length_does_not_remove_them() {
-        let left =
-            after_removal(&[("connection", "host, content-length"), ("host", "a"), ("content-length", "3")]);
-        assert_eq!(left.len(), 2);
+        let left = after_removal("connection: host, content-length\r\ncontent-length: 3\r\n");
+        assert_eq!(left, "host: a\r\ncontent-length: 3\r\n");
+    }
+
+    #[test]
+    fn trailers_are_promised_by_te_alone() {
+        let reads = |fields: &str| {
+            let bytes = format!("GET / HTTP/1.1\r\nhost: a\r\n{fields}\r\n").into_bytes();
+            let mut head = RequestHead::default();
+            assert_eq!(head.read(&bytes, Limits { bytes: 8192, fields: 100 }), Ok(true));
+            reads_trailers(&bytes, &head.fields)
+        };
+        assert!(reads("te: gzip, Trailers\r\n"));
+        assert!(!reads("te: gzip\r\n") && !reads(""));
     }
 }

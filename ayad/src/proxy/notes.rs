@@ -6,46 +6,38 @@ use aya_api::event::Severity;
 use aya_core::breaker::BreakerChange;
 use aya_core::reason::{Blame, Reason};
 use aya_core::time::Tick;
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::between::{Identity, Target};
+use super::between::{Identity, Request, Target};
 use super::exchange::{Exchange, Place};
 use super::worker::Worker;
 use crate::clock;
+use crate::h1::Known;
 use crate::log::LogDraft;
 use crate::state::NewEvent;
 
-/// The field that carries the id of a request.
-pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longest request id taken over from a client, in bytes.
 const LONGEST_ID: usize = 128;
 
 impl Exchange {
     /// Takes down what the access log needs of the request, while there is an access log.
-    pub(super) fn note_request(&mut self, head: &Parts, target: &Target<'_>) {
+    pub(super) fn note_request(&mut self, request: &Request<'_>, target: &Target<'_>) {
         if self.client.state.access_log.is_on() {
-            self.draft = Some(Box::new(LogDraft::of(head, target.host)));
+            self.draft = Some(Box::new(LogDraft::of(request, target)));
         }
     }
 
     /// Gives the request an id unless it has one, and takes down who asks.
-    pub(super) fn note_identity(&mut self, headers: &mut HeaderMap, identity: &Identity) {
-        let given = headers.get(REQUEST_ID).filter(|id| (1..=LONGEST_ID).contains(&id.len())).cloned();
-        let id = given.unwrap_or_else(|| {
-            let id = new_id();
-            headers.insert(REQUEST_ID, id.clone());
-            id
-        });
+    pub(super) fn note_identity(&mut self, request: &Request<'_>, identity: &Identity) -> &Id {
         if let Some(draft) = &mut self.draft {
             draft.client = Some(identity.address);
         }
-        self.id = Some(id);
+        let given = request.get(Known::RequestId).filter(|id| (1..=LONGEST_ID).contains(&id.len()));
+        self.id.insert(given.map_or_else(Id::new, |given| Id::Given(given.into())))
     }
 
     /// The id of the request; one is made for a request that is refused before it got one.
-    pub(super) fn id(&mut self) -> &HeaderValue {
-        self.id.get_or_insert_with(new_id)
+    pub(super) fn id(&mut self) -> &Id {
+        self.id.get_or_insert_with(Id::new)
     }
 
     /// A backend was picked.
@@ -76,13 +68,28 @@ impl Exchange {
         }
     }
 
-    /// An attempt failed before anything was sent; another one may follow.
-    pub(super) fn note_failed_attempt(&mut self, reason: Reason) {
+    /// An attempt failed; another one may follow.
+    ///
+    /// `outcome` is the status of an answer that is not passed on, or why there is none.
+    pub(super) fn note_failed_attempt(&mut self, outcome: Result<u16, Reason>) {
         let Some(place) = self.place.take() else { return };
-        if reason.blame() == Blame::Backend {
+        if let Some(draft) = &mut self.draft {
+            let word = outcome.map_or_else(|reason| reason.as_str().to_owned(), |status| status.to_string());
+            draft.attempted(&place.backend.name, word, clock::now().since(place.since()));
+        }
+        if outcome.map_or_else(|reason| reason.blame() == Blame::Backend, |status| status >= 500) {
             self.note_result(&place, clock::now(), false);
             self.failed = Some(Arc::clone(&place.backend));
         }
+    }
+
+    /// The connection carries another protocol from here on: how long it does says nothing about its backend.
+    pub(super) fn note_switched(&mut self, status: u16, now: Tick) {
+        self.note_answer(status);
+        if let Some(place) = &self.place {
+            self.note_result(place, now, true);
+        }
+        self.is_measured = true;
     }
 
     /// A request that was sent to a backend is over.
@@ -107,13 +114,38 @@ impl Exchange {
     }
 }
 
-fn new_id() -> HeaderValue {
-    let random = Worker::with(Worker::random);
-    let mut id = [0; 32];
-    for (i, digits) in id.chunks_exact_mut(8).enumerate() {
-        digits.copy_from_slice(&hex((random[i / 2] >> (32 * (i % 2))) as u32));
+/// The id of a request.
+#[derive(Clone, Debug)]
+pub enum Id {
+    /// Made here, of hexadecimal digits.
+    Made([u8; 32]),
+    /// Taken over from the client.
+    Given(Box<[u8]>),
+}
+
+impl Id {
+    /// A random one.
+    fn new() -> Self {
+        let random = Worker::with(Worker::random);
+        let mut id = [0; 32];
+        for (i, digits) in id.chunks_exact_mut(8).enumerate() {
+            digits.copy_from_slice(&hex((random[i / 2] >> (32 * (i % 2))) as u32));
+        }
+        Self::Made(id)
     }
-    HeaderValue::from_bytes(&id).expect("hexadecimal digits are visible ASCII")
+
+    /// Its bytes, fit for a field.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Made(id) => id,
+            Self::Given(id) => id,
+        }
+    }
+
+    /// Its text, unless the client chose one that is none.
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(self.as_bytes()).ok()
+    }
 }
 
 /// Eight hexadecimal digits, computed side by side: an id is made for every request.

@@ -1,70 +1,45 @@
-//! Step 2: from what hyper read to what the request is about.
+//! Step 2: what a request is about.
 //!
-//! Framing, sizes and characters are checked by hyper while it reads; here is what it leaves to its user.
+//! Framing, sizes and characters were checked when its head was read ([`crate::h1`]); here its path gets the one form
+//! that is routed on and that the backend sees.
 
+use aya_core::path::{Normal, normalise};
 use aya_core::reason::Reason;
-use http::header::HOST;
-use http::request::Parts;
-use http::uri::Scheme;
-use http::{Method, Version};
 
-use super::between::Target;
-use super::framing;
+use super::between::{Request, Target};
 
-/// Finds host and path, or why the request cannot be served.
-pub(super) fn parse(head: &Parts) -> Result<Target<'_>, Reason> {
-    if head.method == Method::CONNECT {
-        return Err(Reason::NotImplemented);
-    }
-    framing::of_request(&head.headers)?;
-    let host = match head.uri.authority() {
-        // Only CONNECT has a bare authority for a target (RFC 9112, 3.2.3), and this is no proxy for other schemes.
-        Some(_) if head.uri.scheme() != Some(&Scheme::HTTP) => return Err(Reason::BadRequest),
-        // An absolute target overrules the Host field (RFC 9112, 3.2.2).
-        Some(authority) => authority.host(),
-        None => host_field(head)?,
+/// Finds host and path, or why the request cannot be served. `normal` holds the path when it had to be rewritten.
+pub(super) fn parse<'r>(request: &Request<'r>, normal: &'r mut Vec<u8>) -> Result<Target<'r>, Reason> {
+    let host = std::str::from_utf8(request.head.host.of(request.bytes)).map_err(|_| Reason::BadHost)?;
+    let path = match request.head.path.of(request.bytes) {
+        // A target in absolute form may leave out the path; so does `*`.
+        [] if request.head.is_absolute && request.method() != b"OPTIONS" => b"/",
+        [] => b"*",
+        path => match normalise(path, normal).map_err(|_| Reason::BadRequest)? {
+            Normal::AsIs => path,
+            Normal::Rewritten => normal.as_slice(),
+        },
     };
-    let path = match head.uri.path() {
-        "*" => "/",
-        path => path,
-    };
+    let path = std::str::from_utf8(path).map_err(|_| Reason::BadRequest)?;
     Ok(Target { host, path })
-}
-
-fn host_field(head: &Parts) -> Result<&str, Reason> {
-    let mut fields = head.headers.get_all(HOST).iter();
-    match (fields.next(), fields.next()) {
-        (None, _) if head.version < Version::HTTP_11 => Ok(""),
-        (Some(value), None) => value.to_str().ok().and_then(without_port).ok_or(Reason::BadHost),
-        _ => Err(Reason::BadHost),
-    }
-}
-
-/// Takes the port off; `None` when what is left cannot be a host.
-fn without_port(host: &str) -> Option<&str> {
-    let (name, port) = match host.strip_prefix('[') {
-        Some(rest) => {
-            let (address, after) = rest.split_once(']')?;
-            (&host[..address.len() + 2], after)
-        }
-        None => host.find(':').map_or((host, ""), |colon| host.split_at(colon)),
-    };
-    let port_is_fine = port.is_empty()
-        || port.strip_prefix(':').is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
-    let name_is_fine = name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~[]:%!$&'()*+,;=".contains(&b));
-    (port_is_fine && name_is_fine && !name.is_empty()).then_some(name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::h1::{Limits, RequestHead};
 
-    fn head(uri: &str, hosts: &[&str]) -> Parts {
-        let mut request = http::Request::builder().uri(uri);
-        for host in hosts {
-            request = request.header(HOST, *host);
-        }
-        request.body(()).unwrap().into_parts().0
+    fn target(line: &str, fields: &str) -> Result<(String, String), Reason> {
+        let bytes = format!("{line} HTTP/1.1\r\n{fields}\r\n").into_bytes();
+        let mut head = RequestHead::default();
+        assert!(head.read(&bytes, Limits { bytes: 8192, fields: 100 })?, "complete");
+        let mut normal = Vec::new();
+        let target = parse(&Request { bytes: &bytes, head: &head, protocol: "1.1" }, &mut normal)?;
+        Ok((target.host.to_owned(), target.path.to_owned()))
+    }
+
+    fn found(host: &str, path: &str) -> Result<(String, String), Reason> {
+        Ok((host.to_owned(), path.to_owned()))
     }
 
     #[test]
@@ -76,22 +51,30 @@ mod tests {
             ("[::1]:8080", "[::1]"),
             ("127.0.0.1:9", "127.0.0.1"),
         ] {
-            assert_eq!(parse(&head("/x?y", &[given])), Ok(Target { host, path: "/x" }), "{given}");
+            assert_eq!(target("GET /x?y", &format!("host: {given}\r\n")), found(host, "/x"), "{given}");
         }
     }
 
     #[test]
-    fn an_absolute_target_overrules_the_host_field() {
-        assert_eq!(
-            parse(&head("http://b.example:81/p?q", &["a.example"])),
-            Ok(Target { host: "b.example", path: "/p" })
-        );
+    fn an_absolute_target_must_agree_with_the_host_field() {
+        assert_eq!(target("GET http://b.example:80/p?q", "host: b.example\r\n"), found("b.example", "/p"));
+        assert_eq!(target("GET http://b.example", "host: b.example\r\n"), found("b.example", "/"));
+        assert_eq!(target("OPTIONS http://b.example", "host: b.example\r\n"), found("b.example", "*"));
+        assert_eq!(target("GET http://b.example/p", "host: a.example\r\n"), Err(Reason::BadHost));
+        assert_eq!(target("GET http://u@b.example/p", "host: b.example\r\n"), Err(Reason::BadRequest));
     }
 
     #[test]
     fn what_cannot_be_one_host_is_refused() {
         for hosts in [&[][..], &["a", "b"], &[""], &["a b"], &["a:b"], &["[::1"], &[":80"], &["a/b"]] {
-            assert_eq!(parse(&head("/", hosts)), Err(Reason::BadHost), "{hosts:?}");
+            let fields: String = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
+            assert_eq!(target("GET /", &fields), Err(Reason::BadHost), "{hosts:?}");
         }
+    }
+
+    #[test]
+    fn the_path_is_brought_into_its_normal_form() {
+        assert_eq!(target("GET //a/./b/../%63?x=/../", "host: a\r\n"), found("a", "/a/c"));
+        assert_eq!(target("GET /../x", "host: a\r\n"), Err(Reason::BadRequest));
     }
 }

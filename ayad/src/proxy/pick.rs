@@ -2,36 +2,22 @@
 
 use aya_core::pick::{Ask, Tried};
 use aya_core::sticky;
-use http::HeaderMap;
-use http::header::COOKIE;
 
-use super::between::{Hit, Identity, Picked};
+use super::between::{Binding, Bound, Hit, Identity, Picked, Request};
 use super::exchange::{Exchange, Place};
 use super::worker::Worker;
 use crate::clock;
 use crate::config::Sticky;
-
-/// What binds this client to a backend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Binding {
-    key: u64,
-    kind: Bound,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Bound {
-    Free,
-    Source,
-    /// The token in the cookie, when there is a readable one.
-    Cookie(Option<u64>),
-}
+use crate::h1::Known;
 
 /// Reads what binds the client, before the head is rewritten.
-pub(super) fn binding(hit: &Hit, identity: &Identity, headers: &HeaderMap) -> Binding {
+pub(super) fn binding(hit: &Hit, identity: &Identity, request: &Request<'_>) -> Binding {
     let kind = match &hit.pool.conf.sticky {
         None => Bound::Free,
         Some(Sticky::Source) => Bound::Source,
-        Some(Sticky::Cookie(name)) => Bound::Cookie(token(headers, name)),
+        Some(Sticky::Cookie(name)) => {
+            Bound::Cookie(token(request.head.fields.all(request.bytes, Known::Cookie), name))
+        }
     };
     Binding { key: identity.key, kind }
 }
@@ -78,9 +64,8 @@ fn bound(
 }
 
 /// The first readable token in a cookie of this name; other cookies may hold any bytes.
-fn token(headers: &HeaderMap, name: &str) -> Option<u64> {
-    let fields = headers.get_all(COOKIE).iter();
-    let pairs = fields.flat_map(|field| field.as_bytes().split(|b| *b == b';')).map(<[u8]>::trim_ascii);
+fn token<'r>(fields: impl Iterator<Item = &'r [u8]>, name: &str) -> Option<u64> {
+    let pairs = fields.flat_map(|field| field.split(|b| *b == b';')).map(<[u8]>::trim_ascii);
     let mut values = pairs.filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
     values.find_map(sticky::decode)
 }
@@ -92,17 +77,14 @@ mod tests {
     #[test]
     fn the_token_is_found_among_other_cookies() {
         let hex = String::from_utf8(sticky::encode(42).to_vec()).unwrap();
-        let mut headers = HeaderMap::new();
-        headers.append(COOKIE, "a=1".parse().unwrap());
-        headers.append(COOKIE, format!("b=2; aya={hex}; c=3").parse().unwrap());
+        let second = format!("b=2; aya={hex}; c=3");
+        let fields = || [b"a=1".as_slice(), second.as_bytes()].into_iter();
 
-        assert_eq!(token(&headers, "aya"), Some(42));
-        assert_eq!(token(&headers, "ay"), None);
-        assert_eq!(token(&headers, "b"), None);
+        assert_eq!(token(fields(), "aya"), Some(42));
+        assert_eq!(token(fields(), "ay"), None);
+        assert_eq!(token(fields(), "b"), None);
 
-        let mut headers = HeaderMap::new();
         let field = [b"name=Jos\xc3\xa9; aya=stale; aya=", hex.as_bytes()].concat();
-        headers.append(COOKIE, http::HeaderValue::from_bytes(&field).unwrap());
-        assert_eq!(token(&headers, "aya"), Some(42));
+        assert_eq!(token([field.as_slice()].into_iter(), "aya"), Some(42));
     }
 }

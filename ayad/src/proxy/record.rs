@@ -1,7 +1,5 @@
 //! Step 9: what is remembered of a request: counters, latencies, breaker, access log. Once for each request.
 
-use std::sync::atomic::Ordering;
-
 use aya_core::reason::{Blame, Reason};
 use aya_core::time::Tick;
 
@@ -19,8 +17,8 @@ pub(super) fn record(exchange: &mut Exchange, now: Tick) {
     if let Some(reason) = exchange.reason {
         counters.refused(reason);
     }
-    counters.transferred(exchange.client.received.load(Ordering::Relaxed), exchange.bytes_sent);
-    if let Some(place) = &exchange.place {
+    counters.transferred(exchange.bytes_received, exchange.bytes_sent);
+    if let Some(place) = exchange.place.as_ref().filter(|_| !exchange.is_measured) {
         match exchange.reason.map(Reason::blame) {
             // Neither the client's nor our own doing says anything about the backend.
             Some(Blame::Client | Blame::Proxy) => {}

@@ -1,19 +1,22 @@
 //! Step 8: what the client gets.
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use aya_core::reason::Reason;
 use aya_core::sticky;
-use bytes::Bytes;
-use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, SET_COOKIE};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
-use super::between::Answer;
-use super::body::ResponseBody;
+use super::between::Request;
+use super::downstream::{Downstream, Reply};
 use super::exchange::Exchange;
-use super::hop;
-use super::notes::REQUEST_ID;
-use super::words::{Format, REASON, text};
+use super::pass::{Awaited, Download, Upload};
+use super::turn::Turn;
+use super::words::{self, Format};
 use crate::clock;
 use crate::config::Sticky;
+use crate::h1::{Known, Limits};
+use crate::queue::Queue;
+use crate::upstream::Connection;
 
 /// How a client wants an error told, taken before its request is passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,81 +27,207 @@ pub(super) struct Manner {
 
 impl Manner {
     /// Reads `Accept` roughly: the first type this proxy can speak.
-    pub(super) fn of<B>(request: &Request<B>) -> Self {
-        let accepted = request.headers().get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-        let format = accepted
-            .split(',')
-            .find_map(|wanted| match wanted.split(';').next().unwrap_or_default().trim() {
-                "application/json" | "application/*" => Some(Format::Json),
-                "text/html" => Some(Format::Html),
-                "text/plain" | "text/*" => Some(Format::Text),
-                wanted if wanted.ends_with("+json") => Some(Format::Json),
-                _ => None,
-            })
-            .unwrap_or(Format::Text);
-        Self { format, head_only: request.method() == Method::HEAD }
+    pub(super) fn of(request: &Request<'_>) -> Self {
+        let accepted = request.get(Known::Accept).map_or("", |v| std::str::from_utf8(v).unwrap_or_default());
+        Self { format: format_of(accepted), head_only: request.method() == b"HEAD" }
     }
 }
 
-/// Passes the answer of a backend on.
-pub(super) fn pass_on(answer: Answer, mut exchange: Exchange) -> Response<ResponseBody> {
-    let (mut head, incoming) = answer.response.into_parts();
-    hop::remove(&mut head.headers);
-    // It speaks of this proxy, so only this proxy may set it.
-    head.headers.remove(REASON);
-    head.version = Version::HTTP_11;
-    if let Some(cookie) = answer.bind.and_then(|token| binding_cookie(&exchange, token)) {
-        head.headers.append(SET_COOKIE, cookie);
-    }
-    exchange.note_answer(head.status.as_u16());
-    Response::from_parts(head, ResponseBody::backend(incoming, answer.connection, exchange))
+fn format_of(accepted: &str) -> Format {
+    accepted
+        .split(',')
+        .find_map(|wanted| match wanted.split(';').next().unwrap_or_default().trim() {
+            "application/json" | "application/*" => Some(Format::Json),
+            "text/html" => Some(Format::Html),
+            "text/plain" | "text/*" => Some(Format::Text),
+            wanted if wanted.ends_with("+json") => Some(Format::Json),
+            _ => None,
+        })
+        .unwrap_or(Format::Text)
 }
 
-fn binding_cookie(exchange: &Exchange, token: u64) -> Option<HeaderValue> {
-    let Some(Sticky::Cookie(name)) = &exchange.place.as_ref()?.pool.conf.sticky else {
-        return None;
+/// Passes the answer of a backend on, while the rest of the request still goes the other way. `token` is that of the
+/// backend to which the client is bound from now on. When it fails the answer has begun, and is cut.
+pub(super) async fn pass_on<D: Downstream>(
+    down: &mut D,
+    turn: &mut Turn,
+    exchange: &mut Exchange,
+    mut up: Box<Connection>,
+    upload: &mut Upload,
+    token: Option<u64>,
+) -> Result<(), Reason> {
+    exchange.note_answer(turn.response.status);
+    let head = &turn.response;
+    let mut added = Queue::new();
+    if let Some(token) = token {
+        bind(exchange, token, &mut added);
+    }
+    down.answer(Reply { bytes: up.head_bytes(head), head, added: added.data(), switches: false });
+    drop(added);
+    up.begin_answer(head, down.takes_chunks());
+    let mut download = Download::new();
+    let passed = poll_fn(|cx| {
+        if !upload.is_over()
+            && let Poll::Ready(Err(reason)) = upload.poll(cx, down, &mut up)
+        {
+            return Poll::Ready(Err(reason));
+        }
+        if let Poll::Ready(ended) = download.poll(cx, down, &mut up) {
+            return Poll::Ready(ended);
+        }
+        if download.awaited == Awaited::Backend && down.is_body_over() && down.poll_gone(cx).is_ready() {
+            return Poll::Ready(Err(Reason::ClientGone));
+        }
+        pace(down, exchange, &mut download);
+        if down.wait().poll(cx).is_ready() {
+            return Poll::Ready(Err(late(down, download.awaited)));
+        }
+        Poll::Pending
+    })
+    .await;
+    exchange.bytes_sent = up.wire.payload();
+    passed?;
+    let now = clock::now();
+    if upload.is_whole() && up.is_reusable() {
+        exchange.keep(up, now);
+    }
+    exchange.bytes_received = down.received();
+    exchange.complete(now);
+    Ok(())
+}
+
+/// Joins client and backend after `101`, until both have ended. What the client sent early comes first.
+pub(super) async fn switch<D: Downstream>(
+    down: &mut D,
+    turn: &mut Turn,
+    exchange: &mut Exchange,
+    mut up: Box<Connection>,
+    upload: &mut Upload,
+) -> Result<(), Reason> {
+    exchange.note_switched(turn.response.status, clock::now());
+    let head = &turn.response;
+    down.answer(Reply { bytes: up.head_bytes(head), head, added: b"", switches: true });
+    up.begin_tunnel(head);
+    upload.endless();
+    turn.head.clear();
+    down.wait().limit(None);
+    let mut download = Download::new();
+    let mut is_answered = false;
+    let ended = poll_fn(|cx| {
+        if !upload.is_over()
+            && let Poll::Ready(Err(reason)) = upload.poll(cx, down, &mut up)
+        {
+            return Poll::Ready(Err(reason));
+        }
+        if !is_answered && let Poll::Ready(ended) = download.poll(cx, down, &mut up) {
+            is_answered = true;
+            ended?;
+        }
+        if is_answered && upload.is_over() {
+            return Poll::Ready(Ok(()));
+        }
+        if std::mem::take(&mut upload.moved) | download.is_news() {
+            let allowed = exchange.place.as_ref().map(|place| place.pool.conf.tunnel_timeout);
+            down.wait().arm(clock::now().after(allowed.unwrap_or_default()));
+        }
+        down.wait().poll(cx).map(|()| Err(Reason::IdleTimeout))
+    })
+    .await;
+    exchange.bytes_received = down.received();
+    exchange.bytes_sent = up.wire.payload();
+    ended?;
+    exchange.complete(clock::now());
+    Ok(())
+}
+
+/// Whoever has to move has its time from the last move on.
+fn pace<D: Downstream>(down: &mut D, exchange: &Exchange, download: &mut Download) {
+    if !download.is_news() {
+        return;
+    }
+    let allowed = match (download.awaited, &exchange.place) {
+        (Awaited::Backend, Some(place)) => place.pool.conf.idle_timeout,
+        _ => down.client().listener.conf.body_timeout,
     };
-    let mut cookie = format!("{name}=").into_bytes();
-    cookie.extend_from_slice(&sticky::encode(token));
-    cookie.extend_from_slice(b"; Path=/; HttpOnly; SameSite=Lax");
-    HeaderValue::from_bytes(&cookie).ok()
+    down.wait().arm(clock::now().after(allowed));
+}
+
+fn late<D: Downstream>(down: &mut D, awaited: Awaited) -> Reason {
+    if down.wait().is_past_limit(clock::now()) {
+        return Reason::RequestTimeout;
+    }
+    match awaited {
+        Awaited::Client => Reason::SendTimeout,
+        Awaited::Backend => Reason::IdleTimeout,
+    }
+}
+
+fn bind(exchange: &Exchange, token: u64, added: &mut Queue) {
+    let Some(Sticky::Cookie(name)) = exchange.place.as_ref().and_then(|p| p.pool.conf.sticky.as_ref()) else {
+        return;
+    };
+    added.extend(b"set-cookie: ");
+    added.extend(name.as_bytes());
+    added.extend(b"=");
+    added.extend(&sticky::encode(token));
+    added.extend(b"; Path=/; HttpOnly; SameSite=Lax\r\n");
 }
 
 /// Answers in place of a backend.
-pub(super) fn refuse(reason: Reason, manner: Manner, mut exchange: Exchange) -> Response<ResponseBody> {
+pub(super) async fn refuse<D: Downstream>(
+    down: &mut D,
+    turn: &mut Turn,
+    exchange: &mut Exchange,
+    reason: Reason,
+    manner: Manner,
+) {
     let id = exchange.id().clone();
-    let (content_type, body) = text(reason, manner.format, id.to_str().ok());
-    let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    exchange.note_answer(status.as_u16());
-    exchange.sent(if manner.head_only { 0 } else { body.len() as u64 });
+    let (content_type, body) = words::text(reason, manner.format, id.as_str());
+    let (head, added) = words::head(reason, content_type, body.len(), id.as_bytes());
+    exchange.note_answer(reason.status());
+    exchange.bytes_sent = if manner.head_only { 0 } else { body.len() as u64 };
+    exchange.bytes_received = down.received();
     exchange.failed(reason, clock::now());
 
-    let mut response = Response::new(ResponseBody::Own(Some(Bytes::from(body))));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(REASON, HeaderValue::from_static(reason.as_str()));
-    headers.insert(REQUEST_ID, id);
+    let limits = Limits { bytes: head.len(), fields: 8 };
+    let is_whole = turn.response.read(&head, manner.head_only, limits);
+    debug_assert_eq!(is_whole, Ok(true), "our own answers can be read");
     // The rest of a body that nobody wants would be read as the next request.
     if matches!(reason, Reason::BodyTooLarge | Reason::BodyTimeout | Reason::BadRequest | Reason::Stopping) {
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        down.end_after();
     }
-    response
+    down.answer(Reply { bytes: &head, head: &turn.response, added: &added, switches: false });
+    let mut rest = if manner.head_only { "" } else { body.as_str() }.as_bytes();
+    let allowed = down.client().listener.conf.body_timeout;
+    down.wait().limit(None);
+    down.wait().arm(clock::now().after(allowed));
+    let told = poll_fn(|cx| {
+        while !rest.is_empty() {
+            match down.poll_send(cx, rest) {
+                Poll::Ready(Ok(count)) => rest = &rest[count..],
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                Poll::Pending => return down.wait().poll(cx).map(|()| false),
+            }
+        }
+        match down.poll_finish(cx, b"") {
+            Poll::Ready(done) => Poll::Ready(done.is_ok()),
+            Poll::Pending => down.wait().poll(cx).map(|()| false),
+        }
+    });
+    if !told.await {
+        down.cut();
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn format_for(accept: &str) -> Format {
-        Manner::of(&Request::builder().header(ACCEPT, accept).body(()).unwrap()).format
-    }
-
     #[test]
     fn errors_are_told_in_the_first_type_both_know() {
-        assert_eq!(format_for("application/json"), Format::Json);
-        assert_eq!(format_for("application/problem+json, text/html"), Format::Json);
-        assert_eq!(format_for("image/png, text/html;q=0.9"), Format::Html);
-        assert_eq!(format_for("*/*"), Format::Text);
+        assert_eq!(format_of("application/json"), Format::Json);
+        assert_eq!(format_of("application/problem+json, text/html"), Format::Json);
+        assert_eq!(format_of("image/png, text/html;q=0.9"), Format::Html);
+        assert_eq!(format_of("*/*"), Format::Text);
     }
 }

@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use aya_core::reason::Reason;
 use aya_core::route::Found;
-use http::request::Parts;
 
-use super::between::{Hit, Target};
+use super::between::{Hit, Request, Target};
 use super::client::Client;
 use super::worker::Worker;
 
 /// Finds the most specific route. Neither locks nor allocates.
-pub(super) fn route(client: &Client, head: &Parts, target: &Target<'_>) -> Result<Hit, Reason> {
+pub(super) fn route(client: &Client, request: &Request<'_>, target: &Target<'_>) -> Result<Hit, Reason> {
     Worker::with(|worker| {
         worker.snapshot(|snapshot| {
-            let mut field = |name: &str| head.headers.get(name).map(http::HeaderValue::as_bytes);
+            let mut field = |name: &str| request.head.fields.find(request.bytes, name);
             let listener = client.listener.index;
-            let method = head.method.as_str();
-            match snapshot.router.find(listener, target.host, target.path, method, &mut field) {
+            let method = std::str::from_utf8(request.method()).unwrap_or_default();
+            let path = if target.path == "*" { "/" } else { target.path };
+            match snapshot.router.find(listener, target.host, path, method, &mut field) {
                 Found::Route(index) => {
                     let route = &snapshot.routes[index];
                     route.matched();

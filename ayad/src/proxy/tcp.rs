@@ -133,7 +133,7 @@ fn route(session: &Session) -> Result<Hit, Reason> {
 async fn reach(session: &mut Session, hit: &Hit) -> Result<Plain, Reason> {
     let mut tried = Tried::new();
     let mut last = Reason::NoBackend;
-    while tried.len() < hit.pool.conf.attempts {
+    while tried.len() < hit.pool.conf.retry.rules.attempts as usize {
         let (place, index) = pick(session, hit, &tried).ok_or(last)?;
         tried.push(index);
         session.picked(place);

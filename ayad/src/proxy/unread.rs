@@ -1,17 +1,9 @@
-//! Connections on which no request could be read: what they are told, and what is remembered of them.
-
-use std::time::Duration;
+//! Connections on which no request could be read: what is remembered of them.
 
 use aya_core::reason::Reason;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 use super::client::Client;
-use super::words;
 use crate::log::LogLine;
-
-/// Longest time to hand over an error on a connection that is being closed.
-const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Remembers bytes that were no request.
 pub(super) fn remember(client: &Client, reason: Reason) {
@@ -21,16 +13,5 @@ pub(super) fn remember(client: &Client, reason: Reason) {
     counters.responded(reason.status());
     if state.access_log.is_on() {
         state.access_log.write(&LogLine::unreadable(client, reason));
-    }
-}
-
-/// Says why a connection is closed, and closes it.
-pub(super) async fn last_words(mut stream: TcpStream, reason: Reason) {
-    let said = tokio::time::timeout(LAST_WORDS, async {
-        stream.write_all(&words::raw(reason)).await?;
-        stream.shutdown().await
-    });
-    if let Ok(Err(error)) = said.await {
-        tracing::debug!(%error, "the client left before it was told why");
     }
 }

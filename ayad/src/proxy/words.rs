@@ -1,10 +1,10 @@
 //! How the proxy says why it answered by itself.
 
 use aya_core::reason::Reason;
-use http::{HeaderName, StatusCode};
+use http::StatusCode;
 
 /// Header that says why the proxy answered by itself.
-pub(super) const REASON: HeaderName = HeaderName::from_static("x-aya-reason");
+pub(super) const REASON: &str = "x-aya-reason";
 
 /// Forms in which a client may want to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,16 +20,30 @@ pub(super) enum Format {
 /// The whole answer as bytes, for connections on which no request could be read.
 pub(super) fn raw(reason: Reason) -> Vec<u8> {
     let (content_type, body) = text(reason, Format::Text, None);
+    let (mut answer, added) = head(reason, content_type, body.len(), b"");
+    // The empty line comes last.
+    answer.truncate(answer.len() - 2);
+    answer.extend_from_slice(&added);
+    answer.extend_from_slice(b"connection: close\r\n\r\n");
+    answer.extend_from_slice(body.as_bytes());
+    answer
+}
+
+/// The head of an answer of our own, and the lines that only we may add to one.
+pub(super) fn head(reason: Reason, content_type: &str, length: usize, id: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let phrase = status.canonical_reason().unwrap_or_default();
-    format!(
-        "HTTP/1.1 {} {phrase}\r\ncontent-type: {content_type}\r\n{REASON}: {}\r\ncontent-length: {}\r\n\
-         connection: close\r\n\r\n{body}",
+    let head = format!(
+        "HTTP/1.1 {} {phrase}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n",
         status.as_u16(),
-        reason.as_str(),
-        body.len(),
-    )
-    .into_bytes()
+    );
+    let mut added = format!("{REASON}: {}\r\n", reason.as_str()).into_bytes();
+    if !id.is_empty() {
+        added.extend_from_slice(b"x-request-id: ");
+        added.extend_from_slice(id);
+        added.extend_from_slice(b"\r\n");
+    }
+    (head.into_bytes(), added)
 }
 
 /// Content type and body that tell of `reason`.

@@ -5,7 +5,6 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
@@ -97,12 +96,14 @@ impl Worker {
     pub fn close_clients(&self, of: Option<&Arc<ListenerCell>>) {
         for client in self.clients.borrow().iter().filter_map(Weak::upgrade) {
             if of.is_none_or(|cell| Arc::ptr_eq(cell, &client.listener.cell)) {
-                client.closing.store(true, Ordering::Relaxed);
-                if let Some(waker) = client.waker.get() {
-                    waker.wake_by_ref();
-                }
+                client.close();
             }
         }
+    }
+
+    /// Calls `f` with this worker's generator.
+    pub fn chance<R>(&self, f: impl FnOnce(&mut Rng) -> R) -> R {
+        f(&mut self.rng.borrow_mut())
     }
 }
 

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aya_core::hedge::HedgeDelay;
 use aya_core::load::Load;
 use aya_core::pick::PickerSpec;
+use aya_core::retry::RetryBudget;
 use aya_core::route::Router;
 use tokio::sync::watch;
 
@@ -124,6 +126,10 @@ pub struct Pool {
     pub backends: Vec<Arc<Backend>>,
     /// Their loads, by the same indices.
     pub loads: Vec<Arc<Load>>,
+    /// Retries and hedges under way; goes on when the pool is configured anew.
+    pub budget: Arc<RetryBudget>,
+    /// When a waiting request is hedged.
+    pub hedge_delay: Arc<HedgeDelay>,
     /// Revision.
     pub rev: u64,
 }
@@ -155,6 +161,8 @@ impl Pool {
             loads: backends.iter().map(|b| Arc::clone(&b.load)).collect(),
             backends,
             conf,
+            budget: before.map_or_else(Arc::default, |p| Arc::clone(&p.budget)),
+            hedge_delay: before.map_or_else(Arc::default, |p| Arc::clone(&p.hedge_delay)),
             rev,
         }
     }
@@ -169,6 +177,8 @@ impl Pool {
             conf: self.conf.clone(),
             backends: self.backends.clone(),
             loads: self.loads.clone(),
+            budget: Arc::clone(&self.budget),
+            hedge_delay: Arc::clone(&self.hedge_delay),
             rev,
         }
     }
@@ -183,10 +193,12 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         sticky,
         check,
         breaker,
-        attempts,
+        retry,
+        hedge,
         connect_timeout,
         first_byte_timeout,
         idle_timeout,
+        tunnel_timeout,
         request_timeout,
         keepalive,
         proxy_protocol,
@@ -198,10 +210,12 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *sticky == b.sticky
         && *check == b.check
         && *breaker == b.breaker
-        && *attempts == b.attempts
+        && *retry == b.retry
+        && *hedge == b.hedge
         && *connect_timeout == b.connect_timeout
         && *first_byte_timeout == b.first_byte_timeout
         && *idle_timeout == b.idle_timeout
+        && *tunnel_timeout == b.tunnel_timeout
         && *request_timeout == b.request_timeout
         && *keepalive == b.keepalive
         && *proxy_protocol == b.proxy_protocol

@@ -1,76 +1,44 @@
 //! One HTTP/1.1 connection to a backend.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 
 use aya_core::time::Tick;
-use http::{Request, Response};
-use hyper::body::{Body, Incoming};
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
 
-use super::RequestBody;
 use crate::clock;
+use crate::h1::{BadResponse, Framing, Limits, ResponseHead};
 use crate::stream::{Endpoint, Stream};
+use crate::wire::{BodyFailure, Mode, Wire};
 
-/// Most header fields accepted in an answer.
-const MAX_RESPONSE_HEADERS: usize = 128;
-/// Most bytes buffered of an answer before they are passed on.
-const MAX_BUFFER: usize = 64 * 1024;
+/// How large the head of an answer may be.
+const LIMITS: Limits = Limits { bytes: 64 * 1024, fields: 128 };
 
-/// A connection with the state machine that drives it.
+/// A connection, and where its present exchange stands.
 pub struct Connection {
-    sender: http1::SendRequest<RequestBody>,
-    /// Gone once the connection is closed: dropping it answers whoever still waits.
-    driver: Option<Box<http1::Connection<TokioIo<Stream>, RequestBody>>>,
+    /// Streams and buffers.
+    pub wire: Wire,
     opened: Tick,
     uses: u32,
+    stays: bool,
 }
 
-/// Why a connection could not be made.
+/// Why there is no head of an answer.
 #[derive(Debug)]
-pub enum ConnectError {
-    /// The system said no; the kind tells refusal from the rest.
+pub enum HeadFailure {
+    /// The backend closed the connection instead.
+    Closed,
+    /// The system said no.
     Io(io::Error),
-    /// The caller gave up first.
-    GaveUp,
-    /// The connection was made but cannot carry HTTP.
-    Handshake(hyper::Error),
+    /// What came cannot be passed on.
+    Bad(BadResponse),
 }
 
-/// Why a request got no answer.
-#[derive(Debug)]
-pub enum SendError {
-    /// The connection was closed before any byte was sent: the request comes back unharmed.
-    Unsent(Box<Request<RequestBody>>),
-    /// The request, or part of it, was sent.
-    Sent(hyper::Error),
-    /// The caller gave up first.
-    GaveUp,
-}
-
-/// Connects to a backend, or gives up when `give_up` says so. Cancel-safe: dropping the future closes the
-/// socket.
-pub async fn connect(address: &Endpoint, give_up: impl Fn() -> bool) -> Result<Connection, ConnectError> {
-    let mut connecting = pin!(address.connect());
-    let stream = poll_fn(|cx| {
-        if give_up() {
-            return Poll::Ready(Err(ConnectError::GaveUp));
-        }
-        connecting.as_mut().poll(cx).map_err(ConnectError::Io)
-    })
-    .await?;
-    let (sender, driver) = http1::Builder::new()
-        .max_headers(MAX_RESPONSE_HEADERS)
-        .max_buf_size(MAX_BUFFER)
-        .handshake(TokioIo::new(Stream::Plain(stream)))
-        .await
-        .map_err(ConnectError::Handshake)?;
-    Ok(Connection { sender, driver: Some(Box::new(driver)), opened: clock::now(), uses: 0 })
+/// Connects to a backend. Cancel-safe: dropping the future closes the socket.
+pub async fn connect(endpoint: &Endpoint) -> io::Result<Connection> {
+    let plain = endpoint.connect().await?;
+    Ok(Connection::new(Stream::Plain(plain)))
 }
 
 /// True when a connection failed because this process, not the other side, lacks something: descriptors,
@@ -81,61 +49,107 @@ pub fn is_our_own_want(error: &io::Error) -> bool {
 }
 
 impl Connection {
+    /// A connection that was just made.
+    pub fn new(stream: Stream) -> Self {
+        Self { wire: Wire::new(stream), opened: clock::now(), uses: 0, stays: false }
+    }
+
     /// When it was made.
     pub fn opened(&self) -> Tick {
         self.opened
     }
 
-    /// True when it carried a request before: the backend may have closed it meanwhile.
+    /// True when it carried a request before the present one: the backend may have closed it meanwhile.
     pub fn was_kept(&self) -> bool {
-        self.uses > 0
-    }
-
-    /// True when the request it was last given was not its first.
-    pub fn is_reused(&self) -> bool {
         self.uses > 1
     }
 
-    /// True when it can take the next request now.
-    pub fn is_ready(&self) -> bool {
-        self.driver.is_some() && self.sender.is_ready()
-    }
-
-    /// Sends a request and drives the connection until the head of the answer is there, or until `give_up`
-    /// says so. Cancel-safe: dropping the future ends the request; the connection is then not ready again.
-    pub async fn exchange(
-        &mut self,
-        request: Request<RequestBody>,
-        give_up: impl Fn() -> bool,
-    ) -> Result<Response<Incoming>, SendError> {
+    /// A request begins: `head` is complete, and `mode` says how its body goes on.
+    pub fn begin_request(&mut self, parts: [&[u8]; 3], mode: Mode) {
         self.uses = self.uses.saturating_add(1);
-        let mut answer = pin!(self.sender.try_send_request(request));
-        poll_fn(|cx| {
-            if give_up() {
-                return Poll::Ready(Err(SendError::GaveUp));
-            }
-            self.drive(cx);
-            let answered = answer.as_mut().poll(cx);
-            if let Poll::Ready(Ok(response)) = &answered
-                && response.body().is_end_stream()
-            {
-                // Without a body nobody polls again, and the connection must notice that it is free.
-                self.drive(cx);
-            }
-            answered.map_err(|mut error| match error.take_message() {
-                Some(request) => SendError::Unsent(Box::new(request)),
-                None => SendError::Sent(error.into_error()),
-            })
-        })
-        .await
+        self.stays = false;
+        let output = self.wire.output();
+        for part in parts {
+            output.extend(part);
+        }
+        self.wire.begin_output(mode);
     }
 
-    /// Reads and writes what can be read and written now.
-    pub fn drive(&mut self, cx: &mut Context<'_>) {
-        // Its outcome reaches whoever waits for an answer or a body.
-        if self.driver.as_mut().is_some_and(|driver| Pin::new(&mut **driver).poll(cx).is_ready()) {
-            self.driver = None;
+    /// Waits for the head of an answer; its bytes stay at the front of the input until [`Self::begin_answer`] or
+    /// [`Self::skip_interim`].
+    #[inline]
+    pub fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &mut ResponseHead,
+        to_head: bool,
+    ) -> Poll<Result<(), HeadFailure>> {
+        loop {
+            let bytes = self.wire.input.data();
+            if !bytes.is_empty() && head.read(bytes, to_head, LIMITS).map_err(HeadFailure::Bad)? {
+                return Poll::Ready(Ok(()));
+            }
+            match ready!(self.wire.poll_fill(cx)) {
+                Ok(0) => return Poll::Ready(Err(HeadFailure::Closed)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(HeadFailure::Io(error))),
+            }
         }
+    }
+
+    /// True when the backend sent any byte of an answer.
+    pub fn has_answered(&self) -> bool {
+        !self.wire.input.is_empty()
+    }
+
+    /// The bytes of the head.
+    pub fn head_bytes<'c>(&'c self, head: &ResponseHead) -> &'c [u8] {
+        &self.wire.input.data()[..head.size]
+    }
+
+    /// Goes on behind an interim answer.
+    pub fn skip_interim(&mut self, head: &ResponseHead) {
+        self.wire.input.consume(head.size);
+    }
+
+    /// Goes on with the body of the answer; `raw` says that its chunks are passed on as they are.
+    #[inline]
+    pub fn begin_answer(&mut self, head: &ResponseHead, raw: bool) {
+        self.wire.input.consume(head.size);
+        self.wire.begin_body(head.framing, raw && head.framing == Framing::Chunked);
+        self.stays = head.keep_alive;
+    }
+
+    /// Goes on behind `101`: from here on the bytes are another protocol's, in both directions.
+    pub fn begin_tunnel(&mut self, head: &ResponseHead) {
+        self.wire.input.consume(head.size);
+        self.wire.begin_body(Framing::UntilClose, false);
+        self.wire.begin_output(Mode::Tunnel);
+    }
+
+    /// Makes bytes of the answer's body ready; 0 once there are no more.
+    #[inline]
+    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyFailure>> {
+        self.wire.poll_body(cx)
+    }
+
+    /// True when the exchange is over without a trace, so that another one may follow. Bytes that nobody asked for
+    /// would be taken for the next answer.
+    pub fn is_reusable(&self) -> bool {
+        self.stays && self.wire.is_body_over() && self.wire.is_flushed() && self.wire.input.is_empty()
+    }
+
+    /// Gives its memory back until the next exchange.
+    pub fn rest(&mut self) {
+        self.wire.input.release();
+        self.wire.output().release();
+    }
+
+    /// True while an idle connection can be used: the backend neither closed it nor sent anything. Costs no system
+    /// call while nothing came.
+    pub fn is_alive(&mut self) -> bool {
+        let mut byte = [0];
+        self.wire.stream.poll_read_into(&mut Context::from_waker(Waker::noop()), &mut byte).is_pending()
     }
 }
 

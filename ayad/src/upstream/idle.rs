@@ -16,23 +16,30 @@ pub struct IdleList {
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since: Tick,
 }
 
 impl IdleList {
-    /// Takes the youngest idle connection.
-    pub fn take(&self) -> Option<Connection> {
-        self.lock().pop().map(|idle| idle.connection)
+    /// Takes the youngest idle connection that is still open.
+    pub fn take(&self) -> Option<Box<Connection>> {
+        let mut list = self.lock();
+        while let Some(mut idle) = list.pop() {
+            if idle.connection.is_alive() {
+                return Some(idle.connection);
+            }
+        }
+        None
     }
 
     /// Puts a connection back, unless that is over a limit.
-    pub fn put(&self, connection: Connection, now: Tick, keepalive: &Keepalive) {
+    pub fn put(&self, mut connection: Box<Connection>, now: Tick, keepalive: &Keepalive) {
         if now.since(connection.opened()) >= keepalive.age {
             return;
         }
         let mut list = self.lock();
         if list.len() < keepalive.max_idle {
+            connection.rest();
             list.push(Idle { connection, since: now });
         }
     }

@@ -1,5 +1,7 @@
 //! The syntax of paths: literal segments, `{parameters}`, and a final `*` for the rest.
 
+use crate::path::{Normal, normalise};
+
 /// Longest path of a match, in bytes.
 pub const MAX_PATH: usize = 2048;
 
@@ -90,7 +92,19 @@ fn segment<'p>(text: &'p str, last: bool, names: &mut Vec<&'p str>) -> Result<Se
     if text.contains(['*', '{', '}']) {
         return Err("a segment is literal text, \"{name}\" or a final \"*\"");
     }
+    if !is_normal(text) {
+        return Err(
+            "it would never match: in the normal form of paths letters, digits and \"-._~\" are not escaped, other \
+             characters that a URI lacks are, in capitals (\"%C3%A9\"), and there are no dot segments",
+        );
+    }
     Ok(Segment::Literal(text.into()))
+}
+
+/// Whether a segment can occur in the path of a request, which is in normal form by the time it is looked up.
+fn is_normal(segment: &str) -> bool {
+    let path = [b"/", segment.as_bytes()].concat();
+    normalise(&path, &mut Vec::new()) == Ok(Normal::AsIs)
 }
 
 #[cfg(test)]
@@ -114,6 +128,9 @@ mod tests {
             ["", "a", "*", "//a", "/a//b", "/*/a", "/a*", "/{}", "/{A}", "/{a}/{a}", "/{a}b", "/a?b", "/ "]
         {
             assert!(Pattern::parse(bad).is_err(), "{bad}");
+        }
+        for never in ["/%7euser", "/caf%c3%a9", "/é", "/a/../b", "/./a", "/..", "/100%", "/a|b", "/..;x/a"] {
+            assert!(Pattern::parse(never).unwrap_err().contains("never match"), "{never}");
         }
         assert!(Pattern::parse(&"/a".repeat(65)).is_err());
         assert!(Pattern::parse(&format!("/{}", "a".repeat(MAX_PATH))).is_err());

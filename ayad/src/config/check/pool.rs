@@ -1,6 +1,7 @@
 //! `[pool.NAME]`: backends that are told apart and resolve, and how they are treated.
 
 mod health;
+mod retry;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -17,10 +18,10 @@ use crate::config::report::Problem;
 use crate::config::{Backend, Keepalive, Pool, ProxyVersion, Sticky};
 use crate::stream::Endpoint;
 
-const ATTEMPTS: u32 = 3;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(30);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+const TUNNEL_TIMEOUT: Duration = Duration::from_secs(3600);
 const KEEPALIVE: Keepalive =
     Keepalive { max_idle: 128, idle: Duration::from_secs(30), age: Duration::from_secs(600) };
 const BREAKER_FAILURES: u32 = 5;
@@ -37,6 +38,8 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         health,
         breaker,
         sticky,
+        retry,
+        hedge,
         attempts,
         timeouts,
         keepalive,
@@ -48,18 +51,22 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
     });
     let health = health.clone().unwrap_or_default();
     let at = &entry.at;
-    let raw::pool::PoolTimeouts { connect, first_byte, idle, request } = timeouts.clone().unwrap_or_default();
+    let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
+        timeouts.clone().unwrap_or_default();
+    let request = request.and_then(|limit| limit.0);
     Pool {
         name: entry.name.to_owned(),
         algorithm: algorithm.map_or_else(default_algorithm, |Algorithm(picker)| picker),
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
         check: health::check(&health, proxy_protocol, &at.key("health"), problems),
         breaker: breaker.as_ref().and_then(breaker_rules),
-        attempts: attempts.unwrap_or(ATTEMPTS) as usize,
+        retry: retry::check(retry.as_ref(), *attempts, request, at, problems),
+        hedge: retry::hedge(hedge.as_ref()),
         connect_timeout: or(connect.as_ref(), CONNECT_TIMEOUT),
         first_byte_timeout: or(first_byte.as_ref(), FIRST_BYTE_TIMEOUT),
         idle_timeout: or(idle.as_ref(), IDLE_TIMEOUT),
-        request_timeout: request.and_then(|limit| limit.0),
+        tunnel_timeout: or(tunnel.as_ref(), TUNNEL_TIMEOUT),
+        request_timeout: request,
         keepalive: kept(&keepalive.clone().unwrap_or_default()),
         proxy_protocol,
         backends: members(entry.name, backends, &at.key("backends"), problems),

@@ -102,6 +102,12 @@ formats! {
     CookieName(String) = "aya-cookie", "the name of a cookie", "aya", cookie;
     /// The name of a backend.
     Name(String) = "aya-name", "a name", "web-1", name;
+    /// Something a request is retried on: a cause by name, or status codes.
+    RetryOn(Cause) = "aya-retry-on", "something to retry on", "connect-failure", retry_on;
+    /// A share in percent.
+    Share(f64) = "aya-percent", "a share in percent", "20%", unit::percent;
+    /// A percentile, as a share of all values.
+    Percentile(f64) = "aya-percentile", "a percentile", "p95", unit::percentile;
     /// Status codes: a class, a code or a range.
     Status((u16, u16)) = "aya-status", "status codes", "200-399", status;
 }
@@ -228,6 +234,38 @@ fn status(text: &str) -> Result<(u16, u16), Wrong> {
     codes.ok_or_else(|| Wrong::new(format!("\"{text}\" names no status codes"), help))
 }
 
+/// What a request can be retried on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The connection could not be made.
+    ConnectFailure,
+    /// The connection ended before an answer.
+    Reset,
+    /// The answer did not begin in time.
+    Timeout,
+    /// Status codes, both ends included.
+    Statuses(u16, u16),
+}
+
+const CAUSES: [(&str, Cause); 3] =
+    [("connect-failure", Cause::ConnectFailure), ("reset", Cause::Reset), ("timeout", Cause::Timeout)];
+
+fn retry_on(text: &str) -> Result<Cause, Wrong> {
+    if let Some((_, cause)) = CAUSES.iter().find(|(name, _)| *name == text) {
+        return Ok(*cause);
+    }
+    let wrong = |help: String| Err(Wrong::new(format!("\"{text}\" is nothing to retry on"), help));
+    match status(text) {
+        Ok((from, to)) if from >= 400 => Ok(Cause::Statuses(from, to)),
+        Ok(_) => wrong("only errors are retried: status codes from 400 to 599".into()),
+        Err(_) => {
+            let help = "write \"connect-failure\", \"reset\", \"timeout\" or status codes such as 503, \"502-504\" or \"5xx\"";
+            let meant = nearest(text, CAUSES.map(|(name, _)| name));
+            wrong(meant.map_or_else(|| help.into(), |name| format!("did you mean \"{name}\"?")))
+        }
+    }
+}
+
 /// The name of an algorithm; which there are is the table of `aya-core`.
 #[derive(Clone, Copy, Debug)]
 pub struct Algorithm(pub &'static PickerSpec);
@@ -295,5 +333,14 @@ mod tests {
         for text in ["6xx", "99", "300-200", "2xxx", "ok", ""] {
             assert!(status(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn causes_of_a_retry_are_names_and_codes_of_errors() {
+        assert_eq!(retry_on("reset"), Ok(Cause::Reset));
+        assert_eq!(retry_on("5xx"), Ok(Cause::Statuses(500, 599)));
+        assert_eq!(retry_on("429"), Ok(Cause::Statuses(429, 429)));
+        assert!(retry_on("2xx").unwrap_err().help.contains("only errors"));
+        assert_eq!(retry_on("connect-failed").unwrap_err().help, "did you mean \"connect-failure\"?");
     }
 }

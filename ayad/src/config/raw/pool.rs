@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::OneOrMany;
 use super::format::{Address, Algorithm, CookieName, Method, Name, Period, PeriodLimit, Status, Target};
+use super::retry::{Hedge, Retry};
 
 /// A pool: backends that serve the same thing.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -21,7 +22,11 @@ pub struct Pool {
     pub breaker: Option<Breaker>,
     /// What binds a client to the backend it had before. Default: nothing.
     pub sticky: Option<Sticky>,
-    /// Most backends tried for one request when connections fail. Default: 3; 1 never tries another.
+    /// When a request that failed goes to another backend. Default: only what was never sent does, up to 3 backends.
+    pub retry: Option<Retry>,
+    /// When a request that waits long is also sent to a second backend. Default: never.
+    pub hedge: Option<Hedge>,
+    /// Short for `attempts` in `retry`: most backends tried for one request. Default: 3; 1 never tries another.
     #[schemars(range(min = 1, max = 8))]
     pub attempts: Option<u32>,
     /// How long backends may take.
@@ -54,6 +59,8 @@ impl Pool {
             health: None,
             breaker: None,
             sticky: None,
+            retry: None,
+            hedge: None,
             attempts: None,
             timeouts: None,
             keepalive: None,
@@ -78,7 +85,7 @@ pub enum BackendEntry {
 pub struct Backend {
     /// Its name in the pool; orders and metrics use it. Default: its address.
     pub name: Option<Name>,
-    /// Where it is, as HOST:PORT or unix:/PATH. A host name is resolved once, when the file is loaded. Required.
+    /// Where it is, as HOST:PORT or `unix:/PATH`. A host name is resolved once, when the file is loaded. Required.
     pub address: Address,
     /// Its share in relation to the others under algorithms that use weights. Default: 1; 0 gets nothing new.
     #[schemars(range(max = 1000))]
@@ -206,6 +213,8 @@ pub struct PoolTimeouts {
     pub first_byte: Option<Period>,
     /// Longest silence inside an answer. Default: "30s". Raise it for event streams.
     pub idle: Option<Period>,
+    /// Longest silence of both sides after a switch to another protocol, such as WebSocket. Default: "1h".
+    pub tunnel: Option<Period>,
     /// Longest time for the whole request, body included. Default: "none".
     pub request: Option<PeriodLimit>,
 }

@@ -37,8 +37,9 @@ pub struct Match {
     /// Host without port: "shop.example.com", "*.example.com", or "*" for any. Default: "*". On a listener with
     /// protocol "tcp" it is the name a TLS client asks for (SNI), and the only thing that can be matched.
     pub host: Option<Host>,
-    /// Path without query: "/exact", "/users/{id}", or a prefix "/api/*", which includes "/api" itself.
-    /// Default: "/*".
+    /// Path without query: "/exact", "/users/{id}", or a prefix "/api/*", which includes "/api" itself. Requests
+    /// are brought into a normal form before: dot segments and double slashes are gone, `%7E` is `~`, other
+    /// escapes stay, in capitals; the backend gets that form too. Default: "/*".
     pub path: Option<String>,
     /// Methods. Default: all.
     pub method: Option<OneOrMany<Method>>,

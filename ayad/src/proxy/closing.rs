@@ -1,0 +1,47 @@
+//! How connections end: so that the client reads what it was told.
+//!
+//! A socket that is closed while bytes wait in it is reset, and a reset overtakes the answer. So the sending half is
+//! closed first, and what still comes is read and thrown away for a moment.
+
+use std::time::Duration;
+
+use aya_core::reason::Reason;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::words;
+use crate::buffers::Buffer;
+use crate::stream::Stream;
+
+/// Longest time for all of it.
+const WITHIN: Duration = Duration::from_secs(1);
+/// Most bytes that are thrown away.
+const MOST: usize = 256 * 1024;
+
+/// Says why a connection is closed, and closes it.
+pub(super) async fn last_words(mut stream: Stream, reason: Reason) {
+    let said = tokio::time::timeout(WITHIN, stream.write_all(&words::raw(reason))).await;
+    if matches!(said, Ok(Ok(()))) {
+        farewell(stream).await;
+    } else {
+        tracing::debug!("the client left before it was told why");
+    }
+}
+
+/// Closes a connection whose last answer is with the system.
+pub(super) async fn farewell(mut stream: Stream) {
+    let ended = tokio::time::timeout(WITHIN, async {
+        stream.shutdown().await?;
+        let mut buffer = Buffer::small();
+        let mut read = 0;
+        while read < MOST {
+            match stream.read(&mut buffer).await? {
+                0 => break,
+                count => read += count,
+            }
+        }
+        Ok::<_, std::io::Error>(())
+    });
+    if let Ok(Err(error)) = ended.await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

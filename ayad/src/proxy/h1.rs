@@ -1,0 +1,396 @@
+//! A client that speaks HTTP/1.1: its requests, one after the other.
+//!
+//! While it waits for its next request a connection holds two sockets' worth of bookkeeping and no buffer. What cannot
+//! be read as a request is answered and ends the connection, because nobody knows where the next request would begin.
+
+use std::future::poll_fn;
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use aya_core::reason::Reason;
+use aya_core::time::Tick;
+
+use tokio::net::TcpStream;
+
+use super::between::Request;
+use super::client::Client;
+use super::downstream::{Downstream, Reply};
+use super::exchange::Exchange;
+use super::hop::Hop;
+use super::turn::Turn;
+use super::wait::Wait;
+use super::{closing, prepare, serve, unread};
+use crate::clock;
+use crate::h1::{Framing, Known, Limits, RequestHead};
+use crate::relay::reset_on_close;
+use crate::stream::Stream;
+use crate::wire::{BodyFailure, Mode, Wire};
+
+/// How long an idle connection stays once it must end, for a request that may be on its way.
+const LINGER: Duration = Duration::from_millis(100);
+/// Most bytes of a request's body that are read and thrown away to keep the connection.
+const DRAINED: u64 = 64 * 1024;
+/// Most bytes read ahead while a request is being served: the next ones of a client that does not wait.
+const READ_AHEAD: usize = 16 * 1024;
+
+/// The connection, and the request that is being served.
+pub(super) struct H1 {
+    wire: Wire,
+    client: Arc<Client>,
+    wait: Wait,
+    http_1_0: bool,
+    keep_alive: bool,
+    /// The client said that it sends nothing more, but that with its request: it still wants the answer.
+    half_closed: bool,
+    looked: bool,
+    is_cut: bool,
+    /// The answer has no length, so that only the end of the connection ends it.
+    until_close: bool,
+}
+
+enum Next {
+    Request(Tick),
+    /// The client went, or was idle for too long.
+    End,
+    Refused(Reason),
+}
+
+/// Serves the requests of one connection.
+pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
+    let mut conn = H1::new(stream, client);
+    let mut first = Some(accepted);
+    while conn.first_byte(first.take()).await {
+        let mut turn = Turn::take();
+        match conn.next(&mut turn.request).await {
+            Next::Request(started) => conn.serve_one(&mut turn, started).await,
+            Next::End => return,
+            Next::Refused(reason) => {
+                unread::remember(&conn.client, reason);
+                closing::last_words(conn.wire.stream, reason).await;
+                return;
+            }
+        }
+        if conn.is_cut {
+            return;
+        }
+        if !conn.keep_alive {
+            break;
+        }
+    }
+    closing::farewell(conn.wire.stream).await;
+}
+
+impl H1 {
+    fn new(stream: Stream, client: Arc<Client>) -> Self {
+        Self {
+            wire: Wire::new(stream),
+            client,
+            wait: Wait::new(),
+            http_1_0: false,
+            keep_alive: true,
+            half_closed: false,
+            looked: false,
+            is_cut: false,
+            until_close: false,
+        }
+    }
+
+    /// Waits for the first byte of a request. False when none comes. `accepted` is set for the first one, which has as
+    /// long as its head.
+    async fn first_byte(&mut self, accepted: Option<Tick>) -> bool {
+        if !self.wire.input.is_empty() {
+            return true;
+        }
+        if let Some(accepted) = accepted {
+            self.wait.arm(accepted.after(self.client.listener.conf.header_timeout));
+        }
+        let mut lingers = false;
+        poll_fn(|cx| {
+            match self.wire.poll_fill(cx) {
+                Poll::Ready(Ok(count)) => return Poll::Ready(count > 0),
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                Poll::Pending => {}
+            }
+            self.client.woken_by(cx);
+            if self.client.is_closing() && !std::mem::replace(&mut lingers, true) {
+                self.wait.arm(clock::now().after(LINGER));
+            }
+            self.wait.poll(cx).map(|()| false)
+        })
+        .await
+    }
+
+    /// Reads a head.
+    async fn next(&mut self, head: &mut RequestHead) -> Next {
+        let started = clock::now();
+        let conf = &self.client.listener.conf;
+        let limits = Limits { bytes: conf.max_header_bytes, fields: conf.max_headers };
+        let ends = started.after(conf.header_timeout);
+        let (wire, wait) = (&mut self.wire, &mut self.wait);
+        let (mut is_first, mut seen) = (true, 0);
+        poll_fn(|cx| {
+            loop {
+                let bytes = wire.input.data();
+                // A head that comes in drops is not parsed again for each of them.
+                if is_first || bytes.len() >= limits.bytes || has_end(bytes, seen) {
+                    match head.read(bytes, limits) {
+                        Ok(true) => return Poll::Ready(Next::Request(started)),
+                        Ok(false) => {}
+                        Err(reason) => return Poll::Ready(Next::Refused(reason)),
+                    }
+                }
+                seen = bytes.len();
+                if std::mem::take(&mut is_first) {
+                    wait.limit(None);
+                    wait.arm(ends);
+                }
+                match wire.poll_fill(cx) {
+                    Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::End),
+                    Poll::Ready(Ok(_)) => {}
+                    Poll::Pending => return wait.poll(cx).map(|()| Next::Refused(Reason::HeaderTimeout)),
+                }
+            }
+        })
+        .await
+    }
+
+    async fn serve_one(&mut self, turn: &mut Turn, started: Tick) {
+        let mut exchange = Exchange::begin(Arc::clone(&self.client), started);
+        let size = turn.request.size;
+        let Turn { request: head, normal, head: out, .. } = turn;
+        let request = Request { bytes: &self.wire.input.data()[..size], head, protocol: "1.1" };
+        let prepared = prepare(&mut exchange, &request, normal, out);
+        self.begin(&turn.request);
+        turn.upload_mode = Mode::Raw;
+        serve(self, turn, &mut exchange, prepared).await;
+        drop(exchange);
+        if self.is_cut || !self.keep_alive {
+            return;
+        }
+        if !self.is_body_over() && !self.drain().await {
+            self.keep_alive = false;
+            return;
+        }
+        self.wire.input.release();
+        self.wait.limit(None);
+        self.wait.arm(clock::now().after(self.client.listener.conf.idle_timeout));
+    }
+
+    /// The head was read and used; what follows is its body.
+    fn begin(&mut self, head: &RequestHead) {
+        self.wire.input.consume(head.size);
+        self.wire.begin_body(head.framing, true);
+        self.http_1_0 = head.http_1_0;
+        self.keep_alive = head.keep_alive;
+        self.looked = false;
+        self.until_close = false;
+        if self.wire.input.is_empty() {
+            self.wire.input.release();
+        }
+    }
+
+    /// Reads what is left of a body that nobody wanted. False when that is too much, or takes too long.
+    async fn drain(&mut self) -> bool {
+        let before = self.wire.payload();
+        self.wait.limit(None);
+        self.wait.arm(clock::now().after(self.client.listener.conf.body_timeout));
+        poll_fn(|cx| {
+            loop {
+                match self.wire.poll_body(cx) {
+                    Poll::Ready(Ok(0)) => return Poll::Ready(true),
+                    Poll::Ready(Ok(count)) => self.wire.consume_body(count),
+                    Poll::Ready(Err(_)) => return Poll::Ready(false),
+                    Poll::Pending => return self.wait.poll(cx).map(|()| false),
+                }
+                if self.wire.payload() - before > DRAINED {
+                    return Poll::Ready(false);
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// True when the head may be complete, given that the first `seen` bytes do not hold its end.
+fn has_end(bytes: &[u8], seen: usize) -> bool {
+    let from = seen.saturating_sub(3);
+    let mut ends = memchr::memchr_iter(b'\n', &bytes[from..]).map(|at| from + at);
+    ends.any(|at| bytes[..at].ends_with(b"\n") || bytes[..at].ends_with(b"\n\r"))
+}
+
+/// What chunks that cannot be read, or a body that ends early, are called.
+fn body_reason(failure: &BodyFailure) -> Reason {
+    match failure {
+        BodyFailure::Bad(_) => Reason::BadRequest,
+        BodyFailure::Closed | BodyFailure::Io(_) => Reason::ClientGone,
+    }
+}
+
+impl Downstream for H1 {
+    fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    fn wait(&mut self) -> &mut Wait {
+        &mut self.wait
+    }
+
+    #[inline]
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Reason>> {
+        self.wire.poll_body(cx).map_err(|failure| body_reason(&failure))
+    }
+
+    #[inline]
+    fn body(&self) -> &[u8] {
+        self.wire.body()
+    }
+
+    #[inline]
+    fn consume_body(&mut self, count: usize) {
+        self.wire.consume_body(count);
+    }
+
+    #[inline]
+    fn is_body_over(&self) -> bool {
+        self.wire.is_body_over()
+    }
+
+    #[inline]
+    fn trailers(&self) -> &[u8] {
+        self.wire.trailers()
+    }
+
+    fn received(&self) -> u64 {
+        self.wire.payload()
+    }
+
+    /// A client that closes its half of the connection together with its request wants the answer. One that closes it
+    /// later has given up: TCP does not tell a half that is closed from a client that went away.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let is_first = !std::mem::replace(&mut self.looked, true);
+        while !self.half_closed && self.wire.input.len() < READ_AHEAD {
+            match self.wire.poll_fill(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Ok(0)) if is_first => self.half_closed = true,
+                Poll::Ready(Ok(0) | Err(_)) => {
+                    self.is_cut = true;
+                    return Poll::Ready(());
+                }
+                Poll::Ready(Ok(_)) => {}
+            }
+        }
+        Poll::Pending
+    }
+
+    fn takes_chunks(&self) -> bool {
+        !self.http_1_0
+    }
+
+    fn interim(&mut self, reply: Reply<'_>) {
+        if self.http_1_0 {
+            return;
+        }
+        let out = self.wire.output();
+        status_line(out, reply);
+        let replaced = [Known::ContentLength, Known::TransferEncoding, Known::Reason];
+        Hop::of(reply.bytes, &reply.head.fields, &replaced).runs(|run| out.extend(run));
+        out.extend(b"\r\n");
+    }
+
+    fn answer(&mut self, reply: Reply<'_>) {
+        let head = reply.head;
+        if reply.switches {
+            return self.switch(reply);
+        }
+        let mode = match head.framing {
+            Framing::None | Framing::Length(_) => Mode::Plain,
+            _ if self.http_1_0 => {
+                self.until_close = true;
+                Mode::Plain
+            }
+            Framing::Chunked => Mode::Raw,
+            Framing::UntilClose => Mode::Chunks,
+        };
+        if self.until_close || self.half_closed || self.client.is_closing() {
+            self.keep_alive = false;
+        }
+        let bodiless = head.status < 200 || head.status == 204;
+        let length = if bodiless { Known::ContentLength } else { Known::Other };
+        let replaced = [Known::TransferEncoding, Known::Reason, length];
+        self.wire.begin_output(mode);
+        let out = self.wire.output();
+        status_line(out, reply);
+        Hop::of(reply.bytes, &head.fields, &replaced).runs(|run| out.extend(run));
+        out.extend(reply.added);
+        if matches!(mode, Mode::Raw | Mode::Chunks) {
+            out.extend(b"transfer-encoding: chunked\r\n");
+        }
+        match (self.keep_alive, self.http_1_0) {
+            (false, _) => out.extend(b"connection: close\r\n"),
+            (true, true) => out.extend(b"connection: keep-alive\r\n"),
+            (true, false) => {}
+        }
+        out.extend(b"\r\n");
+    }
+
+    #[inline]
+    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        self.wire.poll_send(cx, data)
+    }
+
+    #[inline]
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire.poll_flush(cx)
+    }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        self.wire.writes_payload_as_it_is().then(|| self.wire.stream.plain_tcp()).flatten()
+    }
+
+    #[inline]
+    fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: &[u8]) -> Poll<io::Result<()>> {
+        self.wire.poll_finish(cx, trailers)
+    }
+
+    fn end_after(&mut self) {
+        self.keep_alive = false;
+    }
+
+    fn cut(&mut self) {
+        self.is_cut = true;
+        // A plain close would look like the end of such an answer.
+        if self.until_close
+            && let Err(error) = reset_on_close(&self.wire.stream)
+        {
+            tracing::debug!(%error, "an answer ends without a reset");
+        }
+    }
+}
+
+impl H1 {
+    /// `101`: what was read already is the first of the other protocol.
+    fn switch(&mut self, reply: Reply<'_>) {
+        self.keep_alive = false;
+        self.wire.begin_output(Mode::Tunnel);
+        self.wire.begin_body(Framing::UntilClose, false);
+        let out = self.wire.output();
+        status_line(out, reply);
+        let replaced = [Known::ContentLength, Known::TransferEncoding, Known::Reason];
+        Hop::of(reply.bytes, &reply.head.fields, &replaced).runs(|run| out.extend(run));
+        out.extend(b"connection: upgrade\r\n");
+        for protocol in reply.head.fields.all(reply.bytes, Known::Upgrade) {
+            super::head::line(out, "upgrade", protocol);
+        }
+        out.extend(b"\r\n");
+    }
+}
+
+/// The backend's own line, in our version.
+fn status_line(out: &mut crate::queue::Queue, reply: Reply<'_>) {
+    const VERSION: usize = "HTTP/1.x".len();
+    out.extend(b"HTTP/1.1");
+    out.extend(&reply.bytes[VERSION..reply.head.reason.end()]);
+    out.extend(b"\r\n");
+}

@@ -1,0 +1,277 @@
+//! Bodies in both directions at once: taken from one side only when the other side takes them, never held as a whole.
+//!
+//! Back-pressure needs no code here: bytes are read when those read before are written. Whoever has to move next is
+//! noted, because that decides how long it may take and whose fault it is when it takes longer.
+
+use std::task::{Context, Poll, ready};
+
+use aya_core::reason::Reason;
+
+use super::downstream::Downstream;
+use crate::relay::{Pipe, poll_splice};
+use crate::upstream::Connection;
+use crate::wire::BodyFailure;
+
+/// From this many bytes on, payload goes from socket to socket: below, the calls for that cost more than copying.
+const SPLICED: u64 = 128 * 1024;
+
+/// Who is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Awaited {
+    /// The client has to send more, or to read.
+    Client,
+    /// The backend has to send more, or to read.
+    Backend,
+}
+
+/// A request's body on its way to a backend.
+#[derive(Debug)]
+pub(super) struct Upload {
+    /// All of it was handed to the system, or the backend takes no more.
+    is_over: bool,
+    /// The backend takes no more of it.
+    is_broken: bool,
+    /// Who has to move.
+    pub(super) awaited: Awaited,
+    /// Something moved since this was last set to false.
+    pub(super) moved: bool,
+    /// Most bytes of it.
+    most: Option<u64>,
+    /// What was sent of it, for sending it once more.
+    pub(super) kept: Kept,
+}
+
+/// The beginning of a request's body, kept in case it must be sent to another backend.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    bytes: Vec<u8>,
+    limit: usize,
+    overflowed: bool,
+}
+
+impl Kept {
+    /// Keeps up to `limit` bytes.
+    pub(super) fn up_to(limit: usize) -> Self {
+        Self { bytes: Vec::new(), limit, overflowed: false }
+    }
+
+    /// What was sent so far; `None` when that is more than is kept.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        (!self.overflowed).then_some(&self.bytes)
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        if self.bytes.len() + bytes.len() > self.limit {
+            self.overflowed = true;
+            self.bytes = Vec::new();
+        } else if !self.overflowed {
+            self.bytes.extend_from_slice(bytes);
+        }
+    }
+}
+
+impl Upload {
+    /// A body of which nothing was sent.
+    pub(super) fn new(most: Option<u64>, kept: Kept) -> Self {
+        Self { is_over: false, is_broken: false, awaited: Awaited::Backend, moved: false, most, kept }
+    }
+
+    /// Another backend gets it from the beginning.
+    pub(super) fn again(&mut self) {
+        (self.is_over, self.is_broken) = (false, false);
+    }
+
+    /// The connection carries another protocol from here on, until it ends.
+    pub(super) fn endless(&mut self) {
+        *self = Self::new(None, Kept::default());
+    }
+
+    /// True once nothing more is going to be sent.
+    #[inline]
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// True when all of it was sent.
+    pub(super) fn is_whole(&self) -> bool {
+        self.is_over && !self.is_broken
+    }
+
+    /// The backend takes no more: what it has to say about that may still come.
+    fn give_up(&mut self) -> Poll<Result<(), Reason>> {
+        (self.is_over, self.is_broken) = (true, true);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Passes on what can be passed on now. An error is the client's doing.
+    #[inline]
+    pub(super) fn poll<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        down: &mut D,
+        up: &mut Connection,
+    ) -> Poll<Result<(), Reason>> {
+        while !self.is_over {
+            self.awaited = Awaited::Client;
+            match down.poll_body(cx) {
+                Poll::Ready(Ok(0)) => {
+                    self.awaited = Awaited::Backend;
+                    match up.wire.poll_finish(cx, down.trailers()) {
+                        Poll::Ready(Ok(())) => self.is_over = true,
+                        Poll::Ready(Err(_)) => return self.give_up(),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+                Poll::Ready(Ok(_)) => {
+                    if self.most.is_some_and(|most| down.received() > most) {
+                        return Poll::Ready(Err(Reason::BodyTooLarge));
+                    }
+                    self.awaited = Awaited::Backend;
+                    match up.wire.poll_send(cx, down.body()) {
+                        Poll::Ready(Ok(count)) => {
+                            self.kept.take(&down.body()[..count]);
+                            down.consume_body(count);
+                        }
+                        Poll::Ready(Err(_)) => return self.give_up(),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                    self.moved = true;
+                }
+                Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
+                Poll::Pending => {
+                    if let Poll::Ready(Err(_)) = up.wire.poll_flush(cx) {
+                        return self.give_up();
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// An answer's body on its way to a client.
+#[derive(Debug)]
+pub(super) struct Download {
+    /// Who has to move.
+    pub(super) awaited: Awaited,
+    told: Option<Awaited>,
+    moved: bool,
+    /// Lent while a large body goes from socket to socket.
+    pipe: Option<Pipe>,
+}
+
+impl Download {
+    /// A body of which nothing was sent.
+    pub(super) fn new() -> Self {
+        Self { awaited: Awaited::Backend, told: None, moved: false, pipe: None }
+    }
+
+    /// True when something moved, or somebody else has to move, since this was last asked.
+    pub(super) fn is_news(&mut self) -> bool {
+        std::mem::take(&mut self.moved) | (self.told.replace(self.awaited) != Some(self.awaited))
+    }
+
+    /// Passes on what can be passed on now; ready once the client has all of it, or why it never will.
+    #[inline]
+    pub(super) fn poll<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        down: &mut D,
+        up: &mut Connection,
+    ) -> Poll<Result<(), Reason>> {
+        loop {
+            if let Some(spliced) = self.splice(cx, down, up) {
+                ready!(spliced)?;
+                continue;
+            }
+            match up.poll_body(cx) {
+                Poll::Ready(Ok(0)) => {
+                    self.awaited = Awaited::Client;
+                    return down.poll_finish(cx, up.wire.trailers()).map_err(|_| Reason::ClientGone);
+                }
+                Poll::Ready(Ok(_)) => {
+                    self.awaited = Awaited::Client;
+                    match down.poll_send(cx, up.wire.body()) {
+                        Poll::Ready(Ok(count)) => up.wire.consume_body(count),
+                        Poll::Ready(Err(_)) => return Poll::Ready(Err(Reason::ClientGone)),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                    self.moved = true;
+                }
+                Poll::Ready(Err(failure)) => return Poll::Ready(Err(reason_of(&failure))),
+                Poll::Pending => {
+                    self.awaited = Awaited::Client;
+                    match down.poll_flush(cx) {
+                        Poll::Ready(Ok(())) => self.awaited = Awaited::Backend,
+                        Poll::Ready(Err(_)) => return Poll::Ready(Err(Reason::ClientGone)),
+                        Poll::Pending => {}
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+
+    /// Moves payload past this process while that is worth it. `None` when it has to go through a buffer.
+    #[inline]
+    fn splice<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        down: &mut D,
+        up: &mut Connection,
+    ) -> Option<Poll<Result<(), Reason>>> {
+        let left = up.wire.unread_payload()?;
+        if left == 0 || (self.pipe.is_none() && left < SPLICED) {
+            return None;
+        }
+        self.splice_up_to(left, cx, down, up)
+    }
+
+    fn splice_up_to<D: Downstream>(
+        &mut self,
+        left: u64,
+        cx: &mut Context<'_>,
+        down: &mut D,
+        up: &mut Connection,
+    ) -> Option<Poll<Result<(), Reason>>> {
+        let from = up.wire.stream.plain_tcp()?;
+        self.awaited = Awaited::Client;
+        match down.poll_flush(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return Some(Poll::Ready(Err(Reason::ClientGone))),
+            Poll::Pending => return Some(Poll::Pending),
+        }
+        let to = down.socket()?;
+        if self.pipe.is_none() {
+            self.pipe = Pipe::take();
+        }
+        let pipe = self.pipe.as_mut()?;
+        let moved = poll_splice(from, to, pipe, left, cx);
+        if pipe.held() == 0 {
+            self.awaited = Awaited::Backend;
+        }
+        let count = match moved {
+            Poll::Pending => return Some(Poll::Pending),
+            Poll::Ready(Ok(0)) => return Some(Poll::Ready(Err(Reason::Truncated))),
+            Poll::Ready(Ok(count)) => count,
+            Poll::Ready(Err(_)) if self.awaited == Awaited::Client => {
+                return Some(Poll::Ready(Err(Reason::ClientGone)));
+            }
+            Poll::Ready(Err(_)) => return Some(Poll::Ready(Err(Reason::Truncated))),
+        };
+        up.wire.skipped(count);
+        self.moved = true;
+        if count == left {
+            self.pipe = None;
+        }
+        Some(Poll::Ready(Ok(())))
+    }
+}
+
+fn reason_of(failure: &BodyFailure) -> Reason {
+    match failure {
+        BodyFailure::Closed | BodyFailure::Io(_) => Reason::Truncated,
+        BodyFailure::Bad(_) => Reason::BadResponse,
+    }
+}

@@ -1,0 +1,91 @@
+//! One timer for a connection, whatever it waits for.
+//!
+//! Arming stores a number; the runtime's timer is only touched when it would ring too late, so that a request that
+//! ends in time costs no timer operation at all. Whoever waits polls [`Wait::poll`] after everything else.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use aya_core::time::Tick;
+use tokio::time::Sleep;
+
+use crate::clock;
+
+const NEVER: u64 = u64::MAX;
+
+/// When somebody will have waited too long.
+#[derive(Debug)]
+pub(super) struct Wait {
+    at: u64,
+    limit: u64,
+    armed: u64,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Wait {
+    /// A timer that never rings.
+    pub(super) fn new() -> Self {
+        Self { at: NEVER, limit: NEVER, armed: NEVER, sleep: None }
+    }
+
+    /// Rings at `at`, or at the end of the whole request when that comes first; replaces what was armed before.
+    pub(super) fn arm(&mut self, at: Tick) {
+        self.at = at.as_nanos().min(self.limit);
+    }
+
+    /// The whole request must be over at `limit`; holds until it is set again.
+    pub(super) fn limit(&mut self, limit: Option<Tick>) {
+        self.limit = limit.map_or(NEVER, Tick::as_nanos);
+        self.at = self.at.min(self.limit);
+    }
+
+    /// When the whole request must be over.
+    pub(super) fn deadline(&self) -> Option<Tick> {
+        (self.limit != NEVER).then(|| Tick::from_nanos(self.limit))
+    }
+
+    /// True once the whole request has taken too long.
+    pub(super) fn is_past_limit(&self, now: Tick) -> bool {
+        now.as_nanos() >= self.limit
+    }
+
+    /// Ready once the armed time has passed; to be called after everything else that the task waits for. Costs two
+    /// comparisons while the runtime's timer rings early enough.
+    #[inline]
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.at == NEVER && self.armed == NEVER {
+            return Poll::Pending;
+        }
+        self.poll_timer(cx)
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let at = Tick::from_nanos(self.at);
+            let sleep = self
+                .sleep
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(clock::instant(clock::now()))));
+            if self.at < self.armed {
+                self.armed = self.at;
+                sleep.as_mut().reset(clock::instant(at));
+            } else if self.armed == NEVER {
+                return Poll::Pending;
+            }
+            if sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.armed = NEVER;
+            if clock::now() >= at {
+                self.at = NEVER;
+                return Poll::Ready(());
+            }
+        }
+    }
+}
+
+impl Default for Wait {
+    fn default() -> Self {
+        Self::new()
+    }
+}

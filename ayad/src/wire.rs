@@ -1,0 +1,344 @@
+//! One HTTP/1.1 connection, of a client or to a backend: its stream, what was read of it, and what is to be written.
+//!
+//! Both sides of a proxy read one message and write another at the same time; this is what they have in common.
+//! Nothing here knows what a message means: heads are read by [`crate::h1`], and written by whoever edits them. All
+//! methods are polled, take what there is and keep no waker but the last.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncWrite;
+
+use crate::buffers::SMALL;
+use crate::h1::{BadBody, BodyReader, Fields, Framing, Known, Step};
+use crate::queue::Queue;
+use crate::stream::Stream;
+
+/// Up to this many bytes are copied behind what waits to be written, so that both go out with one call. Gathering
+/// two buffers costs the kernel more than copying so few.
+const COPIED: usize = 4096;
+
+/// Trailer fields that are not passed on: they would frame, route or authenticate a message whose head was already
+/// acted on (RFC 9110, 6.5.1).
+const NO_TRAILERS: &[&str] =
+    &["authorization", "set-cookie", "content-encoding", "content-range", "max-forwards"];
+
+/// A connection.
+#[derive(Debug)]
+pub struct Wire {
+    /// The stream.
+    pub stream: Stream,
+    /// What was read and not yet used.
+    pub input: Queue,
+    inflow: Inflow,
+    outflow: Outflow,
+}
+
+/// The body that is being read.
+#[derive(Debug)]
+struct Inflow {
+    reader: BodyReader,
+    /// Bytes at the front of the input that may be passed on.
+    ready: usize,
+    /// They are passed on with their framing.
+    raw: bool,
+    payload: u64,
+    trailers: Queue,
+}
+
+/// The message that is being written.
+#[derive(Debug, Default)]
+struct Outflow {
+    pending: Queue,
+    mode: Mode,
+    ended: bool,
+}
+
+/// How the body that is written is framed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Its bytes are written as they are: the head says how many, or the end of the connection will.
+    #[default]
+    Plain,
+    /// It already comes in chunks, but for its trailers.
+    Raw,
+    /// It is put into chunks.
+    Chunks,
+    /// It is no message any more: its end is the end of what this side says.
+    Tunnel,
+}
+
+/// Why a body ended early.
+#[derive(Debug)]
+pub enum BodyFailure {
+    /// The other side closed the connection in the middle of it.
+    Closed,
+    /// The system said no.
+    Io(io::Error),
+    /// Its framing cannot be read.
+    Bad(BadBody),
+}
+
+impl Wire {
+    /// A connection on which nothing was read yet.
+    pub fn new(stream: Stream) -> Self {
+        let inflow = Inflow {
+            reader: BodyReader::new(Framing::None),
+            ready: 0,
+            raw: false,
+            payload: 0,
+            trailers: Queue::new(),
+        };
+        Self { stream, input: Queue::new(), inflow, outflow: Outflow::default() }
+    }
+
+    /// Reads what there is behind what was read before. 0 is the end of the stream. Holds no memory while it waits
+    /// with an empty input.
+    #[inline]
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let polled = self.stream.poll_read_into(cx, self.input.space());
+        match polled {
+            Poll::Ready(Ok(count)) => {
+                self.input.filled(count);
+                Poll::Ready(Ok(count))
+            }
+            other => {
+                self.input.release();
+                other
+            }
+        }
+    }
+
+    /// A message whose head was taken from the input begins; `raw` says that its chunks are passed on as they are.
+    pub fn begin_body(&mut self, framing: Framing, raw: bool) {
+        self.inflow.reader = BodyReader::new(framing);
+        self.inflow.ready = 0;
+        self.inflow.raw = raw;
+        self.inflow.payload = 0;
+        self.inflow.trailers.clear();
+    }
+
+    /// Makes bytes of the body ready, and says how many are; 0 once there are no more.
+    #[inline]
+    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyFailure>> {
+        loop {
+            if self.inflow.ready > 0 {
+                return Poll::Ready(Ok(self.inflow.ready));
+            }
+            match self.inflow.look(&mut self.input).map_err(BodyFailure::Bad)? {
+                Look::Again => continue,
+                Look::Done => return Poll::Ready(Ok(0)),
+                Look::More => {}
+            }
+            match ready!(self.poll_fill(cx)) {
+                Ok(0) if self.inflow.reader.may_close() => return Poll::Ready(Ok(0)),
+                Ok(0) => return Poll::Ready(Err(BodyFailure::Closed)),
+                Ok(_) => {}
+                Err(error) => return Poll::Ready(Err(BodyFailure::Io(error))),
+            }
+        }
+    }
+
+    /// The ready bytes of the body.
+    #[inline]
+    pub fn body(&self) -> &[u8] {
+        &self.input.data()[..self.inflow.ready]
+    }
+
+    /// Some of the ready bytes were passed on.
+    #[inline]
+    pub fn consume_body(&mut self, count: usize) {
+        self.input.consume(count);
+        self.inflow.ready -= count;
+    }
+
+    /// True once nothing of the body is missing, and all of it was passed on.
+    #[inline]
+    pub fn is_body_over(&self) -> bool {
+        self.inflow.ready == 0 && self.inflow.reader.is_done()
+    }
+
+    /// Bytes of payload seen so far, without framing.
+    pub fn payload(&self) -> u64 {
+        self.inflow.payload
+    }
+
+    /// Bytes that are certainly payload and not yet read, when there is nothing else to pass on before them: they
+    /// may go from socket to socket.
+    pub fn unread_payload(&self) -> Option<u64> {
+        if self.input.is_empty() { self.inflow.reader.certain() } else { None }
+    }
+
+    /// True when nothing waits to be written and payload needs no more framing than it comes with.
+    pub fn writes_payload_as_it_is(&self) -> bool {
+        self.outflow.pending.is_empty() && self.outflow.mode != Mode::Chunks
+    }
+
+    /// So many bytes of payload went past this buffer.
+    pub fn skipped(&mut self, count: u64) {
+        self.inflow.reader.skip(count);
+        self.inflow.payload += count;
+    }
+
+    /// Lines of trailers, as they are passed on.
+    pub fn trailers(&self) -> &[u8] {
+        self.inflow.trailers.data()
+    }
+
+    /// Where a head is written; what is there goes out before any body.
+    #[inline]
+    pub fn output(&mut self) -> &mut Queue {
+        &mut self.outflow.pending
+    }
+
+    /// True when all that was to be written is with the system.
+    #[inline]
+    pub fn is_flushed(&self) -> bool {
+        self.outflow.pending.is_empty()
+    }
+
+    /// Begins a message whose body is framed so.
+    pub fn begin_output(&mut self, mode: Mode) {
+        self.outflow.mode = mode;
+        self.outflow.ended = false;
+    }
+
+    /// Writes bytes of a body, and says how many were taken. What was taken may still be pending.
+    #[inline]
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let Self { stream, outflow: Outflow { pending, mode, .. }, .. } = self;
+        if *mode == Mode::Chunks {
+            if pending.len() >= SMALL {
+                ready!(poll_write(stream, pending, cx))?;
+            }
+            let part = &data[..data.len().min(SMALL)];
+            append_chunk(pending, part);
+            return Poll::Ready(Ok(part.len()));
+        }
+        if pending.is_empty() {
+            return Pin::new(stream).poll_write(cx, data);
+        }
+        if data.len() <= COPIED && pending.len() <= SMALL - COPIED {
+            pending.extend(data);
+            return Poll::Ready(Ok(data.len()));
+        }
+        let both = [IoSlice::new(pending.data()), IoSlice::new(data)];
+        let written = ready!(Pin::new(stream).poll_write_vectored(cx, &both))?;
+        let of_pending = written.min(pending.len());
+        pending.consume(of_pending);
+        pending.release();
+        if written > of_pending { Poll::Ready(Ok(written - of_pending)) } else { self.poll_send(cx, data) }
+    }
+
+    /// Puts bytes of a body behind what is to be written, however much waits there already.
+    pub fn queue_body(&mut self, data: &[u8]) {
+        let Outflow { pending, mode, .. } = &mut self.outflow;
+        match mode {
+            Mode::Plain | Mode::Raw | Mode::Tunnel => pending.extend(data),
+            Mode::Chunks => append_chunk(pending, data),
+        }
+    }
+
+    /// Ends the message, and writes what is pending.
+    #[inline]
+    pub fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: &[u8]) -> Poll<io::Result<()>> {
+        if self.outflow.mode == Mode::Tunnel {
+            ready!(self.poll_flush(cx))?;
+            return Pin::new(&mut self.stream).poll_shutdown(cx);
+        }
+        if !std::mem::replace(&mut self.outflow.ended, true) && self.outflow.mode != Mode::Plain {
+            let pending = &mut self.outflow.pending;
+            if self.outflow.mode == Mode::Chunks {
+                pending.extend(b"0\r\n");
+            }
+            pending.extend(trailers);
+            pending.extend(b"\r\n");
+        }
+        self.poll_flush(cx)
+    }
+
+    /// Writes what is pending.
+    #[inline]
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outflow.pending.is_empty() {
+            ready!(poll_write(&mut self.stream, &mut self.outflow.pending, cx))?;
+        }
+        match &mut self.stream {
+            // What the system took needs no more pushing.
+            Stream::Plain(_) => Poll::Ready(Ok(())),
+            tls @ Stream::Tls(_) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+}
+
+/// Writes some of what is pending.
+#[inline]
+fn poll_write(stream: &mut Stream, pending: &mut Queue, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    let written = ready!(Pin::new(stream).poll_write(cx, pending.data()))?;
+    if written == 0 {
+        return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+    }
+    pending.consume(written);
+    pending.release();
+    Poll::Ready(Ok(()))
+}
+
+fn append_chunk(pending: &mut Queue, part: &[u8]) {
+    use fmt::Write as _;
+    if !part.is_empty() {
+        write!(pending, "{:x}\r\n", part.len()).expect("memory takes any text");
+        pending.extend(part);
+        pending.extend(b"\r\n");
+    }
+}
+
+enum Look {
+    /// Something was used or became ready.
+    Again,
+    More,
+    Done,
+}
+
+impl Inflow {
+    fn look(&mut self, input: &mut Queue) -> Result<Look, BadBody> {
+        match self.reader.look(input.data())? {
+            Step::Done => Ok(Look::Done),
+            Step::Trailers => self.trailers(input),
+            Step::More => Ok(Look::More),
+            _ if self.raw => {
+                let (taken, payload) = self.reader.advance(input.data())?;
+                self.ready = taken;
+                self.payload += payload as u64;
+                Ok(if taken == 0 { Look::More } else { Look::Again })
+            }
+            Step::Data(count) => {
+                self.reader.take(&input.data()[..count])?;
+                self.ready = count;
+                self.payload += count as u64;
+                Ok(Look::Again)
+            }
+            Step::Framing(count) => {
+                self.reader.take(&input.data()[..count])?;
+                input.consume(count);
+                Ok(Look::Again)
+            }
+        }
+    }
+
+    fn trailers(&mut self, input: &mut Queue) -> Result<Look, BadBody> {
+        let mut fields = Fields::default();
+        let Some(size) = self.reader.trailers(input.data(), &mut fields)? else { return Ok(Look::More) };
+        for field in fields.iter().filter(|field| may_trail(input.data(), field)) {
+            self.trailers.extend(field.line().of(input.data()));
+        }
+        input.consume(size);
+        Ok(Look::Again)
+    }
+}
+
+fn may_trail(bytes: &[u8], field: &crate::h1::Field) -> bool {
+    let name = field.name.of(bytes);
+    field.known == Known::Other && !NO_TRAILERS.iter().any(|no| name.eq_ignore_ascii_case(no.as_bytes()))
+}
