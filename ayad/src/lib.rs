@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod certificates;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -24,4 +25,5 @@ pub mod socket;
 pub mod sockets;
 pub mod state;
 pub mod stream;
+pub mod tls;
 pub mod upstream;

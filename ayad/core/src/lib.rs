@@ -19,6 +19,7 @@
 
 pub mod axis;
 pub mod breaker;
+pub mod certificate;
 pub mod hash;
 pub mod health;
 pub mod histogram;

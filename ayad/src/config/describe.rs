@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::unit::show_duration;
-use super::{Backend, Check, Config, Listener, Pool, Probe, Route, Sticky};
+use super::{Backend, Check, Config, Listener, ListenerTls, Pool, Probe, Problem, Route, Sticky};
 
 /// The configuration as text for people. Ends with a line feed.
 pub fn describe(config: &Config) -> String {
@@ -33,13 +33,21 @@ pub fn describe(config: &Config) -> String {
     text.push_str("\nroutes, most specific first: the first that matches gets the request\n");
     let rows = ordered(config).map(|(rank, route)| row(config, rank, route));
     text.push_str(&columns(&rows.collect::<Vec<_>>()));
+    if !config.warnings.is_empty() {
+        text.push_str("\nwarnings\n");
+        for warning in &config.warnings {
+            let _ = writeln!(text, "  {}", warning.one_line());
+        }
+    }
     text
 }
 
 /// The configuration as JSON: what `ayad check --format json` prints.
 pub fn describe_json(config: &Config) -> Value {
     let listeners = config.listeners.iter().map(
-        |listener| json!({ "name": listener.name, "bind": listener.bind, "defined": listener.origin.0 }),
+        |listener| json!({
+            "name": listener.name, "bind": listener.bind, "tls": listener.tls.is_some(), "defined": listener.origin.0,
+        }),
     );
     let pools = config.pools.iter().map(|pool| {
         let backends = pool.backends.iter().map(|backend| {
@@ -51,7 +59,7 @@ pub fn describe_json(config: &Config) -> Value {
         });
         json!({
             "name": pool.name, "algorithm": pool.algorithm.name, "check": check_words(pool.check.as_ref()),
-            "sticky": pool.sticky.as_ref().map(sticky_words), "backends": backends.collect::<Vec<_>>(),
+            "sticky": pool.sticky.as_ref().map(sticky_words), "tls": pool.tls.is_some(), "backends": backends.collect::<Vec<_>>(),
             "defined": pool.origin.0,
         })
     });
@@ -66,6 +74,7 @@ pub fn describe_json(config: &Config) -> Value {
     json!({
         "valid": true, "file": config.file.as_ref().map(|file| file.display().to_string()), "listeners": listeners.collect::<Vec<_>>(),
         "pools": pools.collect::<Vec<_>>(), "routes": routes.collect::<Vec<_>>(),
+        "warnings": config.warnings.iter().map(Problem::one_line).collect::<Vec<_>>(),
     })
 }
 
@@ -104,7 +113,24 @@ fn count(number: usize, noun: &str) -> String {
 fn listener(listener: &Listener) -> Vec<String> {
     let bind: Vec<_> = listener.bind.iter().map(ToString::to_string).collect();
     let limit = format!("up to {} connections", listener.max_connections);
-    vec![listener.name.clone(), "http".into(), bind.join(", "), limit, listener.origin.0.clone()]
+    let (protocol, tls) = match &listener.tls {
+        None => ("http", String::new()),
+        Some(tls) => ("https", tls_words(tls)),
+    };
+    vec![listener.name.clone(), protocol.into(), bind.join(", "), limit, tls, listener.origin.0.clone()]
+}
+
+/// TLS of a listener in words: `2 certificates, acme for a.example.com, client certificates required`.
+fn tls_words(tls: &ListenerTls) -> String {
+    let mut words = Vec::new();
+    if !tls.certificates.is_empty() {
+        words.push(count(tls.certificates.len(), "certificate"));
+    }
+    words.extend(tls.acme.iter().map(|acme| format!("acme for {}", acme.names.join(" "))));
+    words.extend(tls.clients.iter().map(|clients| {
+        format!("client certificates {}", if clients.is_required { "required" } else { "optional" })
+    }));
+    words.join(", ")
 }
 
 fn summary(pool: &Pool) -> String {
@@ -118,6 +144,9 @@ fn summary(pool: &Pool) -> String {
     }
     if let Some(sticky) = &pool.sticky {
         let _ = write!(text, ", sticky {}", sticky_words(sticky));
+    }
+    if let Some(tls) = &pool.tls {
+        text.push_str(if tls.verify { ", tls" } else { ", tls without verification" });
     }
     text
 }

@@ -14,6 +14,7 @@ pub mod format;
 pub mod listen;
 pub mod pool;
 pub mod route;
+pub mod tls;
 
 use std::collections::BTreeMap;
 

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use super::Backend;
 use crate::config;
+use crate::tls::{ClientTls, Handshakes, ServerTls};
 
 /// The configuration in force. Requests hold the parts they need by `Arc`, never the whole.
 #[derive(Clone, Debug)]
@@ -67,6 +68,8 @@ pub struct Listener {
     pub index: u16,
     /// Counters and sockets' addresses.
     pub cell: Arc<ListenerCell>,
+    /// TLS to its clients.
+    pub tls: Option<Arc<ServerTls>>,
     /// Revision.
     pub rev: u64,
 }
@@ -84,6 +87,8 @@ pub struct ListenerCell {
     pub accepted: AtomicU64,
     /// Connections turned away since the start.
     pub refused: AtomicU64,
+    /// How TLS handshakes ended since the start.
+    pub handshakes: Arc<Handshakes>,
     /// Turns true when the listener is removed; its connections then end after their request.
     pub removed: watch::Sender<bool>,
 }
@@ -97,6 +102,7 @@ impl ListenerCell {
             connections: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            handshakes: Arc::default(),
             removed: watch::channel(false).0,
         }
     }
@@ -122,21 +128,25 @@ pub struct Pool {
     pub backends: Vec<Arc<Backend>>,
     /// Their loads, by the same indices.
     pub loads: Vec<Arc<Load>>,
+    /// TLS to its backends.
+    pub tls: Option<Arc<ClientTls>>,
     /// Revision.
     pub rev: u64,
 }
 
 impl Pool {
-    /// Puts a pool together; backends that `before` already has go on as the same objects.
+    /// Puts a pool together; backends that `before` already has go on as the same objects, unless they are now
+    /// talked to in another way: nothing learned or kept under other TLS settings may serve a request.
     pub fn build(
         conf: config::Pool,
+        tls: Option<Arc<ClientTls>>,
         algorithm: &'static PickerSpec,
         before: Option<&Pool>,
         workers: usize,
         next_rev: &dyn Fn() -> u64,
     ) -> Self {
         let old: HashMap<&str, &Arc<Backend>> =
-            before.iter().flat_map(|p| &p.backends).map(|b| (b.name.as_str(), b)).collect();
+            before.iter().filter(|p| p.conf.tls == conf.tls).flat_map(|p| &p.backends).map(|b| (b.name.as_str(), b)).collect();
         let backends: Vec<Arc<Backend>> = conf
             .backends
             .iter()
@@ -152,6 +162,7 @@ impl Pool {
             algorithm,
             loads: backends.iter().map(|b| Arc::clone(&b.load)).collect(),
             backends,
+            tls,
             conf,
             rev,
         }
@@ -167,6 +178,7 @@ impl Pool {
             conf: self.conf.clone(),
             backends: self.backends.clone(),
             loads: self.loads.clone(),
+            tls: self.tls.clone(),
             rev,
         }
     }
@@ -187,6 +199,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         idle_timeout,
         request_timeout,
         keepalive,
+        tls,
         backends,
         origin,
     } = a;
@@ -201,6 +214,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *idle_timeout == b.idle_timeout
         && *request_timeout == b.request_timeout
         && *keepalive == b.keepalive
+        && *tls == b.tls
         && *backends == b.backends
         && *origin == b.origin
 }

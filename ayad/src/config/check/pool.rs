@@ -9,6 +9,7 @@ use std::time::Duration;
 use aya_core::breaker::BreakerRules;
 use aya_core::pick::{self, PickerSpec};
 
+use super::tls::{self, Findings};
 use super::{At, Entry};
 use crate::config::raw;
 use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
@@ -26,14 +27,17 @@ const KEEPALIVE: Keepalive =
 const BREAKER_FAILURES: u32 = 5;
 const BREAKER_OPEN: Duration = Duration::from_secs(5);
 
-pub(super) fn check(entries: &[Entry<'_, raw::pool::Pool>], problems: &mut Vec<Problem>) -> Vec<Pool> {
-    entries.iter().map(|entry| pool(entry, problems)).collect()
+pub(super) fn check(entries: &[Entry<'_, raw::pool::Pool>], found: &mut Findings<'_>) -> Vec<Pool> {
+    entries.iter().map(|entry| pool(entry, found)).collect()
 }
 
-fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool {
-    let raw::pool::Pool { algorithm, backends, health, breaker, sticky, attempts, timeouts, keepalive } =
+fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
+    let raw::pool::Pool { algorithm, backends, health, breaker, sticky, attempts, timeouts, keepalive, tls } =
         entry.value;
-    let at = &entry.at;
+    let (at, list) = (&entry.at, entry.at.key("backends"));
+    let backends = members(entry.name, backends, &list, found.problems);
+    let tls = tls.as_ref().map(|tls| tls::pool(tls, &backends, &at.key("tls"), &list, found));
+    let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, request } = timeouts.clone().unwrap_or_default();
     Pool {
         name: entry.name.to_owned(),
@@ -47,7 +51,8 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         idle_timeout: or(idle.as_ref(), IDLE_TIMEOUT),
         request_timeout: request.and_then(|limit| limit.0),
         keepalive: kept(&keepalive.clone().unwrap_or_default()),
-        backends: members(entry.name, backends, &at.key("backends"), problems),
+        tls,
+        backends,
         origin: at.origin(),
     }
 }

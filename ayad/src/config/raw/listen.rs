@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::OneOrMany;
 use super::format::{Bind, Network, Period, Size, SizeLimit};
+use super::tls::ListenTls;
 
 /// A listener: addresses that accept connections.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -25,6 +26,8 @@ pub struct Listen {
     /// Networks whose `Forwarded` and `X-Forwarded-*` headers are believed, e.g. `["10.0.0.0/8"]`. Default:
     /// none, because any client can write such headers. Set it to the addresses of the proxies in front.
     pub trusted_proxies: Option<Vec<Network>>,
+    /// TLS to clients. Default: none.
+    pub tls: Option<ListenTls>,
 }
 
 impl Listen {
@@ -37,6 +40,7 @@ impl Listen {
             timeouts: None,
             limits: None,
             trusted_proxies: None,
+            tls: None,
         }
     }
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::OneOrMany;
 use super::format::{Address, Algorithm, CookieName, Method, Name, Period, PeriodLimit, Status, Target};
+use super::tls::PoolTls;
 
 /// A pool: backends that serve the same thing.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -28,6 +29,8 @@ pub struct Pool {
     pub timeouts: Option<PoolTimeouts>,
     /// Which connections to backends are kept for the next request.
     pub keepalive: Option<Keepalive>,
+    /// TLS to the backends; `{}` switches it on with all defaults. Default: none.
+    pub tls: Option<PoolTls>,
 }
 
 impl Pool {
@@ -42,6 +45,7 @@ impl Pool {
             attempts: None,
             timeouts: None,
             keepalive: None,
+            tls: None,
         }
     }
 }
