@@ -54,6 +54,9 @@ pub async fn serve(
     let started = client.begin_serving().unwrap_or_else(clock::now);
     let mut exchange = Exchange::begin(client, started);
     let manner = Manner::of(&request);
+    if let Some(authorization) = respond::asked_for_proof(&exchange.client, &request) {
+        return Ok(respond::prove(&authorization, exchange));
+    }
     Ok(match handle(&mut exchange, request).await {
         Ok(answer) => respond::pass_on(answer, exchange),
         Err(reason) => respond::refuse(reason, manner, exchange),

@@ -25,6 +25,7 @@ use super::worker::Worker;
 use super::{serve, unread};
 use crate::clock;
 use crate::state::{Listener, ListenerCell, NewEvent, State};
+use crate::stream::{Plain, Stream};
 
 /// Longest wait after `accept` failed for want of descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -145,6 +146,7 @@ impl Drop for Counted {
 async fn drive(stream: TcpStream, client: Arc<Client>) {
     prepare(&stream, &client);
     client.await_first(clock::now());
+    let Some(stream) = secure(stream, &client).await else { return };
     let service = {
         let client = Arc::clone(&client);
         service_fn(move |request| serve(Arc::clone(&client), request))
@@ -184,6 +186,27 @@ async fn drive(stream: TcpStream, client: Arc<Client>) {
         Outcome::TimedOut(Phase::Idle) | Outcome::Ended(Ok(())) => {}
         Outcome::Ended(Err(error)) => {
             tracing::debug!(peer = %client.peer, %error, "connection ended early");
+        }
+    }
+}
+
+/// Shakes hands where the listener has TLS. `None` when that failed or took too long.
+async fn secure(stream: TcpStream, client: &Client) -> Option<Stream> {
+    let Some(tls) = &client.listener.tls else { return Some(stream.into()) };
+    let accepted = tls.accept(Plain::Tcp(stream));
+    match tokio::time::timeout(client.listener.conf.header_timeout, accepted).await {
+        Ok(Ok((stream, handshake))) => {
+            client.handshake.get_or_init(|| handshake);
+            client.await_first(clock::now());
+            Some(stream)
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(peer = %client.peer, %error, "no TLS handshake");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(peer = %client.peer, "the TLS handshake took too long");
+            None
         }
     }
 }

@@ -14,6 +14,7 @@ use http::HeaderValue;
 use super::alarm::Alarm;
 use crate::clock;
 use crate::state::{Listener, State};
+use crate::tls::Handshake;
 
 /// What a connection is doing; decides what its alarm means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +52,8 @@ pub struct Client {
     pub received: AtomicU64,
     /// Set once it must not take another request.
     pub closing: AtomicBool,
+    /// What its TLS handshake told; unset without TLS.
+    pub handshake: OnceLock<Handshake>,
     /// What its task waits with.
     pub waker: OnceLock<Waker>,
     phase: AtomicU8,
@@ -80,6 +83,7 @@ impl Client {
             alarm: Alarm::new(),
             received: AtomicU64::new(0),
             closing: AtomicBool::new(false),
+            handshake: OnceLock::new(),
             waker: OnceLock::new(),
             phase: AtomicU8::new(Phase::Idle as u8),
             began: AtomicU64::new(0),

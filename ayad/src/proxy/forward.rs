@@ -13,6 +13,7 @@ use super::client::Client;
 use super::exchange::{Exchange, Place};
 use super::{framing, hop};
 use crate::clock;
+use crate::tls::is_reserved;
 use crate::upstream::{self, ConnectError, Connection, RequestBody, SendError};
 
 const FORWARDED: HeaderName = http::header::FORWARDED;
@@ -39,7 +40,23 @@ pub(super) fn rewrite(client: &Client, head: &mut Parts, identity: &Identity, ex
         head.uri = path.map_or_else(|| Uri::from_static("/"), Uri::from);
     }
     forwarded(client, &mut head.headers);
+    known_by_certificate(client, &mut head.headers);
     exchange.note_identity(&mut head.headers, identity);
+}
+
+/// Says who the client is by its certificate, and nothing else that looks like it.
+fn known_by_certificate(client: &Client, headers: &mut HeaderMap) {
+    let prefixes = &client.listener.conf.reserved_prefixes;
+    if prefixes.is_empty() {
+        return;
+    }
+    let is_ours = |name: &&HeaderName| prefixes.iter().any(|p| is_reserved(p, name.as_str().as_bytes()));
+    let claimed: Vec<HeaderName> = headers.keys().filter(is_ours).cloned().collect();
+    for name in claimed {
+        headers.remove(name);
+    }
+    let identity = client.handshake.get().and_then(|handshake| handshake.client.as_ref());
+    headers.extend(identity.iter().flat_map(|identity| identity.fields.clone()));
 }
 
 /// Says where the request came from. What an untrusted peer claims is replaced, what a trusted one claims is
@@ -152,7 +169,8 @@ async fn connection(exchange: &Exchange, may_reuse: bool) -> Result<Connection, 
         return Ok(kept);
     }
     client.arm(clock::now().after(place.pool.conf.connect_timeout));
-    let made = upstream::connect(&place.backend.resolved, || exchange.timed_out()).await;
+    let tls = place.pool.tls.as_deref().map(|tls| (tls, place.backend.address.as_str()));
+    let made = upstream::connect(&place.backend.resolved, tls, || exchange.timed_out()).await;
     let now = clock::now();
     client.arm(now.after(place.pool.conf.first_byte_timeout));
     made.map_err(|error| connect_reason(exchange, place, &error))
@@ -172,6 +190,10 @@ fn connect_reason(exchange: &Exchange, place: &Place, error: &ConnectError) -> R
         ConnectError::Io(error) => {
             tracing::debug!(backend = place.backend.id, %error, "cannot connect");
             Reason::ConnectFailed
+        }
+        ConnectError::Tls(error) => {
+            tracing::debug!(backend = place.backend.id, %error, "no TLS handshake");
+            Reason::TlsFailed
         }
         ConnectError::Handshake(error) => {
             tracing::debug!(backend = place.backend.id, %error, "cannot speak HTTP");

@@ -10,12 +10,12 @@ use std::task::{Context, Poll, ready};
 
 use aya_core::reason::Reason;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::client::{Client, Phase};
 use super::{unread, words};
 use crate::clock;
 use crate::socket::Socket;
+use crate::stream::Stream;
 
 /// Longest answer hyper makes by itself, in bytes; a longer write is something else.
 const LONGEST_OWN_ANSWER: usize = 256;
@@ -30,12 +30,12 @@ pub(super) struct ClientIo {
 
 impl ClientIo {
     /// Wraps an accepted socket.
-    pub(super) fn new(socket: TcpStream, client: Arc<Client>) -> Self {
+    pub(super) fn new(socket: Stream, client: Arc<Client>) -> Self {
         Self { socket: Socket(socket), client, leftover: Vec::new() }
     }
 
     /// The socket.
-    pub(super) fn into_inner(self) -> TcpStream {
+    pub(super) fn into_inner(self) -> Stream {
         self.socket.0
     }
 

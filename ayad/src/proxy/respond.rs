@@ -1,12 +1,15 @@
 //! Step 8: what the client gets.
 
+use std::sync::Arc;
+
 use aya_core::reason::Reason;
 use aya_core::sticky;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, SET_COOKIE};
+use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, SET_COOKIE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::between::Answer;
+use super::client::Client;
 use super::body::ResponseBody;
 use super::exchange::Exchange;
 use super::hop;
@@ -62,6 +65,23 @@ fn binding_cookie(exchange: &Exchange, token: u64) -> Option<HeaderValue> {
     cookie.extend_from_slice(&sticky::encode(token));
     cookie.extend_from_slice(b"; Path=/; HttpOnly; SameSite=Lax");
     HeaderValue::from_bytes(&cookie).ok()
+}
+
+/// What to answer an ACME directory that asks whether a name is ours (RFC 8555, 8.3).
+pub(super) fn asked_for_proof<B>(client: &Client, request: &Request<B>) -> Option<Arc<str>> {
+    let token = request.uri().path().strip_prefix("/.well-known/acme-challenge/")?;
+    let host = request.headers().get(HOST)?.to_str().ok()?;
+    client.state.challenges.answer(host, token)
+}
+
+/// Answers an ACME directory.
+pub(super) fn prove(authorization: &str, mut exchange: Exchange) -> Response<ResponseBody> {
+    exchange.note_answer(StatusCode::OK.as_u16());
+    exchange.sent(authorization.len() as u64);
+    exchange.complete(clock::now());
+    let mut response = Response::new(ResponseBody::Own(Some(Bytes::from(authorization.to_owned()))));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    response
 }
 
 /// Answers in place of a backend.

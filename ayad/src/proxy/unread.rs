@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use aya_core::reason::Reason;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::client::Client;
 use super::words;
@@ -25,7 +24,7 @@ pub(super) fn remember(client: &Client, reason: Reason) {
 }
 
 /// Says why a connection is closed, and closes it.
-pub(super) async fn last_words(mut stream: TcpStream, reason: Reason) {
+pub(super) async fn last_words(mut stream: impl AsyncWrite + Unpin, reason: Reason) {
     let said = tokio::time::timeout(LAST_WORDS, async {
         stream.write_all(&words::raw(reason)).await?;
         stream.shutdown().await

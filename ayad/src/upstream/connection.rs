@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use super::RequestBody;
 use crate::clock;
 use crate::stream::{Endpoint, Stream};
+use crate::tls::{ClientTls, Offer};
 
 /// Most header fields accepted in an answer.
 const MAX_RESPONSE_HEADERS: usize = 128;
@@ -36,6 +37,8 @@ pub struct Connection {
 pub enum ConnectError {
     /// The system said no; the kind tells refusal from the rest.
     Io(io::Error),
+    /// The backend does not speak TLS, or is not who it should be.
+    Tls(io::Error),
     /// The caller gave up first.
     GaveUp,
     /// The connection was made but cannot carry HTTP.
@@ -55,22 +58,37 @@ pub enum SendError {
 
 /// Connects to a backend, or gives up when `give_up` says so. Cancel-safe: dropping the future closes the
 /// socket.
-pub async fn connect(address: &Endpoint, give_up: impl Fn() -> bool) -> Result<Connection, ConnectError> {
-    let mut connecting = pin!(address.connect());
+pub async fn connect(
+    address: &Endpoint,
+    tls: Option<(&ClientTls, &str)>,
+    give_up: impl Fn() -> bool,
+) -> Result<Connection, ConnectError> {
+    let mut connecting = pin!(secured(address, tls));
     let stream = poll_fn(|cx| {
         if give_up() {
             return Poll::Ready(Err(ConnectError::GaveUp));
         }
-        connecting.as_mut().poll(cx).map_err(ConnectError::Io)
+        connecting.as_mut().poll(cx)
     })
     .await?;
     let (sender, driver) = http1::Builder::new()
         .max_headers(MAX_RESPONSE_HEADERS)
         .max_buf_size(MAX_BUFFER)
-        .handshake(TokioIo::new(Stream::Plain(stream)))
+        .handshake(TokioIo::new(stream))
         .await
         .map_err(ConnectError::Handshake)?;
     Ok(Connection { sender, driver: Some(Box::new(driver)), opened: clock::now(), uses: 0 })
+}
+
+async fn secured(address: &Endpoint, tls: Option<(&ClientTls, &str)>) -> Result<Stream, ConnectError> {
+    let plain = address.connect().await.map_err(ConnectError::Io)?;
+    match tls {
+        None => Ok(Stream::Plain(plain)),
+        Some((tls, name)) => {
+            let connected = tls.connect(plain, name, Offer::Http1).await;
+            connected.map(|(stream, _)| stream).map_err(ConnectError::Tls)
+        }
+    }
 }
 
 /// True when a connection failed because this process, not the other side, lacks something: descriptors,
