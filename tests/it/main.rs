@@ -17,4 +17,5 @@ mod routing;
 mod shutdown;
 mod source;
 mod startup;
+mod tls;
 mod top;
