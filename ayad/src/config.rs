@@ -13,6 +13,7 @@ pub mod raw;
 pub mod report;
 pub mod shape;
 pub mod source;
+pub mod tls;
 pub mod unit;
 
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ use ipnet::IpNet;
 pub use describe::{describe, describe_json};
 pub use env::{Env, Overrides};
 pub use report::{Problem, Problems};
+pub use tls::{Acme, AcmeChallenge, Alpn, CertificateFiles, ClientAuth, ListenerTls, PoolTls, TlsVersion};
 
 pub use crate::proxy_protocol::Version as ProxyVersion;
 pub use crate::stream::Endpoint;
@@ -92,6 +94,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Matcher over [`Config::routes`], by the same indices; listeners by index in [`Config::listeners`].
     pub router: Router,
+    /// What is valid but probably not meant, in the order of files and lines.
+    pub warnings: Vec<Problem>,
 }
 
 /// Settings of the process.
@@ -182,6 +186,11 @@ pub struct Listener {
     pub max_body_bytes: Option<u64>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// TLS to clients.
+    pub tls: Option<ListenerTls>,
+    /// How the fields begin that only this proxy may write, on whichever listener of the configuration they are
+    /// written; see [`crate::tls::is_reserved`].
+    pub reserved_prefixes: Vec<String>,
     /// Where it is defined.
     pub origin: Origin,
 }
@@ -217,6 +226,8 @@ pub struct Pool {
     pub keepalive: Keepalive,
     /// What begins each connection to a backend.
     pub proxy_protocol: Option<ProxyVersion>,
+    /// TLS to its backends.
+    pub tls: Option<PoolTls>,
     /// Its backends, in the order of the file.
     pub backends: Vec<Backend>,
     /// Where it is defined.

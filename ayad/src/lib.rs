@@ -10,6 +10,7 @@
 
 pub mod args;
 pub mod buffers;
+pub mod certificates;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -19,8 +20,8 @@ pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod proxy;
-pub mod queue;
 pub mod proxy_protocol;
+pub mod queue;
 pub mod relay;
 pub mod run;
 pub mod server;
@@ -29,5 +30,6 @@ pub mod socket;
 pub mod sockets;
 pub mod state;
 pub mod stream;
+pub mod tls;
 pub mod upstream;
 pub mod wire;

@@ -14,9 +14,9 @@ mod admit;
 mod again;
 pub mod between;
 pub mod client;
+pub mod client_hello;
 mod closing;
 mod downstream;
-pub mod client_hello;
 pub mod exchange;
 mod forward;
 mod guard;
@@ -24,19 +24,19 @@ mod h1;
 mod head;
 mod hedge;
 mod hop;
-pub mod notes;
 mod introduce;
+pub mod notes;
 mod parse;
 mod pass;
 mod pick;
 mod record;
 mod respond;
 mod route;
+mod tcp;
 mod turn;
 mod unread;
-mod wait;
-mod tcp;
 mod verdict;
+mod wait;
 mod words;
 pub mod worker;
 
@@ -59,7 +59,21 @@ use crate::queue::Queue;
 /// What is known of a request before anything of it was sent.
 struct Prepared {
     manner: Manner,
-    way: Result<Way, Reason>,
+    way: Result<Way, Instead>,
+}
+
+/// What is answered in place of a backend.
+enum Instead {
+    /// Why it is not asked.
+    Refuse(Reason),
+    /// An ACME directory is shown that a name is ours.
+    Prove(Arc<str>),
+}
+
+impl From<Reason> for Instead {
+    fn from(reason: Reason) -> Self {
+        Self::Refuse(reason)
+    }
 }
 
 /// Why a request ended without a whole answer of a backend.
@@ -86,10 +100,13 @@ fn find_way(
     request: &Request<'_>,
     normal: &mut Vec<u8>,
     out: &mut Queue,
-) -> Result<Way, Reason> {
+) -> Result<Way, Instead> {
     let client = Arc::clone(&exchange.client);
     let target = parse::parse(request, normal)?;
     exchange.note_request(request, &target);
+    if let Some(proof) = respond::proof(&client, &target) {
+        return Err(Instead::Prove(proof));
+    }
     let hit = route::route(&client, request, &target)?;
     let identity = guard::identify(&client, request);
     admit::admit(&client, request)?;
@@ -115,7 +132,11 @@ fn find_way(
 async fn serve<D: Downstream>(down: &mut D, turn: &mut Turn, exchange: &mut Exchange, prepared: Prepared) {
     let handled = match prepared.way {
         Ok(way) => handle(down, turn, exchange, &way).await,
-        Err(reason) => Err(Stop::Refuse(reason)),
+        Err(Instead::Refuse(reason)) => Err(Stop::Refuse(reason)),
+        Err(Instead::Prove(proof)) => {
+            respond::prove(down, turn, exchange, &proof).await;
+            Ok(())
+        }
     };
     match handled {
         Ok(()) => {}

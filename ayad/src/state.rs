@@ -23,6 +23,7 @@ pub use events::{EVENTS_KEPT, EventLog, NewEvent};
 pub use snapshot::{Listener, ListenerCell, Pool, Route, Snapshot, is_same_pool};
 
 use crate::log::AccessLog;
+use crate::tls::acme::Challenges;
 
 /// What the control thread orders a worker to do.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct State {
     pub refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
     /// Where requests are logged.
     pub access_log: AccessLog,
+    /// What directories ask for to believe that a name is ours.
+    pub challenges: Arc<Challenges>,
     /// Client connections open now, over all listeners, also removed ones.
     pub clients: AtomicU64,
     /// Most client connections at once: more would leave no descriptors for backends, checks and operators.
@@ -66,6 +69,7 @@ impl State {
         max_clients: u64,
         refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
         access_log: AccessLog,
+        challenges: Arc<Challenges>,
     ) -> Self {
         Self {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
@@ -73,6 +77,7 @@ impl State {
             counters: (0..workers).map(|_| Padded::default()).collect(),
             refusals,
             access_log,
+            challenges,
             clients: AtomicU64::new(0),
             max_clients,
             panics: AtomicU64::new(0),

@@ -18,4 +18,5 @@ mod shutdown;
 mod source;
 mod startup;
 mod tcp;
+mod tls;
 mod top;

@@ -97,6 +97,11 @@ where
         Self { stream: BufReader::new(stream) }
     }
 
+    /// What it speaks over.
+    pub fn socket(&self) -> &S {
+        self.stream.get_ref()
+    }
+
     /// Sends bytes.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes).expect("the other end takes what is sent");

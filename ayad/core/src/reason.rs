@@ -87,6 +87,8 @@ reasons! {
     ConnectTimeout = "connect-timeout", 504, Backend;
     /// The connection to the backend could not be made for another cause.
     ConnectFailed = "connect-failed", 502, Backend;
+    /// The backend does not speak TLS, or is not who it should be.
+    TlsFailed = "tls-failed", 502, Backend;
     /// The backend closed the connection before it answered.
     ClosedEarly = "closed-early", 502, Backend;
     /// The backend answered something that is not HTTP.

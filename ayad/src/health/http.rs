@@ -11,7 +11,8 @@ use hyper_util::rt::TokioIo;
 
 use super::{NoPass, ProbeSpec};
 use crate::config::HttpProbe;
-use crate::stream::Plain;
+use crate::stream::{Plain, Stream};
+use crate::tls::{ClientTls, Offer};
 
 /// Its line in the table.
 pub(super) const SPEC: ProbeSpec =
@@ -20,8 +21,24 @@ pub(super) const SPEC: ProbeSpec =
 /// Most bytes of a body that are searched for the expected text.
 const SEARCHED: usize = 64 * 1024;
 
-/// Asks over a new connection. Takes as long as the backend does; the caller sets the limit.
-pub(super) async fn probe(stream: Plain, name: &str, wanted: &HttpProbe) -> Result<(), NoPass> {
+/// Asks over a new connection, inside TLS when the pool has it. Takes as long as the backend does; the caller sets
+/// the limit.
+pub(super) async fn probe(
+    plain: Plain,
+    name: &str,
+    wanted: &HttpProbe,
+    tls: Option<&ClientTls>,
+) -> Result<(), NoPass> {
+    let stream = match tls {
+        None => Stream::Plain(plain),
+        Some(tls) => match tls.connect(plain, name, Offer::Http1).await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::debug!(backend = name, %error, "a check failed in the TLS handshake");
+                return Err(Cause::Unreachable("TLS handshake failed").into());
+            }
+        },
+    };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| cause_of(&e))?;
     let asked = async {
         let response = sender.send_request(request(name, wanted)?).await.map_err(|e| cause_of(&e))?;

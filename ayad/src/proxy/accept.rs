@@ -19,7 +19,7 @@ use super::{closing, h1, introduce, tcp, unread};
 use crate::clock;
 use crate::config::Protocol;
 use crate::state::{Listener, ListenerCell, NewEvent, State};
-use crate::stream::Stream;
+use crate::stream::{Plain, Stream};
 
 /// Longest wait after `accept` failed for want of descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -88,7 +88,9 @@ fn greet(
     } else if listener.conf.proxy_protocol {
         admit_introduced(state, listener, stream, peer);
     } else {
-        let client = Client::new(Arc::clone(state), Arc::clone(listener), Worker::with(|w| w.index), peer);
+        let worker = Worker::with(|worker| worker.index);
+        let mut client = Client::new(Arc::clone(state), Arc::clone(listener), worker, peer);
+        client.local = stream.local_addr().ok();
         admit_connection(stream, Arc::new(client));
     }
 }
@@ -131,7 +133,12 @@ fn admit_introduced(state: &Arc<State>, listener: &Arc<Listener>, stream: TcpStr
         let limit = clock::instant(clock::now().after(listener.conf.header_timeout));
         let told = introduce::introduce(&listener, &stream, peer, limit).await;
         let real = told.as_ref().map_or(peer, |told| told.map_or(peer, |told| told.source));
-        let client = Arc::new(Client::new(state, listener, worker, real));
+        let mut client = Client::new(state, listener, worker, real);
+        client.local = match &told {
+            Ok(Some(told)) => Some(told.destination),
+            _ => stream.local_addr().ok(),
+        };
+        let client = Arc::new(client);
         if is_over {
             client.listener.cell.refused.fetch_add(1, Ordering::Relaxed);
             unread::remember(&client, Reason::TooManyConnections);
@@ -191,7 +198,32 @@ impl Drop for Counted {
 /// upstream; see [`crate::upstream`].
 async fn drive(stream: TcpStream, client: Arc<Client>) {
     prepare(&stream, &client);
-    h1::run(Stream::from(stream), client, clock::now()).await;
+    let accepted = clock::now();
+    if client.listener.tls.is_none() {
+        h1::run(Stream::from(stream), client, accepted).await;
+    } else if let Some(stream) = Box::pin(secure(stream, &client)).await {
+        h1::run(stream, client, accepted).await;
+    }
+}
+
+/// Shakes hands. `None` when that failed or took too long.
+async fn secure(stream: TcpStream, client: &Client) -> Option<Stream> {
+    let tls = client.listener.tls.as_ref()?;
+    let accepted = tls.accept(Plain::Tcp(stream));
+    match tokio::time::timeout(client.listener.conf.header_timeout, accepted).await {
+        Ok(Ok((stream, handshake))) => {
+            client.handshake.get_or_init(|| handshake);
+            Some(stream)
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(peer = %client.peer, %error, "no TLS handshake");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(peer = %client.peer, "the TLS handshake took too long");
+            None
+        }
+    }
 }
 
 /// Sets what every client's socket needs. None of it is needed enough to refuse the client.

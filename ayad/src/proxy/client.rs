@@ -8,6 +8,7 @@ use std::task::{Context, Waker};
 use aya_core::hash::hash64;
 
 use crate::state::{Listener, State};
+use crate::tls::Handshake;
 
 /// A client connection. What changes is atomic only because the registry of the worker wakes it.
 #[derive(Debug)]
@@ -24,8 +25,10 @@ pub struct Client {
     pub key: u64,
     /// True when its forwarding headers are believed.
     pub trusted: bool,
-    /// True when it speaks TLS.
-    pub secure: bool,
+    /// What it connected to, when the system can tell.
+    pub local: Option<SocketAddr>,
+    /// What its TLS handshake told; unset without TLS, and before it.
+    pub handshake: OnceLock<Handshake>,
     closing: AtomicBool,
     waker: OnceLock<Waker>,
 }
@@ -41,7 +44,8 @@ impl Client {
             key: address_key(ip),
             trusted: listener.conf.trusted_proxies.iter().any(|net| net.contains(&ip)),
             listener,
-            secure: false,
+            local: None,
+            handshake: OnceLock::new(),
             closing: AtomicBool::new(false),
             waker: OnceLock::new(),
         }
@@ -49,7 +53,7 @@ impl Client {
 
     /// `http` or `https`.
     pub fn scheme(&self) -> &'static str {
-        if self.secure { "https" } else { "http" }
+        if self.listener.tls.is_some() { "https" } else { "http" }
     }
 
     /// True once it must not take another request.

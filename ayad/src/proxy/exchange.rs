@@ -131,6 +131,8 @@ impl Exchange {
     pub fn keep(&self, connection: Box<Connection>, now: Tick) {
         if let Some(place) = &self.place
             && place.backend.load.eligible_bound(now)
+            // One that began with a client's address is that client's.
+            && place.pool.conf.proxy_protocol.is_none()
         {
             place.cell().idle.put(connection, now, &place.pool.conf.keepalive);
         }

@@ -8,6 +8,7 @@ use std::task::Poll;
 use aya_core::reason::Reason;
 
 use super::between::{Failed, Picked, Way};
+use super::client::Client;
 use super::downstream::{Downstream, Reply};
 use super::exchange::{Exchange, Place};
 use super::head::line;
@@ -15,10 +16,11 @@ use super::pass::{Awaited, Upload};
 use super::turn::Turn;
 use crate::clock;
 use crate::h1::Framing;
+use crate::proxy_protocol::{Addresses, Facts, write_header};
 use crate::queue::Queue;
 use crate::state::State;
 use crate::stream::Endpoint;
-use crate::upstream::{self, Connection, HeadFailure};
+use crate::upstream::{self, ConnectError, Connection, HeadFailure};
 use crate::wire::Mode;
 
 /// Most interim answers before the real one: a backend that sends nothing else is broken.
@@ -68,8 +70,8 @@ pub(super) fn is_repeatable(way: &Way, upload: &Upload) -> bool {
 
 fn take_kept<D: Downstream>(down: &mut D, exchange: &Exchange) -> Option<Box<Connection>> {
     let place = exchange.place.as_ref()?;
-    let kept = place.cell().idle.take()?;
     let conf = &place.pool.conf;
+    let kept = place.cell().idle.take()?;
     let now = place.since();
     // Close enough: nothing was waited for since then.
     let ends = now.after(conf.first_byte_timeout);
@@ -83,12 +85,30 @@ async fn connect<D: Downstream>(down: &mut D, exchange: &Exchange) -> Result<Box
     let place = exchange.place.as_ref().ok_or(Reason::NoBackend)?;
     let conf = &place.pool.conf;
     down.wait().arm(clock::now().after(conf.connect_timeout));
-    let made = within(down, upstream::connect(&place.backend.resolved), Reason::ConnectTimeout).await?;
+    let made = within(down, connect_to(&exchange.client, place), Reason::ConnectTimeout).await?;
     let now = clock::now();
     let ends = now.after(conf.first_byte_timeout);
     let try_ends = conf.retry.rules.try_deadline(place.since(), None);
     down.wait().arm(try_ends.map_or(ends, |t| t.min(ends)));
     made.map(Box::new).map_err(|error| connect_reason(&exchange.client.state, place, &error))
+}
+
+/// Connects to the backend in which a place was taken, as its pool says.
+pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Connection, ConnectError> {
+    let mut first = Vec::new();
+    if let Some(version) = place.pool.conf.proxy_protocol {
+        let told = client.local.map(|destination| Addresses { source: client.peer, destination });
+        let handshake = client.handshake.get();
+        let facts = Facts {
+            authority: handshake.and_then(|handshake| handshake.server_name.as_deref()),
+            tls: handshake.map(|h| if h.version == "1.2" { "TLSv1.2" } else { "TLSv1.3" }),
+            has_certificate: handshake.is_some_and(|handshake| handshake.client.is_some()),
+            ..Facts::default()
+        };
+        write_header(version, told, &facts, &mut first);
+    }
+    let tls = place.pool.tls.as_deref().map(|tls| (tls, place.backend.address.as_str()));
+    upstream::connect(&place.backend.resolved, tls, &first).await
 }
 
 /// Waits for something while the client stays and the time lasts.
@@ -114,7 +134,14 @@ pub(super) async fn within<D: Downstream, T>(
     .await
 }
 
-pub(super) fn connect_reason(state: &State, place: &Place, error: &io::Error) -> Reason {
+pub(super) fn connect_reason(state: &State, place: &Place, error: &ConnectError) -> Reason {
+    let error = match error {
+        ConnectError::Io(error) => error,
+        ConnectError::Tls(error) => {
+            tracing::debug!(backend = place.backend.id, %error, "no TLS handshake");
+            return Reason::TlsFailed;
+        }
+    };
     if error.kind() == io::ErrorKind::ConnectionRefused {
         state.refused(&place.backend);
         return Reason::ConnectRefused;

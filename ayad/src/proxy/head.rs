@@ -34,7 +34,7 @@ pub(super) fn write(
     out.extend(target.path.as_bytes());
     out.extend(head.query.of(bytes));
     out.extend(b" HTTP/1.1\r\n");
-    let hop = Hop::of(bytes, &head.fields, REPLACED);
+    let hop = Hop::of(bytes, &head.fields, REPLACED).without(&client.listener.conf.reserved_prefixes);
     hop.runs(|run| out.extend(run));
     if head.is_absolute && !head.fields.has(Known::Host) {
         line(out, "host", head.authority.of(bytes));
@@ -51,6 +51,11 @@ pub(super) fn write(
         }
     }
     origin(client, request, identity, out);
+    if let Some(identity) = client.handshake.get().and_then(|handshake| handshake.client.as_ref()) {
+        for (name, value) in &identity.fields {
+            line(out, name.as_str(), value.as_bytes());
+        }
+    }
     line(out, "x-request-id", id);
     line(out, "via", PSEUDONYM.as_bytes());
 }

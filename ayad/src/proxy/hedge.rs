@@ -6,6 +6,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -15,12 +16,12 @@ use super::again::{self, Extra};
 use super::between::{Failed, Picked, Way};
 use super::downstream::Downstream;
 use super::exchange::{Exchange, Place};
-use super::forward::{begin, connect_reason, failed};
+use super::forward::{begin, connect_reason, connect_to, failed};
 use super::turn::Turn;
 use crate::clock;
 use crate::h1::ResponseHead;
 use crate::queue::Queue;
-use crate::upstream::{self, Connection};
+use crate::upstream::Connection;
 use crate::wire::Mode;
 
 /// The head of an answer, and the connection it came by.
@@ -160,15 +161,15 @@ fn attempt<'a>(
     place: &'a Place,
     way: &'a Way,
 ) -> impl Future<Output = Result<Answered, Failed>> + Send + 'a {
-    let state = std::sync::Arc::clone(&exchange.client.state);
+    let client = Arc::clone(&exchange.client);
     async move {
         let mut up = match place.cell().idle.take() {
             Some(kept) => kept,
             None => {
-                let connecting = upstream::connect(&place.backend.resolved);
+                let connecting = connect_to(&client, place);
                 let made = tokio::time::timeout(place.pool.conf.connect_timeout, connecting).await;
                 let made = made.map_err(|_| Failed::Unsent(Reason::ConnectTimeout))?;
-                Box::new(made.map_err(|error| Failed::Unsent(connect_reason(&state, place, &error)))?)
+                Box::new(made.map_err(|error| Failed::Unsent(connect_reason(&client.state, place, &error)))?)
             }
         };
         begin(&mut up, head, place, way, Mode::Plain);

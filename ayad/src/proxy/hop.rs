@@ -1,6 +1,7 @@
 //! Fields that belong to one connection and are never passed on (RFC 9110, 7.6.1).
 
 use crate::h1::{Field, Fields, Known};
+use crate::tls::is_reserved;
 
 /// Every field that belongs to one connection, also when `Connection` does not name it. Framing is not among them: it
 /// is written by whoever knows how the body goes on.
@@ -34,6 +35,7 @@ pub(super) struct Hop<'h> {
     fields: &'h Fields,
     removed: u64,
     names_others: bool,
+    reserved: &'h [String],
 }
 
 impl<'h> Hop<'h> {
@@ -45,13 +47,21 @@ impl<'h> Hop<'h> {
         };
         let names_others =
             fields.has(Known::Connection) && !fields.elements(bytes, Known::Connection).all(is_usual);
-        Self { bytes, fields, removed, names_others }
+        Self { bytes, fields, removed, names_others, reserved: &[] }
+    }
+
+    /// Leaves behind fields that pretend to be what only this proxy may write.
+    pub(super) fn without(mut self, reserved: &'h [String]) -> Self {
+        self.reserved = reserved;
+        self
     }
 
     /// True when the field goes on to the other side.
     #[inline]
     pub(super) fn passes(&self, field: &Field) -> bool {
-        self.removed & bit(field.known) == 0 && !(self.names_others && self.is_named(field))
+        self.removed & bit(field.known) == 0
+            && !(self.names_others && self.is_named(field))
+            && (self.reserved.is_empty() || !self.is_reserved(field))
     }
 
     /// Fields that go on.
@@ -79,6 +89,10 @@ impl<'h> Hop<'h> {
         if end > 0 {
             run(&self.bytes[start..end]);
         }
+    }
+
+    fn is_reserved(&self, field: &Field) -> bool {
+        self.reserved.iter().any(|prefix| is_reserved(prefix, field.name.of(self.bytes)))
     }
 
     #[cold]

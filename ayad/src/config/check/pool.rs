@@ -10,6 +10,7 @@ use std::time::Duration;
 use aya_core::breaker::BreakerRules;
 use aya_core::pick::{self, PickerSpec};
 
+use super::tls::{self, Findings};
 use super::{At, Entry};
 use crate::config::raw;
 use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
@@ -27,11 +28,11 @@ const KEEPALIVE: Keepalive =
 const BREAKER_FAILURES: u32 = 5;
 const BREAKER_OPEN: Duration = Duration::from_secs(5);
 
-pub(super) fn check(entries: &[Entry<'_, raw::pool::Pool>], problems: &mut Vec<Problem>) -> Vec<Pool> {
-    entries.iter().map(|entry| pool(entry, problems)).collect()
+pub(super) fn check(entries: &[Entry<'_, raw::pool::Pool>], found: &mut Findings<'_>) -> Vec<Pool> {
+    entries.iter().map(|entry| pool(entry, found)).collect()
 }
 
-fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool {
+fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
     let raw::pool::Pool {
         algorithm,
         backends,
@@ -44,13 +45,17 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         timeouts,
         keepalive,
         proxy_protocol,
+        tls,
     } = entry.value;
     let proxy_protocol = proxy_protocol.map(|version| match version {
         raw::pool::ProxyVersion::V1 => ProxyVersion::V1,
         raw::pool::ProxyVersion::V2 => ProxyVersion::V2,
     });
     let health = health.clone().unwrap_or_default();
-    let at = &entry.at;
+    let (at, list) = (&entry.at, entry.at.key("backends"));
+    let backends = members(entry.name, backends, &list, found.problems);
+    let tls = tls.as_ref().map(|tls| tls::pool(tls, &backends, &at.key("tls"), &list, found));
+    let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
     let request = request.and_then(|limit| limit.0);
@@ -69,7 +74,8 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         request_timeout: request,
         keepalive: kept(&keepalive.clone().unwrap_or_default()),
         proxy_protocol,
-        backends: members(entry.name, backends, &at.key("backends"), problems),
+        tls,
+        backends,
         origin: at.origin(),
     }
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::OneOrMany;
 use super::format::{Bind, Network, Period, Size, SizeLimit};
+use super::tls::ListenTls;
 
 /// A listener: addresses that accept connections.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -30,6 +31,8 @@ pub struct Listen {
     /// connection must begin with it, and come from `trusted_proxies`; all others are closed. Headers are then
     /// believed from whoever is named, not from that load balancer. Default: "off".
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// TLS to clients. Default: none.
+    pub tls: Option<ListenTls>,
 }
 
 impl Listen {
@@ -43,6 +46,7 @@ impl Listen {
             limits: None,
             trusted_proxies: None,
             proxy_protocol: None,
+            tls: None,
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::OneOrMany;
 use super::format::{Address, Algorithm, CookieName, Method, Name, Period, PeriodLimit, Status, Target};
 use super::retry::{Hedge, Retry};
+use super::tls::PoolTls;
 
 /// A pool: backends that serve the same thing.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -37,6 +38,8 @@ pub struct Pool {
     /// connection belongs to one client and is not kept for others. Checks say that they are nobody (`LOCAL`,
     /// `UNKNOWN`). Default: not spoken; a backend that does not expect it cannot read what follows.
     pub proxy_protocol: Option<ProxyVersion>,
+    /// TLS to the backends; `{}` switches it on with all defaults. Default: none.
+    pub tls: Option<PoolTls>,
 }
 
 /// A version of the PROXY protocol.
@@ -65,6 +68,7 @@ impl Pool {
             timeouts: None,
             keepalive: None,
             proxy_protocol: None,
+            tls: None,
         }
     }
 }
