@@ -28,7 +28,8 @@ const EVENT: &str = "certificate";
 
 /// Keeps the certificates until the process ends. `applied` changes whenever a configuration was applied.
 pub async fn run(state: Arc<State>, mut applied: watch::Receiver<u64>, seed: u64) {
-    let mut keeper = Keeper { told: HashMap::new(), renewals: Renewals::new(&state, Rng::seeded(seed)), state };
+    let mut keeper =
+        Keeper { told: HashMap::new(), renewals: Renewals::new(&state, Rng::seeded(seed)), state };
     let mut tick = tokio::time::interval(LOOK_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {

@@ -157,7 +157,8 @@ async fn keep_checking(
     loop {
         if backend.load.admin() != Admin::Maint {
             let started = clock::now();
-            let verdict = tokio::time::timeout(check.timeout, probe(&backend, &check.probe, tls.as_deref())).await;
+            let verdict =
+                tokio::time::timeout(check.timeout, probe(&backend, &check.probe, tls.as_deref())).await;
             let took = clock::now().since(started);
             match verdict.unwrap_or(Err(NoPass::Failed(Cause::TimedOut))) {
                 Ok(()) => take_verdict(&state, &backend, &check, Ok(()), took),

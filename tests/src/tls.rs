@@ -10,8 +10,8 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{
-    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
-    SupportedProtocolVersion,
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection,
+    StreamOwned, SupportedProtocolVersion,
 };
 
 use crate::backend::Backend;
@@ -47,7 +47,11 @@ impl Caller {
         Self::new(authority, None, &[version])
     }
 
-    fn new(authority: &Authority, leaf: Option<&Leaf>, versions: &[&'static SupportedProtocolVersion]) -> Self {
+    fn new(
+        authority: &Authority,
+        leaf: Option<&Leaf>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> Self {
         let builder = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(versions)
             .expect("the provider knows the versions")

@@ -14,9 +14,9 @@ use crate::clock;
 use crate::config::{self, Config};
 use crate::log::{AccessLog, OpenedLog};
 use crate::sockets::{self, BindError};
+use crate::state::{Backend, Listener, ListenerCell, Pool, Route, Snapshot, is_same_pool};
 use crate::tls::acme::{Challenges, Store};
 use crate::tls::{ClientTls, FileError, ServerTls};
-use crate::state::{Backend, Listener, ListenerCell, Pool, Route, Snapshot, is_same_pool};
 
 /// What a new configuration meets.
 pub struct Before<'b> {

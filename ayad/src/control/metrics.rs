@@ -9,8 +9,8 @@ use aya_core::reason::Reason;
 
 use super::Control;
 use super::server::Reply;
-use crate::tls::ServerTls;
 use crate::metrics::{Labels, Picture, Value, distribution, names};
+use crate::tls::ServerTls;
 
 /// Content type of the format.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -9,8 +9,8 @@ use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, SET_COOKIE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 
 use super::between::Answer;
-use super::client::Client;
 use super::body::ResponseBody;
+use super::client::Client;
 use super::exchange::Exchange;
 use super::hop;
 use super::notes::REQUEST_ID;

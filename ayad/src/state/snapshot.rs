@@ -145,8 +145,12 @@ impl Pool {
         workers: usize,
         next_rev: &dyn Fn() -> u64,
     ) -> Self {
-        let old: HashMap<&str, &Arc<Backend>> =
-            before.iter().filter(|p| p.conf.tls == conf.tls).flat_map(|p| &p.backends).map(|b| (b.name.as_str(), b)).collect();
+        let old: HashMap<&str, &Arc<Backend>> = before
+            .iter()
+            .filter(|p| p.conf.tls == conf.tls)
+            .flat_map(|p| &p.backends)
+            .map(|b| (b.name.as_str(), b))
+            .collect();
         let backends: Vec<Arc<Backend>> = conf
             .backends
             .iter()

@@ -9,8 +9,8 @@ mod directory;
 mod order;
 mod store;
 
-pub use challenges::{Challenges, Published};
 pub(super) use challenges::{ALPN, proof_config};
+pub use challenges::{Challenges, Published};
 pub use order::{OrderError, order};
 pub use store::Store;
 

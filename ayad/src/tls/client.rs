@@ -147,7 +147,10 @@ pub(crate) fn system_roots() -> Result<Arc<RootCertStore>, FileError> {
     });
     if roots.is_empty() {
         let path = "the system's store of trusted authorities".into();
-        return Err(FileError { path, what: "it is empty: install ca-certificates, or write ca = FILE".into() });
+        return Err(FileError {
+            path,
+            what: "it is empty: install ca-certificates, or write ca = FILE".into(),
+        });
     }
     Ok(Arc::clone(roots))
 }

@@ -102,8 +102,11 @@ fn a_backend_that_asks_for_a_certificate_gets_it() {
     let authority = Authority::new("inside");
     let backend = server(&authority.server(&["127.0.0.1"]), Some(&authority));
     let proxy = authority.client("proxy", &[]);
-    let files =
-        [("inside.pem", authority.pem()), ("proxy.pem", proxy.cert.clone()), ("proxy.key", proxy.key.clone())];
+    let files = [
+        ("inside.pem", authority.pem()),
+        ("proxy.pem", proxy.cert.clone()),
+        ("proxy.key", proxy.key.clone()),
+    ];
     let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
     let shown = "ca = \"inside.pem\", client_cert = \"proxy.pem\", client_key = \"proxy.key\"";
 

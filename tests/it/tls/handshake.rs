@@ -36,9 +36,8 @@ fn tls_1_2_can_be_left_out() {
     let scene = Scene::new();
     let leaf = scene.authority.server(&["a.test"]);
     let daemon = scene.start(&format!("{}, min_version = \"1.3\"", only("web")), &[("web", &leaf)]);
-    let speaks = |version| {
-        Caller::of_version(&scene.authority, version).get(daemon.address(), "a.test", "/").is_ok()
-    };
+    let speaks =
+        |version| Caller::of_version(&scene.authority, version).get(daemon.address(), "a.test", "/").is_ok();
 
     assert!(speaks(&rustls::version::TLS13));
     assert!(!speaks(&rustls::version::TLS12));
@@ -46,8 +45,8 @@ fn tls_1_2_can_be_left_out() {
 
 /// A ClientHello of TLS 1.1: record 3.1, version 3.2, one suite, no extensions.
 const HELLO_OF_1_1: &[u8] = &[
-    0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
-    22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 0, 0, 2, 0xc0, 0x13, 1, 0,
+    0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
+    20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 0, 0, 2, 0xc0, 0x13, 1, 0,
 ];
 
 #[test]

@@ -72,7 +72,8 @@ fn a_reload_that_leaves_tls_alone_leaves_sessions_alone() {
     let caller = Caller::trusting(&scene.authority);
     assert_eq!(caller.get(daemon.address(), "a.test", "/").unwrap().status, 200);
 
-    let change = daemon.reconfigure(&scene.text(&only("web")).replace("tls =", "max_connections = 77\ntls ="));
+    let change =
+        daemon.reconfigure(&scene.text(&only("web")).replace("tls =", "max_connections = 77\ntls ="));
 
     assert!(change.after.contains("listener main changed (settings)"), "{}", change.after);
     assert!(caller.connect(daemon.address(), "a.test").unwrap().socket().is_resumed());

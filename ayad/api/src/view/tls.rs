@@ -95,10 +95,13 @@ impl ListenerView {
                 }
             };
             alarms.extend(end.map(|end| (is_bad, format!("{subject} {end}"))));
-            alarms.extend(certificate.trouble.iter().map(|why| (false, format!("{subject} is an old one: {why}"))));
+            alarms.extend(
+                certificate.trouble.iter().map(|why| (false, format!("{subject} is an old one: {why}"))),
+            );
         }
         if let Some((acme, error)) = tls.acme.as_ref().and_then(|acme| Some((acme, acme.error.as_ref()?))) {
-            let times = if acme.failures == 1 { "once".to_owned() } else { format!("{} times", acme.failures) };
+            let times =
+                if acme.failures == 1 { "once".to_owned() } else { format!("{} times", acme.failures) };
             alarms.push((false, format!("order of a certificate for {} failed {times}: {error}", self.name)));
         }
         alarms

@@ -48,7 +48,8 @@ pub(super) fn check(
 /// The warning for a listener whose names nobody can prove.
 pub(super) fn unprovable(at: &At<'_>) -> Problem {
     let message = "http-01 is answered by listeners without TLS, and there is none";
-    let help = "add one at port 80, e.g. [listen.plain] bind = \"0.0.0.0:80\", or write challenge = \"tls-alpn-01\"";
+    let help =
+        "add one at port 80, e.g. [listen.plain] bind = \"0.0.0.0:80\", or write challenge = \"tls-alpn-01\"";
     at.key("tls").key("acme").problem(message).help(help)
 }
 

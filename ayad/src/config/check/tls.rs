@@ -84,7 +84,9 @@ pub(super) fn listener(
         certificates,
         acme,
         clients,
-        identity_prefix: identity_prefix.as_ref().map_or_else(|| IDENTITY_PREFIX.into(), |name| name.0.clone()),
+        identity_prefix: identity_prefix
+            .as_ref()
+            .map_or_else(|| IDENTITY_PREFIX.into(), |name| name.0.clone()),
         alpn: alpn_list(alpn.as_deref(), &at.key("alpn"), found),
         min_version: min_version.unwrap_or(TlsVersion::Tls12),
         sni_strict: sni_strict.unwrap_or(false),
@@ -98,7 +100,11 @@ fn alpn_list(alpn: Option<&[Alpn]>, at: &At<'_>, found: &mut Findings<'_>) -> Ve
     let alpn = alpn.unwrap_or(&ALPN);
     let is_twice = alpn.iter().enumerate().any(|(index, one)| alpn[..index].contains(one));
     if (alpn.is_empty() || is_twice) && at.is_sound() {
-        found.wrong(at, "these are no protocols to choose from", "write [\"h2\", \"http/1.1\"], or one of the two");
+        found.wrong(
+            at,
+            "these are no protocols to choose from",
+            "write [\"h2\", \"http/1.1\"], or one of the two",
+        );
     }
     alpn.to_vec()
 }
@@ -115,7 +121,8 @@ fn certificate_list(
         if *default == Some(true) {
             let here = at.key("default");
             if let Some(first) = &chosen {
-                let problem = here.problem("two certificates are the default").other(first.value(), "first one");
+                let problem =
+                    here.problem("two certificates are the default").other(first.value(), "first one");
                 found.problems.push(problem.help("one answers for names that no certificate covers"));
             }
             chosen.get_or_insert(here);
@@ -168,7 +175,9 @@ fn out_of_life(path: &Path, info: &CertificateInfo, at: &At<'_>, found: &mut Fin
         Standing::Good => return,
         Standing::Expiring => format!("{}: the certificate expires in {days} days", path.display()),
         Standing::NotYet => format!("{}: the certificate is not valid yet", path.display()),
-        Standing::Expired => format!("{}: the certificate has expired {} days ago", path.display(), -1 - days),
+        Standing::Expired => {
+            format!("{}: the certificate has expired {} days ago", path.display(), -1 - days)
+        }
     };
     found.warnings.push(at.problem(message).help("replace the file; ayad reads it again by itself"));
 }
@@ -212,7 +221,11 @@ fn acme_of(acme: &raw::Acme, at: &At<'_>, found: &mut Findings<'_>) -> Acme {
         found.wrong(&at.key("directory"), format!("{directory:?} is no address of a directory"), help);
     }
     if let Some(email) = email.as_ref().filter(|email| !is_email(email)) {
-        found.wrong(&at.key("email"), format!("{email:?} is no address of mail"), "write e.g. \"ops@example.com\"");
+        found.wrong(
+            &at.key("email"),
+            format!("{email:?} is no address of mail"),
+            "write e.g. \"ops@example.com\"",
+        );
     }
     Acme {
         directory: directory.clone(),
@@ -262,7 +275,8 @@ pub(super) fn pool(
     let raw::PoolTls { ca, server_name, client_cert, client_key, verify } = tls;
     let verify = verify.unwrap_or(true);
     if !verify {
-        let message = "certificates of backends are not verified: anybody on the way can read and change everything";
+        let message =
+            "certificates of backends are not verified: anybody on the way can read and change everything";
         found.warnings.push(at.key("verify").problem(message).help("write ca = FILE instead"));
     }
     if verify
@@ -342,7 +356,9 @@ pub(super) fn together(
             warnings.extend(at_listener(index));
         }
         let mut known = aya_core::certificate::Names::default();
-        names.iter().for_each(|name| known.insert(name, ()));
+        for name in names {
+            known.insert(name, ());
+        }
         let serves = |route: &Route| route.listeners.contains(&listener.name);
         for (route, at) in routes.iter().filter(|(route, _)| serves(route)) {
             let is_one_name = !route.host.contains('*') && !route.host.is_empty();

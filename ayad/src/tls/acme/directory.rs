@@ -38,8 +38,7 @@ pub(super) struct Transport {
 impl Transport {
     /// Trusts the authorities of the system, or those of `ca` instead.
     pub(super) fn new(ca: Option<&Path>) -> Result<Self, FileError> {
-        let settings =
-            PoolTls { ca: ca.map(Path::to_owned), server_name: None, client: None, verify: true };
+        let settings = PoolTls { ca: ca.map(Path::to_owned), server_name: None, client: None, verify: true };
         Ok(Self { tls: Arc::new(ClientTls::new(settings)?) })
     }
 }

@@ -104,8 +104,7 @@ async fn account(acme: &Acme, store: &Store) -> Result<Account, OrderError> {
     }
     let contact = acme.email.as_ref().map(|email| format!("mailto:{email}"));
     let contact: Vec<&str> = contact.iter().map(String::as_str).collect();
-    let wanted =
-        NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
+    let wanted = NewAccount { contact: &contact, terms_of_service_agreed: true, only_return_existing: false };
     let (account, credentials) = builder()?.create(&wanted, acme.directory.clone(), None).await?;
     store.keep_account(acme, &credentials).map_err(OrderError::Store)?;
     Ok(account)
@@ -154,7 +153,10 @@ async fn answer_one<'h>(
             challenges.publish_proof(&name, digest.as_ref()).map_err(OrderError::Proof)?
         }
     };
-    challenge.set_ready().await?;
+    challenge.set_ready().await.map_err(|error| match error {
+        Error::Api(problem) => OrderError::NotBelieved { name, why: problem.to_string() },
+        other => other.into(),
+    })?;
     Ok(published)
 }
 
