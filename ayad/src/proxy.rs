@@ -112,7 +112,7 @@ fn find_way(
     admit::admit(&client, request)?;
 
     let id = exchange.note_identity(request, &identity);
-    head::write(&client, request, &target, &identity, id.as_bytes(), out);
+    head::write(&client, request, &target, id.as_bytes(), out);
     Ok(Way {
         binding: pick::binding(&hit, &identity, request),
         to_head: request.method() == b"HEAD",

@@ -165,6 +165,7 @@ impl H1 {
         self.begin(&turn.request);
         turn.upload_mode = Mode::Raw;
         serve(self, turn, &mut exchange, prepared).await;
+        let ended = exchange.ended();
         drop(exchange);
         if self.is_cut || !self.keep_alive {
             return;
@@ -175,7 +176,7 @@ impl H1 {
         }
         self.wire.input.release();
         self.wait.limit(None);
-        self.wait.arm(clock::now().after(self.client.listener.conf.idle_timeout));
+        self.wait.arm(ended.unwrap_or_else(clock::now).after(self.client.listener.conf.idle_timeout));
     }
 
     /// The head was read and used; what follows is its body.
