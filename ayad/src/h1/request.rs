@@ -46,19 +46,18 @@ pub struct RequestHead {
 
 impl RequestHead {
     /// Reads a head from the beginning of `bytes`. False while it is not complete. After a refusal the connection
-    /// must be closed: nobody knows where the next request begins.
+    /// must be closed: nobody knows where the next request begins. What lies behind the limit is not looked at, so that
+    /// it makes no difference in which portions the bytes came.
     pub fn read(&mut self, bytes: &[u8], limits: Limits) -> Result<bool, Reason> {
+        let bytes = &bytes[..bytes.len().min(limits.bytes)];
         let complete = if limits.fields <= ON_STACK {
             let mut room = [const { MaybeUninit::uninit() }; ON_STACK];
-            self.tokens(bytes, limits, &mut room[..limits.fields])?
+            self.tokens(bytes, &mut room[..limits.fields])?
         } else {
-            self.tokens(bytes, limits, &mut vec![MaybeUninit::uninit(); limits.fields])?
+            self.tokens(bytes, &mut vec![MaybeUninit::uninit(); limits.fields])?
         };
         if !complete {
             return if bytes.len() < limits.bytes { Ok(false) } else { Err(too_large(bytes)) };
-        }
-        if self.size > limits.bytes {
-            return Err(too_large(&bytes[..limits.bytes]));
         }
         self.check(bytes)?;
         Ok(true)
@@ -67,14 +66,11 @@ impl RequestHead {
     fn tokens<'b>(
         &mut self,
         bytes: &'b [u8],
-        limits: Limits,
         room: &mut [MaybeUninit<httparse::Header<'b>>],
     ) -> Result<bool, Reason> {
         let mut parsed = httparse::Request::new(&mut []);
         let status = parsed.parse_with_uninit_headers(bytes, room).map_err(|error| match error {
             httparse::Error::TooManyHeaders => Reason::HeadersTooLarge,
-            // A head that is both too long and unreadable is told to be too long only once it is.
-            _ if bytes.len() > limits.bytes => too_large(bytes),
             _ => Reason::BadRequest,
         })?;
         let httparse::Status::Complete(size) = status else { return Ok(false) };

@@ -41,15 +41,17 @@ impl ResponseHead {
     /// Reads a head from the beginning of `bytes`. False while it is not complete. `to_head` says that the request
     /// was a `HEAD`.
     pub fn read(&mut self, bytes: &[u8], to_head: bool, limits: Limits) -> Result<bool, BadResponse> {
+        // In which portions the bytes came makes no difference.
+        let bytes = &bytes[..bytes.len().min(limits.bytes)];
         let mut room = [const { MaybeUninit::uninit() }; ON_STACK];
         let room = &mut room[..limits.fields.min(ON_STACK)];
         let mut parsed = httparse::Response::new(&mut []);
         let config = httparse::ParserConfig::default();
         let status = config.parse_response_with_uninit_headers(&mut parsed, bytes, room);
         let size = match status {
-            Ok(httparse::Status::Complete(size)) if size <= limits.bytes => size,
+            Ok(httparse::Status::Complete(size)) => size,
             Ok(httparse::Status::Partial) if bytes.len() < limits.bytes => return Ok(false),
-            Ok(_) => return Err(BadResponse("the head is too long")),
+            Ok(httparse::Status::Partial) => return Err(BadResponse("the head is too long")),
             Err(httparse::Error::TooManyHeaders) => return Err(BadResponse("there are too many fields")),
             Err(_) => return Err(BadResponse("the head cannot be read")),
         };
