@@ -272,7 +272,7 @@ fn ten_changes_under_load_cost_no_request() {
     let address = daemon.address();
     let mut changes = 0;
 
-    let load = Load { requests: 4000, connections: 8, fields: &[] };
+    let load = Load { requests: 24_000, connections: 8, fields: &[] };
     let tally = load::run_while(address, &load, || {
         if changes < 10 {
             let without = changes % named.len();
