@@ -53,7 +53,7 @@ use self::server::Door;
 use crate::args::Origin;
 use crate::clock;
 use crate::config::Env;
-use crate::state::{Backend, NewEvent, PastEntry, Pool, State, WorkerOrder};
+use crate::state::{Backend, Binding, NewEvent, PastEntry, Pool, State};
 
 /// Time between two looks at drains and leases.
 const TICK: Duration = Duration::from_millis(25);
@@ -74,8 +74,6 @@ pub struct Setup {
     pub damage: JournalDamage,
     /// Told whenever a configuration was applied.
     pub applied: watch::Sender<u64>,
-    /// The workers.
-    pub workers: Vec<mpsc::UnboundedSender<WorkerOrder>>,
     /// Signals that concern this thread.
     pub signals: mpsc::UnboundedReceiver<Signal>,
     /// The control socket.
@@ -104,11 +102,12 @@ pub struct Control {
     leases: Vec<Lease>,
     algorithm_orders: HashMap<String, AlgorithmOrder>,
     applied: watch::Sender<u64>,
-    workers: Vec<mpsc::UnboundedSender<WorkerOrder>>,
     answered: server::Answered,
     started_ms: u64,
     last_reload_error: Option<String>,
     reloads: reload::Reloads,
+    /// Addresses that have ended, until nobody accepts there any more.
+    ending: Vec<Arc<Binding>>,
     /// Places of streams.
     streams: Arc<Semaphore>,
 }
@@ -137,11 +136,11 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         leases: Vec::new(),
         algorithm_orders: HashMap::new(),
         applied: setup.applied,
-        workers: setup.workers,
         answered: server::Answered::default(),
         started_ms: clock::wall_ms(),
         last_reload_error: None,
         reloads: reload::Reloads::default(),
+        ending: Vec::new(),
         streams: Arc::new(Semaphore::new(stream::MAX_STREAMS)),
     };
     control.tell_damage(&setup.damage);

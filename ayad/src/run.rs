@@ -66,7 +66,7 @@ fn start(config: Config, origin: Origin, env: Env, signals: Signals) -> Exit {
         Err(error) => return fail(&error.to_string(), &error.hint()),
     };
     for listener in &running.state.snapshot.load().listeners {
-        for address in &listener.cell.bound {
+        for address in &listener.bound {
             tracing::info!(listener = listener.conf.name, %address, "accepting connections");
         }
     }

@@ -14,13 +14,13 @@ use tokio::task::LocalSet;
 
 use crate::args::Origin;
 use crate::config::{Config, Env};
-use crate::control::apply::{self, ApplyError, Before};
+use crate::control::apply::{self, ApplyError, Before, Prepared};
 use crate::control::{self, Journal, Setup, Signal};
 use crate::log::AccessLog;
 use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError};
-use crate::state::{State, WorkerOrder};
+use crate::state::{Crew, Inbox, State, WorkerOrder};
 use crate::{clock, descriptors, health};
 
 /// Why the daemon could not start.
@@ -107,25 +107,33 @@ fn start_behind(
     };
     let revs = std::cell::Cell::new(0);
     let next_rev = || revs.replace(revs.get() + 1) + 1;
-    let before = Before { snapshot: None, workers: daemon.workers, ordered: &|_| None, next_rev: &next_rev };
+    let before = Before {
+        snapshot: None,
+        open: Vec::new(),
+        ending: &[],
+        workers: daemon.workers,
+        ordered: &|_| None,
+        next_rev: &next_rev,
+    };
     let prepared = apply::prepare(config, &before)?;
 
     let (refusals, refused) = mpsc::unbounded_channel();
     let access_log = AccessLog::new();
     let max_clients = descriptors::max_clients(prepared.snapshot.backends().count(), daemon.workers);
     access_log.switch(prepared.log);
+    let (crew, inboxes) = Crew::new(daemon.workers);
     let state = Arc::new(State::new(
         prepared.snapshot,
-        daemon.workers,
+        crew,
         revs.get(),
         max_clients,
         refusals,
         access_log,
     ));
-    let workers = start_workers(&state, daemon.workers)?;
-    for (cell, worker, socket) in prepared.sockets {
-        // The worker was just started and lives as long as the process.
-        drop(workers[worker].send(WorkerOrder::Listen(cell, socket)));
+    start_workers(&state, inboxes)?;
+    Prepared::serve(&state.snapshot.load(), &prepared.served);
+    for binding in &prepared.opened {
+        state.crew.listen(binding);
     }
     let (applied, on_applied) = watch::channel(0);
     let of_health = Arc::clone(&state);
@@ -138,7 +146,6 @@ fn start_behind(
         journal,
         damage,
         applied,
-        workers,
         signals: on_signal,
         socket,
         admin,
@@ -161,33 +168,35 @@ where
     thread::Builder::new().name(name.to_owned()).spawn(run).map(drop).map_err(StartError::Thread)
 }
 
-type Orders = mpsc::UnboundedSender<WorkerOrder>;
-
-fn start_workers(state: &Arc<State>, count: usize) -> Result<Vec<Orders>, StartError> {
-    let start = |index| {
-        let (orders, received) = mpsc::unbounded_channel();
+fn start_workers(state: &Arc<State>, inboxes: Vec<Inbox>) -> Result<(), StartError> {
+    for (index, inbox) in inboxes.into_iter().enumerate() {
         let state = Arc::clone(state);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
         let run = move || {
             Worker::install(index, seed(), Arc::clone(&state.snapshot));
-            runtime.block_on(work(state, received));
+            runtime.block_on(work(state, inbox));
         };
         let name = format!("aya-worker-{index}");
         thread::Builder::new().name(name).spawn(run).map_err(StartError::Thread)?;
-        Ok(orders)
-    };
-    (0..count).map(start).collect()
+    }
+    Ok(())
 }
 
-async fn work(state: Arc<State>, mut orders: mpsc::UnboundedReceiver<WorkerOrder>) {
-    while let Some(WorkerOrder::Listen(cell, socket)) = orders.recv().await {
-        match tokio::net::TcpListener::from_std(socket) {
-            Ok(socket) => drop(tokio::spawn(accept::listen(Arc::clone(&state), cell, socket))),
-            Err(error) => tracing::error!(%error, listener = cell.name, "cannot listen"),
+/// Does what is sent to a worker until the process ends.
+async fn work(state: Arc<State>, mut inbox: Inbox) {
+    loop {
+        tokio::select! {
+            Some(arrival) = inbox.arrivals.recv() => accept::receive(&state, arrival),
+            Some(order) = inbox.orders.recv() => match order {
+                WorkerOrder::Listen(binding, socket) => {
+                    drop(tokio::spawn(accept::listen(Arc::clone(&state), binding, socket)));
+                }
+                WorkerOrder::EndClients(of) => Worker::with(|worker| worker.close_clients(of.as_ref())),
+            },
+            // The state, which this function holds, holds the other ends.
+            else => return,
         }
     }
-    // The control thread is gone; connections go on until the process ends.
-    std::future::pending::<()>().await;
 }
 
 /// A seed that differs from process to process and from thread to thread.

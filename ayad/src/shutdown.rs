@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::clock;
 use crate::control::Signal;
 use crate::server::Running;
-use crate::state::NewEvent;
+use crate::state::{Ending, NewEvent};
 
 /// Time between two looks at the connections that are left.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -74,16 +74,18 @@ fn drain(running: &Running, mut second: mpsc::UnboundedReceiver<i32>) -> Exit {
     notify(&[NotifyState::Stopping]);
     state.stopping.store(true, Ordering::Relaxed);
     let snapshot = state.snapshot.load_full();
-    for listener in &snapshot.listeners {
-        listener.cell.removed.send_replace(true);
+    for binding in &snapshot.bindings {
+        binding.end(Ending::Refuse);
     }
+    state.crew.end_clients(None);
     let limit = snapshot.daemon.shutdown_timeout;
     let cause = format!("stopping: requests in flight may take {} s more", limit.as_secs());
     state.events.push(NewEvent::new(Severity::Info, "daemon", "ayad", cause));
     let deadline = clock::now().after(limit);
     let exit = loop {
         let left = state.clients.load(Ordering::Relaxed);
-        if left == 0 {
+        // While workers accept what was begun, somebody may still come.
+        if left == 0 && state.accepting.load(Ordering::Relaxed) == 0 {
             break Exit::Done;
         }
         if clock::now() >= deadline {

@@ -28,5 +28,6 @@ pub mod reason;
 mod rendezvous;
 pub mod rng;
 pub mod route;
+pub mod spread;
 pub mod sticky;
 pub mod time;

@@ -5,6 +5,7 @@
 //! with the orders still in force and the newest others. A rewriting that fails costs nothing: the old file goes
 //! on, and the next order tries again.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -236,6 +237,12 @@ impl Journal {
         self.records.iter().rev().find(|r| r.operation.subject == subject)
     }
 
+    /// The subjects whose weight is ordered, and not back to what the configuration says.
+    pub fn weighed(&self) -> HashSet<String> {
+        let weights = self.in_force().into_iter().filter(|r| r.operation.field == "weight" && !r.clears);
+        weights.map(|r| r.operation.subject).collect()
+    }
+
     /// The newest record for this subject and field.
     pub fn newest(&self, subject: &str, field: &str) -> Option<&Record> {
         self.records.iter().rev().find(|r| r.operation.subject == subject && r.operation.field == field)
@@ -278,7 +285,7 @@ fn read(path: &Path) -> io::Result<Found> {
 
 /// Positions of the newest record for each subject and field, oldest first.
 fn newest_of_each(records: &[Record]) -> Vec<usize> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut newest: Vec<usize> = (0..records.len())
         .rev()
         .filter(|i| {

@@ -384,11 +384,6 @@ impl Control {
         pick::find(&record.operation.after)
     }
 
-    /// True while an operator's weight holds for the backend.
-    pub fn has_weight_order(&self, id: &str) -> bool {
-        self.journal.newest(id, "weight").is_some_and(|r| !r.clears)
-    }
-
     fn who_changed(&self, plan: &Plan) -> String {
         match self.journal.newest_of(plan.subject()) {
             Some(Record { operation: o, .. }) => {

@@ -22,7 +22,7 @@ use super::peer::Actor;
 use super::server::Reply;
 use super::{Control, Shared};
 use crate::config::{Config, Problems};
-use crate::state::{NewEvent, WorkerOrder};
+use crate::state::NewEvent;
 
 /// Reloads that were asked for.
 #[derive(Debug, Default)]
@@ -141,7 +141,9 @@ impl Control {
         let snapshot = self.state.snapshot.load_full();
         let before = Before {
             snapshot: Some(&snapshot),
-            workers: self.workers.len(),
+            open: Before::open_in(&snapshot),
+            ending: &self.ending,
+            workers: self.state.crew.len(),
             ordered: &|pool| self.ordered_algorithm(pool),
             next_rev: &|| self.state.next_rev(),
         };
@@ -197,24 +199,20 @@ impl Control {
     }
 
     fn install(&mut self, prepared: Prepared, generation: u64) {
-        let Prepared { mut snapshot, sockets, removed, left, log, .. } = prepared;
+        let Prepared { mut snapshot, served, opened, closed, removed, left, log, .. } = prepared;
         snapshot.generation = generation;
         let snapshot = Arc::new(snapshot);
-        apply::refresh_backends(&snapshot, &|id| self.has_weight_order(id), &|| self.state.next_rev());
-        self.state.snapshot.store(snapshot);
+        let weighed = self.journal.weighed();
+        apply::refresh_backends(&snapshot, &|id| weighed.contains(id), &|| self.state.next_rev());
+        self.state.snapshot.store(Arc::clone(&snapshot));
         self.state.access_log.switch(log);
-        for (cell, worker, socket) in sockets {
-            if self.workers[worker].send(WorkerOrder::Listen(cell, socket)).is_err() {
-                tracing::error!(worker, "a worker has ended and cannot listen");
-            }
+        Prepared::serve(&snapshot, &served);
+        for binding in &opened {
+            self.state.crew.listen(binding);
         }
-        for cell in removed {
-            cell.removed.send_replace(true);
-        }
-        // They have what they were given; nothing new comes, so idle connections are of no use.
-        for backend in left {
-            backend.close_idle();
-        }
+        Prepared::end(&self.state, &closed, &removed, &left);
+        self.ending.retain(|binding| binding.is_in_use());
+        self.ending.extend(closed);
         self.restore_missing();
         self.applied.send_modify(|count| *count += 1);
     }

@@ -15,13 +15,13 @@ pub(super) fn route(client: &Client, head: &Parts, target: &Target<'_>) -> Resul
     Worker::with(|worker| {
         worker.snapshot(|snapshot| {
             let mut field = |name: &str| head.headers.get(name).map(http::HeaderValue::as_bytes);
-            let listener = client.listener.index;
+            let listener = snapshot.index_of(&client.listener);
             let method = head.method.as_str();
             match snapshot.router.find(listener, target.host, target.path, method, &mut field) {
                 Found::Route(index) => {
                     let route = &snapshot.routes[index];
                     route.matched();
-                    let position = route.conf.pool;
+                    let position = snapshot.targets[index];
                     Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position })
                 }
                 Found::NoHost | Found::NoPath => Err(Reason::NoRoute),

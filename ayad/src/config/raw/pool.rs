@@ -62,7 +62,7 @@ pub enum BackendEntry {
 pub struct Backend {
     /// Its name in the pool; orders and metrics use it. Default: its address.
     pub name: Option<Name>,
-    /// Where it is, as HOST:PORT or unix:/PATH. A host name is resolved once, when the file is loaded. Required.
+    /// Where it is, as `HOST:PORT` or `unix:/PATH`. A host name is resolved once, when the file is loaded. Required.
     pub address: Address,
     /// Its share in relation to the others under algorithms that use weights. Default: 1; 0 gets nothing new.
     #[schemars(range(max = 1000))]
