@@ -70,6 +70,16 @@ struct Offer {
     admin: Option<SocketAddr>,
     /// The newest revision.
     rev: u64,
+    pid: u32,
+}
+
+/// What the first process told the second, as the start of the second needs it.
+#[derive(Debug)]
+pub struct TakenOver {
+    /// Process id of the first.
+    pub from: u32,
+    /// Backends that are drained already, each since when.
+    pub drained: Vec<(std::sync::Arc<crate::state::Backend>, u64)>,
 }
 
 /// One address of a listener.

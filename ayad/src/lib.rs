@@ -13,6 +13,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod descriptors;
+pub mod handover;
 pub mod health;
 pub mod log;
 pub mod metrics;

@@ -47,6 +47,8 @@ pub struct State {
     pub accepting: AtomicU64,
     /// Most client connections at once: more would leave no descriptors for backends, checks and operators.
     pub max_clients: u64,
+    /// Set once another process has taken over the sockets.
+    pub handed_over: AtomicBool,
     /// Set once the daemon is asked to stop.
     pub stopping: AtomicBool,
     rev: AtomicU64,
@@ -61,10 +63,11 @@ impl State {
         max_clients: u64,
         refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
         access_log: AccessLog,
+        events: EventLog,
     ) -> Self {
         Self {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
-            events: EventLog::new(),
+            events,
             counters: (0..crew.len()).map(|_| Padded::default()).collect(),
             refusals,
             access_log,
@@ -72,6 +75,7 @@ impl State {
             clients: AtomicU64::new(0),
             accepting: AtomicU64::new(0),
             max_clients,
+            handed_over: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             rev: AtomicU64::new(rev),
         }
@@ -80,6 +84,11 @@ impl State {
     /// A revision number never used before in this process.
     pub fn next_rev(&self) -> u64 {
         self.rev.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The newest revision.
+    pub fn rev(&self) -> u64 {
+        self.rev.load(Ordering::Relaxed)
     }
 
     /// Takes note that a backend refused a connection: it leaves at once, and the health thread keeps the

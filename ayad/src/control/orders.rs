@@ -109,6 +109,7 @@ impl Order {
 impl Control {
     /// Carries out an order, or says why not.
     pub fn order(&mut self, order: &Order, by: &Actor, options: &ChangeOptions) -> Result<Change, ApiError> {
+        self.check_in_charge()?;
         let plan = self.plan(order)?;
         check_options(options, &plan, || self.who_changed(&plan))?;
         let leased = self.is_leased(plan.subject(), plan.field);
@@ -305,11 +306,7 @@ impl Control {
         let event = NewEvent::new(Severity::Info, order.key().0, order.key().1, cause.clone())
             .change(operation.before.as_str(), operation.after.as_str())
             .ordered(Some(operation.by.clone()), Some(operation.op.clone()));
-        let rev = match order {
-            Order::Admin { id, state, .. } => self.apply_admin(id, *state, record, restored),
-            Order::Weight { id, weight } => self.apply_weight(id, *weight, record, restored),
-            Order::Algorithm { pool, name } => self.apply_algorithm(pool, name, record, restored),
-        };
+        let rev = self.enforce(order, record, restored);
         if let Ok(backend) = self.find_backend(order.key().1) {
             backend.past().remember(PastEntry {
                 at_ms: clock::wall_ms(),
@@ -322,6 +319,24 @@ impl Control {
         }
         self.state.events.push(event);
         rev
+    }
+
+    /// Orders that nobody would write down are refused: another process has, or is about to have, the journal.
+    pub(super) fn check_in_charge(&self) -> Result<(), ApiError> {
+        if self.upgrades.is_frozen() {
+            let hint = "repeat it in a moment: the new process answers at the same socket";
+            return Err(ApiError::new(ErrorCode::Unavailable, "another process is taking over", hint));
+        }
+        Ok(())
+    }
+
+    /// Makes an order hold and tells nobody.
+    pub(super) fn enforce(&mut self, order: &Order, record: &Record, restored: bool) -> u64 {
+        match order {
+            Order::Admin { id, state, .. } => self.apply_admin(id, *state, record, restored),
+            Order::Weight { id, weight } => self.apply_weight(id, *weight, record, restored),
+            Order::Algorithm { pool, name } => self.apply_algorithm(pool, name, record, restored),
+        }
     }
 
     fn apply_admin(&self, id: &str, state: AdminWord, record: &Record, restored: bool) -> u64 {

@@ -49,7 +49,7 @@ impl Goods {
         }
         let (path, control) = control;
         let (address, admin) = admin.unzip();
-        let offer = Offer { protocol: PROTOCOL, addresses, control: path, admin: address, rev };
+        let offer = Offer { protocol: PROTOCOL, addresses, control: path, admin: address, rev, pid: std::process::id() };
         Self { offer, listening, control, admin }
     }
 }

@@ -52,6 +52,11 @@ impl Inheritance {
         self.offer.rev
     }
 
+    /// The running process.
+    pub fn pid(&self) -> u32 {
+        self.offer.pid
+    }
+
     /// The addresses, for listeners to choose from.
     pub fn addresses(&mut self) -> Vec<OpenAddress> {
         let mut sockets = std::mem::take(&mut self.addresses).into_iter().map(TcpListener::from);

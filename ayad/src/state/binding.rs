@@ -98,7 +98,11 @@ impl Binding {
                 begin_no_handshake(socket);
             }
         }
-        self.ending.send_if_modified(|ended| ended.replace(ending).is_none());
+        self.ending.send_if_modified(|ended| {
+            let is_first = ended.is_none();
+            ended.get_or_insert(ending);
+            is_first
+        });
     }
 
     /// True while a worker accepts here, also after the end of the address for as long as that takes.
