@@ -81,7 +81,8 @@ fn timed<I, T>(input: I, run: impl Fn(I) -> T) -> Duration {
 }
 
 fn text(routes: usize, pools: usize, state: &str) -> String {
-    let mut text = format!("aya = 1\n[daemon]\nstate_dir = \"{state}\"\n[listen.main]\nbind = \"127.0.0.1:0\"\n");
+    let mut text =
+        format!("aya = 1\n[daemon]\nstate_dir = \"{state}\"\n[listen.main]\nbind = \"127.0.0.1:0\"\n");
     for pool in 0..pools {
         let _ = writeln!(
             text,

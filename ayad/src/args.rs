@@ -98,6 +98,27 @@ Exit codes:
         #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Human)]
         format: Format,
     },
+    /// Have the running daemon hand over to a new process, without a client noticing
+    #[command(after_help = "\
+Examples:
+  ayad upgrade
+  ayad upgrade --dry-run
+  ayad upgrade --binary /opt/ayad-2/ayad
+
+Exit codes:
+  0 the new process serves, 1 it did not get ready and the running one goes on, 2 wrong usage,
+  7 no daemon answers, 8 not permitted")]
+    Upgrade {
+        /// Socket of the running daemon
+        #[arg(long, value_name = "PATH", env = "AYA_SOCKET")]
+        socket: Option<PathBuf>,
+        /// Start this binary instead of the one the daemon was started from
+        #[arg(long, value_name = "PATH")]
+        binary: Option<String>,
+        /// Only try how far the new process gets
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Print the JSON Schema of the configuration file
     #[command(after_help = "\
 Examples:
@@ -200,6 +221,15 @@ pub enum Intent {
         /// For whom to print.
         format: Format,
     },
+    /// Have the running daemon hand over.
+    Upgrade {
+        /// Its socket, if not the default one.
+        socket: Option<PathBuf>,
+        /// The binary, if not the one it was started from.
+        binary: Option<String>,
+        /// Only try.
+        dry_run: bool,
+    },
     /// Print the schema.
     Schema,
     /// Print completions.
@@ -215,6 +245,9 @@ impl Args {
         let overrides = Overrides { control, state_dir, workers: workers.map(|number| number as usize) };
         let intent = match (self.command, config) {
             (Some(Command::Check { file, format }), _) => Intent::Check { file, format },
+            (Some(Command::Upgrade { socket, binary, dry_run }), _) => {
+                Intent::Upgrade { socket, binary, dry_run }
+            }
             (Some(Command::Schema), _) => Intent::Schema,
             (Some(Command::Completion { shell }), _) => Intent::Completion(shell),
             (None, Some(file)) => Intent::Run { origin: Origin::File(file), log_level, take_over },
@@ -353,6 +386,8 @@ mod tests {
         let file = PathBuf::from("a.toml");
         let check = Intent::Check { file, format: Format::Json };
         assert_eq!(intent("ayad check a.toml --format json").unwrap().0, check);
+        let upgrade = Intent::Upgrade { socket: Some("s".into()), binary: None, dry_run: true };
+        assert_eq!(intent("ayad upgrade --socket s --dry-run").unwrap().0, upgrade);
         assert_eq!(intent("ayad schema").unwrap().0, Intent::Schema);
         let bash = Intent::Completion(CompletionShell::Bash);
         assert_eq!(intent("ayad completion bash").unwrap().0, bash);

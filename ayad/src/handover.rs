@@ -173,7 +173,8 @@ impl HandoverError {
             Self::Failed { hint, .. } => hint.clone(),
             Self::Ended(_) => "see what it wrote to the log of ayad".into(),
             Self::TimedOut(_) => {
-                "see what it wrote to the log of ayad; daemon.upgrade_timeout says how long it may take".into()
+                "see what it wrote to the log of ayad; daemon.upgrade_timeout says how long it may take"
+                    .into()
             }
             Self::Protocol(_) => "are the versions far apart? then stop and start ayad instead".into(),
             Self::CalledOff => "nothing was changed".into(),

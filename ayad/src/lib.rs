@@ -25,4 +25,5 @@ pub mod socket;
 pub mod sockets;
 pub mod state;
 pub mod stream;
+pub mod upgrade;
 pub mod upstream;

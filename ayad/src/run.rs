@@ -12,7 +12,7 @@ use crate::config::{self, Config, Env, Problems};
 use crate::handover::taker::Inheritance;
 use crate::handover::{HandoverError, Program};
 use crate::server::StartError;
-use crate::{clock, descriptors, log, server, shutdown};
+use crate::{clock, descriptors, log, server, shutdown, upgrade};
 
 /// Reads the command line and does what it says.
 pub fn main() -> Exit {
@@ -21,6 +21,9 @@ pub fn main() -> Exit {
     match intent {
         Intent::Run { origin, log_level, take_over } => run(origin, log_level, env, take_over),
         Intent::Check { file, format } => check(&file, format, &env),
+        Intent::Upgrade { socket, binary, dry_run } => {
+            upgrade(&socket.unwrap_or_else(|| env.default_control()), binary, dry_run)
+        }
         Intent::Schema => match serde_json::to_string_pretty(&config::schema()) {
             Ok(schema) => print(schema.as_bytes()),
             Err(error) => fail(&error.to_string(), "report this defect"),
@@ -112,6 +115,20 @@ fn check(file: &Path, format: Format, env: &Env) -> Exit {
         (Err(problems), Format::Json) => {
             let printed = print(format!("{}\n", problems.to_json()).as_bytes());
             if printed == Exit::Done { Exit::Error } else { printed }
+        }
+    }
+}
+
+fn upgrade(socket: &Path, binary: Option<String>, dry_run: bool) -> Exit {
+    tell("waiting for the new process to get ready; the running one serves meanwhile\n");
+    match upgrade::ask(socket, binary, dry_run) {
+        Ok(change) => {
+            let would = if dry_run { "would change: " } else { "" };
+            print(format!("{would}{} {} → {}\n", change.subject, change.before, change.after).as_bytes())
+        }
+        Err(error) => {
+            tell(&format!("error: {error}\nhint: {}\n", error.hint()));
+            error.exit()
         }
     }
 }

@@ -128,12 +128,15 @@ fn start_behind(
     let revs = std::cell::Cell::new(last_rev);
     let next_rev = || revs.replace(revs.get() + 1) + 1;
     let workers = daemon.workers;
-    let before = Before { snapshot: None, open, ending: &[], workers, ordered: &|_| None, next_rev: &next_rev };
+    let before =
+        Before { snapshot: None, open, ending: &[], workers, ordered: &|_| None, next_rev: &next_rev };
     let prepared = apply::prepare(config, &before)?;
     drop(before);
 
     let (handed, lock) = match inheritance.as_mut() {
-        Some(inheritance) => inheritance.ready(&prepared.snapshot).map(|(handed, lock)| (handed, Some(lock)))?,
+        Some(inheritance) => {
+            inheritance.ready(&prepared.snapshot).map(|(handed, lock)| (handed, Some(lock)))?
+        }
         None => (Handed::default(), None),
     };
     let journal_failed = |source| StartError::Journal { path: daemon.state_dir.clone(), source };

@@ -6,6 +6,7 @@ mod balancing;
 mod churn;
 mod cli;
 mod control;
+mod delta;
 mod descriptors;
 mod docs;
 mod drain;

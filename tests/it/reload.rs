@@ -406,7 +406,8 @@ fn a_kept_connection_stays_with_its_listener_when_others_come_before_it() {
         members(&[("two", two.address)]),
     );
     let main = "[listen.main]\nbind = \"127.0.0.1:0\"\n[route.main]\nlisten = \"main\"\npool = \"one\"\n";
-    let before = "[listen.early]\nbind = \"127.0.0.1:0\"\n[route.early]\nlisten = \"early\"\npool = \"two\"\n";
+    let before =
+        "[listen.early]\nbind = \"127.0.0.1:0\"\n[route.early]\nlisten = \"early\"\npool = \"two\"\n";
     let mut daemon = Daemon::start(&format!("{main}{pools}"));
     let mut kept = Client::connect(daemon.address_of("main"));
     kept.send(request("GET", "/", &[]));
@@ -541,6 +542,32 @@ fn calls_while_a_reload_is_under_way_wait_for_their_own_file() {
         call.join().expect("nobody is refused");
     }
     assert_eq!(get(address, "/").text(), "two");
+}
+
+#[test]
+fn a_file_that_never_ends_keeps_no_later_reload_waiting() {
+    let (one, two) = (Backend::saying("one"), Backend::saying("two"));
+    let text = pool(&[("one", one.address)], "");
+    let mut daemon = Setup::new(&text).daemon("load_timeout = \"200ms\"").start();
+    let rest = daemon.folder().join("rest.toml");
+    let made = std::process::Command::new("mkfifo").arg(&rest).status().expect("there is mkfifo");
+    assert!(made.success());
+    daemon.rewrite(&format!("include = [\"rest.toml\"]\n{text}"));
+
+    // More often than readings may hang.
+    for _ in 0..10 {
+        let error = daemon.control.refused(&Reload, &ChangeOptions::default());
+        assert!(error.message.contains("nothing was changed"), "{}", error.message);
+    }
+    assert_eq!(get(daemon.address(), "/").text(), "one");
+    let writer = std::fs::OpenOptions::new().write(true).open(&rest).expect("they still read");
+    drop(writer);
+
+    daemon.rewrite(&pool(&[("two", two.address)], ""));
+    wait::until_true("the readings have ended", || {
+        daemon.control.try_call(&Reload, &ChangeOptions::default()).is_ok()
+    });
+    assert_eq!(get(daemon.address(), "/").text(), "two");
 }
 
 #[test]

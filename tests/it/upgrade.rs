@@ -11,6 +11,7 @@ use aya_api::change::ChangeOptions;
 use aya_api::command::upgrade::Upgrade;
 use aya_api::error::ErrorCode;
 use aya_tests::backend::Backend;
+use aya_tests::binary;
 use aya_tests::client::{Client, ask, get, request};
 use aya_tests::daemon::{Daemon, Setup, pool};
 use aya_tests::load::{self, Load};
@@ -119,7 +120,10 @@ fn orders_health_and_bound_clients_go_along() {
     assert!(change.after.contains(&daemon.pid().to_string()), "{change:?}");
     let after = daemon.control.status();
     for (was, is) in before.pools[0].backends.iter().zip(&after.pools[0].backends) {
-        assert_eq!((&is.id, is.admin.state, is.admin.since_ms), (&was.id, was.admin.state, was.admin.since_ms));
+        assert_eq!(
+            (&is.id, is.admin.state, is.admin.since_ms),
+            (&was.id, was.admin.state, was.admin.since_ms)
+        );
         assert_eq!((is.admin.restored, is.weight), (false, was.weight));
         assert_eq!((is.health.state, &is.health.cause), (was.health.state, &was.health.cause), "{}", is.id);
         assert_eq!(is.health.since_ms, was.health.since_ms);
@@ -138,8 +142,10 @@ fn orders_health_and_bound_clients_go_along() {
 #[test]
 fn orders_after_an_upgrade_are_written_down_and_hold_after_a_restart() {
     let backends = ["one", "two"].map(Backend::saying);
-    let mut daemon =
-        Daemon::balancing(&[("one", backends[0].address), ("two", backends[1].address)], "algorithm = \"random\"");
+    let mut daemon = Daemon::balancing(
+        &[("one", backends[0].address), ("two", backends[1].address)],
+        "algorithm = \"random\"",
+    );
     daemon.control.set_weight("main/one", 3);
     daemon.upgrade();
     daemon.expect_first_ended();
@@ -151,7 +157,10 @@ fn orders_after_an_upgrade_are_written_down_and_hold_after_a_restart() {
     assert_eq!(weights, [3, 5]);
     let journal = std::fs::read_to_string(daemon.journal()).expect("there is a journal");
     assert_eq!(journal.lines().count(), 2, "{journal}");
-    assert!(daemon.control.events().iter().all(|event| event.kind != "journal"), "the journal stayed in its place");
+    assert!(
+        daemon.control.events().iter().all(|event| event.kind != "journal"),
+        "the journal stayed in its place"
+    );
 }
 
 #[test]
@@ -193,7 +202,8 @@ fn the_number_of_workers_may_change() {
     for workers in [1, 3] {
         let now = std::fs::read_to_string(&file).expect("the file can be read");
         let line = now.lines().find(|line| line.starts_with("workers")).expect("it is written").to_owned();
-        std::fs::write(&file, now.replace(&line, &format!("workers = {workers}"))).expect("it can be written");
+        std::fs::write(&file, now.replace(&line, &format!("workers = {workers}")))
+            .expect("it can be written");
 
         daemon.upgrade();
 
@@ -268,6 +278,37 @@ fn a_dry_run_tries_how_far_the_new_process_gets() {
     assert_eq!(not.code, ErrorCode::BadConfig);
     assert_eq!(daemon.control.status().daemon.pid, daemon.pid());
     assert_eq!(get(daemon.address(), "/").text(), "one");
+}
+
+#[test]
+fn both_programs_upgrade_and_say_to_what() {
+    let one = Backend::saying("one");
+    let mut daemon = Daemon::balancing(&[("one", one.address)], "");
+    let socket = daemon.socket().to_owned();
+    for binary in [binary::ayad(), binary::ayactl()] {
+        let before = daemon.pid();
+        let upgrade = |more: &[&str]| {
+            let output =
+                Command::new(&binary).arg("upgrade").arg("--socket").arg(&socket).args(more).output();
+            let output = output.expect("it can be run");
+            (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+        };
+
+        let tried = upgrade(&["--dry-run"]);
+        let refused = upgrade(&["--binary", "/nonexistent/ayad"]);
+        let done = upgrade(&[]);
+        daemon.follow();
+
+        assert_eq!(
+            (tried.0, refused.0, done.0),
+            (Some(0), Some(1), Some(0)),
+            "{tried:?} {refused:?} {done:?}"
+        );
+        assert!(tried.1.contains("would change"), "{}", tried.1);
+        for pid in [before, daemon.pid()] {
+            assert!(done.1.contains(&format!("pid {pid}")), "{pid} is not in {}", done.1);
+        }
+    }
 }
 
 #[test]

@@ -100,17 +100,8 @@ impl Journal {
         let rewriting = if due { Rewriting::Due } else { Rewriting::Unneeded };
         let troubles = Vec::new();
         let damaged_lines = damaged > 0;
-        let mut journal = Self {
-            path,
-            file,
-            lock,
-            records,
-            next,
-            damaged: damaged_lines,
-            ragged,
-            rewriting,
-            troubles,
-        };
+        let mut journal =
+            Self { path, file, lock, records, next, damaged: damaged_lines, ragged, rewriting, troubles };
         journal.tidy();
         let kept_as = (damaged_lines && !journal.damaged).then(|| journal.aside("damaged"));
         Ok((journal, Damage { lines: damaged, kept_as }))

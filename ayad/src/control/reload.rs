@@ -121,7 +121,8 @@ async fn load(shared: &Shared) -> Result<Config, ApiError> {
         (control.source.clone(), control.env.clone(), limit, Arc::clone(&control.reloads.readers))
     };
     let Ok(reader) = readers.try_acquire_owned() else {
-        let message = format!("{MAX_READERS} earlier readings of the configuration still hang: nothing was changed");
+        let message =
+            format!("{MAX_READERS} earlier readings of the configuration still hang: nothing was changed");
         return Err(ApiError::new(ErrorCode::Unavailable, message, HANGS));
     };
     let reading = tokio::task::spawn_blocking(move || {
@@ -130,8 +131,10 @@ async fn load(shared: &Shared) -> Result<Config, ApiError> {
         loaded
     });
     let Ok(loaded) = tokio::time::timeout(limit, reading).await else {
-        let message =
-            format!("the configuration could not be read within {} s: nothing was changed", limit.as_secs_f64());
+        let message = format!(
+            "the configuration could not be read within {} s: nothing was changed",
+            limit.as_secs_f64()
+        );
         return Err(ApiError::new(ErrorCode::Unavailable, message, HANGS));
     };
     let loaded: Result<Result<Config, Problems>, JoinError> = loaded;

@@ -261,7 +261,11 @@ impl Control {
             let is_taken = ready.taken.contains(&binding.address);
             binding.end(if is_taken { Ending::HandOver } else { Ending::Refuse });
         }
-        tracing::info!(pid, by = wanted.by.name, "another process has taken over; this one finishes what it has");
+        tracing::info!(
+            pid,
+            by = wanted.by.name,
+            "another process has taken over; this one finishes what it has"
+        );
         // Streams and callers that wait for their next call end, and find the other process.
         self.state.events.close();
         if let Err(error) = sd_notify::notify(&[NotifyState::MainPid(pid)]) {

@@ -49,7 +49,14 @@ impl Goods {
         }
         let (path, control) = control;
         let (address, admin) = admin.unzip();
-        let offer = Offer { protocol: PROTOCOL, addresses, control: path, admin: address, rev, pid: std::process::id() };
+        let offer = Offer {
+            protocol: PROTOCOL,
+            addresses,
+            control: path,
+            admin: address,
+            rev,
+            pid: std::process::id(),
+        };
         Self { offer, listening, control, admin }
     }
 }
@@ -65,11 +72,7 @@ pub struct Successor {
 
 impl Successor {
     /// Starts `program`, offers it the goods and waits until it is ready, at most `limit`.
-    pub fn start(
-        program: &Program,
-        goods: &Goods,
-        limit: Duration,
-    ) -> Result<(Self, Ready), HandoverError> {
+    pub fn start(program: &Program, goods: &Goods, limit: Duration) -> Result<(Self, Ready), HandoverError> {
         let spawn = |source| HandoverError::Spawn { path: program.path.clone(), source };
         let (ours, theirs) = UnixStream::pair().map_err(spawn)?;
         let child = Command::new(&program.path)
@@ -86,7 +89,9 @@ impl Successor {
         match successor.answer() {
             Ok(Answer::Ready(ready)) => Ok((successor, ready)),
             Ok(other) => Err(HandoverError::Protocol(format!("{other:?} instead of being ready"))),
-            Err(error) => Err(offered.err().filter(is_timeout).map_or(error, |_| HandoverError::TimedOut(limit))),
+            Err(error) => {
+                Err(offered.err().filter(is_timeout).map_or(error, |_| HandoverError::TimedOut(limit)))
+            }
         }
     }
 

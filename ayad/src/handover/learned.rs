@@ -98,7 +98,9 @@ pub fn resume(snapshot: &Snapshot, all: Vec<Learned>) -> Vec<(Arc<Backend>, u64)
     for pool in &snapshot.pools {
         for backend in &pool.backends {
             let learned = by_id.remove(&backend.id);
-            let Some(learned) = learned.filter(|l| l.resolved == backend.resolved.to_string()) else { continue };
+            let Some(learned) = learned.filter(|l| l.resolved == backend.resolved.to_string()) else {
+                continue;
+            };
             drained.extend(learned.drained_ms.map(|since| (Arc::clone(backend), since)));
             learned.give_to(backend, pool.conf.check.is_some());
         }

@@ -123,6 +123,6 @@ fn stdin() -> io::Result<UnixStream> {
     Ok(stream)
 }
 
-fn unexpected(error: io::Error) -> HandoverError {
-    HandoverError::Protocol(error.to_string())
+fn unexpected(error: impl Into<io::Error>) -> HandoverError {
+    HandoverError::Protocol(error.into().to_string())
 }

@@ -155,11 +155,7 @@ impl Crew {
 
     /// Hands a connection to the worker of its seat. One that cannot be sent comes back, with its seat at
     /// `accepting`.
-    pub fn hand_over(
-        &self,
-        arrival: Arrival<TcpStream>,
-        accepting: usize,
-    ) -> Result<(), Arrival<TcpStream>> {
+    pub fn hand_over(&self, arrival: Arrival<TcpStream>, accepting: usize) -> Result<(), Arrival<TcpStream>> {
         let mate = &self.all[arrival.seat.worker];
         mate.arrivals.try_send(arrival).map_err(|unsent| {
             let mut arrival = unsent.into_inner();

@@ -14,8 +14,8 @@ use crate::config::raw;
 use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
 use crate::config::raw::pool::{BackendEntry, Breaker, Mode};
 use crate::config::report::Problem;
-use crate::stream::Endpoint;
 use crate::config::{Backend, Keepalive, Pool, Sticky};
+use crate::stream::Endpoint;
 
 const ATTEMPTS: u32 = 3;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

@@ -150,7 +150,11 @@ fn address(text: &str) -> Result<String, Wrong> {
     }
     if let Some(path) = text.strip_prefix(UNIX) {
         let fits = path.starts_with('/') && path.len() <= MAX_SOCKET_PATH && !path.contains('\0');
-        return if fits { Ok(text.to_owned()) } else { Err(wrong("write unix:/ABSOLUTE/PATH, up to 107 bytes")) };
+        return if fits {
+            Ok(text.to_owned())
+        } else {
+            Err(wrong("write unix:/ABSOLUTE/PATH, up to 107 bytes"))
+        };
     }
     let help = "write HOST:PORT, e.g. \"127.0.0.1:9001\", \"[::1]:9001\" or \"app.internal:80\"";
     let Some((host, port)) = text.rsplit_once(':') else { return Err(wrong(help)) };

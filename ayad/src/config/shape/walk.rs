@@ -89,7 +89,12 @@ impl Walk<'_> {
         whole.then_some(Value::Object(good))
     }
 
-    fn value(&mut self, schema: &'static Value, path: &KeyPath, node: &Spanned<DeValue<'_>>) -> Option<Value> {
+    fn value(
+        &mut self,
+        schema: &'static Value,
+        path: &KeyPath,
+        node: &Spanned<DeValue<'_>>,
+    ) -> Option<Value> {
         let branches = self.branches(schema);
         let fits = |wanted: &&str| branches.iter().find(|branch| branch.kind == *wanted);
         let Some(branch) = kinds(node.get_ref()).iter().find_map(fits) else {

@@ -57,8 +57,7 @@ fn binding(
     conf: &config::Listener,
     before: &Before<'_>,
 ) -> Result<Arc<Binding>, ApplyError> {
-    let failed =
-        |error| ApplyError::Bind { name: conf.name.clone(), origin: conf.origin.0.clone(), error };
+    let failed = |error| ApplyError::Bind { name: conf.name.clone(), origin: conf.origin.0.clone(), error };
     if let Some(open) = open {
         let binding = Arc::clone(&before.open[open].binding);
         // Taken over from a process with fewer workers: the others get sockets beside those.

@@ -54,7 +54,8 @@ fn same_router(
     before: &Before<'_>,
 ) -> Option<Arc<Router>> {
     let old = before.snapshot?;
-    let names = |listeners: &[Arc<Listener>]| listeners.iter().map(|l| l.conf.name.clone()).collect::<Vec<_>>();
+    let names =
+        |listeners: &[Arc<Listener>]| listeners.iter().map(|l| l.conf.name.clone()).collect::<Vec<_>>();
     let is_same = routes.len() == old.routes.len()
         && routes.iter().zip(&old.routes).all(|(new, old)| new.matches_as(old))
         && names(listeners) == names(&old.listeners);
