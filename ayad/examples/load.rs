@@ -11,6 +11,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use aya_core::route::Router;
 use ayad::config::{self, Config, Env, check, include};
 use ayad::control::apply::{Before, Prepared, prepare};
 use ayad::state::Snapshot;
@@ -38,11 +39,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let first = snapshot(config::load(&file, &env)?, None)?;
     let load = || config::load(&file, &env).expect("it was valid a moment ago");
     let applied = median_after(load, |config| snapshot(config, Some(&first)).map(|p| p.snapshot));
+    let specs: Vec<_> = load().routes.into_iter().map(|route| route.matches).collect();
+    let compiled = median(|| Router::build(&specs));
     std::fs::remove_dir_all(&folder)?;
 
     println!("{routes} routes, {pools} pools");
     println!("read, parse and shape  {read:>10.2?}");
     println!("check and compile      {checked:>10.2?}");
+    println!("  the matcher alone    {compiled:>10.2?}");
     println!("both together          {whole:>10.2?}");
     println!("next snapshot          {applied:>10.2?}");
     Ok(())

@@ -242,11 +242,6 @@ impl Journal {
         let weights = self.in_force().into_iter().filter(|r| r.operation.field == "weight" && !r.clears);
         weights.map(|r| r.operation.subject).collect()
     }
-
-    /// The newest record for this subject and field.
-    pub fn newest(&self, subject: &str, field: &str) -> Option<&Record> {
-        self.records.iter().rev().find(|r| r.operation.subject == subject && r.operation.field == field)
-    }
 }
 
 fn is_same_file(a: &File, b: &File) -> io::Result<bool> {
@@ -449,7 +444,7 @@ mod tests {
         journal.append(record("4001", "a/x", "3")).unwrap();
         journal.append(record("4002", "a/x", "4")).unwrap();
 
-        assert_eq!(journal.newest("a/x", "weight").unwrap().operation.after, "4");
+        assert_eq!(journal.newest_of("a/x").unwrap().operation.after, "4");
         assert_eq!(lines(dir.path()), 2);
         assert_eq!(journal.take_troubles().len(), 1, "it is told once");
         fs::remove_dir(obstacle).unwrap();

@@ -1,5 +1,6 @@
 //! Orders of operators: admin state, weight, algorithm. One way for all of them: plan, write down, apply.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -393,10 +394,11 @@ impl Control {
         rev
     }
 
-    /// The algorithm ordered for `pool`, while the order is in force.
-    pub fn ordered_algorithm(&self, pool: &str) -> Option<&'static PickerSpec> {
-        let record = self.journal.newest(pool, "algorithm").filter(|r| !r.clears)?;
-        pick::find(&record.operation.after)
+    /// The algorithms ordered for pools, while those orders are in force.
+    pub fn ordered_algorithms(&self) -> HashMap<String, &'static PickerSpec> {
+        let orders = self.journal.in_force().into_iter();
+        let orders = orders.filter(|r| r.operation.field == "algorithm" && !r.clears);
+        orders.filter_map(|r| Some((r.operation.subject, pick::find(&r.operation.after)?))).collect()
     }
 
     fn who_changed(&self, plan: &Plan) -> String {

@@ -170,12 +170,13 @@ fn joined<'a>(words: impl Iterator<Item = &'a str>, between: &str) -> String {
 impl Control {
     fn prepare(&self, config: Config) -> Result<Prepared, ApiError> {
         let snapshot = self.state.snapshot.load_full();
+        let ordered = self.ordered_algorithms();
         let before = Before {
             snapshot: Some(&snapshot),
             open: Before::open_in(&snapshot),
             ending: &self.ending,
             workers: self.state.crew.len(),
-            ordered: &|pool| self.ordered_algorithm(pool),
+            ordered: &|pool| ordered.get(pool).copied(),
             next_rev: &|| self.state.next_rev(),
         };
         apply::prepare(config, &before)
