@@ -59,11 +59,15 @@ fn requests(control: &Control, picture: &mut Picture) {
     }
     for route in &control.state.snapshot.load().routes {
         let count = route.requests.load(Ordering::Relaxed);
-        picture.add(names::ROUTE_REQUESTS, vec![("route", route.conf.name.clone())], Value::Count(count));
+        picture.add(names::ROUTE_REQUESTS, vec![("route", route.name.clone())], Value::Count(count));
     }
 }
 
 fn listeners(control: &Control, picture: &mut Picture) {
+    for (worker, open) in control.state.crew.open().enumerate() {
+        let labels = vec![("worker", worker.to_string())];
+        picture.add(names::WORKER_CONNECTIONS, labels, Value::Level(open as f64));
+    }
     for listener in &control.state.snapshot.load().listeners {
         let labels: Labels = vec![("listener", listener.conf.name.clone())];
         let cell = &listener.cell;
