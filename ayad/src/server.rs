@@ -131,9 +131,7 @@ fn start_behind(
         access_log,
         challenges,
     ));
-    for warning in prepared.warnings {
-        state.events.push(NewEvent::new(Severity::Warning, "config", "ayad", warning));
-    }
+    warn(&state, prepared.warnings);
     let workers = start_workers(&state, daemon.workers)?;
     for (cell, worker, socket) in prepared.sockets {
         // The worker was just started and lives as long as the process.
@@ -142,8 +140,7 @@ fn start_behind(
     let (applied, on_applied) = watch::channel(0);
     let of_health = Arc::clone(&state);
     spawn("aya-health", move || health::run(of_health, refused, on_applied, seed()))?;
-    let (of_certificates, applied_there) = (Arc::clone(&state), applied.subscribe());
-    spawn("aya-tls", move || certificates::run(of_certificates, applied_there, seed()))?;
+    keep_certificates(&state, applied.subscribe())?;
     let (signals, on_signal) = mpsc::unbounded_channel();
     let setup = Setup {
         state: Arc::clone(&state),
@@ -163,6 +160,18 @@ fn start_behind(
         }
     })?;
     Ok(Running { state, signals, control: daemon.control })
+}
+
+/// Tells what is valid in the configuration but probably not meant.
+fn warn(state: &State, warnings: Vec<String>) {
+    for warning in warnings {
+        state.events.push(NewEvent::new(Severity::Warning, "config", "ayad", warning));
+    }
+}
+
+fn keep_certificates(state: &Arc<State>, applied: watch::Receiver<u64>) -> Result<(), StartError> {
+    let state = Arc::clone(state);
+    spawn("aya-tls", move || certificates::run(state, applied, seed()))
 }
 
 /// Starts a thread with a runtime of its own.

@@ -101,7 +101,7 @@ impl Renewal {
             if !self.wait_until(due_ms, progress.failures > 0).await {
                 continue;
             }
-            self.tell(Severity::Info, format!("ordering a certificate from {}", self.acme.directory));
+            self.tell(Severity::Info, &format!("ordering a certificate from {}", self.acme.directory));
             let ordered = order(&self.acme, &self.store, &self.state.challenges);
             let ordered = tokio::time::timeout(LONGEST_ORDER, ordered).await;
             progress = match ordered.unwrap_or(Err(OrderError::TooSlow(LONGEST_ORDER))) {
@@ -126,7 +126,7 @@ impl Renewal {
         let shown: Vec<_> = holders(&snapshot, &self.acme).flat_map(|(_, tls)| tls.certificates()).collect();
         if shown.iter().any(|one| matches!(one.source, Source::Placeholder(_))) {
             let kept = self.store.certificate(&self.acme)?;
-            holders(&snapshot, &self.acme).for_each(|(_, tls)| tls.install(kept.clone()));
+            holders(&snapshot, &self.acme).for_each(|(_, tls)| tls.install(&kept));
             return Some(kept.info.life);
         }
         shown.iter().find(|one| matches!(one.source, Source::Acme(_))).map(|one| one.info.life)
@@ -152,20 +152,18 @@ impl Renewal {
         let failures = before.failures.saturating_add(1);
         let wait = retry_after(failures, self.rng.unit());
         let minutes = wait.as_secs().div_ceil(60);
-        self.tell(
-            Severity::Error,
-            format!("no certificate: {text}; tried again in {minutes} min or at a reload"),
-        );
+        let told = format!("no certificate: {text}; tried again in {minutes} min or at a reload");
+        self.tell(Severity::Error, &told);
         let next_ms = clock::wall_ms().saturating_add(wait.as_millis() as u64);
         AcmeState { error: Some(text), failures, next_ms: Some(next_ms) }
     }
 
     fn got(&self, loaded: &Loaded) -> AcmeState {
         let snapshot = self.state.snapshot.load();
-        holders(&snapshot, &self.acme).for_each(|(_, tls)| tls.install(loaded.clone()));
+        holders(&snapshot, &self.acme).for_each(|(_, tls)| tls.install(loaded));
         let now_s = super::now_s();
         let standing = loaded.info.life.standing(now_s);
-        self.tell(Severity::Info, format!("got {}", super::words(&loaded.info, standing, now_s)));
+        self.tell(Severity::Info, &format!("got {}", super::words(&loaded.info, standing, now_s)));
         AcmeState::default()
     }
 
@@ -174,10 +172,10 @@ impl Renewal {
         holders(&snapshot, &self.acme).for_each(|(_, tls)| tls.set_acme_state(progress.clone()));
     }
 
-    fn tell(&self, severity: Severity, text: String) {
+    fn tell(&self, severity: Severity, text: &str) {
         let snapshot = self.state.snapshot.load();
         for (listener, _) in holders(&snapshot, &self.acme) {
-            self.state.events.push(NewEvent::new(severity, EVENT, listener, text.clone()));
+            self.state.events.push(NewEvent::new(severity, EVENT, listener, text));
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct Client {
     pub worker: usize,
     /// Its address.
     pub peer: SocketAddr,
+    /// Lines about it that begin what is added to each of its requests.
+    pub origin: Box<str>,
     /// Hash of its address, for algorithms that bind clients.
     pub key: u64,
     /// True when its forwarding headers are believed.
@@ -41,6 +43,7 @@ impl Client {
             state,
             worker,
             peer,
+            origin: origin(ip, if listener.tls.is_some() { "https" } else { "http" }),
             key: address_key(ip),
             trusted: listener.conf.trusted_proxies.iter().any(|net| net.contains(&ip)),
             listener,
@@ -74,6 +77,16 @@ impl Client {
     pub fn woken_by(&self, cx: &Context<'_>) {
         self.waker.get_or_init(|| cx.waker().clone());
     }
+}
+
+/// Written once for a connection, because formatting costs more than the rest of the head.
+fn origin(ip: std::net::IpAddr, scheme: &str) -> Box<str> {
+    let node = match ip {
+        std::net::IpAddr::V4(v4) => v4.to_string(),
+        std::net::IpAddr::V6(v6) => format!("\"[{v6}]\""),
+    };
+    format!("x-forwarded-for: {ip}\r\nx-forwarded-proto: {scheme}\r\nforwarded: for={node};proto={scheme}")
+        .into()
 }
 
 /// Hash of a client's address, without its port.

@@ -16,6 +16,16 @@ const OWN: &[Known] = &[
     Known::Http2Settings,
 ];
 
+/// The set of [`OWN`].
+const ALWAYS: u64 = {
+    let (mut set, mut index) = (0, 0);
+    while index < OWN.len() {
+        set |= bit(OWN[index]);
+        index += 1;
+    }
+    set
+};
+
 /// Fields that are not removed because `Connection` names them: those that frame or direct the message, for naming
 /// them is an attack. What the proxy itself sets is written afterwards anyway.
 const NOT_TO_BE_NAMED: &[Known] = &[
@@ -41,12 +51,8 @@ pub(super) struct Hop<'h> {
 impl<'h> Hop<'h> {
     /// For a head; `replaced` are fields that are written anew.
     pub(super) fn of(bytes: &'h [u8], fields: &'h Fields, replaced: &[Known]) -> Self {
-        let removed = OWN.iter().chain(replaced).fold(0, |set, known| set | bit(*known));
-        let is_usual = |option: &[u8]| {
-            ["keep-alive", "close", "upgrade", "te"].iter().any(|o| option.eq_ignore_ascii_case(o.as_bytes()))
-        };
-        let names_others =
-            fields.has(Known::Connection) && !fields.elements(bytes, Known::Connection).all(is_usual);
+        let removed = replaced.iter().fold(ALWAYS, |set, known| set | bit(*known));
+        let names_others = fields.options().others;
         Self { bytes, fields, removed, names_others, reserved: &[] }
     }
 
@@ -107,7 +113,7 @@ impl<'h> Hop<'h> {
 }
 
 #[inline]
-fn bit(known: Known) -> u64 {
+const fn bit(known: Known) -> u64 {
     match known {
         Known::Other => 0,
         known => 1 << known as u8,

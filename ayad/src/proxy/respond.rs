@@ -30,8 +30,8 @@ pub(super) struct Manner {
 impl Manner {
     /// Reads `Accept` roughly: the first type this proxy can speak.
     pub(super) fn of(request: &Request<'_>) -> Self {
-        let accepted = request.get(Known::Accept).map_or("", |v| std::str::from_utf8(v).unwrap_or_default());
-        Self { format: format_of(accepted), head_only: request.method() == b"HEAD" }
+        let accepted = request.get(Known::Accept).and_then(|value| std::str::from_utf8(value).ok());
+        Self { format: accepted.map_or(Format::Text, format_of), head_only: request.method() == b"HEAD" }
     }
 }
 

@@ -36,13 +36,6 @@ impl CertificateInfo {
             fingerprint: fingerprint(der),
         })
     }
-
-    /// True when it covers this host name.
-    pub fn covers(&self, host: &str) -> bool {
-        let mut names = aya_core::certificate::Names::default();
-        self.names.iter().for_each(|name| names.insert(name, ()));
-        names.find(host).is_some()
-    }
 }
 
 pub(super) fn parse<'d>(der: &'d CertificateDer<'_>) -> Result<X509Certificate<'d>, String> {
@@ -74,5 +67,6 @@ pub(super) fn fingerprint(bytes: &[u8]) -> String {
         rustls::SupportedCipherSuite::Tls13(suite) => suite.common.hash_provider.hash(bytes),
         rustls::SupportedCipherSuite::Tls12(suite) => suite.common.hash_provider.hash(bytes),
     };
-    hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = hash.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }

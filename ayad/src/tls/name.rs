@@ -34,12 +34,13 @@ fn attribute(attribute: &AttributeTypeAndValue<'_>) -> String {
     let oid = attribute.attr_type().to_id_string();
     let key = SHORT.iter().find(|(known, _)| *known == oid).map_or(oid.as_str(), |(_, short)| short);
     let mut text = format!("{key}=");
-    match attribute.as_str() {
-        Ok(value) => escape(value, &mut text),
+    if let Ok(value) = attribute.as_str() {
+        escape(value, &mut text);
+    } else {
         // Not a string: `#` and the bytes in hexadecimal (RFC 4514, 2.4).
-        Err(_) => {
-            text.push('#');
-            attribute.attr_value().data.iter().for_each(|byte| hex(*byte, "", &mut text));
+        text.push('#');
+        for byte in attribute.attr_value().data {
+            hex(*byte, "", &mut text);
         }
     }
     text

@@ -170,7 +170,9 @@ impl ServerTls {
         };
         let stream = accepted.inspect_err(|error| {
             // A client that only connects and leaves has not failed at anything.
-            if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+            let of_tls =
+                |inner: &(dyn std::error::Error + Send + Sync + 'static)| inner.is::<rustls::Error>();
+            if error.get_ref().is_some_and(of_tls) {
                 self.handshakes.failed.fetch_add(1, Ordering::Relaxed);
             }
         })?;
@@ -259,7 +261,7 @@ impl ServerTls {
     }
 
     /// Shows a certificate that was got by ACME from the next handshake on.
-    pub fn install(&self, loaded: Loaded) {
+    pub fn install(&self, loaded: &Loaded) {
         let Some(Acme { directory, .. }) = &self.settings.acme else { return };
         let mut entries = lock(&self.entries);
         for entry in entries.iter_mut().filter(|entry| entry.files.is_none()) {

@@ -356,7 +356,9 @@ pub(super) fn together(
             warnings.extend(at_listener(index));
         }
         let mut known = aya_core::certificate::Names::default();
-        names.iter().for_each(|name| known.insert(name, ()));
+        for name in names {
+            known.insert(name, ());
+        }
         let serves = |route: &Route| route.listeners.contains(&listener.name);
         for (route, at) in routes.iter().filter(|(route, _)| serves(route)) {
             let is_one_name = !route.host.contains('*') && !route.host.is_empty();

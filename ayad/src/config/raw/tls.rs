@@ -26,7 +26,7 @@ pub struct ListenTls {
     /// NAME-fingerprint (SHA-256) and NAME-names. Whatever clients of any listener send under such a name is removed.
     /// Default: "x-client-cert". Change it to what the backends already read.
     pub identity_prefix: Option<FieldName>,
-    /// Protocols that are offered, best first. Default: ["h2", "http/1.1"]. Leave out "h2" for clients that are
+    /// Protocols that are offered, best first. Default: `["h2", "http/1.1"]`. Leave out "h2" for clients that are
     /// bad at it.
     pub alpn: Option<Vec<Alpn>>,
     /// Oldest version that is spoken: "1.2" (the default) or "1.3". Older ones never are.
@@ -53,7 +53,7 @@ pub struct Certificate {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Acme {
-    /// Address of the directory, e.g. "https://acme-v02.api.letsencrypt.org/directory". Required.
+    /// Address of the directory, e.g. `"https://acme-v02.api.letsencrypt.org/directory"`. Required.
     pub directory: String,
     /// Names the certificate is for, without wildcards. Required, at least one.
     pub names: Vec<String>,

@@ -153,7 +153,10 @@ async fn answer_one<'h>(
             challenges.publish_proof(&name, digest.as_ref()).map_err(OrderError::Proof)?
         }
     };
-    challenge.set_ready().await?;
+    challenge.set_ready().await.map_err(|error| match error {
+        Error::Api(problem) => OrderError::NotBelieved { name, why: problem.to_string() },
+        other => other.into(),
+    })?;
     Ok(published)
 }
 
