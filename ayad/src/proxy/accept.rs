@@ -153,6 +153,10 @@ fn admit(state: &Arc<State>, arrival: Arrival<TcpStream>) {
 fn admit_introduced(state: &Arc<State>, arrival: Arrival<TcpStream>) {
     let Arrival { stream, peer, listener, seat } = arrival;
     let state = Arc::clone(state);
+    if seat.is_over() {
+        let client = Client::new(state, listener, seat.worker(), peer);
+        return unread::remember(&client, Reason::TooManyConnections);
+    }
     tokio::spawn(async move {
         let limit = clock::instant(clock::now().after(listener.conf.header_timeout));
         let told = introduce::introduce(&listener, &stream, peer, limit).await;
@@ -163,13 +167,12 @@ fn admit_introduced(state: &Arc<State>, arrival: Arrival<TcpStream>) {
             _ => stream.local_addr().ok(),
         };
         let client = Arc::new(client);
-        if seat.is_over() {
-            unread::remember(&client, Reason::TooManyConnections);
-        } else if let Err(reason) = told {
-            unread::remember(&client, reason);
-        } else {
-            begin(&client);
-            drive(stream, client).await;
+        match told {
+            Err(reason) => unread::remember(&client, reason),
+            Ok(_) => {
+                begin(&client);
+                drive(stream, client).await;
+            }
         }
         drop(seat);
     });
