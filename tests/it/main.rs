@@ -18,3 +18,4 @@ mod shutdown;
 mod source;
 mod startup;
 mod top;
+mod wire;

@@ -1,6 +1,7 @@
 //! The head of a request.
 
 use std::mem::MaybeUninit;
+use std::net::Ipv6Addr;
 
 use aya_core::reason::Reason;
 
@@ -201,12 +202,15 @@ fn host_of(bytes: &[u8], authority: Span) -> Option<Span> {
         [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
         _ => false,
     };
-    let (inner, allowed) = match &text[..name] {
-        [b'[', inner @ .., b']'] => (inner, &b".:"[..]),
-        name => (name, &b"-._~%!$&'()*+,;="[..]),
+    let name_fits = match &text[..name] {
+        [b'[', inner @ .., b']'] => {
+            std::str::from_utf8(inner).is_ok_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
+        }
+        inner => {
+            let fits = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(b);
+            !inner.is_empty() && inner.iter().all(fits)
+        }
     };
-    let name_fits =
-        !inner.is_empty() && inner.iter().all(|b| b.is_ascii_alphanumeric() || allowed.contains(b));
     (port_fits && name_fits).then(|| Span::new(authority.start(), authority.start() + name))
 }
 
