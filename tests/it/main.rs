@@ -22,3 +22,4 @@ mod tcp;
 mod tls;
 mod top;
 mod upgrade;
+mod wire;
