@@ -66,6 +66,7 @@ impl Renewals {
             acme: acme.clone(),
             hurry: Arc::clone(&hurry),
             rng: Rng::seeded(self.rng.next_u64()),
+            got_s: None,
         };
         Running { task: tokio::spawn(renewal.run()).abort_handle(), hurry }
     }
@@ -89,6 +90,8 @@ struct Renewal {
     acme: Acme,
     hurry: Arc<Notify>,
     rng: Rng,
+    /// When the last order gave a certificate, seconds since 1970.
+    got_s: Option<i64>,
 }
 
 impl Renewal {
@@ -116,6 +119,7 @@ impl Renewal {
         let now_ms = clock::wall_ms();
         let Some(life) = self.in_force() else { return now_ms };
         let at_s = life.renew_at(self.acme.renew_before, self.rng.unit());
+        let at_s = self.got_s.map_or(at_s, |got_s| at_s.max(life.earliest_renewal(got_s)));
         u64::try_from(at_s).unwrap_or(0).saturating_mul(1000).max(now_ms)
     }
 
@@ -158,10 +162,11 @@ impl Renewal {
         AcmeState { error: Some(text), failures, next_ms: Some(next_ms) }
     }
 
-    fn got(&self, loaded: &Loaded) -> AcmeState {
+    fn got(&mut self, loaded: &Loaded) -> AcmeState {
         let snapshot = self.state.snapshot.load();
         holders(&snapshot, &self.acme).for_each(|(_, tls)| tls.install(loaded));
         let now_s = super::now_s();
+        self.got_s = Some(now_s);
         let standing = loaded.info.life.standing(now_s);
         self.tell(Severity::Info, &format!("got {}", super::words(&loaded.info, standing, now_s)));
         AcmeState::default()

@@ -23,7 +23,7 @@ fn before(backend: &Backend, tls: &str, health: &str, files: &[(&str, &str)]) ->
     let pool = format!("[pool.main]\nbackends = {backends}\n{health}\ntls = {{ {tls} }}\n");
     let setup = Setup::new(&format!("{LISTEN}{pool}{ROUTE}"));
     for (name, text) in files {
-        std::fs::write(setup.folder().join(name), text).unwrap();
+        std::fs::write(setup.folder().join(name), text).expect("the folder can be written to");
     }
     setup.start()
 }

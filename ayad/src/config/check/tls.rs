@@ -67,7 +67,7 @@ pub(super) fn listener(
     let at_list = at.key("certificates");
     let listed = certificates.as_deref().unwrap_or_default();
     if listed.is_empty() && acme.is_none() && at.is_sound() {
-        let help = "write certificates = [{ cert = \"web.pem\", key = \"web.key\" }], or acme = { … }";
+        let help = "write certificates = [{ cert = \"web.pem\", key = \"web.key\" }], or acme = { ... }";
         found.wrong(at, "TLS without a certificate", help);
     }
     let (certificates, mut names) = certificate_list(listed, &at_list, found);
@@ -79,6 +79,9 @@ pub(super) fn listener(
         let (message, help) = ("this has no effect without client certificates", CLIENTS_HELP);
         found.idle(&at.key("client_ca"), client_ca.is_some(), message, help);
         found.idle(&at.key("identity_prefix"), identity_prefix.is_some(), message, help);
+    }
+    if let Some(prefix) = identity_prefix {
+        check_prefix(&prefix.0, &at.key("identity_prefix"), found);
     }
     let listener = ListenerTls {
         certificates,
@@ -92,6 +95,35 @@ pub(super) fn listener(
         sni_strict: sni_strict.unwrap_or(false),
     };
     (listener, names)
+}
+
+/// Fields that requests cannot do without, or that the proxy writes for other reasons.
+const NEEDED: [&str; 14] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "x-forwarded-for",
+    "x-request-id",
+    "via",
+];
+
+/// Whatever begins like the prefix is taken out of requests, so it must not begin like something else.
+fn check_prefix(prefix: &str, at: &At<'_>, found: &mut Findings<'_>) {
+    if let Some(taken) = NEEDED.iter().find(|name| tls::is_reserved(prefix, name.as_bytes())) {
+        let message = format!("{prefix:?} would also take \"{taken}\" out of requests");
+        found.wrong(at, message, "choose a longer one, such as \"x-client-cert\"");
+    } else if !prefix.contains('-') {
+        let message = format!("{prefix:?} could take fields of others out of requests");
+        found.wrong(at, message, "choose one of at least two words, such as \"x-client-cert\"");
+    }
 }
 
 const CLIENTS_HELP: &str = "write client_certificates = \"optional\" or \"required\", or leave it out";
