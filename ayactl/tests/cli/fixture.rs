@@ -105,7 +105,7 @@ pub(crate) fn secure_listener() -> ListenerView {
         fingerprint: "ab".repeat(32),
         not_before_ms: NOW - 80 * day,
         not_after_ms: NOW + days * day,
-        days_left: days as i64,
+        days_left: days.cast_signed(),
         standing,
         trouble: None,
     };
