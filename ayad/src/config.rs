@@ -156,6 +156,8 @@ pub struct Listener {
     pub max_headers: usize,
     /// Most bytes in the body of a request.
     pub max_body_bytes: Option<u64>,
+    /// Most requests at once on one HTTP/2 connection; `None` when HTTP/2 is switched off.
+    pub max_streams: Option<u32>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Where it is defined.
@@ -191,10 +193,32 @@ pub struct Pool {
     pub request_timeout: Option<Duration>,
     /// Upstream connections kept for reuse.
     pub keepalive: Keepalive,
+    /// What its backends speak.
+    pub protocol: Protocol,
     /// Its backends, in the order of the file.
     pub backends: Vec<Backend>,
     /// Where it is defined.
     pub origin: Origin,
+}
+
+/// What backends speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1: a connection carries one request at a time.
+    #[default]
+    Http1,
+    /// HTTP/2: a connection carries many.
+    Http2,
+}
+
+impl Protocol {
+    /// The word for it in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http1 => "http/1.1",
+            Self::Http2 => "h2",
+        }
+    }
 }
 
 /// Upstream connections kept for reuse, for each worker and backend.

@@ -16,6 +16,7 @@ pub mod control;
 pub mod descriptors;
 pub mod h1;
 pub mod health;
+pub mod http2;
 pub mod log;
 pub mod metrics;
 pub mod proxy;

@@ -20,6 +20,7 @@ pub mod exchange;
 mod forward;
 mod guard;
 mod h1;
+mod h2;
 mod head;
 mod hop;
 pub mod notes;
@@ -42,7 +43,7 @@ use aya_core::reason::Reason;
 use aya_core::retry;
 
 use self::between::{Failed, Request, Way};
-use self::downstream::Downstream;
+use self::downstream::{Downstream, Reply};
 use self::exchange::Exchange;
 use self::pass::{Kept, Upload};
 use self::respond::Manner;
@@ -168,7 +169,12 @@ async fn handle<D: Downstream>(
                 continue;
             }
         }
+        let is_accepted = answered.as_ref().map_or(true, |up| {
+            let (bytes, head) = (up.head_bytes(&turn.response), &turn.response);
+            down.accepts(Reply { bytes, head, added: b"", switches: head.status == 101 })
+        });
         let ended = match answered {
+            Ok(_) if !is_accepted => Err(Stop::Refuse(Reason::BadResponse)),
             Ok(up) if turn.response.status == 101 && way.upgrade => {
                 respond::switch(down, turn, exchange, up, &mut upload).await.map_err(Stop::Cut)
             }

@@ -99,6 +99,8 @@ reasons! {
     Truncated = "truncated", 502, Backend;
     /// The backend stopped sending in the middle of its answer.
     IdleTimeout = "idle-timeout", 504, Backend;
+    /// The client sent more frames over HTTP/2 than its requests explain; its connection ends.
+    FrameFlood = "frame-flood", 429, Client;
     /// The daemon is stopping.
     Stopping = "stopping", 503, Proxy;
 }

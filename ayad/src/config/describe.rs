@@ -10,7 +10,7 @@ use aya_core::retry::RetryRules;
 use serde_json::{Value, json};
 
 use super::unit::{show_duration, show_percent};
-use super::{Backend, Check, Config, Listener, Pool, Probe, Route, Sticky};
+use super::{Backend, Check, Config, Listener, Pool, Probe, Protocol, Route, Sticky};
 
 /// The configuration as text for people. Ends with a line feed.
 pub fn describe(config: &Config) -> String {
@@ -53,7 +53,7 @@ pub fn describe_json(config: &Config) -> Value {
         });
         json!({
             "name": pool.name, "algorithm": pool.algorithm.name, "check": check_words(pool.check.as_ref()),
-            "sticky": pool.sticky.as_ref().map(sticky_words),
+            "protocol": pool.protocol.as_str(), "sticky": pool.sticky.as_ref().map(sticky_words),
             "retry": retry_words(&pool.retry.rules), "hedge": pool.hedge.as_ref().map(hedge_words),
             "backends": backends.collect::<Vec<_>>(),
             "defined": pool.origin.0,
@@ -140,6 +140,9 @@ fn summary(pool: &Pool) -> String {
     if let Some(check) = &pool.check {
         let timeout = show_duration(check.timeout);
         let _ = write!(text, " (timeout {timeout}, rise {}, fall {})", check.rules.rise, check.rules.fall);
+    }
+    if pool.protocol != Protocol::Http1 {
+        let _ = write!(text, ", speaks {}", pool.protocol.as_str());
     }
     if let Some(rules) = &pool.breaker {
         let _ = write!(text, ", breaker {} failures, open {}", rules.failures, show_duration(rules.open_for));

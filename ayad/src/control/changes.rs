@@ -29,6 +29,7 @@ pub(super) fn of_pool(old: &Pool, new: &Pool) -> String {
         ("breaker", old.breaker != new.breaker),
         ("retry", old.retry != new.retry),
         ("hedge", old.hedge != new.hedge),
+        ("protocol", old.protocol != new.protocol),
         ("keepalive", old.keepalive != new.keepalive),
         ("timeouts", timeouts(old) != timeouts(new)),
     ];

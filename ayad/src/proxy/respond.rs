@@ -26,6 +26,11 @@ pub(super) struct Manner {
 }
 
 impl Manner {
+    /// How an error is told to somebody whose request cannot be read.
+    pub(super) fn plain(head_only: bool) -> Self {
+        Self { format: Format::Text, head_only }
+    }
+
     /// Reads `Accept` roughly: the first type this proxy can speak.
     pub(super) fn of(request: &Request<'_>) -> Self {
         let accepted = request.get(Known::Accept).map_or("", |v| std::str::from_utf8(v).unwrap_or_default());

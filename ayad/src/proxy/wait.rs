@@ -40,6 +40,11 @@ impl Wait {
         self.at = self.at.min(self.limit);
     }
 
+    /// Forgets what was waited for, and keeps the runtime's timer for whoever uses it next.
+    pub(super) fn rest(&mut self) {
+        (self.at, self.limit) = (NEVER, NEVER);
+    }
+
     /// When the whole request must be over.
     pub(super) fn deadline(&self) -> Option<Tick> {
         (self.limit != NEVER).then(|| Tick::from_nanos(self.limit))

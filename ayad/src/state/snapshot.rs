@@ -199,6 +199,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         tunnel_timeout,
         request_timeout,
         keepalive,
+        protocol,
         backends,
         origin,
     } = a;
@@ -215,6 +216,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *tunnel_timeout == b.tunnel_timeout
         && *request_timeout == b.request_timeout
         && *keepalive == b.keepalive
+        && *protocol == b.protocol
         && *backends == b.backends
         && *origin == b.origin
 }

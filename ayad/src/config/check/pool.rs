@@ -13,9 +13,9 @@ use aya_core::pick::{self, PickerSpec};
 use super::{At, Entry};
 use crate::config::raw;
 use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
-use crate::config::raw::pool::{BackendEntry, Breaker, Mode};
+use crate::config::raw::pool::{BackendEntry, BackendProtocol, Breaker, Mode};
 use crate::config::report::Problem;
-use crate::config::{Backend, Keepalive, Pool, Sticky};
+use crate::config::{Backend, Keepalive, Pool, Protocol, Sticky};
 use crate::stream::Endpoint;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -35,6 +35,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
     let raw::pool::Pool {
         algorithm,
         backends,
+        protocol,
         health,
         breaker,
         sticky,
@@ -62,8 +63,16 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         tunnel_timeout: or(tunnel.as_ref(), TUNNEL_TIMEOUT),
         request_timeout: request,
         keepalive: kept(&keepalive.clone().unwrap_or_default()),
+        protocol: protocol.map_or_else(Protocol::default, spoken),
         backends: members(entry.name, backends, &at.key("backends"), problems),
         origin: at.origin(),
+    }
+}
+
+fn spoken(protocol: BackendProtocol) -> Protocol {
+    match protocol {
+        BackendProtocol::Http1 => Protocol::Http1,
+        BackendProtocol::Http2 => Protocol::Http2,
     }
 }
 
