@@ -49,8 +49,10 @@ use self::pass::{Kept, Upload};
 use self::respond::Manner;
 use self::turn::Turn;
 use crate::clock;
+use crate::config::Protocol;
 use crate::h1::Known;
 use crate::queue::Queue;
+use crate::wire::Mode;
 
 /// What is known of a request before anything of it was sent.
 struct Prepared {
@@ -139,6 +141,10 @@ async fn handle<D: Downstream>(
     let conf = &way.hit.pool.conf;
     down.wait().limit(conf.request_timeout.map(|limit| exchange.started.after(limit)));
     let kept = if conf.retry.rules.repeats_what_was_sent() { conf.retry.body } else { 0 };
+    if conf.protocol != Protocol::Http1 {
+        down.unframe();
+        turn.upload_mode = Mode::Chunks;
+    }
     let mut upload = Upload::new(down.client().listener.conf.max_body_bytes, Kept::up_to(kept));
     let mut tried = Tried::new();
     let mut next = pick::pick(&way.hit, &way.binding, &tried, exchange);

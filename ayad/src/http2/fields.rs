@@ -39,7 +39,9 @@ pub fn map_of(lines: &[u8]) -> HeaderMap {
     for line in lines.split(|byte| *byte == b'\n') {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
         let value = line[colon + 1..].trim_ascii();
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(value)) {
+        if let (Ok(name), Ok(value)) =
+            (HeaderName::from_bytes(&line[..colon]), HeaderValue::from_bytes(value))
+        {
             map.append(name, value);
         }
     }
@@ -68,7 +70,8 @@ mod tests {
     #[test]
     fn trailers_come_out_as_they_went_in_but_for_those_that_frame_or_direct() {
         let mut out = Queue::new();
-        let map = map_of(b"grpc-status: 0\r\nx-a: 1\r\nX-A:2\r\ncontent-length: 3\r\nset-cookie: c\r\nnone\r\n");
+        let map =
+            map_of(b"grpc-status: 0\r\nx-a: 1\r\nX-A:2\r\ncontent-length: 3\r\nset-cookie: c\r\nnone\r\n");
         trailer_lines(&map, &mut out);
         assert_eq!(out.data(), b"grpc-status: 0\r\nx-a: 1\r\nx-a: 2\r\n");
     }

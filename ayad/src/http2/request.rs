@@ -152,13 +152,18 @@ mod tests {
     #[test]
     fn a_request_says_in_text_what_it_said_in_frames() {
         let request = get("http://a.example/x?y=1").header("accept", "*/*").body(()).unwrap();
-        assert_eq!(text(request, true).unwrap(), "GET /x?y=1 HTTP/1.1\r\nhost: a.example\r\naccept: */*\r\n\r\n");
+        assert_eq!(
+            text(request, true).unwrap(),
+            "GET /x?y=1 HTTP/1.1\r\nhost: a.example\r\naccept: */*\r\n\r\n"
+        );
     }
 
     #[test]
     fn a_body_of_unknown_length_is_chunked_and_none_is_said_where_one_is_usual() {
         let post = || get("http://a/").method("POST");
-        assert!(text(post().body(()).unwrap(), false).unwrap().contains("\r\ntransfer-encoding: chunked\r\n"));
+        assert!(
+            text(post().body(()).unwrap(), false).unwrap().contains("\r\ntransfer-encoding: chunked\r\n")
+        );
         assert!(text(post().body(()).unwrap(), true).unwrap().contains("\r\ncontent-length: 0\r\n"));
         let known = text(post().header("content-length", "3").body(()).unwrap(), false).unwrap();
         assert!(known.contains("\r\ncontent-length: 3\r\n") && !known.contains("chunked"));

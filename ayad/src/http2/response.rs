@@ -46,7 +46,8 @@ pub fn write(parts: &response::Parts, ends: bool, key: Option<&[u8]>, out: &mut 
     }
     if let Some(key) = opens {
         websocket::agree(key, out);
-    } else if ends && !parts.status.is_informational() && !parts.headers.contains_key(header::CONTENT_LENGTH) {
+    } else if ends && !parts.status.is_informational() && !parts.headers.contains_key(header::CONTENT_LENGTH)
+    {
         // Without a length the end of the connection would be waited for.
         if !matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
             line(out, "content-length", b"0");
@@ -57,7 +58,9 @@ pub fn write(parts: &response::Parts, ends: bool, key: Option<&[u8]>, out: &mut 
 
 /// What may be said in HTTP/1.1: a backend cannot frame its answer by fields (RFC 9113, 8.2.2).
 fn fields_of(map: &HeaderMap) -> impl Iterator<Item = (&header::HeaderName, &http::HeaderValue)> {
-    map.iter().filter(|(name, _)| !matches!(**name, header::CONNECTION | header::TRANSFER_ENCODING | header::UPGRADE))
+    map.iter().filter(|(name, _)| {
+        !matches!(**name, header::CONNECTION | header::TRANSFER_ENCODING | header::UPGRADE)
+    })
 }
 
 #[cfg(test)]

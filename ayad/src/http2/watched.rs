@@ -40,7 +40,9 @@ pub struct Marks {
     verdict: AtomicU32,
     earned: AtomicU32,
     moved: AtomicU64,
+    read: AtomicU64,
     goaway: AtomicU32,
+    greeted: AtomicBool,
     closing: AtomicBool,
 }
 
@@ -50,7 +52,9 @@ impl Default for Marks {
             verdict: AtomicU32::new(0),
             earned: AtomicU32::new(0),
             moved: AtomicU64::new(0),
+            read: AtomicU64::new(0),
             goaway: AtomicU32::new(u32::MAX),
+            greeted: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         }
     }
@@ -73,6 +77,21 @@ impl Marks {
     /// Bytes read and written so far.
     pub fn moved(&self) -> u64 {
         self.moved.load(Ordering::Relaxed)
+    }
+
+    /// Bytes read so far.
+    pub fn read(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// True once the other side's settings are known.
+    pub fn is_greeted(&self) -> bool {
+        self.greeted.load(Ordering::Relaxed)
+    }
+
+    /// True once the other side takes no new streams.
+    pub fn is_leaving(&self) -> bool {
+        self.goaway.load(Ordering::Relaxed) != u32::MAX
     }
 
     /// True when the other side said that it did not and will not look at this stream.
@@ -146,6 +165,9 @@ impl Frames {
                 self.keep(&bytes[..taken], marks);
                 self.skip -= taken;
                 bytes = &bytes[taken..];
+            }
+            if self.skip == 0 && !self.is_first {
+                marks.greeted.store(true, Ordering::Relaxed);
             }
             if bytes.is_empty() {
                 return None;
@@ -227,6 +249,7 @@ impl AsyncRead for Watched {
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
         let read = &buf.filled()[before..];
         this.marks.moved_by(read.len());
+        this.marks.read.fetch_add(read.len() as u64, Ordering::Relaxed);
         if let Some(verdict) = this.frames.feed(read, &this.marks) {
             this.marks.verdict.store(verdict.into(), Ordering::Relaxed);
         }

@@ -14,10 +14,11 @@ use super::head::line;
 use super::pass::{Awaited, Upload};
 use super::turn::Turn;
 use crate::clock;
+use crate::config::Protocol;
 use crate::h1::Framing;
 use crate::queue::Queue;
-use crate::stream::Endpoint;
-use crate::upstream::{self, Connection, HeadFailure};
+use crate::stream::{Endpoint, Stream};
+use crate::upstream::{self, HeadFailure, Upstream};
 use crate::wire::Mode;
 
 /// Most interim answers before the real one: a backend that sends nothing else is broken.
@@ -34,7 +35,7 @@ pub(super) async fn forward<D: Downstream>(
     picked: Picked,
     way: &Way,
     upload: &mut Upload,
-) -> Result<Box<Connection>, Failed> {
+) -> Result<Upstream, Failed> {
     exchange.place = Some(picked.place);
     exchange.note_picked();
     let mut kept = take_kept(down, exchange);
@@ -60,11 +61,14 @@ pub(super) fn is_repeatable(way: &Way, upload: &Upload) -> bool {
     way.is_idempotent && (!way.has_body() || upload.kept.bytes().is_some())
 }
 
-fn take_kept<D: Downstream>(down: &mut D, exchange: &Exchange) -> Option<Box<Connection>> {
+fn take_kept<D: Downstream>(down: &mut D, exchange: &Exchange) -> Option<Upstream> {
     let place = exchange.place.as_ref()?;
-    let kept = place.cell().idle.take()?;
     let conf = &place.pool.conf;
     let now = place.since();
+    let kept = match conf.protocol {
+        Protocol::Http1 => Upstream::H1(place.cell().idle.take()?),
+        Protocol::Http2 => Upstream::H2(Box::new(place.cell().shared.take(now, &conf.keepalive)?)),
+    };
     // Close enough: nothing was waited for since then.
     let ends = now.after(conf.first_byte_timeout);
     let try_ends = conf.retry.rules.try_deadline(now, None);
@@ -73,16 +77,28 @@ fn take_kept<D: Downstream>(down: &mut D, exchange: &Exchange) -> Option<Box<Con
 }
 
 /// Makes a new connection.
-async fn connect<D: Downstream>(down: &mut D, exchange: &Exchange) -> Result<Box<Connection>, Reason> {
+async fn connect<D: Downstream>(down: &mut D, exchange: &Exchange) -> Result<Upstream, Reason> {
     let place = exchange.place.as_ref().ok_or(Reason::NoBackend)?;
     let conf = &place.pool.conf;
     down.wait().arm(clock::now().after(conf.connect_timeout));
-    let made = within(down, upstream::connect(&place.backend.resolved), Reason::ConnectTimeout).await?;
+    let made = within(down, open(place), Reason::ConnectTimeout).await?;
     let now = clock::now();
     let ends = now.after(conf.first_byte_timeout);
     let try_ends = conf.retry.rules.try_deadline(place.since(), None);
     down.wait().arm(try_ends.map_or(ends, |t| t.min(ends)));
-    made.map(Box::new).map_err(|error| connect_reason(exchange, place, &error))
+    made.map_err(|error| connect_reason(exchange, place, &error))
+}
+
+async fn open(place: &Place) -> io::Result<Upstream> {
+    let (endpoint, conf) = (&place.backend.resolved, &place.pool.conf);
+    match conf.protocol {
+        Protocol::Http1 => Ok(Upstream::H1(Box::new(upstream::connect(endpoint).await?))),
+        Protocol::Http2 => {
+            let stream = async { endpoint.connect().await.map(Stream::Plain) };
+            let call = place.cell().shared.connect(stream, &conf.keepalive, false).await?;
+            Ok(Upstream::H2(Box::new(call)))
+        }
+    }
 }
 
 /// Waits for something while the client stays and the time lasts.
@@ -122,7 +138,7 @@ fn connect_reason(exchange: &Exchange, place: &Place, error: &io::Error) -> Reas
 }
 
 /// Writes the head, and what was kept of a body that is sent once more.
-fn begin(up: &mut Connection, turn: &Turn, exchange: &Exchange, way: &Way, upload: &mut Upload) {
+fn begin(up: &mut Upstream, turn: &Turn, exchange: &Exchange, way: &Way, upload: &mut Upload) {
     let mut host = Queue::new();
     if !way.names_host
         && let Some(place) = &exchange.place
@@ -136,7 +152,7 @@ fn begin(up: &mut Connection, turn: &Turn, exchange: &Exchange, way: &Way, uploa
     let mode = if way.framing == Framing::Chunked { turn.upload_mode } else { Mode::Plain };
     up.begin_request([turn.head.data(), host.data(), b"\r\n"], mode);
     if let Some(kept) = upload.kept.bytes() {
-        up.wire.queue_body(kept);
+        up.queue_body(kept);
     }
 }
 
@@ -145,7 +161,7 @@ async fn head<D: Downstream>(
     down: &mut D,
     turn: &mut Turn,
     exchange: &Exchange,
-    up: &mut Connection,
+    up: &mut Upstream,
     way: &Way,
     upload: &mut Upload,
 ) -> Result<(), Failed> {
@@ -173,7 +189,10 @@ async fn head<D: Downstream>(
                     return Poll::Ready(Err(Failed::Sent(Reason::BadResponse)));
                 }
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-                Poll::Ready(Err(failure)) => return Poll::Ready(Err(failed(up, &failure))),
+                Poll::Ready(Err(failure)) => {
+                    let is_whole = !way.has_body() || upload.kept.bytes().is_some();
+                    return Poll::Ready(Err(failed(up, &failure, is_whole)));
+                }
                 Poll::Pending => break,
             }
         }
@@ -216,12 +235,15 @@ fn late<D: Downstream>(down: &mut D, awaited: Awaited) -> Failed {
     }
 }
 
-fn failed(up: &Connection, failure: &HeadFailure) -> Failed {
+fn failed(up: &Upstream, failure: &HeadFailure, is_whole: bool) -> Failed {
     match failure {
+        HeadFailure::Unprocessed if is_whole => Failed::Unsent(Reason::ClosedEarly),
         HeadFailure::Closed | HeadFailure::Io(_) if up.was_kept() && !up.has_answered() => {
             Failed::Stale(Reason::ClosedEarly)
         }
-        HeadFailure::Closed | HeadFailure::Io(_) => Failed::Sent(Reason::ClosedEarly),
+        HeadFailure::Closed | HeadFailure::Io(_) | HeadFailure::Unprocessed | HeadFailure::Reset => {
+            Failed::Sent(Reason::ClosedEarly)
+        }
         HeadFailure::Bad(error) => {
             tracing::debug!(%error, "an answer cannot be passed on");
             Failed::Sent(Reason::BadResponse)

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use aya_core::reason::Reason;
 
 use super::downstream::Downstream;
-use crate::upstream::Connection;
+use crate::upstream::Upstream;
 use crate::wire::BodyFailure;
 
 /// Who is waited for.
@@ -105,14 +105,14 @@ impl Upload {
         &mut self,
         cx: &mut Context<'_>,
         down: &mut D,
-        up: &mut Connection,
+        up: &mut Upstream,
     ) -> Poll<Result<(), Reason>> {
         while !self.is_over {
             self.awaited = Awaited::Client;
             match down.poll_body(cx) {
                 Poll::Ready(Ok(0)) => {
                     self.awaited = Awaited::Backend;
-                    match up.wire.poll_finish(cx, down.trailers()) {
+                    match up.poll_finish(cx, down.trailers()) {
                         Poll::Ready(Ok(())) => self.is_over = true,
                         Poll::Ready(Err(_)) => return self.give_up(),
                         Poll::Pending => return Poll::Pending,
@@ -123,7 +123,7 @@ impl Upload {
                         return Poll::Ready(Err(Reason::BodyTooLarge));
                     }
                     self.awaited = Awaited::Backend;
-                    match up.wire.poll_send(cx, down.body()) {
+                    match up.poll_send(cx, down.body()) {
                         Poll::Ready(Ok(count)) => {
                             self.kept.take(&down.body()[..count]);
                             down.consume_body(count);
@@ -135,7 +135,7 @@ impl Upload {
                 }
                 Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
                 Poll::Pending => {
-                    if let Poll::Ready(Err(_)) = up.wire.poll_flush(cx) {
+                    if let Poll::Ready(Err(_)) = up.poll_flush(cx) {
                         return self.give_up();
                     }
                     return Poll::Pending;
@@ -172,18 +172,18 @@ impl Download {
         &mut self,
         cx: &mut Context<'_>,
         down: &mut D,
-        up: &mut Connection,
+        up: &mut Upstream,
     ) -> Poll<Result<(), Reason>> {
         loop {
             match up.poll_body(cx) {
                 Poll::Ready(Ok(0)) => {
                     self.awaited = Awaited::Client;
-                    return down.poll_finish(cx, up.wire.trailers()).map_err(|_| Reason::ClientGone);
+                    return down.poll_finish(cx, up.trailers()).map_err(|_| Reason::ClientGone);
                 }
                 Poll::Ready(Ok(_)) => {
                     self.awaited = Awaited::Client;
-                    match down.poll_send(cx, up.wire.body()) {
-                        Poll::Ready(Ok(count)) => up.wire.consume_body(count),
+                    match down.poll_send(cx, up.body()) {
+                        Poll::Ready(Ok(count)) => up.consume_body(count),
                         Poll::Ready(Err(_)) => return Poll::Ready(Err(Reason::ClientGone)),
                         Poll::Pending => return Poll::Pending,
                     }

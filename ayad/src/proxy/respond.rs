@@ -16,7 +16,7 @@ use crate::clock;
 use crate::config::Sticky;
 use crate::h1::{Known, Limits};
 use crate::queue::Queue;
-use crate::upstream::Connection;
+use crate::upstream::Upstream;
 
 /// How a client wants an error told, taken before its request is passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub(super) async fn pass_on<D: Downstream>(
     down: &mut D,
     turn: &mut Turn,
     exchange: &mut Exchange,
-    mut up: Box<Connection>,
+    mut up: Upstream,
     upload: &mut Upload,
     token: Option<u64>,
 ) -> Result<(), Reason> {
@@ -90,10 +90,12 @@ pub(super) async fn pass_on<D: Downstream>(
         Poll::Pending
     })
     .await;
-    exchange.bytes_sent = up.wire.payload();
+    exchange.bytes_sent = up.payload();
     passed?;
     let now = clock::now();
-    if upload.is_whole() && up.is_reusable() {
+    if upload.is_whole()
+        && let Some(up) = up.reusable()
+    {
         exchange.keep(up, now);
     }
     exchange.bytes_received = down.received();
@@ -106,7 +108,7 @@ pub(super) async fn switch<D: Downstream>(
     down: &mut D,
     turn: &mut Turn,
     exchange: &mut Exchange,
-    mut up: Box<Connection>,
+    mut up: Upstream,
     upload: &mut Upload,
 ) -> Result<(), Reason> {
     exchange.note_switched(turn.response.status, clock::now());
@@ -139,7 +141,7 @@ pub(super) async fn switch<D: Downstream>(
     })
     .await;
     exchange.bytes_received = down.received();
-    exchange.bytes_sent = up.wire.payload();
+    exchange.bytes_sent = up.payload();
     ended?;
     exchange.complete(clock::now());
     Ok(())

@@ -31,6 +31,10 @@ pub enum HeadFailure {
     Closed,
     /// The system said no.
     Io(io::Error),
+    /// The backend did not look at the request, and will not.
+    Unprocessed,
+    /// The backend gave the request up.
+    Reset,
     /// What came cannot be passed on.
     Bad(BadResponse),
 }

@@ -107,7 +107,8 @@ pub(super) async fn serve_one(
 /// The key for a backend, when the client asks for a WebSocket (RFC 8441, 5).
 fn key_for(parts: &http::request::Parts) -> Option<String> {
     let protocol = parts.extensions.get::<h2::ext::Protocol>()?;
-    let is_known = parts.method == http::Method::CONNECT && protocol.as_str().eq_ignore_ascii_case("websocket");
+    let is_known =
+        parts.method == http::Method::CONNECT && protocol.as_str().eq_ignore_ascii_case("websocket");
     is_known.then(|| websocket::key(Worker::with(Worker::random)))
 }
 
@@ -200,7 +201,8 @@ impl Downstream for H2 {
                 }
                 Some(Err(error)) => return Poll::Ready(Err(body_reason(&error))),
                 None => {
-                    let trailers = ready!(self.recv.poll_trailers(cx)).map_err(|error| body_reason(&error))?;
+                    let trailers =
+                        ready!(self.recv.poll_trailers(cx)).map_err(|error| body_reason(&error))?;
                     if let Some(map) = trailers {
                         fields::trailer_lines(&map, &mut self.trailers);
                     }
