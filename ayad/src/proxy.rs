@@ -18,6 +18,7 @@ mod closing;
 mod downstream;
 pub mod exchange;
 mod forward;
+mod grpc;
 mod guard;
 mod h1;
 mod h2;

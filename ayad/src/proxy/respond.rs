@@ -9,6 +9,7 @@ use aya_core::sticky;
 use super::between::Request;
 use super::downstream::{Downstream, Reply};
 use super::exchange::Exchange;
+use super::grpc;
 use super::pass::{Awaited, Download, Upload};
 use super::turn::Turn;
 use super::words::{self, Format};
@@ -33,8 +34,12 @@ impl Manner {
 
     /// Reads `Accept` roughly: the first type this proxy can speak.
     pub(super) fn of(request: &Request<'_>) -> Self {
+        let head_only = request.method() == b"HEAD";
+        if grpc::is_grpc(request.bytes, &request.head.fields) {
+            return Self { format: Format::Grpc, head_only };
+        }
         let accepted = request.get(Known::Accept).map_or("", |v| std::str::from_utf8(v).unwrap_or_default());
-        Self { format: format_of(accepted), head_only: request.method() == b"HEAD" }
+        Self { format: format_of(accepted), head_only }
     }
 }
 
@@ -69,6 +74,7 @@ pub(super) async fn pass_on<D: Downstream>(
     }
     down.answer(Reply { bytes: up.head_bytes(head), head, added: added.data(), switches: false });
     drop(added);
+    exchange.is_failure = grpc::failed_at_once(up.head_bytes(head), &head.fields);
     up.begin_answer(head, down.takes_chunks());
     let mut download = Download::new();
     let passed = poll_fn(|cx| {
@@ -92,6 +98,7 @@ pub(super) async fn pass_on<D: Downstream>(
     .await;
     exchange.bytes_sent = up.payload();
     passed?;
+    exchange.is_failure |= grpc::failed_at_last(up.trailers());
     let now = clock::now();
     if upload.is_whole()
         && let Some(up) = up.reusable()
@@ -190,7 +197,7 @@ pub(super) async fn refuse<D: Downstream>(
 ) {
     let id = exchange.id().clone();
     let (content_type, body) = words::text(reason, manner.format, id.as_str());
-    let (head, added) = words::head(reason, content_type, body.len(), id.as_bytes());
+    let (head, added) = words::head(reason, manner.format, content_type, body.len(), id.as_bytes());
     exchange.note_answer(reason.status());
     exchange.bytes_sent = if manner.head_only { 0 } else { body.len() as u64 };
     exchange.bytes_received = down.received();
