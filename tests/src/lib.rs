@@ -2,7 +2,7 @@
 //!
 //! Nothing here knows the inside of the daemon. [`daemon`] starts the binary with a folder of its own,
 //! [`backend`] plays servers that do exactly what they are told, [`client`] speaks raw HTTP/1.1, [`control`]
-//! calls the control API, [`load`] sends many requests and counts what came back, [`terminal`] gives a program
+//! calls the control API, [`h2`] speaks HTTP/2 on both sides, [`load`] sends many requests and counts what came back, [`terminal`] gives a program
 //! a pseudo-terminal. Ports are always 0. Nothing sleeps for a fixed time: [`wait`] waits for conditions.
 
 #![forbid(unsafe_code)]
@@ -12,6 +12,7 @@ pub mod binary;
 pub mod client;
 pub mod control;
 pub mod daemon;
+pub mod h2;
 pub mod load;
 pub mod message;
 pub mod terminal;
