@@ -26,6 +26,7 @@ const HEADER_BYTES: u64 = 16 << 10;
 const HEADER_BYTES_LEAST: u64 = 8 << 10;
 const HEADER_BYTES_MOST: u64 = 1 << 20;
 const HEADERS: u32 = 100;
+const STREAMS: u32 = 128;
 
 /// Most listeners; routes know them by 16-bit indices.
 const MAX_LISTENERS: usize = 1024;
@@ -61,8 +62,17 @@ pub(super) fn unprovable(at: &At<'_>) -> Problem {
 
 /// One listener, with the names its certificates cover.
 fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, Vec<String>) {
-    let Listen { bind, protocol, max_connections, timeouts, limits, trusted_proxies, proxy_protocol, tls } =
-        entry.value;
+    let Listen {
+        bind,
+        protocol,
+        http2,
+        max_connections,
+        timeouts,
+        limits,
+        trusted_proxies,
+        proxy_protocol,
+        tls,
+    } = entry.value;
     let protocol = match protocol.unwrap_or_default() {
         written::Protocol::Http => Protocol::Http,
         written::Protocol::Tcp => Protocol::Tcp,
@@ -70,7 +80,8 @@ fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, V
     let proxy_protocol = *proxy_protocol == Some(ProxyProtocol::Required);
     check_protocol(entry, protocol, proxy_protocol, found.problems);
     let ListenTimeouts { header, idle, body } = timeouts.clone().unwrap_or_default();
-    let Limits { header_bytes, headers, body: body_bytes, body_rate } = limits.clone().unwrap_or_default();
+    let Limits { header_bytes, headers, streams, body: body_bytes, body_rate } =
+        limits.clone().unwrap_or_default();
     let header_bytes = header_bytes.map_or(HEADER_BYTES, |size| size.0);
     if !(HEADER_BYTES_LEAST..=HEADER_BYTES_MOST).contains(&header_bytes) {
         let at = entry.at.key("limits").key("header_bytes");
@@ -95,6 +106,7 @@ fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, V
         max_header_bytes: header_bytes as usize,
         max_headers: headers.unwrap_or(HEADERS) as usize,
         max_body_bytes: body_bytes.and_then(|size| size.0),
+        max_streams: http2.unwrap_or(true).then(|| streams.unwrap_or(STREAMS)),
         trusted_proxies: trusted_proxies.iter().flatten().map(|network| network.0).collect(),
         tls,
         reserved_prefixes: Vec::new(),
