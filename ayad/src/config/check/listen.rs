@@ -12,7 +12,7 @@ use crate::config::raw::format::{Bind, Period};
 use crate::config::raw::listen::{self as written, Limits, Listen, ListenTimeouts, ProxyProtocol};
 use crate::config::raw::{OneOrMany, listen};
 use crate::config::report::Problem;
-use crate::config::{Listener, Protocol};
+use crate::config::{Alpn, Listener, Protocol};
 
 const MAX_CONNECTIONS: u32 = 10_000;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -92,7 +92,11 @@ fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, V
     let or = |period: Option<Period>, default| period.map_or(default, |period| period.0);
     let body_timeout = or(body, BODY_TIMEOUT);
     let tls = tls.as_ref().map(|tls| tls::listener(tls, &entry.at.key("tls"), found));
-    let (tls, names) = tls.unzip();
+    let (mut tls, names) = tls.unzip();
+    let max_streams = http2.unwrap_or(true).then(|| streams.unwrap_or(STREAMS));
+    if let Some(tls) = tls.as_mut().filter(|_| max_streams.is_none()) {
+        tls.alpn.retain(|protocol| *protocol != Alpn::H2);
+    }
     let listener = Listener {
         name: entry.name.to_owned(),
         protocol,
@@ -106,7 +110,7 @@ fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, V
         max_header_bytes: header_bytes as usize,
         max_headers: headers.unwrap_or(HEADERS) as usize,
         max_body_bytes: body_bytes.and_then(|size| size.0),
-        max_streams: http2.unwrap_or(true).then(|| streams.unwrap_or(STREAMS)),
+        max_streams,
         trusted_proxies: trusted_proxies.iter().flatten().map(|network| network.0).collect(),
         tls,
         reserved_prefixes: Vec::new(),

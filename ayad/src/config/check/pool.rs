@@ -52,6 +52,11 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
         raw::pool::ProxyVersion::V1 => ProxyVersion::V1,
         raw::pool::ProxyVersion::V2 => ProxyVersion::V2,
     });
+    if proxy_protocol.is_some() && matches!(protocol, Some(BackendProtocol::Http2)) {
+        let message = "one HTTP/2 connection carries many clients, and the PROXY protocol can name one";
+        let problem = entry.at.key("proxy_protocol").problem(message.to_owned());
+        found.problems.push(problem.help("leave out protocol = \"h2\", or proxy_protocol"));
+    }
     let health = health.clone().unwrap_or_default();
     let (at, list) = (&entry.at, entry.at.key("backends"));
     let backends = members(entry.name, backends, &list, found.problems);
