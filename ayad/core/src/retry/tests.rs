@@ -1,3 +1,5 @@
+//! What is sent once more, and what is not.
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
