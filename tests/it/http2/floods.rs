@@ -17,8 +17,9 @@ const ENHANCE_YOUR_CALM: u32 = 11;
 const WHOLE: u8 = END_STREAM | END_HEADERS;
 
 fn serves(daemon: &Daemon) {
+    let address = daemon.address();
     run(async {
-        let client = Client::connect(daemon.address()).await;
+        let client = Client::connect(address).await;
         assert_eq!(client.get("/").await.text(), "hello");
     });
 }

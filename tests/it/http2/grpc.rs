@@ -1,5 +1,7 @@
 //! gRPC: calls pass with their trailers, and what the proxy itself has to say is said in gRPC.
 
+use std::net::SocketAddr;
+
 use aya_tests::backend::Backend;
 use aya_tests::daemon::Daemon;
 use aya_tests::h2::{self, Answer, Client, Incoming, Server, run};
@@ -33,8 +35,8 @@ async fn serve(mut incoming: Incoming) {
     send.send_trailers(HeaderMap::from_iter(trailers)).unwrap();
 }
 
-async fn ask(daemon: &Daemon, path: &str, body: &[u8]) -> Answer {
-    let client = Client::connect(daemon.address()).await;
+async fn ask(address: SocketAddr, path: &str, body: &[u8]) -> Answer {
+    let client = Client::connect(address).await;
     let (response, mut send) = client.begin(call(path), false).await;
     h2::send_all(&mut send, body, true).await.unwrap();
     if body.is_empty() {
@@ -47,12 +49,13 @@ async fn ask(daemon: &Daemon, path: &str, body: &[u8]) -> Answer {
 fn a_call_passes_with_its_messages_and_its_status() {
     let backend = Server::with(serve);
     let daemon = before_h2(backend.address);
+    let address = daemon.address();
     run(async {
-        let answer = ask(&daemon, "/0", MESSAGE).await;
+        let answer = ask(address, "/0", MESSAGE).await;
         assert_eq!((answer.status, answer.body.as_slice()), (200, MESSAGE));
         assert_eq!((answer.trailer("grpc-status"), answer.field("grpc-status")), (Some("0"), None));
 
-        let answer = ask(&daemon, "/5", b"").await;
+        let answer = ask(address, "/5", b"").await;
         assert_eq!((answer.status, answer.field("grpc-status")), (200, Some("5")));
     });
 }
@@ -61,9 +64,10 @@ fn a_call_passes_with_its_messages_and_its_status() {
 fn a_call_whose_status_blames_the_backend_is_a_failure_of_it() {
     let backend = Server::with(serve);
     let daemon = before_h2(backend.address);
+    let address = daemon.address();
     run(async {
         for (path, body) in [("/0", MESSAGE), ("/5", MESSAGE), ("/14", MESSAGE), ("/13", b""), ("/2", b"")] {
-            ask(&daemon, path, body).await;
+            ask(address, path, body).await;
         }
     });
     wait::until_true("the calls are recorded", || daemon.control.backends()[0].traffic.requests == 5);
@@ -74,8 +78,9 @@ fn a_call_whose_status_blames_the_backend_is_a_failure_of_it() {
 fn what_the_proxy_itself_answers_is_an_answer_in_grpc() {
     let gone = Backend::refusing();
     let daemon = Daemon::balancing(&[("one", gone.address)], "protocol = \"h2\"");
+    let address = daemon.address();
     run(async {
-        let answer = ask(&daemon, "/0", MESSAGE).await;
+        let answer = ask(address, "/0", MESSAGE).await;
         assert_eq!((answer.status, answer.text()), (200, String::new()));
         assert_eq!(answer.field("content-type"), Some("application/grpc"));
         assert_eq!(answer.field("grpc-status"), Some("14"));
@@ -94,8 +99,9 @@ fn a_call_to_a_backend_that_speaks_http1_keeps_its_trailers() {
         )
     });
     let daemon = super::before_h1(backend.address);
+    let address = daemon.address();
     run(async {
-        let answer = ask(&daemon, "/0", MESSAGE).await;
+        let answer = ask(address, "/0", MESSAGE).await;
         assert_eq!((answer.text().as_str(), answer.trailer("grpc-status")), ("x", Some("3")));
     });
     assert!(backend.heads()[0].lists("te", "trailers"));

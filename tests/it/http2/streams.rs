@@ -53,8 +53,9 @@ struct Gates([Gate; EVENTS]);
 
 /// Reads events by HTTP/2, and lets the next one be sent after each.
 fn read_h2(daemon: &Daemon, arrived: &Gates) {
+    let address = daemon.address();
     run(async {
-        let client = Client::connect(daemon.address()).await;
+        let client = Client::connect(address).await;
         let (response, _) = client.begin(request("GET", "/events"), true).await;
         let mut recv = response.await.unwrap().into_body();
         for gate in &arrived.0 {
@@ -102,8 +103,9 @@ fn both_directions_flow_at_the_same_time() {
         send.send_data(Bytes::new(), true).unwrap();
     });
     let daemon = before_h2(backend.address);
+    let address = daemon.address();
     run(async {
-        let client = Client::connect(daemon.address()).await;
+        let client = Client::connect(address).await;
         let (response, mut send) = client.begin(request("POST", "/chat"), false).await;
         let mut recv = response.await.unwrap().into_body();
         for word in ["one", "two", "three"] {
@@ -119,8 +121,9 @@ fn both_directions_flow_at_the_same_time() {
 fn many_requests_share_a_connection_on_both_sides() {
     let backend = Server::saying("hello");
     let daemon = before_h2(backend.address);
+    let address = daemon.address();
     run(async {
-        let client = Client::connect(daemon.address()).await;
+        let client = Client::connect(address).await;
         let mut begun = Vec::new();
         for _ in 0..90 {
             begun.push(client.begin(request("GET", "/"), true).await);
@@ -155,8 +158,9 @@ fn a_client_that_gives_up_cancels_its_request_and_no_other() {
         Ok(Then::Close)
     });
     for daemon in [before_h2(two.address), before_h1(one.address)] {
+        let address = daemon.address();
         run(async {
-            let client = Client::connect(daemon.address()).await;
+            let client = Client::connect(address).await;
             let (response, mut send) = client.begin(request("POST", "/goes"), false).await;
             while one.requests() + two.requests() == 0 {
                 tokio::task::yield_now().await;
@@ -186,8 +190,9 @@ fn a_client_that_does_not_read_holds_up_nobody_else() {
         Ok(Then::Close)
     });
     let daemon = before_h1(backend.address);
+    let address = daemon.address();
     run(async {
-        let client = Client::connect(daemon.address()).await;
+        let client = Client::connect(address).await;
         let (response, _) = client.begin(request("GET", "/large"), true).await;
         let stuck = response.await.unwrap();
         let full = Arc::clone(&full);
@@ -210,14 +215,15 @@ fn a_daemon_that_stops_finishes_requests_and_says_goodbye() {
         }
     });
     let daemon = before_h2(backend.address);
+    let address = daemon.address();
     run(async {
-        let client = Client::connect(daemon.address()).await;
+        let client = Client::connect(address).await;
         let (response, _) = client.begin(request("GET", "/"), true).await;
         while backend.requests() == 0 {
             tokio::task::yield_now().await;
         }
         daemon.signal("TERM");
-        let address = daemon.address();
+        let address = address;
         while tokio::net::TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
         }

@@ -1,5 +1,7 @@
 //! WebSockets over HTTP/2 (RFC 8441), to either kind of backend, and from HTTP/1.1.
 
+use std::net::SocketAddr;
+
 use aya_tests::backend::{Backend, Then};
 use aya_tests::client;
 use aya_tests::h2::{self, Answer, Client, Incoming, Server, run};
@@ -52,8 +54,8 @@ async fn talk(client: &Client) {
     assert!(next(&mut recv).await.unwrap().is_none());
 }
 
-async fn connected(daemon: &aya_tests::daemon::Daemon) -> Client {
-    let client = Client::connect(daemon.address()).await;
+async fn connected(address: SocketAddr) -> Client {
+    let client = Client::connect(address).await;
     while !client.allows_websockets().await {
         tokio::task::yield_now().await;
     }
@@ -78,7 +80,8 @@ fn a_websocket_by_http2_reaches_a_backend_that_speaks_http1() {
         Ok(Then::Close)
     });
     let daemon = before_h1(backend.address);
-    run(async { talk(&connected(&daemon).await).await });
+    let address = daemon.address();
+    run(async { talk(&connected(address).await).await });
 }
 
 /// RFC 6455, 4.2.2, by the tool that everybody has.
@@ -90,7 +93,8 @@ fn proof(key: &str) -> String {
 fn a_websocket_passes_between_two_sides_of_http2() {
     let backend = server();
     let daemon = before_h2(backend.address);
-    run(async { talk(&connected(&daemon).await).await });
+    let address = daemon.address();
+    run(async { talk(&connected(address).await).await });
 }
 
 #[test]
@@ -126,8 +130,9 @@ fn an_answer_that_opens_no_websocket_does_not_look_as_if_it_did() {
         [(wrong, 502, Some("bad-response")), (none, 502, Some("bad-response")), (forbids, 403, None)]
     {
         let daemon = before_h1(backend.address);
+        let address = daemon.address();
         run(async {
-            let client = connected(&daemon).await;
+            let client = connected(address).await;
             let answer = refused(&client, connect("websocket")).await;
             assert_eq!((answer.status, answer.field("x-aya-reason")), (status, reason));
         });
@@ -138,8 +143,9 @@ fn an_answer_that_opens_no_websocket_does_not_look_as_if_it_did() {
 fn other_uses_of_connect_are_not_done() {
     let backend = Backend::saying("a page");
     let daemon = before_h1(backend.address);
+    let address = daemon.address();
     run(async {
-        let client = connected(&daemon).await;
+        let client = connected(address).await;
         let answer = refused(&client, connect("connect-udp")).await;
         assert_eq!((answer.status, answer.field("x-aya-reason")), (501, Some("not-implemented")));
         let plain = Request::builder().method("CONNECT").uri("test.example:80").body(()).unwrap();
