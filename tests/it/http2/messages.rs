@@ -5,7 +5,6 @@ use aya_tests::client;
 use aya_tests::daemon::Daemon;
 use aya_tests::h2::frames::{self, Raw};
 use aya_tests::h2::{self, Client, Incoming, Server, request, run};
-use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 
 use super::{before_h1, before_h2};

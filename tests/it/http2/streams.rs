@@ -192,7 +192,10 @@ fn a_client_that_does_not_read_holds_up_nobody_else() {
     let daemon = before_h1(backend.address);
     let address = daemon.address();
     run(async {
-        let client = Client::connect(address).await;
+        // Room for more than the one answer that is not read.
+        let mut settings = ::h2::client::Builder::new();
+        settings.initial_connection_window_size(1 << 20);
+        let client = Client::configured(address, &settings).await;
         let (response, _) = client.begin(request("GET", "/large"), true).await;
         let stuck = response.await.unwrap();
         let full = Arc::clone(&full);
