@@ -363,7 +363,8 @@ mod tests {
         let mut watched = Frames::new(0);
         assert_eq!(watched.feed(&frame(SETTINGS, 0, 0, &[]), &marks), None);
         for _ in 0..1000 {
-            (marks.answered(), marks.answered());
+            marks.answered();
+            marks.answered();
             assert_eq!(watched.feed(&frame(RESET, 0, 1, &[0; 4]), &marks), None);
         }
     }

@@ -113,7 +113,7 @@ fn a_small_head_that_unpacks_into_a_large_one_is_refused() {
     block.extend(field);
     block.extend([0x80 | 62; 4000]);
     raw.send(&frame(HEADERS, WHOLE, 1, &block));
-    let answer = std::iter::from_fn(|| raw.next()).find(|frame| {
+    let answer = std::iter::from_fn(|| raw.read()).find(|frame| {
         (frame.stream == 1 && matches!(frame.kind, HEADERS | RESET))
             || frame.kind == aya_tests::h2::frames::GOAWAY
     });

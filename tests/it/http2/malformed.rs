@@ -27,7 +27,7 @@ enum Allowed {
 
 /// The first thing the proxy says about it: a head or a reset of stream 1, or the end.
 fn outcome(raw: &mut Raw) -> Option<Frame> {
-    std::iter::from_fn(|| raw.next())
+    std::iter::from_fn(|| raw.read())
         .find(|frame| frame.kind == GOAWAY || frame.stream == 1 && matches!(frame.kind, HEADERS | RESET))
 }
 

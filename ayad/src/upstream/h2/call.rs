@@ -26,6 +26,7 @@ const LIMITS: Limits = Limits { bytes: 256 * 1024, fields: 128 };
 const FRAME: usize = 16 * 1024;
 
 /// One request, and where it stands. Dropping it before its end cancels it (`RST_STREAM`).
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one request")]
 pub struct Call {
     sender: SendRequest<Bytes>,
     place: Place,
