@@ -15,7 +15,7 @@ const MESSAGE: &[u8] = b"\0\0\0\0\x03abc";
 
 fn call(path: &str) -> Request<()> {
     let request = Request::post(format!("http://test.example{path}"));
-    request.header("content-type", "application/grpc").header("te", "trailers").body(()).unwrap()
+    request.header("content-type", "application/grpc").header("te", "trailers").body(()).expect("it is valid")
 }
 
 /// Repeats the message, and ends with the status that the path names.
@@ -23,26 +23,27 @@ async fn serve(mut incoming: Incoming) {
     assert_eq!(incoming.request.headers()["te"], "trailers");
     let status = incoming.request.uri().path()[1..].to_owned();
     let head = Response::builder().header("content-type", "application/grpc");
-    let body = h2::read_all(incoming.request.body_mut()).await.unwrap();
+    let body = h2::read_all(incoming.request.body_mut()).await.expect("the other side is there");
     if body.is_empty() {
-        let only = head.header("grpc-status", status).body(()).unwrap();
-        incoming.respond.send_response(only, true).unwrap();
+        let only = head.header("grpc-status", status).body(()).expect("it is valid");
+        incoming.respond.send_response(only, true).expect("the other side is there");
         return;
     }
-    let mut send = incoming.respond.send_response(head.body(()).unwrap(), false).unwrap();
-    send.send_data(Bytes::from(body), false).unwrap();
-    let trailers = [("grpc-status".parse().unwrap(), status.parse().unwrap())];
-    send.send_trailers(HeaderMap::from_iter(trailers)).unwrap();
+    let mut send =
+        incoming.respond.send_response(head.body(()).expect("it is valid"), false).expect("it is valid");
+    send.send_data(Bytes::from(body), false).expect("the other side is there");
+    let trailers = [("grpc-status".parse().expect("it is valid"), status.parse().expect("it is valid"))];
+    send.send_trailers(HeaderMap::from_iter(trailers)).expect("the other side is there");
 }
 
 async fn ask(address: SocketAddr, path: &str, body: &[u8]) -> Answer {
     let client = Client::connect(address).await;
     let (response, mut send) = client.begin(call(path), false).await;
-    h2::send_all(&mut send, body, true).await.unwrap();
+    h2::send_all(&mut send, body, true).await.expect("the other side is there");
     if body.is_empty() {
-        send.send_data(Bytes::new(), true).unwrap();
+        send.send_data(Bytes::new(), true).expect("the other side is there");
     }
-    h2::whole(response.await.unwrap()).await.unwrap()
+    h2::whole(response.await.expect("the other side is there")).await.expect("the other side is there")
 }
 
 #[test]

@@ -10,6 +10,8 @@ use aya_tests::h2::{Client, run};
 
 use super::before_h1;
 
+/// `:status: 400`, from the table of HPACK (RFC 7541, appendix A).
+const STATUS_400: u8 = 0x8c;
 const WHOLE: u8 = END_STREAM | END_HEADERS;
 const PROTOCOL_ERROR: u32 = 1;
 const FRAME_SIZE_ERROR: u32 = 6;
@@ -37,12 +39,13 @@ fn check(name: &str, sent: &[u8], allowed: &Allowed) {
     let mut raw = Raw::connect(daemon.address());
     raw.send(sent);
     let outcome = outcome(&mut raw);
-    let code = |frame: &Frame, at| u32::from_be_bytes(frame.payload[at..at + 4].try_into().unwrap());
+    let code = |frame: &Frame, at| {
+        u32::from_be_bytes(frame.payload[at..at + 4].try_into().expect("the other side is there"))
+    };
     let is_allowed = match (allowed, &outcome) {
         (Allowed::Refusal, Some(goaway)) if goaway.kind == GOAWAY => code(goaway, 4) == PROTOCOL_ERROR,
         (Allowed::Refusal, Some(reset)) if reset.kind == RESET => code(reset, 0) == PROTOCOL_ERROR,
-        // `:status: 400` is in the table of HPACK (RFC 7541, appendix A).
-        (Allowed::Refusal, Some(head)) if head.kind == HEADERS => head.payload[0] == 0x80 | 12,
+        (Allowed::Refusal, Some(head)) if head.kind == HEADERS => head.payload[0] == STATUS_400,
         (Allowed::Connection(codes), Some(goaway)) if goaway.kind == GOAWAY => {
             codes.contains(&code(goaway, 4))
         }
@@ -127,7 +130,7 @@ fn a_body_that_is_not_as_long_as_it_says_is_not_passed_on_as_whole() {
         raw.send(&frame(HEADERS, END_HEADERS, 1, &literals(&fields)));
         raw.send(&frame(DATA, END_STREAM, 1, body.as_bytes()));
         let outcome = outcome(&mut raw).expect("it is told");
-        let is_refused = outcome.kind == RESET || outcome.kind == HEADERS && outcome.payload[0] == 0x80 | 12;
+        let is_refused = outcome.kind == RESET || outcome.kind == HEADERS && outcome.payload[0] == STATUS_400;
         assert!(is_refused, "{length}: {outcome:?}");
     }
 }

@@ -13,17 +13,21 @@ use super::{before_h1, before_h2};
 async fn echo(incoming: Incoming) {
     let Incoming { request, mut respond, .. } = incoming;
     let (parts, mut recv) = request.into_parts();
-    let body = h2::read_all(&mut recv).await.unwrap();
-    let trailers = recv.trailers().await.unwrap().unwrap_or_default();
+    let body = h2::read_all(&mut recv).await.expect("the other side is there");
+    let trailers = recv.trailers().await.expect("the other side is there").unwrap_or_default();
     let mut text = format!("{} {}\n", parts.method, parts.uri);
     for (name, value) in parts.headers.iter().chain(&trailers) {
-        text += &format!("{name}: {}\n", value.to_str().unwrap());
+        text.extend([name.as_str(), ": ", value.to_str().expect("fields are text"), "\n"]);
     }
-    text += &format!("{} bytes of {:?}", body.len(), body.iter().next().copied());
-    let response = Response::builder().header("x-from", "h2").body(()).unwrap();
-    let mut send = respond.send_response(response, false).unwrap();
-    h2::send_all(&mut send, text.as_bytes(), false).await.unwrap();
-    send.send_trailers(HeaderMap::from_iter([("x-end".parse().unwrap(), "1".parse().unwrap())])).unwrap();
+    let text = format!("{text}{} bytes of {:?}", body.len(), body.first().copied());
+    let response = Response::builder().header("x-from", "h2").body(()).expect("it is valid");
+    let mut send = respond.send_response(response, false).expect("the other side is there");
+    h2::send_all(&mut send, text.as_bytes(), false).await.expect("the other side is there");
+    send.send_trailers(HeaderMap::from_iter([(
+        "x-end".parse().expect("it is valid"),
+        "1".parse().expect("it is valid"),
+    )]))
+    .expect("the other side is there");
 }
 
 #[test]
@@ -80,7 +84,7 @@ fn bodies_and_trailers_pass_between_two_sides_of_http2() {
     run(async {
         let client = Client::connect(address).await;
         let (response, mut send) = client.begin(request("POST", "/up"), false).await;
-        h2::send_all(&mut send, &[7; 300_000], false).await.unwrap();
+        h2::send_all(&mut send, &vec![7; 300_000], false).await.unwrap();
         send.send_trailers(HeaderMap::from_iter([("x-sum".parse().unwrap(), "9".parse().unwrap())])).unwrap();
         let answer = h2::whole(response.await.unwrap()).await.unwrap();
 
@@ -246,7 +250,7 @@ fn an_answer_that_is_cut_off_is_reset_and_never_looks_whole() {
     let resets = Server::with(|mut incoming: Incoming| async move {
         let mut send = incoming.respond.send_response(Response::new(()), false).unwrap();
         // So much that some of it has arrived when the rest is taken.
-        h2::send_all(&mut send, &[b'x'; 500_000], false).await.unwrap();
+        h2::send_all(&mut send, &vec![b'x'; 500_000], false).await.unwrap();
         send.send_reset(::h2::Reason::INTERNAL_ERROR);
     });
     let daemons = [before_h1(short.address), before_h1(chunks.address), before_h2(resets.address)];

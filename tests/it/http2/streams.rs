@@ -36,14 +36,19 @@ fn events_h2(arrived: &Arc<Gates>) -> Server {
     Server::with(move |mut incoming: Incoming| {
         let arrived = Arc::clone(&arrived);
         async move {
-            let response = Response::builder().header("content-type", "text/event-stream").body(()).unwrap();
-            let mut send = incoming.respond.send_response(response, false).unwrap();
+            let response = Response::builder()
+                .header("content-type", "text/event-stream")
+                .body(())
+                .expect("it is valid");
+            let mut send = incoming.respond.send_response(response, false).expect("the other side is there");
             for index in 0..EVENTS {
-                send.send_data(Bytes::from_static(b"data: x\n\n"), false).unwrap();
+                send.send_data(Bytes::from_static(b"data: x\n\n"), false).expect("the other side is there");
                 let arrived = Arc::clone(&arrived);
-                tokio::task::spawn_blocking(move || arrived.0[index].pass()).await.unwrap();
+                tokio::task::spawn_blocking(move || arrived.0[index].pass())
+                    .await
+                    .expect("the other side is there");
             }
-            send.send_data(Bytes::new(), true).unwrap();
+            send.send_data(Bytes::new(), true).expect("the other side is there");
         }
     })
 }
@@ -57,12 +62,15 @@ fn read_h2(daemon: &Daemon, arrived: &Gates) {
     run(async {
         let client = Client::connect(address).await;
         let (response, _) = client.begin(request("GET", "/events"), true).await;
-        let mut recv = response.await.unwrap().into_body();
+        let mut recv = response.await.expect("the other side is there").into_body();
         for gate in &arrived.0 {
-            assert_eq!(h2::next(&mut recv).await.unwrap().unwrap(), "data: x\n\n");
+            assert_eq!(
+                h2::next(&mut recv).await.expect("the other side is there").expect("the other side is there"),
+                "data: x\n\n"
+            );
             gate.open();
         }
-        assert!(h2::next(&mut recv).await.unwrap().is_none());
+        assert!(h2::next(&mut recv).await.expect("the other side is there").is_none());
     });
 }
 
@@ -226,7 +234,6 @@ fn a_daemon_that_stops_finishes_requests_and_says_goodbye() {
             tokio::task::yield_now().await;
         }
         daemon.signal("TERM");
-        let address = address;
         while tokio::net::TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
         }
