@@ -14,7 +14,7 @@ mod either;
 pub mod h2;
 mod idle;
 
-pub use connection::{Connection, HeadFailure, connect, is_our_own_want};
+pub use connection::{ConnectError, Connection, HeadFailure, is_our_own_want, open};
 pub use either::Upstream;
 pub use h2::{Call, SharedList};
 pub use idle::IdleList;

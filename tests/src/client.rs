@@ -72,6 +72,29 @@ impl Client {
         self.stream.get_ref().shutdown(Shutdown::Write).expect("the connection is open");
     }
 
+    /// Its own address, as the other end sees it.
+    pub fn local_address(&self) -> SocketAddr {
+        self.stream.get_ref().local_addr().expect("the connection is open")
+    }
+
+    /// Waits until there is something to read, and leaves it there.
+    pub fn wait_readable(&self) {
+        self.stream.get_ref().peek(&mut [0; 1]).expect("something comes");
+    }
+
+    /// Sends bytes and says with the last of them, in one packet, that nothing more will be sent.
+    pub fn send_and_finish(&mut self, bytes: impl AsRef<[u8]>) {
+        let socket = socket2::SockRef::from(self.stream.get_ref());
+        socket.set_tcp_cork(true).expect("the socket is TCP");
+        self.send(bytes);
+        self.finish_sending();
+    }
+
+    /// What comes from the other end.
+    pub fn reader(&mut self) -> &mut impl Read {
+        &mut self.stream
+    }
+
     /// Sends `count` bytes; see [`pour`].
     pub fn pour(&mut self, count: usize, taken: &AtomicUsize, full: &Gate) -> io::Result<()> {
         pour(self.stream.get_ref(), count, taken, full)
@@ -85,6 +108,11 @@ where
     /// Speaks over an open connection.
     pub fn over(stream: S) -> Self {
         Self { stream: BufReader::new(stream) }
+    }
+
+    /// What it speaks over.
+    pub fn socket(&self) -> &S {
+        self.stream.get_ref()
     }
 
     /// Sends bytes.
@@ -134,6 +162,13 @@ where
         bytes
     }
 
+    /// Reads a byte, or says why none comes.
+    pub fn try_byte(&mut self) -> io::Result<u8> {
+        let mut byte = [0];
+        self.stream.read_exact(&mut byte)?;
+        Ok(byte[0])
+    }
+
     /// Reads one line of text, without its end.
     pub fn line(&mut self) -> String {
         let mut line = Vec::new();
@@ -145,13 +180,17 @@ where
 
     /// Reads until the other end closes, and returns what came before.
     pub fn rest(&mut self) -> Vec<u8> {
+        self.try_rest().unwrap_or_else(|error| panic!("the other end keeps the connection open: {error}"))
+    }
+
+    /// Reads until the other end closes or resets the connection; an error when it does neither.
+    pub fn try_rest(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         match self.stream.read_to_end(&mut bytes) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
-            Err(error) => panic!("the other end keeps the connection open: {error}"),
+            Ok(_) => Ok(bytes),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(bytes),
+            Err(error) => Err(error),
         }
-        bytes
     }
 
     /// Waits until the other end closes; panics when anything comes before that.

@@ -14,13 +14,14 @@
 //! Reading order: [`time`], [`rng`] and [`hash`] (the arguments), [`axis`] (the three axes), [`load`] and
 //! [`breaker`] (what workers share about a backend), [`health`] (how a backend falls and rises), [`path`] (one
 //! normal form), [`route`] (request to pool), [`pick`] and [`sticky`] (pool to backend), [`retry`] and [`hedge`]
-//! (once more, elsewhere), [`histogram`] (what it took), [`reason`] (why the proxy answered by itself), [`grpc`] (the same in gRPC's words),
-//! [`flood`] (more frames than work).
+//! (once more, elsewhere), [`pace`] (who sends too slowly), [`histogram`] (what it took), [`reason`] (why the proxy
+//! answered by itself), [`grpc`] (the same in gRPC's words), [`flood`] (more frames than work).
 
 #![forbid(unsafe_code)]
 
 pub mod axis;
 pub mod breaker;
+pub mod certificate;
 pub mod flood;
 pub mod grpc;
 pub mod hash;
@@ -28,6 +29,7 @@ pub mod health;
 pub mod hedge;
 pub mod histogram;
 pub mod load;
+pub mod pace;
 pub mod path;
 pub mod pick;
 pub mod reason;
@@ -35,5 +37,6 @@ mod rendezvous;
 pub mod retry;
 pub mod rng;
 pub mod route;
+pub mod spread;
 pub mod sticky;
 pub mod time;

@@ -105,7 +105,7 @@ pub struct Exchange {
     pub is_failure: bool,
     /// What it tells about its backend was taken down already.
     pub is_measured: bool,
-    over: bool,
+    ended: Option<Tick>,
 }
 
 impl Exchange {
@@ -126,7 +126,7 @@ impl Exchange {
             draft: None,
             is_failure: false,
             is_measured: false,
-            over: false,
+            ended: None,
         }
     }
 
@@ -134,6 +134,8 @@ impl Exchange {
     pub fn keep(&self, connection: Box<Connection>, now: Tick) {
         if let Some(place) = &self.place
             && place.backend.load.eligible_bound(now)
+            // One that began with a client's address is that client's.
+            && place.pool.conf.proxy_protocol.is_none()
         {
             place.cell().idle.put(connection, now, &place.pool.conf.keepalive);
         }
@@ -150,8 +152,13 @@ impl Exchange {
         self.end(now);
     }
 
+    /// When it was over.
+    pub fn ended(&self) -> Option<Tick> {
+        self.ended
+    }
+
     fn end(&mut self, now: Tick) {
-        if !std::mem::replace(&mut self.over, true) {
+        if self.ended.replace(now).is_none() {
             record::record(self, now);
             self.place = None;
         }
@@ -160,7 +167,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if !self.over {
+        if self.ended.is_none() {
             self.failed(Reason::ClientGone, clock::now());
         }
     }

@@ -4,25 +4,33 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use aya_core::reason::Reason;
 
 use super::between::{Failed, Picked, Way};
+use super::client::Client;
 use super::downstream::{Downstream, Reply};
 use super::exchange::{Exchange, Place};
 use super::head::line;
 use super::pass::{Awaited, Upload};
 use super::turn::Turn;
 use crate::clock;
-use crate::config::Protocol;
-use crate::h1::Framing;
+use crate::config::UpstreamProtocol;
+use crate::h1::{Framing, Limits, ResponseHead};
+use crate::proxy_protocol::{Addresses, Facts, write_header};
 use crate::queue::Queue;
-use crate::stream::{Endpoint, Stream};
-use crate::upstream::{self, HeadFailure, Upstream};
+use crate::state::State;
+use crate::stream::Endpoint;
+use crate::tls::Offer;
+use crate::upstream::{self, ConnectError, Connection, HeadFailure, Upstream};
 use crate::wire::Mode;
 
 /// Most interim answers before the real one: a backend that sends nothing else is broken.
 const MOST_INTERIM: u32 = 64;
+/// How long a client that expects `100 Continue` waits for that of the backend. curl, for one, does not wait longer.
+const CONTINUE_AFTER: Duration = Duration::from_secs(1);
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Sends the request to the picked backend and waits for the head of its answer, which is then in `turn.response`.
 ///
@@ -47,7 +55,12 @@ pub(super) async fn forward<D: Downstream>(
             None => Box::pin(connect(down, exchange)).await.map_err(Failed::Unsent)?,
         };
         exchange.note_connected();
-        begin(&mut up, turn, exchange, way, upload);
+        let place = exchange.place.as_ref().ok_or(Failed::Unsent(Reason::NoBackend))?;
+        let mode = if way.framing == Framing::Chunked { turn.upload_mode } else { Mode::Plain };
+        begin(&mut up, &turn.head, place, way, mode);
+        if let Some(kept) = upload.kept.bytes() {
+            up.queue_body(kept);
+        }
         match head(down, turn, exchange, &mut up, way, upload).await {
             Ok(()) => return Ok(up),
             Err(Failed::Stale(_)) if was_kept && is_repeatable(way, upload) => upload.again(),
@@ -61,14 +74,22 @@ pub(super) fn is_repeatable(way: &Way, upload: &Upload) -> bool {
     way.is_idempotent && (!way.has_body() || upload.kept.bytes().is_some())
 }
 
+/// A connection that is there already.
+pub(super) fn kept(place: &Place) -> Option<Upstream> {
+    let keepalive = &place.pool.conf.keepalive;
+    match place.pool.conf.protocol {
+        UpstreamProtocol::Http1 => place.cell().idle.take().map(Upstream::H1),
+        UpstreamProtocol::Http2 => {
+            place.cell().shared.take(place.since(), keepalive).map(|call| Upstream::H2(Box::new(call)))
+        }
+    }
+}
+
 fn take_kept<D: Downstream>(down: &mut D, exchange: &Exchange) -> Option<Upstream> {
     let place = exchange.place.as_ref()?;
     let conf = &place.pool.conf;
     let now = place.since();
-    let kept = match conf.protocol {
-        Protocol::Http1 => Upstream::H1(place.cell().idle.take()?),
-        Protocol::Http2 => Upstream::H2(Box::new(place.cell().shared.take(now, &conf.keepalive)?)),
-    };
+    let kept = kept(place)?;
     // Close enough: nothing was waited for since then.
     let ends = now.after(conf.first_byte_timeout);
     let try_ends = conf.retry.rules.try_deadline(now, None);
@@ -81,21 +102,39 @@ async fn connect<D: Downstream>(down: &mut D, exchange: &Exchange) -> Result<Ups
     let place = exchange.place.as_ref().ok_or(Reason::NoBackend)?;
     let conf = &place.pool.conf;
     down.wait().arm(clock::now().after(conf.connect_timeout));
-    let made = within(down, open(place), Reason::ConnectTimeout).await?;
+    let made = within(down, connect_to(&exchange.client, place), Reason::ConnectTimeout).await?;
     let now = clock::now();
     let ends = now.after(conf.first_byte_timeout);
     let try_ends = conf.retry.rules.try_deadline(place.since(), None);
     down.wait().arm(try_ends.map_or(ends, |t| t.min(ends)));
-    made.map_err(|error| connect_reason(exchange, place, &error))
+    made.map_err(|error| connect_reason(&exchange.client.state, place, &error))
 }
 
-async fn open(place: &Place) -> io::Result<Upstream> {
-    let (endpoint, conf) = (&place.backend.resolved, &place.pool.conf);
+/// Connects to the backend in which a place was taken, as its pool says.
+pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Upstream, ConnectError> {
+    let conf = &place.pool.conf;
+    let mut first = Vec::new();
+    if let Some(version) = conf.proxy_protocol {
+        let told = client.local.map(|destination| Addresses { source: client.peer, destination });
+        let handshake = client.handshake.get();
+        let facts = Facts {
+            authority: handshake.and_then(|handshake| handshake.server_name.as_deref()),
+            tls: handshake.map(|h| if h.version == "1.2" { "TLSv1.2" } else { "TLSv1.3" }),
+            has_certificate: handshake.is_some_and(|handshake| handshake.client.is_some()),
+            ..Facts::default()
+        };
+        write_header(version, told, &facts, &mut first);
+    }
+    let tls = place.pool.tls.as_deref().map(|tls| (tls, place.backend.address.as_str()));
+    let offer = match conf.protocol {
+        UpstreamProtocol::Http1 => Offer::Http1,
+        UpstreamProtocol::Http2 => Offer::H2,
+    };
+    let stream = upstream::open(&place.backend.resolved, tls, offer, &first);
     match conf.protocol {
-        Protocol::Http1 => Ok(Upstream::H1(Box::new(upstream::connect(endpoint).await?))),
-        Protocol::Http2 => {
-            let stream = async { endpoint.connect().await.map(Stream::Plain) };
-            let call = place.cell().shared.connect(stream, &conf.keepalive, false).await?;
+        UpstreamProtocol::Http1 => Ok(Upstream::H1(Box::new(Connection::new(stream.await?)))),
+        UpstreamProtocol::Http2 => {
+            let call = place.cell().shared.connect(stream, &conf.keepalive, tls.is_some()).await?;
             Ok(Upstream::H2(Box::new(call)))
         }
     }
@@ -124,9 +163,16 @@ pub(super) async fn within<D: Downstream, T>(
     .await
 }
 
-fn connect_reason(exchange: &Exchange, place: &Place, error: &io::Error) -> Reason {
+pub(super) fn connect_reason(state: &State, place: &Place, error: &ConnectError) -> Reason {
+    let error = match error {
+        ConnectError::Io(error) => error,
+        ConnectError::Tls(error) => {
+            tracing::debug!(backend = place.backend.id, %error, "no TLS handshake");
+            return Reason::TlsFailed;
+        }
+    };
     if error.kind() == io::ErrorKind::ConnectionRefused {
-        exchange.client.state.refused(&place.backend);
+        state.refused(&place.backend);
         return Reason::ConnectRefused;
     }
     if upstream::is_our_own_want(error) {
@@ -137,23 +183,17 @@ fn connect_reason(exchange: &Exchange, place: &Place, error: &io::Error) -> Reas
     Reason::ConnectFailed
 }
 
-/// Writes the head, and what was kept of a body that is sent once more.
-fn begin(up: &mut Upstream, turn: &Turn, exchange: &Exchange, way: &Way, upload: &mut Upload) {
+/// Writes the head.
+pub(super) fn begin(up: &mut Upstream, head: &Queue, place: &Place, way: &Way, mode: Mode) {
     let mut host = Queue::new();
-    if !way.names_host
-        && let Some(place) = &exchange.place
-    {
+    if !way.names_host {
         let name = match &place.backend.resolved {
             Endpoint::Tcp(_) => place.backend.address.as_str(),
             Endpoint::Unix(_) => "localhost",
         };
         line(&mut host, "host", name.as_bytes());
     }
-    let mode = if way.framing == Framing::Chunked { turn.upload_mode } else { Mode::Plain };
-    up.begin_request([turn.head.data(), host.data(), b"\r\n"], mode);
-    if let Some(kept) = upload.kept.bytes() {
-        up.queue_body(kept);
-    }
+    up.begin_request([head.data(), host.data(), b"\r\n"], mode);
 }
 
 /// Sends the request, and waits for the head of the answer.
@@ -175,20 +215,12 @@ async fn head<D: Downstream>(
                 return Poll::Ready(Err(Failed::Final(reason)));
             }
             match up.poll_head(cx, &mut turn.response, way.to_head) {
-                Poll::Ready(Ok(())) if turn.response.is_interim() && interim < MOST_INTERIM => {
+                Poll::Ready(Ok(())) if !turn.response.is_interim() => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) if interim < MOST_INTERIM => {
                     interim += 1;
-                    let head = &turn.response;
-                    let bytes = up.head_bytes(head);
-                    down.interim(Reply { bytes, head, added: b"", switches: false });
-                    up.skip_interim(&turn.response);
-                    if let Poll::Ready(Err(_)) = down.poll_flush(cx) {
-                        return Poll::Ready(Err(Failed::Final(Reason::ClientGone)));
-                    }
+                    pass_interim(down, &turn.response, up, upload);
                 }
-                Poll::Ready(Ok(())) if turn.response.is_interim() => {
-                    return Poll::Ready(Err(Failed::Sent(Reason::BadResponse)));
-                }
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => return Poll::Ready(Err(Failed::Sent(Reason::BadResponse))),
                 Poll::Ready(Err(failure)) => {
                     let is_whole = !way.has_body() || upload.kept.bytes().is_some();
                     return Poll::Ready(Err(failed(up, &failure, is_whole)));
@@ -196,33 +228,65 @@ async fn head<D: Downstream>(
                 Poll::Pending => break,
             }
         }
-        if interim > 0
-            && let Poll::Ready(Err(_)) = down.poll_flush(cx)
-        {
-            return Poll::Ready(Err(Failed::Final(Reason::ClientGone)));
-        }
-        if down.is_body_over() && down.poll_gone(cx).is_ready() {
-            return Poll::Ready(Err(Failed::Final(Reason::ClientGone)));
-        }
         if upload.moved || upload.awaited != awaited {
             (upload.moved, awaited) = (false, upload.awaited);
-            rearm(down, exchange, awaited);
+            rearm(down, exchange, way, upload);
         }
         if down.wait().poll(cx).is_ready() {
-            return Poll::Ready(Err(late(down, awaited)));
+            if !upload.unmet || down.wait().is_past_limit(clock::now()) {
+                return Poll::Ready(Err(late(down, awaited)));
+            }
+            interim += 1;
+            say_continue(down, turn);
+            upload.unmet = false;
+            rearm(down, exchange, way, upload);
+            // The timer is polled with its new time, or would not ring.
+            cx.waker().wake_by_ref();
+        }
+        let is_told = interim == 0 || !matches!(down.poll_flush(cx), Poll::Ready(Err(_)));
+        if !is_told || (down.is_body_over() && down.poll_gone(cx).is_ready()) {
+            return Poll::Ready(Err(Failed::Final(Reason::ClientGone)));
         }
         Poll::Pending
     })
     .await
 }
 
+/// Passes an interim answer on. It goes out when nothing else can be done.
+fn pass_interim<D: Downstream>(down: &mut D, head: &ResponseHead, up: &mut Upstream, upload: &mut Upload) {
+    upload.unmet &= head.status != 100;
+    down.interim(Reply { bytes: up.head_bytes(head), head, added: b"", switches: false });
+    up.skip_interim(head);
+}
+
+/// Tells the client to send its body although the backend did not: one that does not know `Expect` waits for the body
+/// just as the client waits for the backend.
+fn say_continue<D: Downstream>(down: &mut D, turn: &mut Turn) {
+    let limits = Limits { bytes: CONTINUE.len(), fields: 0 };
+    let is_whole = turn.response.read(CONTINUE, false, limits);
+    debug_assert_eq!(is_whole, Ok(true), "our own answers can be read");
+    down.interim(Reply { bytes: CONTINUE, head: &turn.response, added: b"", switches: false });
+}
+
 /// Something moved, or somebody else has to move now: it has its time from now on.
-fn rearm<D: Downstream>(down: &mut D, exchange: &Exchange, awaited: Awaited) {
-    let allowed = match (awaited, &exchange.place) {
-        (Awaited::Backend, Some(place)) => place.pool.conf.first_byte_timeout,
-        _ => down.client().listener.conf.body_timeout,
+fn rearm<D: Downstream>(down: &mut D, exchange: &Exchange, way: &Way, upload: &mut Upload) {
+    let now = clock::now();
+    let conf = &down.client().listener.conf;
+    let ends = match (upload.awaited, &exchange.place) {
+        (Awaited::Backend, Some(place)) => {
+            upload.pace.rest(now);
+            let ends = now.after(place.pool.conf.first_byte_timeout);
+            let try_ends = place.pool.conf.retry.rules.try_deadline(place.since(), None);
+            try_ends.map_or(ends, |t| t.min(ends))
+        }
+        _ if upload.unmet => now.after(CONTINUE_AFTER),
+        _ => {
+            upload.pace.wait(now);
+            let left = upload.pace.left(conf.body_pace, down.received()).filter(|_| way.is_paced);
+            now.after(left.map_or(conf.body_timeout, |left| left.min(conf.body_timeout)))
+        }
     };
-    down.wait().arm(clock::now().after(allowed));
+    down.wait().arm(ends);
 }
 
 fn late<D: Downstream>(down: &mut D, awaited: Awaited) -> Failed {
@@ -235,7 +299,7 @@ fn late<D: Downstream>(down: &mut D, awaited: Awaited) -> Failed {
     }
 }
 
-fn failed(up: &Upstream, failure: &HeadFailure, is_whole: bool) -> Failed {
+pub(super) fn failed(up: &Upstream, failure: &HeadFailure, is_whole: bool) -> Failed {
     match failure {
         HeadFailure::Unprocessed if is_whole => Failed::Unsent(Reason::ClosedEarly),
         HeadFailure::Closed | HeadFailure::Io(_) if up.was_kept() && !up.has_answered() => {

@@ -6,11 +6,13 @@
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use aya_core::reason::Reason;
 use aya_core::time::Tick;
+
+use tokio::net::TcpStream;
 
 use super::between::Request;
 use super::client::Client;
@@ -29,12 +31,15 @@ use crate::wire::{BodyFailure, Mode, Wire};
 
 /// How long an idle connection stays once it must end, for a request that may be on its way.
 const LINGER: Duration = Duration::from_millis(100);
+/// How long after its request the end of a client's half still belongs to that: `nc -N`, for one, sends both at once.
+const TOGETHER: Duration = Duration::from_millis(10);
 /// Most bytes of a request's body that are read and thrown away to keep the connection.
 const DRAINED: u64 = 64 * 1024;
 /// Most bytes read ahead while a request is being served: the next ones of a client that does not wait.
 const READ_AHEAD: usize = 16 * 1024;
 
 /// The connection, and the request that is being served.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one connection")]
 pub(super) struct H1 {
     wire: Wire,
     client: Arc<Client>,
@@ -43,10 +48,14 @@ pub(super) struct H1 {
     keep_alive: bool,
     /// The client said that it sends nothing more, but that with its request: it still wants the answer.
     half_closed: bool,
+    /// When the request began.
+    begun: Tick,
     looked: bool,
     is_cut: bool,
     /// The answer has no length, so that only the end of the connection ends it.
     until_close: bool,
+    /// The client waits for `100 Continue` with its body.
+    holds_body: bool,
 }
 
 enum Next {
@@ -58,7 +67,7 @@ enum Next {
 
 /// Serves the requests of one connection.
 pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
-    let mut conn = H1::new(stream, client);
+    let mut conn = H1::new(stream, client, accepted);
     let mut first = Some(accepted);
     while conn.first_byte(first).await {
         if let Some(accepted) = first.take()
@@ -88,7 +97,7 @@ pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
 }
 
 impl H1 {
-    fn new(stream: Stream, client: Arc<Client>) -> Self {
+    fn new(stream: Stream, client: Arc<Client>, accepted: Tick) -> Self {
         Self {
             wire: Wire::new(stream),
             client,
@@ -96,9 +105,11 @@ impl H1 {
             http_1_0: false,
             keep_alive: true,
             half_closed: false,
+            begun: accepted,
             looked: false,
             is_cut: false,
             until_close: false,
+            holds_body: false,
         }
     }
 
@@ -192,9 +203,10 @@ impl H1 {
         let Turn { request: head, normal, head: out, .. } = turn;
         let request = Request { bytes: &self.wire.input.data()[..size], head, protocol: "1.1" };
         let prepared = prepare(&mut exchange, &request, normal, out);
-        self.begin(&turn.request);
+        self.begin(&turn.request, started);
         turn.upload_mode = Mode::Raw;
         serve(self, turn, &mut exchange, prepared).await;
+        let ended = exchange.ended();
         drop(exchange);
         if self.is_cut || !self.keep_alive {
             return;
@@ -205,17 +217,18 @@ impl H1 {
         }
         self.wire.input.release();
         self.wait.limit(None);
-        self.wait.arm(clock::now().after(self.client.listener.conf.idle_timeout));
+        self.wait.arm(ended.unwrap_or_else(clock::now).after(self.client.listener.conf.idle_timeout));
     }
 
     /// The head was read and used; what follows is its body.
-    fn begin(&mut self, head: &RequestHead) {
+    fn begin(&mut self, head: &RequestHead, started: Tick) {
         self.wire.input.consume(head.size);
         self.wire.begin_body(head.framing, true);
         self.http_1_0 = head.http_1_0;
         self.keep_alive = head.keep_alive;
-        self.looked = false;
+        (self.begun, self.looked) = (started, false);
         self.until_close = false;
+        self.holds_body = head.expects_continue;
         if self.wire.input.is_empty() {
             self.wire.input.release();
         }
@@ -312,7 +325,9 @@ impl Downstream for H1 {
         while !self.half_closed && self.wire.input.len() < READ_AHEAD {
             match self.wire.poll_fill(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0)) if is_first => self.half_closed = true,
+                Poll::Ready(Ok(0)) if is_first || clock::now().since(self.begun) < TOGETHER => {
+                    self.half_closed = true;
+                }
                 Poll::Ready(Ok(0) | Err(_)) => {
                     self.is_cut = true;
                     return Poll::Ready(());
@@ -331,6 +346,7 @@ impl Downstream for H1 {
         if self.http_1_0 {
             return;
         }
+        self.holds_body &= reply.head.status != 100;
         let out = self.wire.output();
         status_line(out, reply);
         let replaced = [Known::ContentLength, Known::TransferEncoding, Known::Reason];
@@ -352,7 +368,9 @@ impl Downstream for H1 {
             Framing::Chunked => Mode::Raw,
             Framing::UntilClose => Mode::Chunks,
         };
-        if self.until_close || self.half_closed || self.client.is_closing() {
+        // Nobody knows whether a body that the client held back still comes; what follows could be read as either.
+        let is_in_doubt = self.holds_body && self.wire.payload() == 0 && !self.wire.is_body_over();
+        if self.until_close || self.half_closed || is_in_doubt || self.client.is_closing() {
             self.keep_alive = false;
         }
         let bodiless = head.status < 200 || head.status == 204;
@@ -384,6 +402,10 @@ impl Downstream for H1 {
         self.wire.poll_flush(cx)
     }
 
+    fn socket(&self) -> Option<&TcpStream> {
+        self.wire.writes_payload_as_it_is().then(|| self.wire.stream.plain_tcp()).flatten()
+    }
+
     #[inline]
     fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: &[u8]) -> Poll<io::Result<()>> {
         self.wire.poll_finish(cx, trailers)
@@ -395,6 +417,8 @@ impl Downstream for H1 {
 
     fn cut(&mut self) {
         self.is_cut = true;
+        // What is there of the answer is worth more than nothing; a client that takes no more does without.
+        drop(self.wire.poll_flush(&mut Context::from_waker(Waker::noop())));
         // A plain close would look like the end of such an answer.
         if self.until_close
             && let Err(error) = reset_on_close(&self.wire.stream)

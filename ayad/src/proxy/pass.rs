@@ -3,13 +3,18 @@
 //! Back-pressure needs no code here: bytes are read when those read before are written. Whoever has to move next is
 //! noted, because that decides how long it may take and whose fault it is when it takes longer.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use aya_core::pace::Pace;
 use aya_core::reason::Reason;
 
 use super::downstream::Downstream;
+use crate::relay::{Pipe, poll_splice};
 use crate::upstream::Upstream;
 use crate::wire::BodyFailure;
+
+/// From this many bytes on, payload goes from socket to socket: below, the calls for that cost more than copying.
+const SPLICED: u64 = 128 * 1024;
 
 /// Who is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +27,7 @@ pub(super) enum Awaited {
 
 /// A request's body on its way to a backend.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one body")]
 pub(super) struct Upload {
     /// All of it was handed to the system, or the backend takes no more.
     is_over: bool,
@@ -35,6 +41,10 @@ pub(super) struct Upload {
     most: Option<u64>,
     /// What was sent of it, for sending it once more.
     pub(super) kept: Kept,
+    /// The client expects `100 Continue`, and nobody said it yet.
+    pub(super) unmet: bool,
+    /// How long the client was waited for.
+    pub(super) pace: Pace,
 }
 
 /// The beginning of a request's body, kept in case it must be sent to another backend.
@@ -69,7 +79,16 @@ impl Kept {
 impl Upload {
     /// A body of which nothing was sent.
     pub(super) fn new(most: Option<u64>, kept: Kept) -> Self {
-        Self { is_over: false, is_broken: false, awaited: Awaited::Backend, moved: false, most, kept }
+        Self {
+            is_over: false,
+            is_broken: false,
+            awaited: Awaited::Backend,
+            moved: false,
+            most,
+            kept,
+            unmet: false,
+            pace: Pace::default(),
+        }
     }
 
     /// Another backend gets it from the beginning.
@@ -95,7 +114,8 @@ impl Upload {
 
     /// The backend takes no more: what it has to say about that may still come.
     fn give_up(&mut self) -> Poll<Result<(), Reason>> {
-        (self.is_over, self.is_broken) = (true, true);
+        (self.is_over, self.is_broken, self.unmet) = (true, true, false);
+        self.awaited = Awaited::Backend;
         Poll::Ready(Ok(()))
     }
 
@@ -111,7 +131,7 @@ impl Upload {
             self.awaited = Awaited::Client;
             match down.poll_body(cx) {
                 Poll::Ready(Ok(0)) => {
-                    self.awaited = Awaited::Backend;
+                    (self.awaited, self.unmet) = (Awaited::Backend, false);
                     match up.poll_finish(cx, down.trailers()) {
                         Poll::Ready(Ok(())) => self.is_over = true,
                         Poll::Ready(Err(_)) => return self.give_up(),
@@ -119,6 +139,8 @@ impl Upload {
                     }
                 }
                 Poll::Ready(Ok(_)) => {
+                    // Whoever sends does not wait.
+                    self.unmet = false;
                     if self.most.is_some_and(|most| down.received() > most) {
                         return Poll::Ready(Err(Reason::BodyTooLarge));
                     }
@@ -153,12 +175,14 @@ pub(super) struct Download {
     pub(super) awaited: Awaited,
     told: Option<Awaited>,
     moved: bool,
+    /// Lent while a large body goes from socket to socket.
+    pipe: Option<Pipe>,
 }
 
 impl Download {
     /// A body of which nothing was sent.
     pub(super) fn new() -> Self {
-        Self { awaited: Awaited::Backend, told: None, moved: false }
+        Self { awaited: Awaited::Backend, told: None, moved: false, pipe: None }
     }
 
     /// True when something moved, or somebody else has to move, since this was last asked.
@@ -175,6 +199,10 @@ impl Download {
         up: &mut Upstream,
     ) -> Poll<Result<(), Reason>> {
         loop {
+            if let Some(spliced) = self.splice(cx, down, up) {
+                ready!(spliced)?;
+                continue;
+            }
             match up.poll_body(cx) {
                 Poll::Ready(Ok(0)) => {
                     self.awaited = Awaited::Client;
@@ -201,6 +229,63 @@ impl Download {
                 }
             }
         }
+    }
+
+    /// Moves payload past this process while that is worth it. `None` when it has to go through a buffer.
+    #[inline]
+    fn splice<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        down: &mut D,
+        up: &mut Upstream,
+    ) -> Option<Poll<Result<(), Reason>>> {
+        let Upstream::H1(plain) = up else { return None };
+        let left = plain.wire.unread_payload()?;
+        if left == 0 || (self.pipe.is_none() && left < SPLICED) {
+            return None;
+        }
+        self.splice_up_to(left, cx, down, up)
+    }
+
+    fn splice_up_to<D: Downstream>(
+        &mut self,
+        left: u64,
+        cx: &mut Context<'_>,
+        down: &mut D,
+        up: &mut Upstream,
+    ) -> Option<Poll<Result<(), Reason>>> {
+        let Upstream::H1(plain) = up else { return None };
+        let from = plain.wire.stream.plain_tcp()?;
+        self.awaited = Awaited::Client;
+        match down.poll_flush(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return Some(Poll::Ready(Err(Reason::ClientGone))),
+            Poll::Pending => return Some(Poll::Pending),
+        }
+        let to = down.socket()?;
+        if self.pipe.is_none() {
+            self.pipe = Pipe::take();
+        }
+        let pipe = self.pipe.as_mut()?;
+        let moved = poll_splice(from, to, pipe, left, cx);
+        if pipe.held() == 0 {
+            self.awaited = Awaited::Backend;
+        }
+        let count = match moved {
+            Poll::Pending => return Some(Poll::Pending),
+            Poll::Ready(Ok(0)) => return Some(Poll::Ready(Err(Reason::Truncated))),
+            Poll::Ready(Ok(count)) => count,
+            Poll::Ready(Err(_)) if self.awaited == Awaited::Client => {
+                return Some(Poll::Ready(Err(Reason::ClientGone)));
+            }
+            Poll::Ready(Err(_)) => return Some(Poll::Ready(Err(Reason::Truncated))),
+        };
+        plain.wire.skipped(count);
+        self.moved = true;
+        if count == left {
+            self.pipe = None;
+        }
+        Some(Poll::Ready(Ok(())))
     }
 }
 

@@ -30,6 +30,7 @@ use h2::client::{Builder, Connection, SendRequest};
 use h2::{Ping, PingPong};
 
 pub use self::call::Call;
+use super::ConnectError;
 use crate::clock;
 use crate::config::Keepalive;
 use crate::http2::{Marks, Watched};
@@ -108,10 +109,10 @@ impl SharedList {
     /// socket, and lets the next one try.
     pub async fn connect(
         &self,
-        stream: impl Future<Output = io::Result<Stream>>,
+        stream: impl Future<Output = Result<Stream, ConnectError>>,
         keepalive: &Keepalive,
         is_secure: bool,
-    ) -> io::Result<Call> {
+    ) -> Result<Call, ConnectError> {
         let gate = self.gate.lock().await;
         if let Some(call) = self.take(clock::now(), keepalive) {
             return Ok(call.over(is_secure));

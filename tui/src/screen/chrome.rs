@@ -1,6 +1,6 @@
 //! What surrounds every screen: the daemon and its totals, alarms, the stale banner, notices, keys.
 
-use aya_api::view::Status;
+use aya_api::view::{ListenerView, Status};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -331,6 +331,9 @@ fn alarms(model: &Model, status: &Status, now_ms: u64) -> Vec<(Tone, String)> {
     if let Some(error) = &status.daemon.last_reload_error {
         let first = error.lines().next().unwrap_or_default();
         alarms.push((Tone::Warn, format!("the last reload was refused: {first}")));
+    }
+    for (is_bad, alarm) in status.listeners.iter().flat_map(ListenerView::certificate_alarms) {
+        alarms.push((if is_bad { Tone::Bad } else { Tone::Warn }, alarm));
     }
     alarms
 }

@@ -86,6 +86,8 @@ formats! {
     Size(u64) = "aya-size", "a size", "16KiB", unit::size;
     /// A size in bytes, or `none` for no limit.
     SizeLimit(Option<u64>) = "aya-size-or-none", "a size or \"none\"", "10MiB", unit::size_or_none;
+    /// Bytes per second, or `none` for no limit.
+    Rate(Option<u64>) = "aya-rate-or-none", "a rate or \"none\"", "500B/s", unit::rate_or_none;
     /// An address to listen on.
     Bind(SocketAddr) = "aya-bind", "an address to listen on", "127.0.0.1:8080", bind;
     /// The address of a backend, `unix:/PATH` for a Unix socket; a host name is resolved when the file is loaded.
@@ -100,6 +102,8 @@ formats! {
     Target(String) = "aya-target", "a path", "/healthz", target;
     /// The name of a cookie.
     CookieName(String) = "aya-cookie", "the name of a cookie", "aya", cookie;
+    /// The name of a header field, or how one begins, in lower case.
+    FieldName(String) = "aya-field-name", "the name of a header field", "x-client-cert", field_name;
     /// The name of a backend.
     Name(String) = "aya-name", "a name", "web-1", name;
     /// Something a request is retried on: a cause by name, or status codes.
@@ -218,6 +222,15 @@ fn cookie(text: &str) -> Result<String, Wrong> {
         format!("{text:?} is no name of a cookie"),
         "use letters, digits, \"-\" and \"_\", e.g. \"aya\"",
     ))
+}
+
+fn field_name(text: &str) -> Result<String, Wrong> {
+    let help = "use letters, digits and \"-\", e.g. \"x-client-cert\"";
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(fits) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(Wrong::new(format!("{text:?} is no name of a header field"), help))
 }
 
 fn status(text: &str) -> Result<(u16, u16), Wrong> {

@@ -91,8 +91,8 @@ pub(super) async fn serve_one(
     let is_tunnel = parts.method == http::Method::CONNECT && stream.key.is_none();
     drop(parts);
     let prepared = match written.and_then(|()| stream.read(&mut turn, &text)) {
-        _ if is_tunnel => Prepared { manner: Manner::plain(false), way: Err(Reason::NotImplemented) },
-        Err(reason) => Prepared { manner: Manner::plain(is_head), way: Err(reason) },
+        _ if is_tunnel => Prepared { manner: Manner::plain(false), way: Err(Reason::NotImplemented.into()) },
+        Err(reason) => Prepared { manner: Manner::plain(is_head), way: Err(reason.into()) },
         Ok(()) => {
             let Turn { request: head, normal, head: out, .. } = &mut *turn;
             let request = Request { bytes: &text.data()[..head.size], head, protocol: "2" };
