@@ -58,3 +58,7 @@ top:
 # Time of picks and route lookups
 bench:
     cargo bench --package aya-core
+
+# Looks for inputs that break a parser, for a minute; needs a nightly toolchain and cargo-fuzz
+fuzz TARGET SECONDS="60":
+    cargo +nightly fuzz run --fuzz-dir tests/fuzz {{ TARGET }} -- -max_total_time={{ SECONDS }} -max_len=4096

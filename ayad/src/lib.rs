@@ -10,15 +10,18 @@
 
 pub mod args;
 pub mod buffers;
+pub mod certificates;
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod descriptors;
 pub mod h1;
+pub mod handover;
 pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod queue;
 pub mod relay;
 pub mod run;
@@ -28,5 +31,7 @@ pub mod socket;
 pub mod sockets;
 pub mod state;
 pub mod stream;
+pub mod tls;
+pub mod upgrade;
 pub mod upstream;
 pub mod wire;

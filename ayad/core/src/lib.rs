@@ -20,6 +20,7 @@
 
 pub mod axis;
 pub mod breaker;
+pub mod certificate;
 pub mod hash;
 pub mod health;
 pub mod hedge;
@@ -33,5 +34,6 @@ mod rendezvous;
 pub mod retry;
 pub mod rng;
 pub mod route;
+pub mod spread;
 pub mod sticky;
 pub mod time;

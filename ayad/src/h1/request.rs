@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use aya_core::reason::Reason;
 
 use super::body::Framing;
-use super::head::{Fields, Known, Limits, ON_STACK, Span, ends_line, framing, has_element};
+use super::head::{Fields, Known, Limits, ON_STACK, Span, ends_line, framing};
 
 /// Most bytes of line ends before a request, which old clients send behind a body (RFC 9112, 2.2).
 const LEADING: usize = 4;
@@ -15,7 +15,8 @@ const LEADING: usize = 4;
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "independent facts about one message")]
 pub struct RequestHead {
-    /// Method.
+    /// Method: capitals, digits, `-` and `_`. RFC 9110 allows more, but some servers take `head` for `HEAD`, and
+    /// then their answers have no body where we wait for one.
     pub method: Span,
     /// The whole target, as it came.
     pub target: Span,
@@ -35,7 +36,7 @@ pub struct RequestHead {
     pub http_1_0: bool,
     /// True when the client can send another request after this one.
     pub keep_alive: bool,
-    /// True when the client asks for another protocol, and may: HTTP/1.1 without a body.
+    /// True when the client asks for another protocol, and may: HTTP/1.1 without a body, and not for HTTP/2.
     pub upgrade: bool,
     /// True when the client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
@@ -47,9 +48,9 @@ pub struct RequestHead {
 
 impl RequestHead {
     /// Reads a head from the beginning of `bytes`. False while it is not complete. After a refusal the connection
-    /// must be closed: nobody knows where the next request begins. What lies behind the limit is not looked at, so that
-    /// it makes no difference in which portions the bytes came.
+    /// must be closed: nobody knows where the next request begins. How the bytes arrive makes no difference.
     pub fn read(&mut self, bytes: &[u8], limits: Limits) -> Result<bool, Reason> {
+        // What lies beyond the limit must not decide why a head is refused, or it would depend on how bytes arrive.
         let bytes = &bytes[..bytes.len().min(limits.bytes)];
         let complete = if limits.fields <= ON_STACK {
             let mut room = [const { MaybeUninit::uninit() }; ON_STACK];
@@ -99,17 +100,19 @@ impl RequestHead {
     /// What the tokens mean together.
     fn check(&mut self, bytes: &[u8]) -> Result<(), Reason> {
         let fields = &self.fields;
-        self.framing = framing(bytes, fields, self.http_1_0).ok_or_else(|| unframed(bytes, fields))?;
-        let has = |option| has_element(bytes, fields, Known::Connection, option);
-        let (mut close, mut stays, mut upgrade) = (false, false, false);
-        if fields.has(Known::Connection) {
-            (close, stays, upgrade) = (has("close"), has("keep-alive"), has("upgrade"));
+        if fields.has_disguised() {
+            return Err(Reason::BadRequest);
         }
-        self.keep_alive = if self.http_1_0 { stays && !close } else { !close };
-        self.upgrade = upgrade
+        self.framing = framing(bytes, fields, self.http_1_0).ok_or_else(|| unframed(bytes, fields))?;
+        let options = fields.options();
+        self.keep_alive = !options.close && (options.keep_alive || !self.http_1_0);
+        self.upgrade = options.upgrade
             && fields.has(Known::Upgrade)
             && !self.http_1_0
-            && matches!(self.framing, Framing::None | Framing::Length(0));
+            && matches!(self.framing, Framing::None | Framing::Length(0))
+            // A tunnel of HTTP/2 would be requests that no rule here ever sees; it is for one connection alone, and
+            // obsolete (RFC 9113, 3.1).
+            && !fields.elements(bytes, Known::Upgrade).any(|protocol| protocol.eq_ignore_ascii_case(b"h2c"));
         self.expects_continue = fields.has(Known::Expect) && !self.http_1_0;
         if self.expects_continue
             && fields.only(bytes, Known::Expect).is_none_or(|e| !e.eq_ignore_ascii_case(b"100-continue"))
@@ -126,7 +129,10 @@ impl RequestHead {
             return Err(Reason::BadRequest);
         }
         let method = self.method.of(bytes);
-        let named = self.host_field(bytes)?;
+        if !method.iter().all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_')) {
+            return Err(Reason::BadRequest);
+        }
+        let named = self.host_field()?;
         if method == b"CONNECT" {
             return Err(Reason::NotImplemented);
         }
@@ -139,6 +145,8 @@ impl RequestHead {
         };
         if !self.is_absolute {
             self.authority = named;
+        } else if host_of(bytes, named).is_none() {
+            return Err(Reason::BadHost);
         }
         let question = memchr::memchr(b'?', &bytes[path_from..end]).map_or(end, |at| path_from + at);
         (self.path, self.query) = (Span::new(path_from, question), Span::new(question, end));
@@ -160,6 +168,10 @@ impl RequestHead {
         if memchr::memchr(b'@', authority.of(bytes)).is_some() {
             return Err(Reason::BadRequest);
         }
+        // RFC 9110, 4.2.1: a URI of this scheme without a host is invalid.
+        if authority.is_empty() {
+            return Err(Reason::BadHost);
+        }
         let default_port: &[u8] = if scheme.len() == 7 { b":80" } else { b":443" };
         let plain = |text: Span| {
             let text = text.of(bytes);
@@ -173,21 +185,22 @@ impl RequestHead {
     }
 
     /// The value of `Host`: exactly one in HTTP/1.1, at most one in HTTP/1.0.
-    fn host_field(&self, bytes: &[u8]) -> Result<Span, Reason> {
+    fn host_field(&self) -> Result<Span, Reason> {
         if !self.fields.has(Known::Host) {
             return if self.http_1_0 { Ok(Span::default()) } else { Err(Reason::BadHost) };
         }
         let mut hosts = self.fields.iter().filter(|field| field.known == Known::Host);
         match (hosts.next(), hosts.next()) {
-            (Some(only), None) if !only.value.is_empty() && host_of(bytes, only.value).is_some() => {
-                Ok(only.value)
-            }
+            (Some(only), None) if !only.value.is_empty() => Ok(only.value),
             _ => Err(Reason::BadHost),
         }
     }
 }
 
 /// Takes the port off; `None` when what is left cannot be a host. Nothing is the host of nobody.
+///
+/// Names have letters, digits, `-`, `.` and `_`. RFC 3986 would let them have escapes and more punctuation; no host
+/// has them, and readers disagree about whether `%61` is `a`.
 fn host_of(bytes: &[u8], authority: Span) -> Option<Span> {
     let text = authority.of(bytes);
     if text.is_empty() {
@@ -199,19 +212,26 @@ fn host_of(bytes: &[u8], authority: Span) -> Option<Span> {
     };
     let port_fits = match &text[name..] {
         [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        [b':', digits @ ..] => is_port(digits),
         _ => false,
     };
     let name_fits = match &text[..name] {
-        [b'[', inner @ .., b']'] => {
-            std::str::from_utf8(inner).is_ok_and(|inner| inner.parse::<Ipv6Addr>().is_ok())
+        [b'[', address @ .., b']'] => {
+            std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
         }
-        inner => {
-            let fits = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(b);
-            !inner.is_empty() && inner.iter().all(fits)
-        }
+        [] => false,
+        name => name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')),
     };
     (port_fits && name_fits).then(|| Span::new(authority.start(), authority.start() + name))
+}
+
+/// Nothing, or a number up to 65535.
+fn is_port(digits: &[u8]) -> bool {
+    let number = |sum: Option<u16>, digit: &u8| {
+        let digit = digit.is_ascii_digit().then(|| u16::from(digit - b'0'))?;
+        sum?.checked_mul(10)?.checked_add(digit)
+    };
+    digits.len() <= 5 && digits.iter().fold(Some(0), number).is_some()
 }
 
 /// Why the length of a body is in doubt: a coding that is well written but unknown is not the same as a trick.

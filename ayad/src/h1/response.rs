@@ -4,7 +4,7 @@ use std::fmt;
 use std::mem::MaybeUninit;
 
 use super::body::Framing;
-use super::head::{Fields, Known, Limits, ON_STACK, Span, ends_line, framing, has_element};
+use super::head::{Fields, Limits, ON_STACK, Span, ends_line, framing};
 
 /// Why an answer cannot be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,18 +91,20 @@ impl ResponseHead {
             return Err(BadResponse("the status is out of range"));
         }
         let announced = framing(bytes, fields, self.http_1_0).ok_or(BadResponse("its length is in doubt"))?;
+        // What cannot have a body must not announce one: the backend may send it, and it would be the next answer
+        // (RFC 9112, 6.1 and 6.2). Answers to HEAD and 304 tell what there would be.
+        let is_bare = self.status < 200 || self.status == 204;
+        if is_bare && !matches!(announced, Framing::None | Framing::Length(0)) {
+            return Err(BadResponse("an answer that has no body announces one"));
+        }
         let bodiless = to_head || self.status < 200 || matches!(self.status, 204 | 304);
         self.framing = match announced {
             _ if bodiless => Framing::None,
             Framing::None => Framing::UntilClose,
             announced => announced,
         };
-        let has = |option| has_element(bytes, fields, Known::Connection, option);
-        let (mut close, mut stays) = (false, false);
-        if fields.has(Known::Connection) {
-            (close, stays) = (has("close"), has("keep-alive"));
-        }
-        let persists = if self.http_1_0 { stays && !close } else { !close };
+        let options = fields.options();
+        let persists = !options.close && (options.keep_alive || !self.http_1_0);
         self.keep_alive = persists && self.framing != Framing::UntilClose;
         Ok(())
     }

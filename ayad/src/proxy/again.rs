@@ -36,10 +36,9 @@ pub(super) fn outcome_of(failed: Failed) -> Option<Outcome> {
     match failed {
         Failed::Unsent(Reason::ClientGone | Reason::RequestTimeout) | Failed::Final(_) => None,
         Failed::Unsent(_) => Some(Outcome::NotSent),
-        // A fresh connection was tried already where that could help.
-        Failed::Stale(_) => Some(Outcome::Reset),
         Failed::Sent(Reason::FirstByteTimeout) => Some(Outcome::Timeout),
-        Failed::Sent(_) => Some(Outcome::Reset),
+        // Of a stale connection a fresh one was tried already, where that could help.
+        Failed::Stale(_) | Failed::Sent(_) => Some(Outcome::Reset),
     }
 }
 
@@ -72,6 +71,14 @@ pub(super) fn decide(exchange: &Exchange, way: &Way, repeatable: bool, outcome: 
             None
         }
     }
+}
+
+/// Takes a second, simultaneous attempt from the budget, when there is room for it.
+pub(super) fn decide_hedge(way: &Way) -> Option<Extra> {
+    let pool = &way.hit.pool;
+    let in_flight = pool.loads.iter().map(|load| load.in_flight()).sum();
+    let has_room = pool.budget.try_begin(&pool.conf.retry.rules.budget, in_flight);
+    has_room.then(|| Extra { pool: Arc::clone(pool), after: Duration::ZERO })
 }
 
 /// Waits before another attempt, unless the client goes.

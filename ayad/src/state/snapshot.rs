@@ -4,17 +4,17 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use aya_core::hedge::HedgeDelay;
 use aya_core::load::Load;
 use aya_core::pick::PickerSpec;
 use aya_core::retry::RetryBudget;
-use aya_core::route::Router;
-use tokio::sync::watch;
+use aya_core::route::{RouteSpec, Router};
 
-use super::Backend;
+use super::{Backend, Binding};
 use crate::config;
+use crate::tls::{ClientTls, Handshakes, ServerTls};
 
 /// The configuration in force. Requests hold the parts they need by `Arc`, never the whole.
 #[derive(Clone, Debug)]
@@ -27,20 +27,41 @@ pub struct Snapshot {
     pub generation: u64,
     /// When it was applied, wall clock.
     pub loaded_ms: u64,
-    /// Listeners; [`Router`] knows them by index.
+    /// Listeners; [`Router`] knows them by index, see [`Snapshot::index_of`].
     pub listeners: Vec<Arc<Listener>>,
-    /// Pools; routes know them by index.
+    /// Every address of every listener.
+    pub bindings: Vec<Arc<Binding>>,
+    /// Pools, in order of name.
     pub pools: Vec<Arc<Pool>>,
     /// Routes; [`Router`] knows them by index.
     pub routes: Vec<Arc<Route>>,
+    /// The pool of each route, as an index in `pools`. Beside the routes, so that a route stays the same when
+    /// pools come or go.
+    pub targets: Vec<usize>,
     /// Matcher over the routes.
     pub router: Arc<Router>,
+    /// For each listener, whether its clients' TLS hello is read: it speaks TCP and has routes for hosts.
+    pub peeks: Vec<bool>,
 }
 
 impl Snapshot {
     /// The pool of this name.
     pub fn pool(&self, name: &str) -> Option<&Arc<Pool>> {
         self.pools.iter().find(|p| p.name == name)
+    }
+
+    /// Where a listener stands in the list, which is what the router knows it by. A listener that is gone has
+    /// a number that no route names: its last requests get the routes that are for every listener. Costs a
+    /// comparison of pointers.
+    pub fn index_of(&self, listener: &Listener) -> u16 {
+        let cell = &listener.cell;
+        let is_it = |found: &Arc<Listener>| Arc::ptr_eq(&found.cell, cell);
+        let last = cell.last_index.load(Ordering::Relaxed);
+        if self.listeners.get(last).is_some_and(is_it) {
+            return last as u16;
+        }
+        let found = self.listeners.iter().position(is_it);
+        found.inspect(|index| cell.last_index.store(*index, Ordering::Relaxed)).map_or(u16::MAX, |i| i as u16)
     }
 
     /// The backend of this pool and name.
@@ -65,47 +86,41 @@ impl Snapshot {
 pub struct Listener {
     /// Its settings.
     pub conf: config::Listener,
-    /// Position in the snapshot's list, which the router uses.
-    pub index: u16,
-    /// Counters and sockets' addresses.
+    /// Addresses it really listens on, in the order of the configuration.
+    pub bound: Vec<SocketAddr>,
+    /// Counters.
     pub cell: Arc<ListenerCell>,
+    /// TLS to its clients.
+    pub tls: Option<Arc<ServerTls>>,
     /// Revision.
     pub rev: u64,
 }
 
-/// What of a listener outlives configurations.
-#[derive(Debug)]
+/// What of a listener outlives configurations, also when it gets other addresses or another name.
+#[derive(Debug, Default)]
 pub struct ListenerCell {
-    /// Its name.
-    pub name: String,
-    /// Addresses it really listens on, in the order of the configuration.
-    pub bound: Vec<SocketAddr>,
     /// Client connections open now.
     pub connections: AtomicU64,
     /// Connections accepted since the start.
     pub accepted: AtomicU64,
     /// Connections turned away since the start.
     pub refused: AtomicU64,
-    /// Turns true when the listener is removed; its connections then end after their request.
-    pub removed: watch::Sender<bool>,
+    /// How TLS handshakes ended since the start.
+    pub handshakes: Arc<Handshakes>,
+    removed: AtomicBool,
+    /// Where [`Snapshot::index_of`] found it last.
+    last_index: AtomicUsize,
 }
 
 impl ListenerCell {
-    /// A new listener on these addresses.
-    pub fn new(name: &str, bound: Vec<SocketAddr>) -> Self {
-        Self {
-            name: name.to_owned(),
-            bound,
-            connections: AtomicU64::new(0),
-            accepted: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            removed: watch::channel(false).0,
-        }
+    /// The listener is gone; its connections end after their request.
+    pub fn remove(&self) {
+        self.removed.store(true, Ordering::Release);
     }
 
-    /// True once the listener is removed.
+    /// True once the listener is gone.
     pub fn is_removed(&self) -> bool {
-        *self.removed.borrow()
+        self.removed.load(Ordering::Acquire)
     }
 }
 
@@ -128,21 +143,29 @@ pub struct Pool {
     pub budget: Arc<RetryBudget>,
     /// When a waiting request is hedged.
     pub hedge_delay: Arc<HedgeDelay>,
+    /// TLS to its backends.
+    pub tls: Option<Arc<ClientTls>>,
     /// Revision.
     pub rev: u64,
 }
 
 impl Pool {
-    /// Puts a pool together; backends that `before` already has go on as the same objects.
+    /// Puts a pool together; backends that `before` already has go on as the same objects, unless they are now
+    /// talked to in another way: nothing learned or kept under other TLS settings may serve a request.
     pub fn build(
         conf: config::Pool,
+        tls: Option<Arc<ClientTls>>,
         algorithm: &'static PickerSpec,
         before: Option<&Pool>,
         workers: usize,
         next_rev: &dyn Fn() -> u64,
     ) -> Self {
-        let old: HashMap<&str, &Arc<Backend>> =
-            before.iter().flat_map(|p| &p.backends).map(|b| (b.name.as_str(), b)).collect();
+        let old: HashMap<&str, &Arc<Backend>> = before
+            .iter()
+            .filter(|p| p.conf.tls == conf.tls)
+            .flat_map(|p| &p.backends)
+            .map(|b| (b.name.as_str(), b))
+            .collect();
         let backends: Vec<Arc<Backend>> = conf
             .backends
             .iter()
@@ -158,6 +181,7 @@ impl Pool {
             algorithm,
             loads: backends.iter().map(|b| Arc::clone(&b.load)).collect(),
             backends,
+            tls,
             conf,
             budget: before.map_or_else(Arc::default, |p| Arc::clone(&p.budget)),
             hedge_delay: before.map_or_else(Arc::default, |p| Arc::clone(&p.hedge_delay)),
@@ -177,6 +201,7 @@ impl Pool {
             loads: self.loads.clone(),
             budget: Arc::clone(&self.budget),
             hedge_delay: Arc::clone(&self.hedge_delay),
+            tls: self.tls.clone(),
             rev,
         }
     }
@@ -199,6 +224,8 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         tunnel_timeout,
         request_timeout,
         keepalive,
+        proxy_protocol,
+        tls,
         backends,
         origin,
     } = a;
@@ -215,15 +242,30 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *tunnel_timeout == b.tunnel_timeout
         && *request_timeout == b.request_timeout
         && *keepalive == b.keepalive
+        && *proxy_protocol == b.proxy_protocol
+        && *tls == b.tls
         && *backends == b.backends
         && *origin == b.origin
 }
 
-/// One route with its counter.
+/// One route with its counter. It names what it is about and holds no positions, so that it stays the same
+/// object while listeners and pools around it change.
 #[derive(Debug)]
 pub struct Route {
-    /// As configured.
-    pub conf: config::Route,
+    /// Its name.
+    pub name: String,
+    /// Names of the listeners it serves; `None` for all there are.
+    pub listeners: Option<Vec<String>>,
+    /// Host as it was written, `*` for any.
+    pub host: String,
+    /// Its path.
+    pub path: String,
+    /// Methods; empty for all.
+    pub methods: Vec<String>,
+    /// Conditions on headers.
+    pub headers: Vec<(String, String)>,
+    /// The name of its pool.
+    pub pool: String,
     /// Requests it matched; all workers write, relaxed.
     pub requests: Arc<AtomicU64>,
     /// Revision.
@@ -231,6 +273,46 @@ pub struct Route {
 }
 
 impl Route {
+    /// The route as configured, with `pool` for its pool. Requests go on to be counted in `requests`.
+    pub fn new(conf: &config::Route, pool: &str, requests: Arc<AtomicU64>, rev: u64) -> Self {
+        // Taken apart, so that a new setting cannot be forgotten here and below.
+        let config::Route { name, listeners, matches, host, pool: _, origin: _ } = conf;
+        let RouteSpec { host: _, path, methods, headers, listeners: indices } = matches;
+        Self {
+            name: name.clone(),
+            listeners: indices.is_some().then(|| listeners.clone()),
+            host: host.clone(),
+            path: path.clone(),
+            methods: methods.clone(),
+            headers: headers.clone(),
+            pool: pool.to_owned(),
+            requests,
+            rev,
+        }
+    }
+
+    /// True when the configuration says the same about it.
+    pub fn is_same(&self, conf: &config::Route, pool: &str) -> bool {
+        let config::Route { name, listeners, matches, host, pool: _, origin: _ } = conf;
+        let RouteSpec { host: _, path, methods, headers, listeners: indices } = matches;
+        self.name == *name
+            && self.listeners.as_ref() == indices.as_ref().map(|_| listeners)
+            && self.host == *host
+            && self.path == *path
+            && self.methods == *methods
+            && self.headers == *headers
+            && self.pool == pool
+    }
+
+    /// True when both match the same requests, whatever their pools.
+    pub fn matches_as(&self, other: &Self) -> bool {
+        self.listeners == other.listeners
+            && self.host == other.host
+            && self.path == other.path
+            && self.methods == other.methods
+            && self.headers == other.headers
+    }
+
     /// Counts a matched request.
     pub fn matched(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
