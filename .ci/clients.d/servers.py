@@ -1,13 +1,15 @@
-"""Servers behind the proxy: HTTP/1.1 that knows enough for curl and wrk, and a WebSocket echo.
+"""Servers behind the proxy: HTTP/1.1 that knows enough for curl and wrk, a WebSocket echo, and a gRPC service.
 
-Prints `http PORT` and `websocket PORT`, serves until its standard input ends.
+Prints `http PORT`, `grpc PORT` and `websocket PORT`, serves until its standard input ends.
 """
 
 import asyncio
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import grpc
 from websockets.asyncio.server import serve
 
 BLOB = bytes(range(256)) * 4096
@@ -87,6 +89,41 @@ class Server(ThreadingHTTPServer):
         """Clients that go are what some tests are about."""
 
 
+def shout(request, context):
+    if request == b"fail":
+        context.set_trailing_metadata([("x-why", "asked for")])
+        context.abort(grpc.StatusCode.FAILED_PRECONDITION, "as you wish")
+    context.set_trailing_metadata([("x-length", str(len(request)))])
+    return request.upper()
+
+
+def count(request, _):
+    yield from (b"%d" % number for number in range(int(request)))
+
+
+def total(requests, _):
+    return b"%d" % sum(len(request) for request in requests)
+
+
+def converse(requests, _):
+    for request in requests:
+        yield request.upper()
+
+
+def grpc_server():
+    methods = {
+        "Shout": grpc.unary_unary_rpc_method_handler(shout),
+        "Count": grpc.unary_stream_rpc_method_handler(count),
+        "Total": grpc.stream_unary_rpc_method_handler(total),
+        "Converse": grpc.stream_stream_rpc_method_handler(converse),
+    }
+    server = grpc.server(ThreadPoolExecutor(32))
+    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("aya.Test", methods)])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
+
+
 async def echo(socket):
     async for message in socket:
         if isinstance(message, str) and message.startswith("close "):
@@ -98,9 +135,12 @@ async def main():
     http = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=http.serve_forever, daemon=True).start()
     async with serve(echo, "127.0.0.1", 0, max_size=2**24) as websocket:
+        server, port = grpc_server()
         print("http", http.server_address[1])
+        print("grpc", port)
         print("websocket", websocket.sockets[0].getsockname()[1], flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+        server.stop(None)
 
 
 asyncio.run(main())
