@@ -2,7 +2,7 @@
 
 import queue
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
@@ -49,11 +49,8 @@ def main(target):
         assert total((b"12345" for _ in range(1000)), timeout=DEADLINE) == b"5000"
         method = channel.stream_stream("/aya.Test/Converse")
         converse(method)
-        threads = [threading.Thread(target=converse, args=[method]) for _ in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        with ThreadPoolExecutor(20) as many:
+            list(many.map(converse, [method] * 20))
 
         never = queue.Queue()
         silent = method(iter(never.get, None), timeout=0.5)

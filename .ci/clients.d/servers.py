@@ -4,6 +4,7 @@ Prints `http PORT`, `grpc PORT` and `websocket PORT`, serves until its standard 
 """
 
 import asyncio
+import contextlib
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
 from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
 
 BLOB = bytes(range(256)) * 4096
 
@@ -125,10 +127,12 @@ def grpc_server():
 
 
 async def echo(socket):
-    async for message in socket:
-        if isinstance(message, str) and message.startswith("close "):
-            return await socket.close(int(message.removeprefix("close ")), "as you wish")
-        await socket.send(message)
+    # Other codes than 1000 and 1001 end the loop with an exception.
+    with contextlib.suppress(ConnectionClosed):
+        async for message in socket:
+            if isinstance(message, str) and message.startswith("close "):
+                return await socket.close(int(message.removeprefix("close ")), "as you wish")
+            await socket.send(message)
 
 
 async def main():
