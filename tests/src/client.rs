@@ -72,6 +72,21 @@ impl Client {
         self.stream.get_ref().shutdown(Shutdown::Write).expect("the connection is open");
     }
 
+    /// Its own address, as the other end sees it.
+    pub fn local_address(&self) -> SocketAddr {
+        self.stream.get_ref().local_addr().expect("the connection is open")
+    }
+
+    /// Waits until there is something to read, and leaves it there.
+    pub fn wait_readable(&self) {
+        self.stream.get_ref().peek(&mut [0; 1]).expect("something comes");
+    }
+
+    /// The socket, for what the other methods do not do.
+    pub fn socket(&self) -> &TcpStream {
+        self.stream.get_ref()
+    }
+
     /// Sends bytes and says with the last of them, in one packet, that nothing more will be sent.
     pub fn send_and_finish(&mut self, bytes: impl AsRef<[u8]>) {
         let socket = socket2::SockRef::from(self.stream.get_ref());
@@ -83,16 +98,6 @@ impl Client {
     /// What comes from the other end.
     pub fn reader(&mut self) -> &mut impl Read {
         &mut self.stream
-    }
-
-    /// Its own address, as the other end sees it.
-    pub fn local_address(&self) -> SocketAddr {
-        self.stream.get_ref().local_addr().expect("the connection is open")
-    }
-
-    /// Waits until there is something to read, and leaves it there.
-    pub fn wait_readable(&self) {
-        self.stream.get_ref().peek(&mut [0; 1]).expect("something comes");
     }
 
     /// Sends `count` bytes; see [`pour`].

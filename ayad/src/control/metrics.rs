@@ -10,7 +10,7 @@ use aya_core::reason::Reason;
 use super::Control;
 use super::server::Reply;
 use crate::metrics::{Labels, Picture, Value, distribution, names};
-use crate::tls::ServerTls;
+use crate::tls::{InForce, ServerTls, Source};
 
 /// Content type of the format.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -90,7 +90,9 @@ fn certificates(tls: &ServerTls, labels: &Labels, picture: &mut Picture) {
         let labels = [labels.as_slice(), &[("result", result.to_owned())]].concat();
         picture.add(names::HANDSHAKES, labels, Value::Count(count.load(Ordering::Relaxed)));
     }
-    for one in tls.certificates() {
+    // A placeholder ends in the far future and serves nobody: no figure is better than that one.
+    let is_real = |one: &InForce| !matches!(one.source, Source::Placeholder(_));
+    for one in tls.certificates().into_iter().filter(is_real) {
         let names = ("names", one.info.names.join(","));
         let labels = [labels.as_slice(), &[names, ("fingerprint", one.info.fingerprint)]].concat();
         picture.add(names::CERTIFICATE_END, labels, Value::Level(one.info.life.not_after as f64));

@@ -135,6 +135,10 @@ fn admit(state: &Arc<State>, arrival: Arrival<TcpStream>) {
     let client = Arc::new(client);
     if seat.is_over() {
         unread::remember(&client, Reason::TooManyConnections);
+        if client.listener.tls.is_some() {
+            // It could not read words without a handshake, which is the work that is refused.
+            return;
+        }
         tokio::spawn(async move {
             closing::last_words(Stream::from(stream), Reason::TooManyConnections).await;
             drop(seat);
@@ -153,6 +157,10 @@ fn admit(state: &Arc<State>, arrival: Arrival<TcpStream>) {
 fn admit_introduced(state: &Arc<State>, arrival: Arrival<TcpStream>) {
     let Arrival { stream, peer, listener, seat } = arrival;
     let state = Arc::clone(state);
+    if seat.is_over() {
+        let client = Client::new(state, listener, seat.worker(), peer);
+        return unread::remember(&client, Reason::TooManyConnections);
+    }
     tokio::spawn(async move {
         let limit = clock::instant(clock::now().after(listener.conf.header_timeout));
         let told = introduce::introduce(&listener, &stream, peer, limit).await;
@@ -163,13 +171,12 @@ fn admit_introduced(state: &Arc<State>, arrival: Arrival<TcpStream>) {
             _ => stream.local_addr().ok(),
         };
         let client = Arc::new(client);
-        if seat.is_over() {
-            unread::remember(&client, Reason::TooManyConnections);
-        } else if let Err(reason) = told {
-            unread::remember(&client, reason);
-        } else {
-            begin(&client);
-            drive(stream, client).await;
+        match told {
+            Err(reason) => unread::remember(&client, reason),
+            Ok(_) => {
+                begin(&client);
+                drive(stream, client).await;
+            }
         }
         drop(seat);
     });

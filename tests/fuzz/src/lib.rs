@@ -11,6 +11,8 @@
 use aya_core::path::{Normal, normalise};
 use ayad::config::{self, Env, check, shape, source::Source};
 use ayad::h1::{BodyReader, Fields, Framing, Known, Limits, RequestHead, ResponseHead, Step};
+use ayad::proxy::client_hello::{MAX_HELLO, Peeked, peek};
+use ayad::proxy_protocol::{Facts, Parsed, Version, parse, write_header};
 
 /// A check that any bytes must pass.
 pub type Target = fn(&[u8]);
@@ -22,6 +24,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("chunked_body", chunked_body),
     ("path", path),
     ("config", config),
+    ("client_hello", client_hello),
+    ("proxy_protocol", proxy_protocol),
 ];
 
 const LIMITS: Limits = Limits { bytes: 8192, fields: 64 };
@@ -149,6 +153,50 @@ pub fn config(bytes: &[u8]) {
             assert!(problems.len() > 0 && problems.to_string().lines().count() > problems.len());
             assert!(problems.render(false, 80).contains("nothing was changed"));
         }
+    }
+}
+
+/// What a TLS client sends first.
+pub fn client_hello(bytes: &[u8]) {
+    let whole = peek(bytes);
+    let first = in_pieces(bytes, |part| Some(peek(part)).filter(|peeked| *peeked != Peeked::NeedMore));
+    assert_eq!(first.unwrap_or(Peeked::NeedMore), whole);
+    match whole {
+        Peeked::NeedMore => assert!(bytes.len() < MAX_HELLO),
+        Peeked::NotTls => {}
+        Peeked::Hello(hello) => {
+            let name = hello.sni.unwrap_or_default();
+            assert!(
+                name.len() <= 255 && name.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase())
+            );
+            assert!(hello.alpn.iter().all(|protocol| (1..256).contains(&protocol.len())));
+        }
+    }
+}
+
+/// What a load balancer in front sends first.
+pub fn proxy_protocol(bytes: &[u8]) {
+    let whole = parse(bytes);
+    let first = in_pieces(bytes, |part| match parse(part) {
+        Ok(Parsed::More(more)) => {
+            assert!(more > 0);
+            None
+        }
+        ended => Some(ended),
+    });
+    if let Some(first) = first {
+        assert_eq!(first, whole);
+    }
+    let Ok(Parsed::Whole(length, Some(addresses))) = whole else { return };
+    assert!(length <= bytes.len());
+    for version in [Version::V1, Version::V2] {
+        let mut written = Vec::new();
+        write_header(version, Some(addresses), &Facts::default(), &mut written);
+        let again = parse(&written);
+        let Ok(Parsed::Whole(size, Some(again))) = again else { panic!("{again:?}") };
+        assert_eq!(size, written.len());
+        assert_eq!(again.source.ip().to_canonical(), addresses.source.ip().to_canonical());
+        assert_eq!(again.destination.port(), addresses.destination.port());
     }
 }
 
