@@ -13,6 +13,7 @@ pub mod raw;
 pub mod report;
 pub mod shape;
 pub mod source;
+pub mod tls;
 pub mod unit;
 
 use std::net::SocketAddr;
@@ -31,7 +32,9 @@ use ipnet::IpNet;
 pub use describe::{describe, describe_json};
 pub use env::{Env, Overrides};
 pub use report::{Problem, Problems};
+pub use tls::{Acme, AcmeChallenge, Alpn, CertificateFiles, ClientAuth, ListenerTls, PoolTls, TlsVersion};
 
+pub use crate::proxy_protocol::Version as ProxyVersion;
 pub use crate::stream::Endpoint;
 
 /// Reads a file and everything it includes. Blocks on the disk, and on DNS for backends with host names.
@@ -91,6 +94,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Matcher over [`Config::routes`], by the same indices; listeners by index in [`Config::listeners`].
     pub router: Router,
+    /// What is valid but probably not meant, in the order of files and lines.
+    pub warnings: Vec<Problem>,
 }
 
 /// Settings of the process.
@@ -135,18 +140,41 @@ impl PartialEq for Origin {
 
 impl Eq for Origin {}
 
+/// What a listener speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP.
+    Http,
+    /// Bytes.
+    Tcp,
+}
+
+impl Protocol {
+    /// As the configuration writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// Its name.
     pub name: String,
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Each connection begins with the PROXY protocol, and comes from [`Self::trusted_proxies`].
+    pub proxy_protocol: bool,
     /// Addresses to bind; port 0 means any free port.
     pub bind: Vec<SocketAddr>,
     /// Most client connections at once, over all addresses and workers.
     pub max_connections: usize,
     /// Longest time for the head of a request, from its first byte (or the accept) to its last.
     pub header_timeout: Duration,
-    /// Longest time a kept-alive connection waits for its next request.
+    /// Longest time a kept-alive connection waits for its next request; of TCP, longest silence both ways.
     pub idle_timeout: Duration,
     /// Longest silence of a client inside a body, sending a request or reading an answer.
     pub body_timeout: Duration,
@@ -158,6 +186,11 @@ pub struct Listener {
     pub max_body_bytes: Option<u64>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// TLS to clients.
+    pub tls: Option<ListenerTls>,
+    /// How the fields begin that only this proxy may write, on whichever listener of the configuration they are
+    /// written; see [`crate::tls::is_reserved`].
+    pub reserved_prefixes: Vec<String>,
     /// Where it is defined.
     pub origin: Origin,
 }
@@ -191,6 +224,10 @@ pub struct Pool {
     pub request_timeout: Option<Duration>,
     /// Upstream connections kept for reuse.
     pub keepalive: Keepalive,
+    /// What begins each connection to a backend.
+    pub proxy_protocol: Option<ProxyVersion>,
+    /// TLS to its backends.
+    pub tls: Option<PoolTls>,
     /// Its backends, in the order of the file.
     pub backends: Vec<Backend>,
     /// Where it is defined.
@@ -231,6 +268,8 @@ pub enum Sticky {
 pub struct Check {
     /// What is done.
     pub probe: Probe,
+    /// What begins its connection, naming nobody.
+    pub proxy_protocol: Option<ProxyVersion>,
     /// Time between two checks of one backend.
     pub interval: Duration,
     /// Longest time for one check.

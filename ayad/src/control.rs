@@ -177,6 +177,7 @@ impl Control {
         }
         if count.is_multiple_of(TICKS_PER_SAMPLE) {
             self.sampler.sample(&snapshot);
+            self.sampler.set_hedge_delays(&snapshot);
             for pool in &snapshot.pools {
                 for backend in &pool.backends {
                     for worker in &backend.workers {

@@ -22,6 +22,6 @@ pub mod request;
 pub mod response;
 
 pub use body::{BadBody, BodyReader, Framing, Step};
-pub use head::{Field, Fields, Known, Limits, Span};
+pub use head::{Field, Fields, Known, Limits, Options, Span};
 pub use request::RequestHead;
 pub use response::{BadResponse, ResponseHead};

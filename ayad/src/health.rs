@@ -22,7 +22,8 @@ use tokio::task::AbortHandle;
 
 use crate::clock;
 use crate::config::{self, Check};
-use crate::state::{Backend, CheckRecord, NewEvent, PastEntry, State};
+use crate::state::{Backend, CheckRecord, NewEvent, PastEntry, Pool, State};
+use crate::tls::ClientTls;
 
 /// One kind of check, for documentation.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +101,7 @@ impl Checkers {
                 let key = Arc::as_ptr(backend) as usize;
                 let running = match before.remove(&key) {
                     Some(running) if running.check == pool.conf.check => running,
-                    other => self.start(backend, pool.conf.check.clone(), other),
+                    other => self.start(backend, pool, other),
                 };
                 self.running.insert(key, running);
             }
@@ -110,7 +111,8 @@ impl Checkers {
         }
     }
 
-    fn start(&mut self, backend: &Arc<Backend>, check: Option<Check>, before: Option<Running>) -> Running {
+    fn start(&mut self, backend: &Arc<Backend>, pool: &Pool, before: Option<Running>) -> Running {
+        let check = pool.conf.check.clone();
         let is_new = before.is_none();
         if let Some(task) = before.and_then(|b| b.task) {
             task.abort();
@@ -121,8 +123,8 @@ impl Checkers {
         self.seed = self.seed.wrapping_add(1);
         let task = check.clone().map(|check| {
             let rng = Rng::seeded(self.seed);
-            tokio::spawn(keep_checking(Arc::clone(&self.state), Arc::clone(backend), check, rng))
-                .abort_handle()
+            let (state, backend) = (Arc::clone(&self.state), Arc::clone(backend));
+            tokio::spawn(keep_checking(state, backend, check, pool.tls.clone(), rng)).abort_handle()
         });
         Running { backend: Arc::clone(backend), check, task }
     }
@@ -142,14 +144,20 @@ fn forget(backend: &Backend) {
     backend.load.set_health(past.health.state());
 }
 
-async fn keep_checking(state: Arc<State>, backend: Arc<Backend>, check: Check, mut rng: Rng) {
+async fn keep_checking(
+    state: Arc<State>,
+    backend: Arc<Backend>,
+    check: Check,
+    tls: Option<Arc<ClientTls>>,
+    mut rng: Rng,
+) {
     let first = check.interval.mul_f64(FIRST_WITHIN * rng.unit());
     tokio::time::sleep(first).await;
     let mut is_unmade = false;
     loop {
         if backend.load.admin() != Admin::Maint {
             let started = clock::now();
-            let verdict = tokio::time::timeout(check.timeout, probe(&backend, &check.probe)).await;
+            let verdict = tokio::time::timeout(check.timeout, probe(&backend, &check, tls.as_deref())).await;
             let took = clock::now().since(started);
             match verdict.unwrap_or(Err(NoPass::Failed(Cause::TimedOut))) {
                 Ok(()) => take_verdict(&state, &backend, &check, Ok(()), took),
@@ -169,10 +177,11 @@ fn unmade(state: &State, backend: &Backend, is_told: &mut bool, error: &io::Erro
     }
 }
 
-async fn probe(backend: &Backend, probe: &config::Probe) -> Result<(), NoPass> {
-    match probe {
-        config::Probe::Tcp => tcp::probe(&backend.resolved).await.map(drop),
-        config::Probe::Http(wanted) => http::probe(&backend.resolved, &backend.address, wanted).await,
+async fn probe(backend: &Backend, check: &Check, tls: Option<&ClientTls>) -> Result<(), NoPass> {
+    let stream = tcp::probe(&backend.resolved, check.proxy_protocol).await?;
+    match &check.probe {
+        config::Probe::Tcp => Ok(()),
+        config::Probe::Http(wanted) => http::probe(stream, &backend.address, wanted, tls).await,
     }
 }
 

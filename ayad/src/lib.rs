@@ -10,6 +10,7 @@
 
 pub mod args;
 pub mod buffers;
+pub mod certificates;
 pub mod clock;
 pub mod config;
 pub mod control;
@@ -19,6 +20,7 @@ pub mod health;
 pub mod log;
 pub mod metrics;
 pub mod proxy;
+pub mod proxy_protocol;
 pub mod queue;
 pub mod relay;
 pub mod run;
@@ -28,5 +30,6 @@ pub mod socket;
 pub mod sockets;
 pub mod state;
 pub mod stream;
+pub mod tls;
 pub mod upstream;
 pub mod wire;

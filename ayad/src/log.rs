@@ -3,6 +3,7 @@
 //! The access log is one JSON object a line. A worker formats its lines and hands them to a thread of their
 //! own; when that thread cannot keep up, lines are dropped and counted, and no request waits.
 
+mod connection;
 mod line;
 mod stderr;
 
@@ -17,8 +18,10 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
+use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
+pub use connection::{ConnectionLine, ConnectionTiming};
 pub use line::{LogDraft, LogLine};
 
 use crate::config;
@@ -118,7 +121,7 @@ impl AccessLog {
     }
 
     /// Hands a line over; drops it when too many wait.
-    pub fn write(&self, line: &LogLine<'_>) {
+    pub fn write(&self, line: &impl Serialize) {
         let mut bytes = Vec::with_capacity(512);
         // A line of plain values always becomes JSON; see the test beside its type.
         if serde_json::to_writer(&mut bytes, line).is_err() {

@@ -14,6 +14,7 @@ mod admit;
 mod again;
 pub mod between;
 pub mod client;
+pub mod client_hello;
 mod closing;
 mod downstream;
 pub mod exchange;
@@ -21,7 +22,9 @@ mod forward;
 mod guard;
 mod h1;
 mod head;
+mod hedge;
 mod hop;
+mod introduce;
 pub mod notes;
 mod parse;
 mod pass;
@@ -29,8 +32,10 @@ mod pick;
 mod record;
 mod respond;
 mod route;
+mod tcp;
 mod turn;
 mod unread;
+mod verdict;
 mod wait;
 mod words;
 pub mod worker;
@@ -54,7 +59,21 @@ use crate::queue::Queue;
 /// What is known of a request before anything of it was sent.
 struct Prepared {
     manner: Manner,
-    way: Result<Way, Reason>,
+    way: Result<Way, Instead>,
+}
+
+/// What is answered in place of a backend.
+enum Instead {
+    /// Why it is not asked.
+    Refuse(Reason),
+    /// An ACME directory is shown that a name is ours.
+    Prove(Arc<str>),
+}
+
+impl From<Reason> for Instead {
+    fn from(reason: Reason) -> Self {
+        Self::Refuse(reason)
+    }
 }
 
 /// Why a request ended without a whole answer of a backend.
@@ -81,16 +100,19 @@ fn find_way(
     request: &Request<'_>,
     normal: &mut Vec<u8>,
     out: &mut Queue,
-) -> Result<Way, Reason> {
+) -> Result<Way, Instead> {
     let client = Arc::clone(&exchange.client);
     let target = parse::parse(request, normal)?;
     exchange.note_request(request, &target);
+    if let Some(proof) = respond::proof(&client, &target) {
+        return Err(Instead::Prove(proof));
+    }
     let hit = route::route(&client, request, &target)?;
     let identity = guard::identify(&client, request);
     admit::admit(&client, request)?;
 
     let id = exchange.note_identity(request, &identity);
-    head::write(&client, request, &target, &identity, id.as_bytes(), out);
+    head::write(&client, request, &target, id.as_bytes(), out);
     Ok(Way {
         binding: pick::binding(&hit, &identity, request),
         to_head: request.method() == b"HEAD",
@@ -110,7 +132,11 @@ fn find_way(
 async fn serve<D: Downstream>(down: &mut D, turn: &mut Turn, exchange: &mut Exchange, prepared: Prepared) {
     let handled = match prepared.way {
         Ok(way) => handle(down, turn, exchange, &way).await,
-        Err(reason) => Err(Stop::Refuse(reason)),
+        Err(Instead::Refuse(reason)) => Err(Stop::Refuse(reason)),
+        Err(Instead::Prove(proof)) => {
+            respond::prove(down, turn, exchange, &proof).await;
+            Ok(())
+        }
     };
     match handled {
         Ok(()) => {}
@@ -145,8 +171,22 @@ async fn handle<D: Downstream>(
     loop {
         let picked = next.take().ok_or(Stop::Refuse(Reason::NoBackend))?;
         tried.push(picked.index);
-        let token = picked.bind.then(|| picked.place.backend.load.token());
-        let answered = forward::forward(down, turn, exchange, picked, way, &mut upload).await;
+        let mut token = picked.bind.then(|| picked.place.backend.load.token());
+        let answered = match hedge::delay(way).filter(|_| tried.len() == 1) {
+            None => forward::forward(down, turn, exchange, picked, way, &mut upload).await,
+            Some(delay) => {
+                let second = |exchange: &mut Exchange| {
+                    let other = pick::pick(&way.hit, &way.binding, &tried, exchange)?;
+                    tried.push(other.index);
+                    Some(other)
+                };
+                let raced = Box::pin(hedge::race(down, turn, exchange, picked, way, delay, second)).await;
+                raced.map(|raced| {
+                    (token, extra) = (raced.token, raced.extra);
+                    raced.up
+                })
+            }
+        };
         let outcome = match &answered {
             Ok(up) if conf.retry.rules.on_status.contains(turn.response.status) => {
                 Some(again::outcome_of_answer(&turn.response, up.head_bytes(&turn.response)))

@@ -6,8 +6,9 @@
 //! direction reads only when what it read before is written, so a slow reader slows its writer and nothing piles
 //! up here. A tunnel in which nothing moves holds neither buffer nor pipe: two sockets and some 200 bytes.
 //!
-//! The end of one direction is passed on as such (a half-close), the other one goes on. An error ends the tunnel;
-//! [`Tunnel::reset`] passes it on, because a peer must not take a broken stream for a finished one.
+//! The end of one direction is passed on as such (a half-close), the other one goes on. An error ends the tunnel. A
+//! tunnel that is dropped before its regular end resets both connections: a peer must not take a broken stream for a
+//! finished one.
 //!
 //! Not here: when to give up. Whoever polls compares [`Tunnel::totals`] with what they were.
 
@@ -118,21 +119,25 @@ impl Tunnel {
         }
     }
 
-    /// Makes the coming close a reset, for each side that was not told of a regular end. Bytes that the system has not
-    /// sent yet are dropped.
-    pub fn reset(&self) {
-        for (way, stream) in [(&self.up, &self.backend), (&self.down, &self.client)] {
-            if !way.is_closed()
-                && let Err(error) = reset_on_close(stream)
-            {
-                tracing::debug!(%error, "a connection ends without a reset");
-            }
-        }
+    /// True once one side has ended and the other has not. Nobody reads from the one that has, so it can break
+    /// without being noticed: look with [`Tunnel::check`] from time to time.
+    pub fn is_half_closed(&self) -> bool {
+        self.up.is_closed() != self.down.is_closed()
     }
 
-    /// The two streams, client first, for whoever has more to do with them.
-    pub fn streams(&self) -> (&Stream, &Stream) {
-        (&self.client, &self.backend)
+    /// Asks the system whether a connection has broken in silence: it was reset after its end, or does not answer to
+    /// keep-alive probes. Two system calls.
+    pub fn check(&self) -> Result<(), End> {
+        for (side, stream) in [(Side::Client, &self.client), (Side::Backend, &self.backend)] {
+            let asked = match stream.plain() {
+                Plain::Tcp(tcp) => tcp.take_error(),
+                Plain::Unix(unix) => unix.take_error(),
+            };
+            if let Some(error) = asked.unwrap_or_else(Some) {
+                return Err(End { side, error });
+            }
+        }
+        Ok(())
     }
 
     /// True when the direction is over. Remembers a sink that went away and lets the other direction finish.
@@ -154,7 +159,21 @@ impl Tunnel {
     }
 }
 
-/// Makes closing a TCP stream a reset. Other streams have none, and just close.
+impl Drop for Tunnel {
+    /// Makes the close a reset, for each side that was not told of a regular end.
+    fn drop(&mut self) {
+        for (way, stream) in [(&self.up, &self.backend), (&self.down, &self.client)] {
+            if !way.is_closed()
+                && let Err(error) = reset_on_close(stream)
+            {
+                tracing::debug!(%error, "a connection ends without a reset");
+            }
+        }
+    }
+}
+
+/// Makes closing a TCP stream a reset; what the system has not sent yet is dropped. Other streams have none, and just
+/// close.
 pub fn reset_on_close(stream: &Stream) -> io::Result<()> {
     match stream.plain() {
         Plain::Tcp(tcp) => SockRef::from(tcp).set_linger(Some(Duration::ZERO)),

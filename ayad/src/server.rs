@@ -1,13 +1,14 @@
 //! Start: binds everything, then starts the threads. This is the only place where randomness is seeded.
 //!
 //! Threads: `aya-worker-N` (data plane, one runtime each), `aya-control` (control API, only writer of the
-//! state), `aya-health` (checks), `aya-log` (access log). The calling thread waits for signals.
+//! state), `aya-health` (checks), `aya-tls` (certificates), `aya-log` (access log). The calling thread waits for signals.
 
 use std::io;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread;
 
+use aya_api::event::Severity;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
@@ -20,8 +21,8 @@ use crate::log::AccessLog;
 use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError};
-use crate::state::{State, WorkerOrder};
-use crate::{clock, descriptors, health};
+use crate::state::{NewEvent, State, WorkerOrder};
+use crate::{certificates, clock, descriptors, health};
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -107,7 +108,14 @@ fn start_behind(
     };
     let revs = std::cell::Cell::new(0);
     let next_rev = || revs.replace(revs.get() + 1) + 1;
-    let before = Before { snapshot: None, workers: daemon.workers, ordered: &|_| None, next_rev: &next_rev };
+    let challenges = Arc::default();
+    let before = Before {
+        snapshot: None,
+        workers: daemon.workers,
+        ordered: &|_| None,
+        challenges: &challenges,
+        next_rev: &next_rev,
+    };
     let prepared = apply::prepare(config, &before)?;
 
     let (refusals, refused) = mpsc::unbounded_channel();
@@ -121,7 +129,9 @@ fn start_behind(
         max_clients,
         refusals,
         access_log,
+        challenges,
     ));
+    warn(&state, prepared.warnings);
     let workers = start_workers(&state, daemon.workers)?;
     for (cell, worker, socket) in prepared.sockets {
         // The worker was just started and lives as long as the process.
@@ -130,6 +140,7 @@ fn start_behind(
     let (applied, on_applied) = watch::channel(0);
     let of_health = Arc::clone(&state);
     spawn("aya-health", move || health::run(of_health, refused, on_applied, seed()))?;
+    keep_certificates(&state, applied.subscribe())?;
     let (signals, on_signal) = mpsc::unbounded_channel();
     let setup = Setup {
         state: Arc::clone(&state),
@@ -149,6 +160,18 @@ fn start_behind(
         }
     })?;
     Ok(Running { state, signals, control: daemon.control })
+}
+
+/// Tells what is valid in the configuration but probably not meant.
+fn warn(state: &State, warnings: Vec<String>) {
+    for warning in warnings {
+        state.events.push(NewEvent::new(Severity::Warning, "config", "ayad", warning));
+    }
+}
+
+fn keep_certificates(state: &Arc<State>, applied: watch::Receiver<u64>) -> Result<(), StartError> {
+    let state = Arc::clone(state);
+    spawn("aya-tls", move || certificates::run(state, applied, seed()))
 }
 
 /// Starts a thread with a runtime of its own.

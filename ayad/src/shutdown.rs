@@ -19,12 +19,14 @@ use tokio::sync::mpsc;
 use crate::clock;
 use crate::control::Signal;
 use crate::server::Running;
-use crate::state::NewEvent;
+use crate::state::{NewEvent, State};
 
 /// Time between two looks at the connections that are left.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Longest wait for streams to tell their readers of the end.
 const TELL_WITHIN: Duration = Duration::from_millis(250);
+/// Longest wait for connections that are cut.
+const CUT_WITHIN: Duration = Duration::from_millis(250);
 /// Longest wait for the end of the access log.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
@@ -96,6 +98,7 @@ fn drain(running: &Running, mut second: mpsc::UnboundedReceiver<i32>) -> Exit {
         }
         pause();
     };
+    cut(state);
     state.access_log.flush(FLUSH_WITHIN);
     state.events.close();
     let told = clock::now().after(TELL_WITHIN);
@@ -103,6 +106,16 @@ fn drain(running: &Running, mut second: mpsc::UnboundedReceiver<i32>) -> Exit {
         pause();
     }
     exit
+}
+
+/// Cuts what is left of TCP, which then is still recorded.
+fn cut(state: &State) {
+    state.cut.send_replace(true);
+    let until = clock::now().after(CUT_WITHIN);
+    while state.clients.load(Ordering::Relaxed) > 0 && state.cut.receiver_count() > 0 && clock::now() < until
+    {
+        pause();
+    }
 }
 
 /// Device and number of the file at a path.

@@ -1,4 +1,4 @@
-//! A TCP socket that writes small messages with one plain `send`.
+//! A stream that writes small messages with one plain `send`.
 //!
 //! hyper hands over head and body as separate buffers. Gathering them costs the kernel a walk through the
 //! file layer for each `writev`; copying a few hundred bytes and calling `send` is cheaper. Large bodies are
@@ -9,14 +9,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use crate::stream::Stream;
 
 /// Most bytes copied together for one `send`.
 const SMALL: usize = 2048;
 
 /// The socket.
 #[derive(Debug)]
-pub struct Socket(pub TcpStream);
+pub struct Socket(pub Stream);
 
 impl AsyncRead for Socket {
     fn poll_read(

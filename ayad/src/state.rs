@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 pub use backend::{AdminOrder, Backend, CheckRecord, HISTORY_KEPT, Past, PastEntry, Totals, WorkerCell};
 pub use counters::{Padded, WorkerCounters};
@@ -22,6 +23,7 @@ pub use events::{EVENTS_KEPT, EventLog, NewEvent};
 pub use snapshot::{Listener, ListenerCell, Pool, Route, Snapshot, is_same_pool};
 
 use crate::log::AccessLog;
+use crate::tls::acme::Challenges;
 
 /// What the control thread orders a worker to do.
 #[derive(Debug)]
@@ -43,12 +45,18 @@ pub struct State {
     pub refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
     /// Where requests are logged.
     pub access_log: AccessLog,
+    /// What directories ask for to believe that a name is ours.
+    pub challenges: Arc<Challenges>,
     /// Client connections open now, over all listeners, also removed ones.
     pub clients: AtomicU64,
     /// Most client connections at once: more would leave no descriptors for backends, checks and operators.
     pub max_clients: u64,
+    /// Connections that were ended by a defect of this program.
+    pub panics: AtomicU64,
     /// Set once the daemon is asked to stop.
     pub stopping: AtomicBool,
+    /// Turns true when connections that have no requests to end after, those of TCP, are cut.
+    pub cut: watch::Sender<bool>,
     rev: AtomicU64,
 }
 
@@ -61,6 +69,7 @@ impl State {
         max_clients: u64,
         refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
         access_log: AccessLog,
+        challenges: Arc<Challenges>,
     ) -> Self {
         Self {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
@@ -68,9 +77,12 @@ impl State {
             counters: (0..workers).map(|_| Padded::default()).collect(),
             refusals,
             access_log,
+            challenges,
             clients: AtomicU64::new(0),
             max_clients,
+            panics: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
+            cut: watch::channel(false).0,
             rev: AtomicU64::new(rev),
         }
     }

@@ -10,5 +10,5 @@
 mod connection;
 mod idle;
 
-pub use connection::{Connection, HeadFailure, connect, is_our_own_want};
+pub use connection::{ConnectError, Connection, HeadFailure, connect, is_our_own_want};
 pub use idle::IdleList;

@@ -168,11 +168,12 @@ impl Wire {
     /// Bytes that are certainly payload and not yet read, when there is nothing else to pass on before them: they
     /// may go from socket to socket.
     pub fn unread_payload(&self) -> Option<u64> {
-        if self.input.is_empty() && self.outflow.pending.is_empty() {
-            self.inflow.reader.certain()
-        } else {
-            None
-        }
+        if self.input.is_empty() { self.inflow.reader.certain() } else { None }
+    }
+
+    /// True when nothing waits to be written and payload needs no more framing than it comes with.
+    pub fn writes_payload_as_it_is(&self) -> bool {
+        self.outflow.pending.is_empty() && self.outflow.mode != Mode::Chunks
     }
 
     /// So many bytes of payload went past this buffer.

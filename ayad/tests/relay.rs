@@ -2,13 +2,18 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use ayad::relay::{End, Pipe, Side, Totals, Tunnel, poll_splice};
 use ayad::stream::{Plain, Stream};
+use rustls::pki_types::{PrivatePkcs8KeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// A test that hangs is a test that fails.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -16,14 +21,16 @@ const LIMIT: Duration = Duration::from_secs(20);
 const QUIET: Duration = Duration::from_millis(200);
 
 fn run<T>(test: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be built");
     runtime.block_on(async { tokio::time::timeout(LIMIT, test).await.expect("ends in time") })
 }
 
 async fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (near, far) = tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-    (near.unwrap(), far.unwrap().0)
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port is free");
+    let (near, far) =
+        tokio::join!(TcpStream::connect(listener.local_addr().expect("it is bound")), listener.accept());
+    (near.expect("it is accepted"), far.expect("somebody connects").0)
 }
 
 /// A client, a backend, and what lies between.
@@ -33,11 +40,7 @@ async fn tcp(up: &[u8], down: &[u8]) -> (TcpStream, TcpStream, Tunnel) {
 }
 
 async fn joined(mut tunnel: Tunnel) -> Result<Totals, End> {
-    let ended = poll_fn(|cx| tunnel.poll(cx)).await;
-    if ended.is_err() {
-        tunnel.reset();
-    }
-    ended
+    poll_fn(|cx| tunnel.poll(cx)).await
 }
 
 /// Bytes of which each tells where it belongs.
@@ -47,7 +50,7 @@ fn pattern(len: usize) -> Vec<u8> {
 
 async fn read_all(stream: &mut (impl AsyncReadExt + Unpin)) -> Vec<u8> {
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).await.unwrap();
+    stream.read_to_end(&mut bytes).await.expect("it ends without an error");
     bytes
 }
 
@@ -105,6 +108,35 @@ fn a_reset_is_passed_on_as_a_reset() {
 
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         assert_eq!(tunnel.await.unwrap().unwrap_err().side, Side::Client);
+    });
+}
+
+#[test]
+fn a_side_that_breaks_after_its_end_is_found_by_looking() {
+    run(async {
+        let (mut client, mut backend, mut tunnel) = tcp(b"", b"").await;
+        client.shutdown().await.unwrap();
+        poll_fn(|cx| {
+            if tunnel.poll(cx).is_pending() && !tunnel.is_half_closed() {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+        .await;
+        assert!(tunnel.check().is_ok());
+        assert!(read_all(&mut backend).await.is_empty());
+
+        SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+        drop(client);
+
+        let end = loop {
+            match tunnel.check() {
+                Err(end) => break end,
+                Ok(()) => tokio::task::yield_now().await,
+            }
+        };
+        assert_eq!(end.side, Side::Client);
     });
 }
 
@@ -169,6 +201,53 @@ fn a_unix_socket_is_as_good_an_end() {
         assert!(arrived == bytes);
         drop(backend);
         tunnel.await.unwrap().unwrap();
+    });
+}
+
+/// Both ends of a TLS connection, the client's first.
+async fn tls_pair() -> (tokio_rustls::client::TlsStream<TcpStream>, Stream) {
+    let key = rcgen::generate_simple_self_signed(["a.test".to_owned()]).expect("a certificate");
+    let mut roots = RootCertStore::empty();
+    roots.add(key.cert.der().clone()).expect("a readable certificate");
+    let private = PrivatePkcs8KeyDer::from(key.signing_key.serialize_der());
+    let server = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], private.into())
+        .expect("certificate and key fit");
+    let client = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    let (near, far) = pair().await;
+    let name = ServerName::try_from("a.test").expect("a name");
+    let (connected, accepted) = tokio::join!(
+        TlsConnector::from(Arc::new(client)).connect(name, near),
+        TlsAcceptor::from(Arc::new(server)).accept(Plain::Tcp(far)),
+    );
+    (connected.expect("they agree"), Stream::Tls(Box::new(accepted.expect("they agree").into())))
+}
+
+#[test]
+fn tls_on_one_side_is_carried_in_plain_on_the_other() {
+    run(async {
+        let ((mut client, near), (far, mut backend)) = (tls_pair().await, pair().await);
+        let tunnel = tokio::spawn(joined(Tunnel::new(near, far.into(), Vec::new(), Vec::new())));
+        // Each small message arrives without another one behind it.
+        for _ in 0..3 {
+            client.write_all(b"ping").await.unwrap();
+            backend.read_exact(&mut [0; 4]).await.unwrap();
+            backend.write_all(b"pong").await.unwrap();
+            client.read_exact(&mut [0; 4]).await.unwrap();
+        }
+        let bytes = pattern(2_000_000);
+        let (mut from_client, mut to_client) = tokio::io::split(&mut client);
+        let (mut from_backend, mut to_backend) = backend.split();
+        let send_up = async { to_client.write_all(&bytes).await.and(to_client.shutdown().await) };
+        let send_down = async { to_backend.write_all(&bytes).await.and(to_backend.shutdown().await) };
+
+        let (up, down, sent_up, sent_down) =
+            tokio::join!(read_all(&mut from_backend), read_all(&mut from_client), send_up, send_down);
+
+        sent_up.and(sent_down).unwrap();
+        assert!(up == bytes && down == bytes);
+        assert_eq!(tunnel.await.unwrap().unwrap(), Totals { up: 2_000_012, down: 2_000_012 });
     });
 }
 

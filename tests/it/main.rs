@@ -17,4 +17,6 @@ mod routing;
 mod shutdown;
 mod source;
 mod startup;
+mod tcp;
+mod tls;
 mod top;

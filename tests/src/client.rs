@@ -72,6 +72,16 @@ impl Client {
         self.stream.get_ref().shutdown(Shutdown::Write).expect("the connection is open");
     }
 
+    /// Its own address, as the other end sees it.
+    pub fn local_address(&self) -> SocketAddr {
+        self.stream.get_ref().local_addr().expect("the connection is open")
+    }
+
+    /// Waits until there is something to read, and leaves it there.
+    pub fn wait_readable(&self) {
+        self.stream.get_ref().peek(&mut [0; 1]).expect("something comes");
+    }
+
     /// Sends `count` bytes; see [`pour`].
     pub fn pour(&mut self, count: usize, taken: &AtomicUsize, full: &Gate) -> io::Result<()> {
         pour(self.stream.get_ref(), count, taken, full)
@@ -85,6 +95,11 @@ where
     /// Speaks over an open connection.
     pub fn over(stream: S) -> Self {
         Self { stream: BufReader::new(stream) }
+    }
+
+    /// What it speaks over.
+    pub fn socket(&self) -> &S {
+        self.stream.get_ref()
     }
 
     /// Sends bytes.
@@ -132,6 +147,13 @@ where
         let mut bytes = vec![0; count];
         self.stream.read_exact(&mut bytes).expect("that many bytes come");
         bytes
+    }
+
+    /// Reads a byte, or says why none comes.
+    pub fn try_byte(&mut self) -> io::Result<u8> {
+        let mut byte = [0];
+        self.stream.read_exact(&mut byte)?;
+        Ok(byte[0])
     }
 
     /// Reads one line of text, without its end.

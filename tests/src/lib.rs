@@ -3,16 +3,19 @@
 //! Nothing here knows the inside of the daemon. [`daemon`] starts the binary with a folder of its own,
 //! [`backend`] plays servers that do exactly what they are told, [`client`] speaks raw HTTP/1.1, [`control`]
 //! calls the control API, [`load`] sends many requests and counts what came back, [`terminal`] gives a program
-//! a pseudo-terminal. Ports are always 0. Nothing sleeps for a fixed time: [`wait`] waits for conditions.
+//! a pseudo-terminal, [`certs`], [`tls`] and [`acme`] play authorities, TLS on both sides and a certificate directory. Ports are always 0. Nothing sleeps for a fixed time: [`wait`] waits for conditions.
 
 #![forbid(unsafe_code)]
 
+pub mod acme;
 pub mod backend;
 pub mod binary;
+pub mod certs;
 pub mod client;
 pub mod control;
 pub mod daemon;
 pub mod load;
 pub mod message;
 pub mod terminal;
+pub mod tls;
 pub mod wait;

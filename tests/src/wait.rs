@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Longest wait for a condition. Generous, because it only passes when something is broken.
 pub const DEADLINE: Duration = Duration::from_secs(20);
@@ -41,6 +41,12 @@ pub fn measured<T>(action: impl FnOnce() -> T) -> (T, Duration) {
     let start = Instant::now();
     let result = action();
     (result, start.elapsed())
+}
+
+/// The wall clock, for what is dated.
+#[expect(clippy::disallowed_methods, reason = "this is the file that owns waiting")]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
 }
 
 /// A door that scripts wait at until a test opens it.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::command::status::GetStatus;
 use aya_api::exit::Exit;
-use aya_api::view::{BackendView, PoolView, Status};
+use aya_api::view::{BackendView, ListenerView, PoolView, Status};
 
 use super::repeat::repeat;
 use crate::args::{Format, StatusArgs};
@@ -144,6 +144,9 @@ fn alarms(status: &Status) -> Vec<(Tone, String)> {
         };
         let cause = backend.breaker.cause.as_deref().unwrap_or("failures");
         alarms.push((Tone::Warn, format!("the breaker of {} is {state}: {cause}", backend.id)));
+    }
+    for (is_bad, alarm) in status.listeners.iter().flat_map(ListenerView::certificate_alarms) {
+        alarms.push((if is_bad { Tone::Bad } else { Tone::Warn }, alarm));
     }
     for listener in status.listeners.iter().filter(|l| l.connections >= l.max_connections) {
         alarms.push((Tone::Warn, format!("listener {} is at its limit of connections", listener.name)));

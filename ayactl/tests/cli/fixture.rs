@@ -91,6 +91,7 @@ pub(crate) fn listener() -> ListenerView {
         max_connections: 1000,
         accepted: 5000,
         refused: 0,
+        tls: None,
     }
 }
 

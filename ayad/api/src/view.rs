@@ -3,10 +3,14 @@
 //! Every duration and time carries its unit in its name; times are wall-clock milliseconds since 1970. A
 //! figure that is not known is absent (`null`), never zero.
 
+mod tls;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
+
+pub use tls::{AcmeView, CertificateStanding, CertificateView, TlsView};
 
 /// Width of the window over which rates, shares, errors and latencies are taken, in seconds.
 pub const WINDOW_S: u32 = 10;
@@ -78,7 +82,7 @@ pub struct ListenerView {
     pub rev: u64,
     /// Addresses it really listens on (port 0 resolved).
     pub bind: Vec<String>,
-    /// `http`.
+    /// `http`, or `https` inside TLS.
     pub protocol: String,
     /// Client connections open now.
     pub connections: u64,
@@ -88,6 +92,8 @@ pub struct ListenerView {
     pub accepted: u64,
     /// Connections turned away at the limit since the start.
     pub refused: u64,
+    /// TLS to its clients; absent without.
+    pub tls: Option<TlsView>,
 }
 
 /// One route, in the order in which routes are tried.

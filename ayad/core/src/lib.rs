@@ -20,6 +20,7 @@
 
 pub mod axis;
 pub mod breaker;
+pub mod certificate;
 pub mod hash;
 pub mod health;
 pub mod hedge;

@@ -87,6 +87,8 @@ reasons! {
     ConnectTimeout = "connect-timeout", 504, Backend;
     /// The connection to the backend could not be made for another cause.
     ConnectFailed = "connect-failed", 502, Backend;
+    /// The backend does not speak TLS, or is not who it should be.
+    TlsFailed = "tls-failed", 502, Backend;
     /// The backend closed the connection before it answered.
     ClosedEarly = "closed-early", 502, Backend;
     /// The backend answered something that is not HTTP.
@@ -99,6 +101,16 @@ reasons! {
     Truncated = "truncated", 502, Backend;
     /// The backend stopped sending in the middle of its answer.
     IdleTimeout = "idle-timeout", 504, Backend;
+    /// The client reset its connection, or broke it in another way.
+    ClientReset = "client-reset", 499, Client;
+    /// The backend reset the connection of a client, or broke it in another way.
+    BackendReset = "backend-reset", 502, Backend;
+    /// Nothing went through a connection for too long, in neither direction.
+    Silent = "silent", 408, Client;
+    /// The connection did not come from a network that may speak the PROXY protocol.
+    UntrustedPeer = "untrusted-peer", 403, Client;
+    /// The connection did not begin with a readable header of the PROXY protocol.
+    BadProxyHeader = "bad-proxy-header", 400, Client;
     /// The daemon is stopping.
     Stopping = "stopping", 503, Proxy;
 }

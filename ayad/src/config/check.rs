@@ -9,6 +9,7 @@ mod daemon;
 mod listen;
 mod pool;
 mod route;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ use super::report::{Place, Problem, Problems};
 use super::shape::Document;
 use super::source::KeyPath;
 use super::{Config, Env, Origin};
+use tls::Findings;
 
 /// Versions of the file format that are read.
 const FORMATS: &[u32] = &[1];
@@ -48,14 +50,19 @@ pub fn check(
     }
     let sections = Sections::collect(&documents, &mut problems);
     let daemon = daemon::check(&sections.daemons, env, &mut problems);
-    let listeners = listen::check(&sections.listeners, daemon.admin_listen, &mut problems);
-    let pools = pool::check(&sections.pools, &mut problems);
+    let mut warnings = Vec::new();
+    let mut found = Findings { problems: &mut problems, warnings: &mut warnings };
+    let checked = listen::check(&sections.listeners, daemon.admin_listen, &mut found);
+    let (listeners, covered): (Vec<_>, Vec<_>) = checked.into_iter().unzip();
+    let pools = pool::check(&sections.pools, &mut found);
     let routes = route::check(&sections, &mut problems);
     check_served(&documents, &sections, &mut problems);
+    let unprovable = |index: usize| sections.listeners.get(index).map(|entry| listen::unprovable(&entry.at));
+    tls::together(&listeners, &covered, &routes, &mut warnings, unprovable);
     match route::compile(&routes, &mut problems) {
         Some(router) if problems.is_empty() => {
             let routes = routes.into_iter().map(|(route, _)| route).collect();
-            Ok(Config { file, daemon, listeners, pools, routes, router })
+            Ok(Config { file, daemon, listeners, pools, routes, router, warnings })
         }
         _ => Err(Problems::of(subject, problems)),
     }

@@ -10,7 +10,9 @@ use aya_core::retry::RetryRules;
 use serde_json::{Value, json};
 
 use super::unit::{show_duration, show_percent};
-use super::{Backend, Check, Config, Listener, Pool, Probe, Route, Sticky};
+use super::{
+    Backend, Check, Config, Listener, ListenerTls, Pool, Probe, Problem, ProxyVersion, Route, Sticky,
+};
 
 /// The configuration as text for people. Ends with a line feed.
 pub fn describe(config: &Config) -> String {
@@ -35,14 +37,24 @@ pub fn describe(config: &Config) -> String {
     text.push_str("\nroutes, most specific first: the first that matches gets the request\n");
     let rows = ordered(config).map(|(rank, route)| row(config, rank, route));
     text.push_str(&columns(&rows.collect::<Vec<_>>()));
+    if !config.warnings.is_empty() {
+        text.push_str("\nwarnings\n");
+        for warning in &config.warnings {
+            let _ = writeln!(text, "  {}", warning.one_line());
+        }
+    }
     text
 }
 
 /// The configuration as JSON: what `ayad check --format json` prints.
 pub fn describe_json(config: &Config) -> Value {
-    let listeners = config.listeners.iter().map(
-        |listener| json!({ "name": listener.name, "bind": listener.bind, "defined": listener.origin.0 }),
-    );
+    let listeners = config.listeners.iter().map(|listener| {
+        json!({
+            "name": listener.name, "protocol": listener.protocol.as_str(), "bind": listener.bind,
+            "proxy_protocol": listener.proxy_protocol, "tls": listener.tls.is_some(),
+            "defined": listener.origin.0,
+        })
+    });
     let pools = config.pools.iter().map(|pool| {
         let backends = pool.backends.iter().map(|backend| {
             json!({
@@ -53,10 +65,10 @@ pub fn describe_json(config: &Config) -> Value {
         });
         json!({
             "name": pool.name, "algorithm": pool.algorithm.name, "check": check_words(pool.check.as_ref()),
-            "sticky": pool.sticky.as_ref().map(sticky_words),
+            "sticky": pool.sticky.as_ref().map(sticky_words), "tls": pool.tls.is_some(),
             "retry": retry_words(&pool.retry.rules), "hedge": pool.hedge.as_ref().map(hedge_words),
             "backends": backends.collect::<Vec<_>>(),
-            "defined": pool.origin.0,
+            "proxy_protocol": pool.proxy_protocol.map(ProxyVersion::as_str), "defined": pool.origin.0,
         })
     });
     let routes = ordered(config).map(|(rank, route)| {
@@ -70,6 +82,7 @@ pub fn describe_json(config: &Config) -> Value {
     json!({
         "valid": true, "file": config.file.as_ref().map(|file| file.display().to_string()), "listeners": listeners.collect::<Vec<_>>(),
         "pools": pools.collect::<Vec<_>>(), "routes": routes.collect::<Vec<_>>(),
+        "warnings": config.warnings.iter().map(Problem::one_line).collect::<Vec<_>>(),
     })
 }
 
@@ -132,7 +145,26 @@ fn count(number: usize, noun: &str) -> String {
 fn listener(listener: &Listener) -> Vec<String> {
     let bind: Vec<_> = listener.bind.iter().map(ToString::to_string).collect();
     let limit = format!("up to {} connections", listener.max_connections);
-    vec![listener.name.clone(), "http".into(), bind.join(", "), limit, listener.origin.0.clone()]
+    let protocol = match &listener.tls {
+        None => listener.protocol.as_str(),
+        Some(_) => "https",
+    };
+    let tls = listener.tls.as_ref().map(tls_words).unwrap_or_default();
+    let protocol = if listener.proxy_protocol { format!("{protocol} after PROXY") } else { protocol.into() };
+    vec![listener.name.clone(), protocol, bind.join(", "), limit, tls, listener.origin.0.clone()]
+}
+
+/// TLS of a listener in words: `2 certificates, acme for a.example.com, client certificates required`.
+fn tls_words(tls: &ListenerTls) -> String {
+    let mut words = Vec::new();
+    if !tls.certificates.is_empty() {
+        words.push(count(tls.certificates.len(), "certificate"));
+    }
+    words.extend(tls.acme.iter().map(|acme| format!("acme for {}", acme.names.join(" "))));
+    words.extend(tls.clients.iter().map(|clients| {
+        format!("client certificates {}", if clients.is_required { "required" } else { "optional" })
+    }));
+    words.join(", ")
 }
 
 fn summary(pool: &Pool) -> String {
@@ -152,6 +184,12 @@ fn summary(pool: &Pool) -> String {
     }
     if let Some(rules) = &pool.hedge {
         let _ = write!(text, ", hedge after {}", hedge_words(rules));
+    }
+    if let Some(tls) = &pool.tls {
+        text.push_str(if tls.verify { ", tls" } else { ", tls without verification" });
+    }
+    if let Some(version) = pool.proxy_protocol {
+        let _ = write!(text, ", PROXY protocol {}", version.as_str());
     }
     text
 }

@@ -15,6 +15,7 @@ pub mod listen;
 pub mod pool;
 pub mod retry;
 pub mod route;
+pub mod tls;
 
 use std::collections::BTreeMap;
 

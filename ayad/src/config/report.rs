@@ -65,6 +65,11 @@ impl Problem {
         &self.message
     }
 
+    /// Where and what, with the remedy, on one line.
+    pub fn one_line(&self) -> String {
+        OneLine(self).to_string()
+    }
+
     /// Where it is wrong.
     pub fn place(&self) -> &Place {
         &self.place

@@ -35,7 +35,8 @@ const DURATION_HELP: &str = "write a number with a unit, e.g. \"250ms\", \"2s\",
 const SIZE_HELP: &str = "write a number with a unit, e.g. \"512B\", \"64KiB\", \"1MiB\" or \"10MB\"";
 
 /// Nanoseconds of each unit, longest names first so that `ms` is not read as `m`.
-const DURATION_UNITS: &[(&str, f64)] = &[("ms", 1e6), ("us", 1e3), ("s", 1e9), ("m", 6e10), ("h", 3.6e12)];
+const DURATION_UNITS: &[(&str, f64)] =
+    &[("ms", 1e6), ("us", 1e3), ("s", 1e9), ("m", 6e10), ("h", 3.6e12), ("d", 8.64e13)];
 
 const SIZE_UNITS: &[(&str, u64)] = &[
     ("B", 1),
@@ -48,7 +49,7 @@ const SIZE_UNITS: &[(&str, u64)] = &[
     ("GB", 1_000_000_000),
 ];
 
-/// Reads a duration above zero: one or more numbers with the units `us`, `ms`, `s`, `m`, `h`.
+/// Reads a duration above zero: one or more numbers with the units `us`, `ms`, `s`, `m`, `h`, `d`.
 pub fn duration(text: &str) -> Result<Duration, Wrong> {
     let duration = duration_or_zero(text)?;
     if duration.is_zero() {

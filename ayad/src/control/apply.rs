@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aya_core::pick::PickerSpec;
+use aya_core::route::HostMatch;
 
 use super::changes;
 use crate::clock;
@@ -15,6 +16,8 @@ use crate::config::{self, Config};
 use crate::log::{AccessLog, OpenedLog};
 use crate::sockets::{self, BindError};
 use crate::state::{Backend, Listener, ListenerCell, Pool, Route, Snapshot, is_same_pool};
+use crate::tls::acme::{Challenges, Store};
+use crate::tls::{ClientTls, FileError, ServerTls};
 
 /// What a new configuration meets.
 pub struct Before<'b> {
@@ -24,6 +27,8 @@ pub struct Before<'b> {
     pub workers: usize,
     /// The algorithm an operator ordered for a pool, while that order is in force.
     pub ordered: &'b dyn Fn(&str) -> Option<&'static PickerSpec>,
+    /// What listeners that prove names by TLS-ALPN-01 answer from.
+    pub challenges: &'b Arc<Challenges>,
     /// Revisions for new objects.
     pub next_rev: &'b dyn Fn() -> u64,
 }
@@ -59,6 +64,16 @@ pub enum ApplyError {
         /// Why.
         error: BindError,
     },
+    /// A certificate, key or list of authorities was good when the file was checked, and is not any more.
+    #[error("tls of {of} ({origin}): {error}")]
+    Tls {
+        /// The listener or pool.
+        of: String,
+        /// Where it is defined.
+        origin: String,
+        /// Why.
+        error: FileError,
+    },
     /// The access log cannot be opened.
     #[error("{0}")]
     Log(String),
@@ -69,6 +84,7 @@ impl ApplyError {
     pub fn hint(&self) -> String {
         match self {
             Self::Bind { error, .. } => error.hint(),
+            Self::Tls { .. } => "put a good file there, and try again".into(),
             Self::Log(_) => "check the folder and its owner, or set access_log = \"off\"".into(),
         }
     }
@@ -80,11 +96,13 @@ pub fn prepare(config: Config, before: &Before<'_>) -> Result<Prepared, ApplyErr
     let mut sockets = Vec::new();
     let mut summary = Vec::new();
     let listeners = listeners(&config, before, &mut sockets, &mut summary)?;
-    let pools = pools(&config, before, &mut summary);
+    let pools = pools(&config, before, &mut summary)?;
     let routes = routes(&config, before, &mut summary);
     let (removed, left) = gone(before, &listeners, &pools, &mut summary);
     let mut warnings = before.snapshot.map(|s| needs_restart(&s.daemon, &config.daemon)).unwrap_or_default();
+    warnings.extend(config.warnings.iter().map(config::Problem::one_line));
     warnings.extend(pools.iter().filter_map(|pool| without_eligible(pool)));
+    let peeks = peeks(&config);
     let snapshot = Snapshot {
         file: config.file,
         daemon: in_force(before, config.daemon),
@@ -94,8 +112,18 @@ pub fn prepare(config: Config, before: &Before<'_>) -> Result<Prepared, ApplyErr
         pools,
         routes,
         router: Arc::new(config.router),
+        peeks,
     };
     Ok(Prepared { snapshot, sockets, removed, left, log, warnings, summary })
+}
+
+/// For each listener, whether a TLS client's hello decides its route.
+fn peeks(config: &Config) -> Vec<bool> {
+    let by_host = |name: &String| {
+        let routes = config.routes.iter().filter(|route| route.matches.host != HostMatch::Any);
+        routes.flat_map(|route| &route.listeners).any(|listener| listener == name)
+    };
+    config.listeners.iter().map(|l| l.protocol == config::Protocol::Tcp && by_host(&l.name)).collect()
 }
 
 fn listeners(
@@ -127,9 +155,45 @@ fn listeners(
             let details = known.map(|l| changes::of_listener(&l.conf, conf)).unwrap_or_default();
             summary.push(format!("listener {} {}{details}", conf.name, changed_or_added(known.is_some())));
         }
-        all.push(Arc::new(Listener { conf: conf.clone(), index, cell, rev: (before.next_rev)() }));
+        let tls = server_tls(config, conf, known.map(|l| &***l), &cell, before)?;
+        all.push(Arc::new(Listener { conf: conf.clone(), index, cell, tls, rev: (before.next_rev)() }));
     }
     Ok(all)
+}
+
+/// TLS whose settings did not change stays the same object: its tickets go on being good.
+fn server_tls(
+    config: &Config,
+    conf: &config::Listener,
+    known: Option<&Listener>,
+    cell: &ListenerCell,
+    before: &Before<'_>,
+) -> Result<Option<Arc<ServerTls>>, ApplyError> {
+    let Some(settings) = &conf.tls else { return Ok(None) };
+    let same = known.and_then(|listener| listener.tls.as_ref()).filter(|tls| tls.settings() == settings);
+    if let Some(same) = same {
+        return Ok(Some(Arc::clone(same)));
+    }
+    let store = Store::at(before.snapshot.map_or(&config.daemon.state_dir, |s| &s.daemon.state_dir));
+    let made = ServerTls::new(settings.clone(), &store, before.challenges, Arc::clone(&cell.handshakes));
+    made.map(|tls| Some(Arc::new(tls))).map_err(|error| ApplyError::Tls {
+        of: format!("listener \"{}\"", conf.name),
+        origin: conf.origin.0.clone(),
+        error,
+    })
+}
+
+fn client_tls(conf: &config::Pool, old: Option<&Pool>) -> Result<Option<Arc<ClientTls>>, ApplyError> {
+    let Some(settings) = &conf.tls else { return Ok(None) };
+    let same = old.and_then(|pool| pool.tls.as_ref()).filter(|tls| tls.settings() == settings);
+    if let Some(same) = same {
+        return Ok(Some(Arc::clone(same)));
+    }
+    ClientTls::new(settings.clone()).map(|tls| Some(Arc::new(tls))).map_err(|error| ApplyError::Tls {
+        of: format!("pool \"{}\"", conf.name),
+        origin: conf.origin.0.clone(),
+        error,
+    })
 }
 
 fn bind(
@@ -155,18 +219,23 @@ fn bind(
     Ok(cell)
 }
 
-fn pools(config: &Config, before: &Before<'_>, summary: &mut Vec<String>) -> Vec<Arc<Pool>> {
+fn pools(
+    config: &Config,
+    before: &Before<'_>,
+    summary: &mut Vec<String>,
+) -> Result<Vec<Arc<Pool>>, ApplyError> {
     let build = |conf: &config::Pool| {
         let old = before.snapshot.and_then(|s| s.pool(&conf.name));
         let algorithm = (before.ordered)(&conf.name).unwrap_or(conf.algorithm);
         if let Some(same) = old.filter(|p| is_same_pool(&p.conf, conf) && p.algorithm.name == algorithm.name)
         {
-            return Arc::clone(same);
+            return Ok(Arc::clone(same));
         }
         let details = old.map(|p| changes::of_pool(&p.conf, conf)).unwrap_or_default();
         summary.push(format!("pool {} {}{details}", conf.name, changed_or_added(old.is_some())));
         let old = old.map(|p| &**p);
-        Arc::new(Pool::build(conf.clone(), algorithm, old, before.workers, before.next_rev))
+        let tls = client_tls(conf, old)?;
+        Ok(Arc::new(Pool::build(conf.clone(), tls, algorithm, old, before.workers, before.next_rev)))
     };
     config.pools.iter().map(build).collect()
 }

@@ -30,6 +30,8 @@ pub(super) fn of_pool(old: &Pool, new: &Pool) -> String {
         ("retry", old.retry != new.retry),
         ("hedge", old.hedge != new.hedge),
         ("keepalive", old.keepalive != new.keepalive),
+        ("proxy_protocol", old.proxy_protocol != new.proxy_protocol),
+        ("tls", old.tls != new.tls),
         ("timeouts", timeouts(old) != timeouts(new)),
     ];
     words.extend(others.iter().filter(|(_, differs)| *differs).map(|(word, _)| (*word).to_owned()));
@@ -38,12 +40,18 @@ pub(super) fn of_pool(old: &Pool, new: &Pool) -> String {
 
 /// What differs between two configurations of a listener: ` (bind 127.0.0.1:80 → 127.0.0.1:81)`.
 pub(super) fn of_listener(old: &Listener, new: &Listener) -> String {
+    if old.protocol != new.protocol {
+        let [old, new] = [old, new].map(|listener| listener.protocol.as_str());
+        return in_brackets(&[format!("protocol {old} → {new}")]);
+    }
+    let tls = (old.tls != new.tls).then(|| "tls".to_owned());
     if old.bind == new.bind {
-        return " (settings)".to_owned();
+        return in_brackets(&[tls.unwrap_or_else(|| "settings".to_owned())]);
     }
     let text =
         |listener: &Listener| listener.bind.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-    in_brackets(&[format!("bind {} → {}", text(old), text(new))])
+    let moved = format!("bind {} → {}", text(old), text(new));
+    in_brackets(&std::iter::once(moved).chain(tls).collect::<Vec<_>>())
 }
 
 fn timeouts(pool: &Pool) -> impl PartialEq + use<> {

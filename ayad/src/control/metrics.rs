@@ -10,6 +10,7 @@ use aya_core::reason::Reason;
 use super::Control;
 use super::server::Reply;
 use crate::metrics::{Labels, Picture, Value, distribution, names};
+use crate::tls::ServerTls;
 
 /// Content type of the format.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -38,6 +39,8 @@ fn process(control: &Control, picture: &mut Picture) {
         picture.add(names::RESIDENT, vec![], level(bytes as f64));
     }
     picture.add(names::LOG_DROPPED, vec![], Value::Count(control.state.access_log.dropped()));
+    let panics = control.state.panics.load(Ordering::Relaxed);
+    picture.add(names::PANICS, vec![], Value::Count(panics));
     picture.add(names::EVENTS, vec![], Value::Count(control.state.events.newest()));
     for (class, count) in ["1xx", "2xx", "3xx", "4xx", "5xx"].into_iter().zip(daemon.responses) {
         picture.add(names::RESPONSES, vec![("class", class.to_owned())], Value::Count(count));
@@ -68,13 +71,40 @@ fn listeners(control: &Control, picture: &mut Picture) {
         picture.add(names::CONNECTIONS, labels.clone(), Value::Level(open as f64));
         let accepted = Value::Count(cell.accepted.load(Ordering::Relaxed));
         picture.add(names::ACCEPTED, labels.clone(), accepted);
-        picture.add(names::TURNED_AWAY, labels, Value::Count(cell.refused.load(Ordering::Relaxed)));
+        picture.add(names::TURNED_AWAY, labels.clone(), Value::Count(cell.refused.load(Ordering::Relaxed)));
+        if let Some(tls) = &listener.tls {
+            certificates(tls, &labels, picture);
+        }
+    }
+}
+
+fn certificates(tls: &ServerTls, labels: &Labels, picture: &mut Picture) {
+    let handshakes = tls.handshakes();
+    let results =
+        [("full", &handshakes.full), ("resumed", &handshakes.resumed), ("failed", &handshakes.failed)];
+    for (result, count) in results {
+        let labels = [labels.as_slice(), &[("result", result.to_owned())]].concat();
+        picture.add(names::HANDSHAKES, labels, Value::Count(count.load(Ordering::Relaxed)));
+    }
+    for one in tls.certificates() {
+        let names = ("names", one.info.names.join(","));
+        let labels = [labels.as_slice(), &[names, ("fingerprint", one.info.fingerprint)]].concat();
+        picture.add(names::CERTIFICATE_END, labels, Value::Level(one.info.life.not_after as f64));
+    }
+    if tls.settings().acme.is_some() {
+        let failures = f64::from(tls.acme_state().failures);
+        picture.add(names::ACME_FAILURES, labels.clone(), Value::Level(failures));
     }
 }
 
 fn backends(control: &Control, picture: &mut Picture) {
     let snapshot = control.state.snapshot.load_full();
     for (pool, view) in snapshot.pools.iter().zip(control.pool_views(&snapshot)) {
+        if let Some(shown) = pool.tls.as_ref().and_then(|tls| tls.certificate()) {
+            let names = ("names", shown.names.join(","));
+            let labels = vec![("pool", pool.name.clone()), names, ("fingerprint", shown.fingerprint)];
+            picture.add(names::CERTIFICATE_END, labels, Value::Level(shown.life.not_after as f64));
+        }
         for (backend, view) in pool.backends.iter().zip(view.backends) {
             let labels: Labels = vec![("pool", view.pool.clone()), ("backend", view.name.clone())];
             let mut level = |metric, value: f64| picture.add(metric, labels.clone(), Value::Level(value));

@@ -142,6 +142,7 @@ impl Control {
         let before = Before {
             snapshot: Some(&snapshot),
             workers: self.workers.len(),
+            challenges: &self.state.challenges,
             ordered: &|pool| self.ordered_algorithm(pool),
             next_rev: &|| self.state.next_rev(),
         };

@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use aya_api::view::{Bucket, Latency, SPARK_POINTS, WINDOW_S};
+use aya_core::hedge::delay_of;
 use aya_core::histogram::{BUCKETS, Counts, bounds, delta};
 
 use crate::state::{Backend, Snapshot, Totals};
@@ -61,6 +62,18 @@ impl Sampler {
         self.series.retain(|key, _| live.contains_key(key));
         for (key, backend) in live {
             self.series.entry(key).or_insert_with(|| Series::new(backend)).sample();
+        }
+    }
+
+    /// Tells the workers after what time a waiting request is hedged, where pools do that.
+    pub(super) fn set_hedge_delays(&self, snapshot: &Snapshot) {
+        for pool in &snapshot.pools {
+            let Some(rules) = &pool.conf.hedge else { continue };
+            let mut all = Window::default();
+            for backend in &pool.backends {
+                all.merge(&self.window(backend));
+            }
+            pool.hedge_delay.set(delay_of(&all.latencies, rules));
         }
     }
 

@@ -1,5 +1,7 @@
 //! From what the daemon knows to the shapes of the API: the only place where views are made.
 
+mod tls;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -205,11 +207,12 @@ pub(super) fn listener(listener: &Listener) -> ListenerView {
         name: listener.conf.name.clone(),
         rev: listener.rev,
         bind: cell.bound.iter().map(ToString::to_string).collect(),
-        protocol: "http".to_owned(),
+        protocol: if listener.tls.is_some() { "https" } else { listener.conf.protocol.as_str() }.to_owned(),
         connections: cell.connections.load(Ordering::Relaxed),
         max_connections: listener.conf.max_connections as u64,
         accepted: cell.accepted.load(Ordering::Relaxed),
         refused: cell.refused.load(Ordering::Relaxed),
+        tls: listener.tls.as_ref().map(|tls| tls::view(tls)),
     }
 }
 

@@ -128,7 +128,13 @@ impl Known {
     /// Looks a name up, in any case. Most names are told apart by their length.
     #[inline]
     pub fn of(name: &[u8]) -> Self {
-        let is_it = |known: &&Self| name.eq_ignore_ascii_case(known.name().as_bytes());
+        let Some((first, rest)) = name.split_first() else { return Self::Other };
+        let first = first | 0x20;
+        let is_it = |known: &&Self| {
+            let wanted = known.name().as_bytes();
+            // Most names of one length differ in their first letter.
+            first == wanted[0] && rest.eq_ignore_ascii_case(&wanted[1..])
+        };
         Self::of_length(name.len()).iter().find(is_it).copied().unwrap_or(Self::Other)
     }
 
@@ -158,6 +164,9 @@ impl Known {
     /// True for a name that frames a request or says where it came from, written with `_` for `-`. CGI, and what
     /// followed it, takes the two for one (RFC 3875, 4.1.18), so a backend may see another length than we do.
     fn is_disguised(name: &[u8]) -> bool {
+        if !(14..=17).contains(&name.len()) {
+            return false;
+        }
         let alike =
             |(byte, known): (&u8, u8)| byte.eq_ignore_ascii_case(&known) || (*byte == b'_' && known == b'-');
         Self::of_length(name.len()).iter().any(|known| match known {
@@ -195,11 +204,42 @@ impl Field {
     }
 }
 
+/// What `Connection` says, over all its fields.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "options that come in any combination")]
+pub struct Options {
+    /// No other message follows.
+    pub close: bool,
+    /// Another one may, also in HTTP/1.0.
+    pub keep_alive: bool,
+    /// Another protocol is asked for or agreed on.
+    pub upgrade: bool,
+    /// It names fields beside those that always belong to one connection.
+    pub others: bool,
+}
+
+impl Options {
+    fn of<'b>(elements: impl Iterator<Item = &'b [u8]>) -> Self {
+        let mut options = Self::default();
+        for element in elements {
+            match Known::of(element) {
+                Known::KeepAlive => options.keep_alive = true,
+                Known::Upgrade => options.upgrade = true,
+                Known::Te => {}
+                _ if element.eq_ignore_ascii_case(b"close") => options.close = true,
+                _ => options.others = true,
+            }
+        }
+        options
+    }
+}
+
 /// The fields of a head, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Fields {
     list: Vec<Field>,
     present: u64,
+    options: Options,
     disguised: bool,
 }
 
@@ -208,7 +248,14 @@ impl Fields {
     pub fn clear(&mut self) {
         self.list.clear();
         self.present = 0;
+        self.options = Options::default();
         self.disguised = false;
+    }
+
+    /// What `Connection` says.
+    #[inline]
+    pub fn options(&self) -> Options {
+        self.options
     }
 
     /// All of them.
@@ -287,6 +334,9 @@ impl Fields {
             self.present |= known.bit();
         }
         self.present &= !Known::Other.bit();
+        if self.has(Known::Connection) {
+            self.options = Options::of(self.elements(bytes, Known::Connection));
+        }
         self.list.iter().all(|field| ends_line(bytes, field.end as usize, field.value.end()))
     }
 }
@@ -337,9 +387,4 @@ pub(super) fn framing(bytes: &[u8], fields: &Fields, http_1_0: bool) -> Option<F
 fn number(text: &[u8]) -> Option<u64> {
     let fits = (1..=19).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
     fits.then(|| text.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
-}
-
-/// True when a comma-separated field has this element, in any case.
-pub(super) fn has_element(bytes: &[u8], fields: &Fields, known: Known, element: &str) -> bool {
-    fields.elements(bytes, known).any(|part| part.eq_ignore_ascii_case(element.as_bytes()))
 }

@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use aya_core::reason::Reason;
 
 use super::body::Framing;
-use super::head::{Fields, Known, Limits, ON_STACK, Span, ends_line, framing, has_element};
+use super::head::{Fields, Known, Limits, ON_STACK, Span, ends_line, framing};
 
 /// Most bytes of line ends before a request, which old clients send behind a body (RFC 9112, 2.2).
 const LEADING: usize = 4;
@@ -104,13 +104,9 @@ impl RequestHead {
             return Err(Reason::BadRequest);
         }
         self.framing = framing(bytes, fields, self.http_1_0).ok_or_else(|| unframed(bytes, fields))?;
-        let has = |option| has_element(bytes, fields, Known::Connection, option);
-        let (mut close, mut stays, mut upgrade) = (false, false, false);
-        if fields.has(Known::Connection) {
-            (close, stays, upgrade) = (has("close"), has("keep-alive"), has("upgrade"));
-        }
-        self.keep_alive = if self.http_1_0 { stays && !close } else { !close };
-        self.upgrade = upgrade
+        let options = fields.options();
+        self.keep_alive = !options.close && (options.keep_alive || !self.http_1_0);
+        self.upgrade = options.upgrade
             && fields.has(Known::Upgrade)
             && !self.http_1_0
             && matches!(self.framing, Framing::None | Framing::Length(0))
@@ -136,7 +132,7 @@ impl RequestHead {
         if !method.iter().all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_')) {
             return Err(Reason::BadRequest);
         }
-        let named = self.host_field(bytes)?;
+        let named = self.host_field()?;
         if method == b"CONNECT" {
             return Err(Reason::NotImplemented);
         }
@@ -149,6 +145,8 @@ impl RequestHead {
         };
         if !self.is_absolute {
             self.authority = named;
+        } else if host_of(bytes, named).is_none() {
+            return Err(Reason::BadHost);
         }
         let question = memchr::memchr(b'?', &bytes[path_from..end]).map_or(end, |at| path_from + at);
         (self.path, self.query) = (Span::new(path_from, question), Span::new(question, end));
@@ -187,15 +185,13 @@ impl RequestHead {
     }
 
     /// The value of `Host`: exactly one in HTTP/1.1, at most one in HTTP/1.0.
-    fn host_field(&self, bytes: &[u8]) -> Result<Span, Reason> {
+    fn host_field(&self) -> Result<Span, Reason> {
         if !self.fields.has(Known::Host) {
             return if self.http_1_0 { Ok(Span::default()) } else { Err(Reason::BadHost) };
         }
         let mut hosts = self.fields.iter().filter(|field| field.known == Known::Host);
         match (hosts.next(), hosts.next()) {
-            (Some(only), None) if !only.value.is_empty() && host_of(bytes, only.value).is_some() => {
-                Ok(only.value)
-            }
+            (Some(only), None) if !only.value.is_empty() => Ok(only.value),
             _ => Err(Reason::BadHost),
         }
     }

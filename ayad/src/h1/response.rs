@@ -4,7 +4,7 @@ use std::fmt;
 use std::mem::MaybeUninit;
 
 use super::body::Framing;
-use super::head::{Fields, Known, Limits, ON_STACK, Span, ends_line, framing, has_element};
+use super::head::{Fields, Limits, ON_STACK, Span, ends_line, framing};
 
 /// Why an answer cannot be passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,12 +102,8 @@ impl ResponseHead {
             Framing::None => Framing::UntilClose,
             announced => announced,
         };
-        let has = |option| has_element(bytes, fields, Known::Connection, option);
-        let (mut close, mut stays) = (false, false);
-        if fields.has(Known::Connection) {
-            (close, stays) = (has("close"), has("keep-alive"));
-        }
-        let persists = if self.http_1_0 { stays && !close } else { !close };
+        let options = fields.options();
+        let persists = !options.close && (options.keep_alive || !self.http_1_0);
         self.keep_alive = persists && self.framing != Framing::UntilClose;
         Ok(())
     }

@@ -9,9 +9,10 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use super::{NoPass, ProbeSpec, tcp};
+use super::{NoPass, ProbeSpec};
 use crate::config::HttpProbe;
-use crate::stream::Endpoint;
+use crate::stream::{Plain, Stream};
+use crate::tls::{ClientTls, Offer};
 
 /// Its line in the table.
 pub(super) const SPEC: ProbeSpec =
@@ -20,9 +21,24 @@ pub(super) const SPEC: ProbeSpec =
 /// Most bytes of a body that are searched for the expected text.
 const SEARCHED: usize = 64 * 1024;
 
-/// Asks `address`. Takes as long as the backend does; the caller sets the limit.
-pub(super) async fn probe(address: &Endpoint, name: &str, wanted: &HttpProbe) -> Result<(), NoPass> {
-    let stream = tcp::probe(address).await?;
+/// Asks over a new connection, inside TLS when the pool has it. Takes as long as the backend does; the caller sets
+/// the limit.
+pub(super) async fn probe(
+    plain: Plain,
+    name: &str,
+    wanted: &HttpProbe,
+    tls: Option<&ClientTls>,
+) -> Result<(), NoPass> {
+    let stream = match tls {
+        None => Stream::Plain(plain),
+        Some(tls) => match tls.connect(plain, name, Offer::Http1).await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::debug!(backend = name, %error, "a check failed in the TLS handshake");
+                return Err(Cause::Unreachable("TLS handshake failed").into());
+            }
+        },
+    };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| cause_of(&e))?;
     let asked = async {
         let response = sender.send_request(request(name, wanted)?).await.map_err(|e| cause_of(&e))?;

@@ -4,18 +4,32 @@ use std::io;
 
 use aya_core::health::Cause;
 
+use tokio::io::AsyncWriteExt;
+
 use super::{NoPass, ProbeSpec};
+use crate::proxy_protocol::{Facts, Version, write_header};
 use crate::stream::{Endpoint, Plain};
 use crate::upstream::is_our_own_want;
 
 /// Its line in the table.
 pub(super) const SPEC: ProbeSpec = ProbeSpec { name: "tcp", summary: "opens a connection and closes it" };
 
-/// Connects. Takes as long as the system does; the caller sets the limit.
-pub(super) async fn probe(address: &Endpoint) -> Result<Plain, NoPass> {
-    address.connect().await.map_err(|error| {
+/// Connects, and says who it is where backends want to know: nobody. Takes as long as the system does; the caller
+/// sets the limit.
+pub(super) async fn probe(address: &Endpoint, introduced: Option<Version>) -> Result<Plain, NoPass> {
+    connect(address, introduced).await.map_err(|error| {
         if is_our_own_want(&error) { NoPass::Unmade(error) } else { NoPass::Failed(cause_of(&error)) }
     })
+}
+
+async fn connect(address: &Endpoint, introduced: Option<Version>) -> io::Result<Plain> {
+    let mut stream = address.connect().await?;
+    if let Some(version) = introduced {
+        let mut header = Vec::new();
+        write_header(version, None, &Facts::default(), &mut header);
+        stream.write_all(&header).await?;
+    }
+    Ok(stream)
 }
 
 fn cause_of(error: &io::Error) -> Cause {

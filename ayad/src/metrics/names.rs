@@ -48,9 +48,13 @@ metrics! {
     BODY_BYTES: Counter = "ayad_body_bytes", "Bytes of bodies received from and sent to clients";
     LOG_DROPPED: Counter = "ayad_access_log_dropped_lines", "Lines of the access log that were dropped";
     EVENTS: Counter = "ayad_events", "Events since the start";
+    PANICS: Counter = "ayad_panics", "Connections that were ended by a defect of ayad";
     CONNECTIONS: Gauge = "ayad_listener_connections", "Client connections open now";
     ACCEPTED: Counter = "ayad_listener_accepted_connections", "Client connections accepted";
     TURNED_AWAY: Counter = "ayad_listener_refused_connections", "Client connections turned away at the limit";
+    HANDSHAKES: Counter = "ayad_tls_handshakes", "TLS handshakes with clients, by result";
+    CERTIFICATE_END: Gauge = "ayad_certificate_expiry_time_seconds", "When a certificate in force expires, in seconds since 1970";
+    ACME_FAILURES: Gauge = "ayad_acme_failed_orders", "Orders of a certificate that failed since the last one that did not";
     ROUTE_REQUESTS: Counter = "ayad_route_requests", "Requests matched by a route";
     BACKEND_REQUESTS: Counter = "ayad_backend_requests", "Finished requests of a backend";
     BACKEND_FAILURES: Counter = "ayad_backend_failures", "Requests of a backend without an answer or with a 5xx";

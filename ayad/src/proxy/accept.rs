@@ -15,10 +15,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::client::Client;
 use super::worker::Worker;
-use super::{closing, h1, unread};
+use super::{closing, h1, introduce, tcp, unread};
 use crate::clock;
+use crate::config::Protocol;
 use crate::state::{Listener, ListenerCell, NewEvent, State};
-use crate::stream::Stream;
+use crate::stream::{Plain, Stream};
 
 /// Longest wait after `accept` failed for want of descriptors or memory.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -81,8 +82,15 @@ fn greet(
     if let Some(listener) = Worker::with(|w| w.snapshot(|s| current(&s.listeners, cell))) {
         *known = Some(listener);
     }
-    if let Some(listener) = known {
-        let client = Client::new(Arc::clone(state), Arc::clone(listener), Worker::with(|w| w.index), peer);
+    let Some(listener) = known else { return };
+    if listener.conf.protocol == Protocol::Tcp {
+        admit_tcp(state, listener, stream, peer);
+    } else if listener.conf.proxy_protocol {
+        admit_introduced(state, listener, stream, peer);
+    } else {
+        let worker = Worker::with(|worker| worker.index);
+        let mut client = Client::new(Arc::clone(state), Arc::clone(listener), worker, peer);
+        client.local = stream.local_addr().ok();
         admit_connection(stream, Arc::new(client));
     }
 }
@@ -98,11 +106,8 @@ fn is_clients_doing(error: &io::Error) -> bool {
 
 fn admit_connection(stream: TcpStream, client: Arc<Client>) {
     let cell = &client.listener.cell;
-    let open = cell.connections.fetch_add(1, Ordering::Relaxed) + 1;
-    let of_all = client.state.clients.fetch_add(1, Ordering::Relaxed) + 1;
-    let counted = Counted(Arc::clone(cell), Arc::clone(&client.state));
-    cell.accepted.fetch_add(1, Ordering::Relaxed);
-    if open > client.listener.conf.max_connections as u64 || of_all > client.state.max_clients {
+    let (counted, is_over) = Counted::one_more(&client.state, &client.listener);
+    if is_over {
         cell.refused.fetch_add(1, Ordering::Relaxed);
         unread::remember(&client, Reason::TooManyConnections);
         tokio::spawn(async move {
@@ -118,11 +123,72 @@ fn admit_connection(stream: TcpStream, client: Arc<Client>) {
     });
 }
 
+/// As [`admit_connection`], of a connection that begins with the PROXY protocol. The client is who that names, also
+/// when it is asked whose headers are believed.
+fn admit_introduced(state: &Arc<State>, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
+    let (state, listener) = (Arc::clone(state), Arc::clone(listener));
+    let (counted, is_over) = Counted::one_more(&state, &listener);
+    let worker = Worker::with(|worker| worker.index);
+    tokio::spawn(async move {
+        let limit = clock::instant(clock::now().after(listener.conf.header_timeout));
+        let told = introduce::introduce(&listener, &stream, peer, limit).await;
+        let real = told.as_ref().map_or(peer, |told| told.map_or(peer, |told| told.source));
+        let mut client = Client::new(state, listener, worker, real);
+        client.local = match &told {
+            Ok(Some(told)) => Some(told.destination),
+            _ => stream.local_addr().ok(),
+        };
+        let client = Arc::new(client);
+        if is_over {
+            client.listener.cell.refused.fetch_add(1, Ordering::Relaxed);
+            unread::remember(&client, Reason::TooManyConnections);
+        } else if let Err(reason) = told {
+            unread::remember(&client, reason);
+        } else {
+            Worker::with(|worker| worker.register(&client));
+            drive(stream, client).await;
+        }
+        drop(counted);
+    });
+}
+
+/// As [`admit_connection`], of a connection that carries no HTTP.
+fn admit_tcp(state: &Arc<State>, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
+    let (state, listener) = (Arc::clone(state), Arc::clone(listener));
+    let (counted, is_over) = Counted::one_more(&state, &listener);
+    if is_over {
+        listener.cell.refused.fetch_add(1, Ordering::Relaxed);
+        return tcp::turn_away(state, listener, stream, peer);
+    }
+    tokio::spawn(async move {
+        tcp::serve(state, listener, stream, peer).await;
+        drop(counted);
+    });
+}
+
 /// One open connection, of a listener and of the daemon.
 struct Counted(Arc<ListenerCell>, Arc<State>);
 
+impl Counted {
+    /// Counts one more, and says whether it is one too many.
+    fn one_more(state: &Arc<State>, listener: &Listener) -> (Self, bool) {
+        let cell = &listener.cell;
+        cell.accepted.fetch_add(1, Ordering::Relaxed);
+        let open = cell.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        let of_all = state.clients.fetch_add(1, Ordering::Relaxed) + 1;
+        let is_over = open > listener.conf.max_connections as u64 || of_all > state.max_clients;
+        (Self(Arc::clone(cell), Arc::clone(state)), is_over)
+    }
+}
+
 impl Drop for Counted {
     fn drop(&mut self) {
+        // The runtime catches a panic at the task, so it ends this connection and nothing else.
+        if std::thread::panicking() {
+            self.1.panics.fetch_add(1, Ordering::Relaxed);
+            let cause = "a defect of ayad ended a connection; its log has the place";
+            self.1.events.push(NewEvent::new(Severity::Error, "daemon", "ayad", cause.to_owned()));
+        }
         self.0.connections.fetch_sub(1, Ordering::Relaxed);
         self.1.clients.fetch_sub(1, Ordering::Relaxed);
     }
@@ -132,7 +198,32 @@ impl Drop for Counted {
 /// upstream; see [`crate::upstream`].
 async fn drive(stream: TcpStream, client: Arc<Client>) {
     prepare(&stream, &client);
-    h1::run(Stream::from(stream), client, clock::now()).await;
+    let accepted = clock::now();
+    if client.listener.tls.is_none() {
+        h1::run(Stream::from(stream), client, accepted).await;
+    } else if let Some(stream) = Box::pin(secure(stream, &client)).await {
+        h1::run(stream, client, accepted).await;
+    }
+}
+
+/// Shakes hands. `None` when that failed or took too long.
+async fn secure(stream: TcpStream, client: &Client) -> Option<Stream> {
+    let tls = client.listener.tls.as_ref()?;
+    let accepted = tls.accept(Plain::Tcp(stream));
+    match tokio::time::timeout(client.listener.conf.header_timeout, accepted).await {
+        Ok(Ok((stream, handshake))) => {
+            client.handshake.get_or_init(|| handshake);
+            Some(stream)
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(peer = %client.peer, %error, "no TLS handshake");
+            None
+        }
+        Err(_) => {
+            tracing::debug!(peer = %client.peer, "the TLS handshake took too long");
+            None
+        }
+    }
 }
 
 /// Sets what every client's socket needs. None of it is needed enough to refuse the client.

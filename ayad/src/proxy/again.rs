@@ -74,6 +74,14 @@ pub(super) fn decide(exchange: &Exchange, way: &Way, repeatable: bool, outcome: 
     }
 }
 
+/// Takes a second, simultaneous attempt from the budget, when there is room for it.
+pub(super) fn decide_hedge(way: &Way) -> Option<Extra> {
+    let pool = &way.hit.pool;
+    let in_flight = pool.loads.iter().map(|load| load.in_flight()).sum();
+    let has_room = pool.budget.try_begin(&pool.conf.retry.rules.budget, in_flight);
+    has_room.then(|| Extra { pool: Arc::clone(pool), after: Duration::ZERO })
+}
+
 /// Waits before another attempt, unless the client goes.
 pub(super) async fn pause<D: Downstream>(down: &mut D, after: Duration) -> Result<(), Reason> {
     if after.is_zero() {

@@ -8,6 +8,7 @@ use std::task::{Context, Waker};
 use aya_core::hash::hash64;
 
 use crate::state::{Listener, State};
+use crate::tls::Handshake;
 
 /// A client connection. What changes is atomic only because the registry of the worker wakes it.
 #[derive(Debug)]
@@ -20,12 +21,16 @@ pub struct Client {
     pub worker: usize,
     /// Its address.
     pub peer: SocketAddr,
+    /// Lines about it that begin what is added to each of its requests.
+    pub origin: Box<str>,
     /// Hash of its address, for algorithms that bind clients.
     pub key: u64,
     /// True when its forwarding headers are believed.
     pub trusted: bool,
-    /// True when it speaks TLS.
-    pub secure: bool,
+    /// What it connected to, when the system can tell.
+    pub local: Option<SocketAddr>,
+    /// What its TLS handshake told; unset without TLS, and before it.
+    pub handshake: OnceLock<Handshake>,
     closing: AtomicBool,
     waker: OnceLock<Waker>,
 }
@@ -38,10 +43,12 @@ impl Client {
             state,
             worker,
             peer,
+            origin: origin(ip, if listener.tls.is_some() { "https" } else { "http" }),
             key: address_key(ip),
             trusted: listener.conf.trusted_proxies.iter().any(|net| net.contains(&ip)),
             listener,
-            secure: false,
+            local: None,
+            handshake: OnceLock::new(),
             closing: AtomicBool::new(false),
             waker: OnceLock::new(),
         }
@@ -49,7 +56,7 @@ impl Client {
 
     /// `http` or `https`.
     pub fn scheme(&self) -> &'static str {
-        if self.secure { "https" } else { "http" }
+        if self.listener.tls.is_some() { "https" } else { "http" }
     }
 
     /// True once it must not take another request.
@@ -70,6 +77,16 @@ impl Client {
     pub fn woken_by(&self, cx: &Context<'_>) {
         self.waker.get_or_init(|| cx.waker().clone());
     }
+}
+
+/// Written once for a connection, because formatting costs more than the rest of the head.
+fn origin(ip: std::net::IpAddr, scheme: &str) -> Box<str> {
+    let node = match ip {
+        std::net::IpAddr::V4(v4) => v4.to_string(),
+        std::net::IpAddr::V6(v6) => format!("\"[{v6}]\""),
+    };
+    format!("x-forwarded-for: {ip}\r\nx-forwarded-proto: {scheme}\r\nforwarded: for={node};proto={scheme}")
+        .into()
 }
 
 /// Hash of a client's address, without its port.

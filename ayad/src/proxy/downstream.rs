@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 
 use aya_core::reason::Reason;
 
+use tokio::net::TcpStream;
+
 use super::client::Client;
 use super::wait::Wait;
 use crate::h1::ResponseHead;
@@ -69,6 +71,11 @@ pub(super) trait Downstream: Send {
 
     /// Hands everything written so far to the system.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// The socket, when the rest of the answer's payload can go into it as it is.
+    fn socket(&self) -> Option<&TcpStream> {
+        None
+    }
 
     /// Ends the answer, and hands everything to the system.
     fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: &[u8]) -> Poll<io::Result<()>>;

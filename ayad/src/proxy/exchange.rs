@@ -103,7 +103,7 @@ pub struct Exchange {
     pub draft: Option<Box<LogDraft>>,
     /// What it tells about its backend was taken down already.
     pub is_measured: bool,
-    over: bool,
+    ended: Option<Tick>,
 }
 
 impl Exchange {
@@ -123,7 +123,7 @@ impl Exchange {
             steps: Steps::default(),
             draft: None,
             is_measured: false,
-            over: false,
+            ended: None,
         }
     }
 
@@ -131,6 +131,8 @@ impl Exchange {
     pub fn keep(&self, connection: Box<Connection>, now: Tick) {
         if let Some(place) = &self.place
             && place.backend.load.eligible_bound(now)
+            // One that began with a client's address is that client's.
+            && place.pool.conf.proxy_protocol.is_none()
         {
             place.cell().idle.put(connection, now, &place.pool.conf.keepalive);
         }
@@ -147,8 +149,13 @@ impl Exchange {
         self.end(now);
     }
 
+    /// When it was over.
+    pub fn ended(&self) -> Option<Tick> {
+        self.ended
+    }
+
     fn end(&mut self, now: Tick) {
-        if !std::mem::replace(&mut self.over, true) {
+        if self.ended.replace(now).is_none() {
             record::record(self, now);
             self.place = None;
         }
@@ -157,7 +164,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if !self.over {
+        if self.ended.is_none() {
             self.failed(Reason::ClientGone, clock::now());
         }
     }

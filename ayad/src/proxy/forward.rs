@@ -8,6 +8,7 @@ use std::task::Poll;
 use aya_core::reason::Reason;
 
 use super::between::{Failed, Picked, Way};
+use super::client::Client;
 use super::downstream::{Downstream, Reply};
 use super::exchange::{Exchange, Place};
 use super::head::line;
@@ -15,9 +16,11 @@ use super::pass::{Awaited, Upload};
 use super::turn::Turn;
 use crate::clock;
 use crate::h1::Framing;
+use crate::proxy_protocol::{Addresses, Facts, write_header};
 use crate::queue::Queue;
+use crate::state::State;
 use crate::stream::Endpoint;
-use crate::upstream::{self, Connection, HeadFailure};
+use crate::upstream::{self, ConnectError, Connection, HeadFailure};
 use crate::wire::Mode;
 
 /// Most interim answers before the real one: a backend that sends nothing else is broken.
@@ -46,7 +49,12 @@ pub(super) async fn forward<D: Downstream>(
             None => Box::pin(connect(down, exchange)).await.map_err(Failed::Unsent)?,
         };
         exchange.note_connected();
-        begin(&mut up, turn, exchange, way, upload);
+        let place = exchange.place.as_ref().ok_or(Failed::Unsent(Reason::NoBackend))?;
+        let mode = if way.framing == Framing::Chunked { turn.upload_mode } else { Mode::Plain };
+        begin(&mut up, &turn.head, place, way, mode);
+        if let Some(kept) = upload.kept.bytes() {
+            up.wire.queue_body(kept);
+        }
         match head(down, turn, exchange, &mut up, way, upload).await {
             Ok(()) => return Ok(up),
             Err(Failed::Stale(_)) if was_kept && is_repeatable(way, upload) => upload.again(),
@@ -62,8 +70,8 @@ pub(super) fn is_repeatable(way: &Way, upload: &Upload) -> bool {
 
 fn take_kept<D: Downstream>(down: &mut D, exchange: &Exchange) -> Option<Box<Connection>> {
     let place = exchange.place.as_ref()?;
-    let kept = place.cell().idle.take()?;
     let conf = &place.pool.conf;
+    let kept = place.cell().idle.take()?;
     let now = place.since();
     // Close enough: nothing was waited for since then.
     let ends = now.after(conf.first_byte_timeout);
@@ -77,12 +85,30 @@ async fn connect<D: Downstream>(down: &mut D, exchange: &Exchange) -> Result<Box
     let place = exchange.place.as_ref().ok_or(Reason::NoBackend)?;
     let conf = &place.pool.conf;
     down.wait().arm(clock::now().after(conf.connect_timeout));
-    let made = within(down, upstream::connect(&place.backend.resolved), Reason::ConnectTimeout).await?;
+    let made = within(down, connect_to(&exchange.client, place), Reason::ConnectTimeout).await?;
     let now = clock::now();
     let ends = now.after(conf.first_byte_timeout);
     let try_ends = conf.retry.rules.try_deadline(place.since(), None);
     down.wait().arm(try_ends.map_or(ends, |t| t.min(ends)));
-    made.map(Box::new).map_err(|error| connect_reason(exchange, place, &error))
+    made.map(Box::new).map_err(|error| connect_reason(&exchange.client.state, place, &error))
+}
+
+/// Connects to the backend in which a place was taken, as its pool says.
+pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Connection, ConnectError> {
+    let mut first = Vec::new();
+    if let Some(version) = place.pool.conf.proxy_protocol {
+        let told = client.local.map(|destination| Addresses { source: client.peer, destination });
+        let handshake = client.handshake.get();
+        let facts = Facts {
+            authority: handshake.and_then(|handshake| handshake.server_name.as_deref()),
+            tls: handshake.map(|h| if h.version == "1.2" { "TLSv1.2" } else { "TLSv1.3" }),
+            has_certificate: handshake.is_some_and(|handshake| handshake.client.is_some()),
+            ..Facts::default()
+        };
+        write_header(version, told, &facts, &mut first);
+    }
+    let tls = place.pool.tls.as_deref().map(|tls| (tls, place.backend.address.as_str()));
+    upstream::connect(&place.backend.resolved, tls, &first).await
 }
 
 /// Waits for something while the client stays and the time lasts.
@@ -108,9 +134,16 @@ pub(super) async fn within<D: Downstream, T>(
     .await
 }
 
-fn connect_reason(exchange: &Exchange, place: &Place, error: &io::Error) -> Reason {
+pub(super) fn connect_reason(state: &State, place: &Place, error: &ConnectError) -> Reason {
+    let error = match error {
+        ConnectError::Io(error) => error,
+        ConnectError::Tls(error) => {
+            tracing::debug!(backend = place.backend.id, %error, "no TLS handshake");
+            return Reason::TlsFailed;
+        }
+    };
     if error.kind() == io::ErrorKind::ConnectionRefused {
-        exchange.client.state.refused(&place.backend);
+        state.refused(&place.backend);
         return Reason::ConnectRefused;
     }
     if upstream::is_our_own_want(error) {
@@ -121,23 +154,17 @@ fn connect_reason(exchange: &Exchange, place: &Place, error: &io::Error) -> Reas
     Reason::ConnectFailed
 }
 
-/// Writes the head, and what was kept of a body that is sent once more.
-fn begin(up: &mut Connection, turn: &Turn, exchange: &Exchange, way: &Way, upload: &mut Upload) {
+/// Writes the head.
+pub(super) fn begin(up: &mut Connection, head: &Queue, place: &Place, way: &Way, mode: Mode) {
     let mut host = Queue::new();
-    if !way.names_host
-        && let Some(place) = &exchange.place
-    {
+    if !way.names_host {
         let name = match &place.backend.resolved {
             Endpoint::Tcp(_) => place.backend.address.as_str(),
             Endpoint::Unix(_) => "localhost",
         };
         line(&mut host, "host", name.as_bytes());
     }
-    let mode = if way.framing == Framing::Chunked { turn.upload_mode } else { Mode::Plain };
-    up.begin_request([turn.head.data(), host.data(), b"\r\n"], mode);
-    if let Some(kept) = upload.kept.bytes() {
-        up.wire.queue_body(kept);
-    }
+    up.begin_request([head.data(), host.data(), b"\r\n"], mode);
 }
 
 /// Sends the request, and waits for the head of the answer.
@@ -216,7 +243,7 @@ fn late<D: Downstream>(down: &mut D, awaited: Awaited) -> Failed {
     }
 }
 
-fn failed(up: &Connection, failure: &HeadFailure) -> Failed {
+pub(super) fn failed(up: &Connection, failure: &HeadFailure) -> Failed {
     match failure {
         HeadFailure::Closed | HeadFailure::Io(_) if up.was_kept() && !up.has_answered() => {
             Failed::Stale(Reason::ClosedEarly)

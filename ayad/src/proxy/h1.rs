@@ -12,6 +12,8 @@ use std::time::Duration;
 use aya_core::reason::Reason;
 use aya_core::time::Tick;
 
+use tokio::net::TcpStream;
+
 use super::between::Request;
 use super::client::Client;
 use super::downstream::{Downstream, Reply};
@@ -163,6 +165,7 @@ impl H1 {
         self.begin(&turn.request);
         turn.upload_mode = Mode::Raw;
         serve(self, turn, &mut exchange, prepared).await;
+        let ended = exchange.ended();
         drop(exchange);
         if self.is_cut || !self.keep_alive {
             return;
@@ -173,7 +176,7 @@ impl H1 {
         }
         self.wire.input.release();
         self.wait.limit(None);
-        self.wait.arm(clock::now().after(self.client.listener.conf.idle_timeout));
+        self.wait.arm(ended.unwrap_or_else(clock::now).after(self.client.listener.conf.idle_timeout));
     }
 
     /// The head was read and used; what follows is its body.
@@ -341,6 +344,10 @@ impl Downstream for H1 {
     #[inline]
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.wire.poll_flush(cx)
+    }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        self.wire.writes_payload_as_it_is().then(|| self.wire.stream.plain_tcp()).flatten()
     }
 
     #[inline]

@@ -4,37 +4,29 @@
 //! is added behind them.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
 
-use super::between::{Identity, Request, Target};
+use super::between::{Request, Target};
 use super::client::Client;
 use super::hop::{Hop, reads_trailers};
 use crate::h1::Known;
 use crate::queue::Queue;
 
-/// How this proxy names itself in `Via`.
-const PSEUDONYM: &str = "1.1 ayad";
+/// The end of the line before, and how this proxy names itself.
+const VIA: &[u8] = b"\r\nvia: 1.1 ayad\r\n";
 
 /// Fields that are always written anew.
 const REPLACED: &[Known] =
     &[Known::Forwarded, Known::ForwardedFor, Known::ForwardedHost, Known::ForwardedProto, Known::RequestId];
 
 /// Writes the head for a backend, but for the empty line at its end, so that a backend may add a line of its own.
-pub(super) fn write(
-    client: &Client,
-    request: &Request<'_>,
-    target: &Target<'_>,
-    identity: &Identity,
-    id: &[u8],
-    out: &mut Queue,
-) {
+pub(super) fn write(client: &Client, request: &Request<'_>, target: &Target<'_>, id: &[u8], out: &mut Queue) {
     let (bytes, head) = (request.bytes, request.head);
     out.extend(request.method());
     out.extend(b" ");
     out.extend(target.path.as_bytes());
     out.extend(head.query.of(bytes));
     out.extend(b" HTTP/1.1\r\n");
-    let hop = Hop::of(bytes, &head.fields, REPLACED);
+    let hop = Hop::of(bytes, &head.fields, REPLACED).without(&client.listener.conf.reserved_prefixes);
     hop.runs(|run| out.extend(run));
     if head.is_absolute && !head.fields.has(Known::Host) {
         line(out, "host", head.authority.of(bytes));
@@ -50,47 +42,62 @@ pub(super) fn write(
             line(out, "upgrade", protocol);
         }
     }
-    origin(client, request, identity, out);
-    line(out, "x-request-id", id);
-    line(out, "via", PSEUDONYM.as_bytes());
+    if client.trusted {
+        longer_origin(client, request, out);
+    } else {
+        origin(client, request, out);
+    }
+    if let Some(identity) = client.handshake.get().and_then(|handshake| handshake.client.as_ref()) {
+        for (name, value) in &identity.fields {
+            line(out, name.as_str(), value.as_bytes());
+        }
+    }
+    out.extend(b"x-request-id: ");
+    out.extend(id);
+    out.extend(VIA);
 }
 
-/// Says where the request came from. What an untrusted peer claims was left behind; what a trusted one claims is added
-/// to.
-fn origin(client: &Client, request: &Request<'_>, identity: &Identity, out: &mut Queue) {
+/// Says where the request came from. What a client claims was left behind.
+fn origin(client: &Client, request: &Request<'_>, out: &mut Queue) {
+    let host = request.head.authority.of(request.bytes);
+    out.extend(client.origin.as_bytes());
+    if host.is_empty() {
+        out.extend(b"\r\n");
+        return;
+    }
+    out.extend(b";host=\"");
+    out.extend(host);
+    out.extend(b"\"\r\nx-forwarded-host: ");
+    out.extend(host);
+    out.extend(b"\r\n");
+}
+
+/// As [`origin`], for a peer whose claims are believed, and added to.
+fn longer_origin(client: &Client, request: &Request<'_>, out: &mut Queue) {
     let (bytes, head) = (request.bytes, request.head);
     let peer = client.peer.ip().to_canonical();
     let host = head.authority.of(bytes);
     out.extend(b"x-forwarded-for: ");
-    if client.trusted {
-        chain(out, head.fields.all(bytes, Known::ForwardedFor));
-    }
-    address(out, peer, false);
-    out.extend(b"\r\n");
-    out.extend(b"forwarded: ");
-    if client.trusted {
-        chain(out, head.fields.all(bytes, Known::Forwarded));
-    }
-    out.extend(b"for=");
-    address(out, peer, true);
+    chain(out, head.fields.all(bytes, Known::ForwardedFor));
+    write!(out, "{peer}\r\nforwarded: ").expect("memory takes any text");
+    chain(out, head.fields.all(bytes, Known::Forwarded));
+    let scheme = client.scheme();
+    let node = if peer.is_ipv6() { format!("\"[{peer}]\"") } else { peer.to_string() };
+    write!(out, "for={node};proto={scheme}").expect("memory takes any text");
     if !host.is_empty() {
         out.extend(b";host=\"");
         out.extend(host);
         out.extend(b"\"");
     }
-    out.extend(b";proto=");
-    out.extend(client.scheme().as_bytes());
     out.extend(b"\r\n");
     // A trusted peer knows what the client asked it for.
-    let claims = client.trusted && head.fields.has(Known::ForwardedProto);
-    let proto = head.fields.get(bytes, Known::ForwardedProto).filter(|_| claims);
-    line(out, "x-forwarded-proto", proto.unwrap_or(client.scheme().as_bytes()));
-    let claimed = head.fields.get(bytes, Known::ForwardedHost).filter(|_| claims);
+    let proto = head.fields.get(bytes, Known::ForwardedProto);
+    line(out, "x-forwarded-proto", proto.unwrap_or(scheme.as_bytes()));
+    let claimed = head.fields.get(bytes, Known::ForwardedHost).filter(|_| proto.is_some());
     let host = claimed.unwrap_or(host);
     if !host.is_empty() {
         line(out, "x-forwarded-host", host);
     }
-    debug_assert!(client.trusted || identity.address == peer);
 }
 
 fn chain<'b>(out: &mut Queue, values: impl Iterator<Item = &'b [u8]>) {
@@ -98,37 +105,6 @@ fn chain<'b>(out: &mut Queue, values: impl Iterator<Item = &'b [u8]>) {
         out.extend(value);
         out.extend(b", ");
     }
-}
-
-fn address(out: &mut Queue, ip: IpAddr, quoted: bool) {
-    let written = match ip {
-        IpAddr::V6(v6) if quoted => write!(out, "\"[{v6}]\""),
-        IpAddr::V6(v6) => write!(out, "{v6}"),
-        IpAddr::V4(v4) => {
-            for (index, octet) in v4.octets().into_iter().enumerate() {
-                if index > 0 {
-                    out.extend(b".");
-                }
-                decimal(out, octet);
-            }
-            Ok(())
-        }
-    };
-    written.expect("memory takes any text");
-}
-
-/// An octet in digits; the formatter of the standard library would cost as much as the rest of the line.
-fn decimal(out: &mut Queue, octet: u8) {
-    let digits = [octet / 100 + b'0', octet / 10 % 10 + b'0', octet % 10 + b'0'];
-    out.extend(
-        &digits[if octet >= 100 {
-            0
-        } else if octet >= 10 {
-            1
-        } else {
-            2
-        }..],
-    );
 }
 
 /// Writes one field.

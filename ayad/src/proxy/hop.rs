@@ -1,6 +1,7 @@
 //! Fields that belong to one connection and are never passed on (RFC 9110, 7.6.1).
 
 use crate::h1::{Field, Fields, Known};
+use crate::tls::is_reserved;
 
 /// Every field that belongs to one connection, also when `Connection` does not name it. Framing is not among them: it
 /// is written by whoever knows how the body goes on.
@@ -14,6 +15,16 @@ const OWN: &[Known] = &[
     Known::ProxyAuthorization,
     Known::Http2Settings,
 ];
+
+/// The set of [`OWN`].
+const ALWAYS: u64 = {
+    let (mut set, mut index) = (0, 0);
+    while index < OWN.len() {
+        set |= bit(OWN[index]);
+        index += 1;
+    }
+    set
+};
 
 /// Fields that are not removed because `Connection` names them: those that frame or direct the message, for naming
 /// them is an attack. What the proxy itself sets is written afterwards anyway.
@@ -34,24 +45,29 @@ pub(super) struct Hop<'h> {
     fields: &'h Fields,
     removed: u64,
     names_others: bool,
+    reserved: &'h [String],
 }
 
 impl<'h> Hop<'h> {
     /// For a head; `replaced` are fields that are written anew.
     pub(super) fn of(bytes: &'h [u8], fields: &'h Fields, replaced: &[Known]) -> Self {
-        let removed = OWN.iter().chain(replaced).fold(0, |set, known| set | bit(*known));
-        let is_usual = |option: &[u8]| {
-            ["keep-alive", "close", "upgrade", "te"].iter().any(|o| option.eq_ignore_ascii_case(o.as_bytes()))
-        };
-        let names_others =
-            fields.has(Known::Connection) && !fields.elements(bytes, Known::Connection).all(is_usual);
-        Self { bytes, fields, removed, names_others }
+        let removed = replaced.iter().fold(ALWAYS, |set, known| set | bit(*known));
+        let names_others = fields.options().others;
+        Self { bytes, fields, removed, names_others, reserved: &[] }
+    }
+
+    /// Leaves behind fields that pretend to be what only this proxy may write.
+    pub(super) fn without(mut self, reserved: &'h [String]) -> Self {
+        self.reserved = reserved;
+        self
     }
 
     /// True when the field goes on to the other side.
     #[inline]
     pub(super) fn passes(&self, field: &Field) -> bool {
-        self.removed & bit(field.known) == 0 && !(self.names_others && self.is_named(field))
+        self.removed & bit(field.known) == 0
+            && !(self.names_others && self.is_named(field))
+            && (self.reserved.is_empty() || !self.is_reserved(field))
     }
 
     /// Fields that go on.
@@ -81,6 +97,10 @@ impl<'h> Hop<'h> {
         }
     }
 
+    fn is_reserved(&self, field: &Field) -> bool {
+        self.reserved.iter().any(|prefix| is_reserved(prefix, field.name.of(self.bytes)))
+    }
+
     #[cold]
     fn is_named(&self, field: &Field) -> bool {
         let name = field.name.of(self.bytes);
@@ -93,7 +113,7 @@ impl<'h> Hop<'h> {
 }
 
 #[inline]
-fn bit(known: Known) -> u64 {
+const fn bit(known: Known) -> u64 {
     match known {
         Known::Other => 0,
         known => 1 << known as u8,

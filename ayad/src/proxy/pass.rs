@@ -3,13 +3,17 @@
 //! Back-pressure needs no code here: bytes are read when those read before are written. Whoever has to move next is
 //! noted, because that decides how long it may take and whose fault it is when it takes longer.
 
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use aya_core::reason::Reason;
 
 use super::downstream::Downstream;
+use crate::relay::{Pipe, poll_splice};
 use crate::upstream::Connection;
 use crate::wire::BodyFailure;
+
+/// From this many bytes on, payload goes from socket to socket: below, the calls for that cost more than copying.
+const SPLICED: u64 = 128 * 1024;
 
 /// Who is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,12 +157,14 @@ pub(super) struct Download {
     pub(super) awaited: Awaited,
     told: Option<Awaited>,
     moved: bool,
+    /// Lent while a large body goes from socket to socket.
+    pipe: Option<Pipe>,
 }
 
 impl Download {
     /// A body of which nothing was sent.
     pub(super) fn new() -> Self {
-        Self { awaited: Awaited::Backend, told: None, moved: false }
+        Self { awaited: Awaited::Backend, told: None, moved: false, pipe: None }
     }
 
     /// True when something moved, or somebody else has to move, since this was last asked.
@@ -175,6 +181,10 @@ impl Download {
         up: &mut Connection,
     ) -> Poll<Result<(), Reason>> {
         loop {
+            if let Some(spliced) = self.splice(cx, down, up) {
+                ready!(spliced)?;
+                continue;
+            }
             match up.poll_body(cx) {
                 Poll::Ready(Ok(0)) => {
                     self.awaited = Awaited::Client;
@@ -201,6 +211,61 @@ impl Download {
                 }
             }
         }
+    }
+
+    /// Moves payload past this process while that is worth it. `None` when it has to go through a buffer.
+    #[inline]
+    fn splice<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        down: &mut D,
+        up: &mut Connection,
+    ) -> Option<Poll<Result<(), Reason>>> {
+        let left = up.wire.unread_payload()?;
+        if left == 0 || (self.pipe.is_none() && left < SPLICED) {
+            return None;
+        }
+        self.splice_up_to(left, cx, down, up)
+    }
+
+    fn splice_up_to<D: Downstream>(
+        &mut self,
+        left: u64,
+        cx: &mut Context<'_>,
+        down: &mut D,
+        up: &mut Connection,
+    ) -> Option<Poll<Result<(), Reason>>> {
+        let from = up.wire.stream.plain_tcp()?;
+        self.awaited = Awaited::Client;
+        match down.poll_flush(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return Some(Poll::Ready(Err(Reason::ClientGone))),
+            Poll::Pending => return Some(Poll::Pending),
+        }
+        let to = down.socket()?;
+        if self.pipe.is_none() {
+            self.pipe = Pipe::take();
+        }
+        let pipe = self.pipe.as_mut()?;
+        let moved = poll_splice(from, to, pipe, left, cx);
+        if pipe.held() == 0 {
+            self.awaited = Awaited::Backend;
+        }
+        let count = match moved {
+            Poll::Pending => return Some(Poll::Pending),
+            Poll::Ready(Ok(0)) => return Some(Poll::Ready(Err(Reason::Truncated))),
+            Poll::Ready(Ok(count)) => count,
+            Poll::Ready(Err(_)) if self.awaited == Awaited::Client => {
+                return Some(Poll::Ready(Err(Reason::ClientGone)));
+            }
+            Poll::Ready(Err(_)) => return Some(Poll::Ready(Err(Reason::Truncated))),
+        };
+        up.wire.skipped(count);
+        self.moved = true;
+        if count == left {
+            self.pipe = None;
+        }
+        Some(Poll::Ready(Ok(())))
     }
 }
 

@@ -1,12 +1,14 @@
 //! Step 8: what the client gets.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 
 use aya_core::reason::Reason;
 use aya_core::sticky;
 
-use super::between::Request;
+use super::between::{Request, Target};
+use super::client::Client;
 use super::downstream::{Downstream, Reply};
 use super::exchange::Exchange;
 use super::pass::{Awaited, Download, Upload};
@@ -28,8 +30,8 @@ pub(super) struct Manner {
 impl Manner {
     /// Reads `Accept` roughly: the first type this proxy can speak.
     pub(super) fn of(request: &Request<'_>) -> Self {
-        let accepted = request.get(Known::Accept).map_or("", |v| std::str::from_utf8(v).unwrap_or_default());
-        Self { format: format_of(accepted), head_only: request.method() == b"HEAD" }
+        let accepted = request.get(Known::Accept).and_then(|value| std::str::from_utf8(value).ok());
+        Self { format: accepted.map_or(Format::Text, format_of), head_only: request.method() == b"HEAD" }
     }
 }
 
@@ -189,15 +191,43 @@ pub(super) async fn refuse<D: Downstream>(
     exchange.bytes_received = down.received();
     exchange.failed(reason, clock::now());
 
-    let limits = Limits { bytes: head.len(), fields: 8 };
-    let is_whole = turn.response.read(&head, manner.head_only, limits);
-    debug_assert_eq!(is_whole, Ok(true), "our own answers can be read");
     // The rest of a body that nobody wants would be read as the next request.
     if matches!(reason, Reason::BodyTooLarge | Reason::BodyTimeout | Reason::BadRequest | Reason::Stopping) {
         down.end_after();
     }
-    down.answer(Reply { bytes: &head, head: &turn.response, added: &added, switches: false });
-    let mut rest = if manner.head_only { "" } else { body.as_str() }.as_bytes();
+    say(down, turn, &head, &added, if manner.head_only { None } else { Some(body.as_bytes()) }).await;
+}
+
+/// What to answer an ACME directory that asks whether a name is ours (RFC 8555, 8.3).
+pub(super) fn proof(client: &Client, target: &Target<'_>) -> Option<Arc<str>> {
+    let token = target.path.strip_prefix("/.well-known/acme-challenge/")?;
+    client.state.challenges.answer(target.host, token)
+}
+
+/// Answers an ACME directory.
+pub(super) async fn prove<D: Downstream>(
+    down: &mut D,
+    turn: &mut Turn,
+    exchange: &mut Exchange,
+    authorization: &str,
+) {
+    exchange.note_answer(200);
+    exchange.bytes_sent = authorization.len() as u64;
+    exchange.complete(clock::now());
+    let head = format!(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/octet-stream\r\ncontent-length: {}\r\n\r\n",
+        authorization.len()
+    );
+    say(down, turn, head.as_bytes(), b"", Some(authorization.as_bytes())).await;
+}
+
+/// Sends an answer of our own; without a body for a `HEAD`.
+async fn say<D: Downstream>(down: &mut D, turn: &mut Turn, head: &[u8], added: &[u8], body: Option<&[u8]>) {
+    let limits = Limits { bytes: head.len(), fields: 8 };
+    let is_whole = turn.response.read(head, body.is_none(), limits);
+    debug_assert_eq!(is_whole, Ok(true), "our own answers can be read");
+    down.answer(Reply { bytes: head, head: &turn.response, added, switches: false });
+    let mut rest = body.unwrap_or_default();
     let allowed = down.client().listener.conf.body_timeout;
     down.wait().limit(None);
     down.wait().arm(clock::now().after(allowed));

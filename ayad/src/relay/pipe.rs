@@ -16,12 +16,12 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 /// Most pipes of one thread at once, lent and free: two descriptors each.
-pub const MOST: usize = 64;
+pub const MOST: usize = 32;
 /// Most free pipes kept by one thread.
 const KEPT: usize = 16;
 /// Bytes a pipe is asked to hold. A system that refuses (pipe-user-pages-soft) leaves its own size, which works
 /// too, in more calls.
-const SIZE: usize = 256 * 1024;
+const SIZE: usize = 512 * 1024;
 
 thread_local! {
     static PIPES: RefCell<Pipes> = const { RefCell::new(Pipes { free: Vec::new(), lent: 0 }) };

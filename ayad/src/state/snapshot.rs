@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::Backend;
 use crate::config;
+use crate::tls::{ClientTls, Handshakes, ServerTls};
 
 /// The configuration in force. Requests hold the parts they need by `Arc`, never the whole.
 #[derive(Clone, Debug)]
@@ -35,6 +36,8 @@ pub struct Snapshot {
     pub routes: Vec<Arc<Route>>,
     /// Matcher over the routes.
     pub router: Arc<Router>,
+    /// For each listener, whether its clients' TLS hello is read: it speaks TCP and has routes for hosts.
+    pub peeks: Vec<bool>,
 }
 
 impl Snapshot {
@@ -69,6 +72,8 @@ pub struct Listener {
     pub index: u16,
     /// Counters and sockets' addresses.
     pub cell: Arc<ListenerCell>,
+    /// TLS to its clients.
+    pub tls: Option<Arc<ServerTls>>,
     /// Revision.
     pub rev: u64,
 }
@@ -86,6 +91,8 @@ pub struct ListenerCell {
     pub accepted: AtomicU64,
     /// Connections turned away since the start.
     pub refused: AtomicU64,
+    /// How TLS handshakes ended since the start.
+    pub handshakes: Arc<Handshakes>,
     /// Turns true when the listener is removed; its connections then end after their request.
     pub removed: watch::Sender<bool>,
 }
@@ -99,6 +106,7 @@ impl ListenerCell {
             connections: AtomicU64::new(0),
             accepted: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            handshakes: Arc::default(),
             removed: watch::channel(false).0,
         }
     }
@@ -128,21 +136,29 @@ pub struct Pool {
     pub budget: Arc<RetryBudget>,
     /// When a waiting request is hedged.
     pub hedge_delay: Arc<HedgeDelay>,
+    /// TLS to its backends.
+    pub tls: Option<Arc<ClientTls>>,
     /// Revision.
     pub rev: u64,
 }
 
 impl Pool {
-    /// Puts a pool together; backends that `before` already has go on as the same objects.
+    /// Puts a pool together; backends that `before` already has go on as the same objects, unless they are now
+    /// talked to in another way: nothing learned or kept under other TLS settings may serve a request.
     pub fn build(
         conf: config::Pool,
+        tls: Option<Arc<ClientTls>>,
         algorithm: &'static PickerSpec,
         before: Option<&Pool>,
         workers: usize,
         next_rev: &dyn Fn() -> u64,
     ) -> Self {
-        let old: HashMap<&str, &Arc<Backend>> =
-            before.iter().flat_map(|p| &p.backends).map(|b| (b.name.as_str(), b)).collect();
+        let old: HashMap<&str, &Arc<Backend>> = before
+            .iter()
+            .filter(|p| p.conf.tls == conf.tls)
+            .flat_map(|p| &p.backends)
+            .map(|b| (b.name.as_str(), b))
+            .collect();
         let backends: Vec<Arc<Backend>> = conf
             .backends
             .iter()
@@ -158,6 +174,7 @@ impl Pool {
             algorithm,
             loads: backends.iter().map(|b| Arc::clone(&b.load)).collect(),
             backends,
+            tls,
             conf,
             budget: before.map_or_else(Arc::default, |p| Arc::clone(&p.budget)),
             hedge_delay: before.map_or_else(Arc::default, |p| Arc::clone(&p.hedge_delay)),
@@ -177,6 +194,7 @@ impl Pool {
             loads: self.loads.clone(),
             budget: Arc::clone(&self.budget),
             hedge_delay: Arc::clone(&self.hedge_delay),
+            tls: self.tls.clone(),
             rev,
         }
     }
@@ -199,6 +217,8 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         tunnel_timeout,
         request_timeout,
         keepalive,
+        proxy_protocol,
+        tls,
         backends,
         origin,
     } = a;
@@ -215,6 +235,8 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *tunnel_timeout == b.tunnel_timeout
         && *request_timeout == b.request_timeout
         && *keepalive == b.keepalive
+        && *proxy_protocol == b.proxy_protocol
+        && *tls == b.tls
         && *backends == b.backends
         && *origin == b.origin
 }

@@ -6,10 +6,12 @@ use std::task::{Context, Poll, Waker, ready};
 
 use aya_core::time::Tick;
 use rustix::io::Errno;
+use tokio::io::AsyncWriteExt;
 
 use crate::clock;
 use crate::h1::{BadResponse, Framing, Limits, ResponseHead};
 use crate::stream::{Endpoint, Stream};
+use crate::tls::{ClientTls, Offer};
 use crate::wire::{BodyFailure, Mode, Wire};
 
 /// How large the head of an answer may be.
@@ -35,10 +37,31 @@ pub enum HeadFailure {
     Bad(BadResponse),
 }
 
-/// Connects to a backend. Cancel-safe: dropping the future closes the socket.
-pub async fn connect(endpoint: &Endpoint) -> io::Result<Connection> {
-    let plain = endpoint.connect().await?;
-    Ok(Connection::new(Stream::Plain(plain)))
+/// Why a connection could not be made.
+#[derive(Debug)]
+pub enum ConnectError {
+    /// The system said no; the kind tells refusal from the rest.
+    Io(io::Error),
+    /// The backend does not speak TLS, or is not who it should be.
+    Tls(io::Error),
+}
+
+/// Connects to a backend. `tls` has the name by which its certificate is checked when the pool leaves that open;
+/// `first` goes out before anything else. Cancel-safe: dropping the future closes the socket.
+pub async fn connect(
+    endpoint: &Endpoint,
+    tls: Option<(&ClientTls, &str)>,
+    first: &[u8],
+) -> Result<Connection, ConnectError> {
+    let mut plain = endpoint.connect().await.map_err(ConnectError::Io)?;
+    if !first.is_empty() {
+        plain.write_all(first).await.map_err(ConnectError::Io)?;
+    }
+    let stream = match tls {
+        None => Stream::Plain(plain),
+        Some((tls, name)) => tls.connect(plain, name, Offer::Http1).await.map_err(ConnectError::Tls)?.0,
+    };
+    Ok(Connection::new(stream))
 }
 
 /// True when a connection failed because this process, not the other side, lacks something: descriptors,

@@ -115,7 +115,7 @@ fn claims_of_an_untrusted_client_are_replaced() {
     assert_eq!(head.field("x-forwarded-for"), Some("127.0.0.1"));
     assert_eq!(head.field("x-forwarded-proto"), Some("http"));
     assert_eq!(head.field("x-forwarded-host"), Some("test"));
-    assert_eq!(head.field("forwarded"), Some("for=127.0.0.1;host=\"test\";proto=http"));
+    assert_eq!(head.field("forwarded"), Some("for=127.0.0.1;proto=http;host=\"test\""));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn claims_of_a_trusted_proxy_are_kept_and_added_to() {
     assert_eq!(head.field("x-forwarded-for"), Some("192.0.2.7, 127.0.0.1"));
     assert_eq!(head.field("x-forwarded-proto"), Some("https"));
     assert_eq!(head.field("x-forwarded-host"), Some("shop.example"));
-    assert_eq!(head.field("forwarded"), Some("for=192.0.2.7, for=127.0.0.1;host=\"test\";proto=http"));
+    assert_eq!(head.field("forwarded"), Some("for=192.0.2.7, for=127.0.0.1;proto=http;host=\"test\""));
 }
 
 #[test]

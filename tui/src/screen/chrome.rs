@@ -1,6 +1,6 @@
 //! What surrounds every screen: the daemon and its totals, alarms, the stale banner, notices, keys.
 
-use aya_api::view::Status;
+use aya_api::view::{ListenerView, Status};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -314,6 +314,9 @@ fn alarms(model: &Model, status: &Status, now_ms: u64) -> Vec<(Tone, String)> {
     let mut alarms = Vec::new();
     for pool in pools().filter(|pool| why::is_dark(pool)) {
         alarms.push((Tone::Bad, format!("{} SERVES NOTHING", pool.name)));
+    }
+    for (is_bad, alarm) in status.listeners.iter().flat_map(ListenerView::certificate_alarms) {
+        alarms.push((if is_bad { Tone::Bad } else { Tone::Warn }, alarm));
     }
     let mut backends: Vec<(Tone, String)> = pools()
         .flat_map(|pool| &pool.backends)

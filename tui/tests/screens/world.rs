@@ -48,6 +48,7 @@ pub(crate) fn status() -> Status {
             max_connections: 10_000,
             accepted: 5_120,
             refused: 0,
+            tls: None,
         }],
         pools: vec![api(), shop()],
     }

@@ -14,12 +14,27 @@ impl Row for ListenerView {
         Column::right("limit", "LIMIT", |l, _| Cell::count(l.max_connections)),
         Column::right("accepted", "ACCEPTED", |l, _| Cell::count(l.accepted)),
         Column::right("refused", "REFUSED", |l, _| Cell::count(l.refused)),
+        Column::<Self>::left("certificates", "CERTIFICATES", |l, _| Cell::maybe(certificates(l).as_deref()))
+            .wide(),
+        Column::<Self>::left("expires", "EXPIRES", |l, now_ms| expires(l, now_ms)).wide(),
         Column::<Self>::right("rev", "REV", |l, _| Cell::count(l.rev)).wide(),
     ];
 
     fn label(&self) -> &str {
         &self.name
     }
+}
+
+/// The first name of each certificate.
+fn certificates(listener: &ListenerView) -> Option<String> {
+    let tls = listener.tls.as_ref()?;
+    let first = tls.certificates.iter().filter_map(|one| one.names.first().map(String::as_str));
+    Some(first.collect::<Vec<_>>().join(","))
+}
+
+/// When the certificate that ends first does so.
+fn expires(listener: &ListenerView, now_ms: u64) -> Cell {
+    Cell::until(now_ms, listener.first_to_expire().map(|one| one.not_after_ms))
 }
 
 /// What an empty condition matches.

@@ -1,18 +1,22 @@
 //! `[listen.NAME]`: addresses that do not collide, and defaults.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::tls::{self, Findings};
 use super::{At, Entry};
-use crate::config::Listener;
 use crate::config::raw::format::{Bind, Period};
-use crate::config::raw::listen::{Limits, Listen, ListenTimeouts, Protocol};
+use crate::config::raw::listen::{self as written, Limits, Listen, ListenTimeouts, ProxyProtocol};
 use crate::config::raw::{OneOrMany, listen};
 use crate::config::report::Problem;
+use crate::config::{Listener, Protocol};
 
 const MAX_CONNECTIONS: u32 = 10_000;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Of TCP, where nobody knows what silence means; twice what systems wait before they probe a peer is too long.
+const TCP_IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const HEADER_BYTES: u64 = 16 << 10;
 const HEADER_BYTES_LEAST: u64 = 8 << 10;
@@ -25,42 +29,103 @@ const MAX_LISTENERS: usize = 1024;
 pub(super) fn check(
     entries: &[Entry<'_, Listen>],
     admin: Option<SocketAddr>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Listener> {
-    check_binds(entries, admin, problems);
+    found: &mut Findings<'_>,
+) -> Vec<(Listener, Vec<String>)> {
+    check_binds(entries, admin, found.problems);
     if let Some(entry) = entries.get(MAX_LISTENERS) {
         let problem = Problem::new(entry.at.name(), format!("there are over {MAX_LISTENERS} listeners"));
-        problems.push(problem.help("one listener can bind a list of addresses"));
+        found.problems.push(problem.help("one listener can bind a list of addresses"));
     }
-    entries.iter().map(|entry| listener(entry, problems)).collect()
+    let mut listeners: Vec<_> = entries.iter().map(|entry| listener(entry, found)).collect();
+    // What one listener writes, a client of another must not be able to write either.
+    let with_clients = listeners.iter().filter_map(|(listener, _)| listener.tls.as_ref());
+    let prefixes: BTreeSet<String> =
+        with_clients.filter(|tls| tls.clients.is_some()).map(|tls| tls.identity_prefix.clone()).collect();
+    for (listener, _) in &mut listeners {
+        listener.reserved_prefixes = prefixes.iter().cloned().collect();
+    }
+    listeners
 }
 
-fn listener(entry: &Entry<'_, Listen>, problems: &mut Vec<Problem>) -> Listener {
-    let Listen { bind, protocol, max_connections, timeouts, limits, trusted_proxies } = entry.value;
-    match protocol.unwrap_or_default() {
-        Protocol::Http => {}
-    }
+/// The warning for a listener whose names nobody can prove.
+pub(super) fn unprovable(at: &At<'_>) -> Problem {
+    let message = "http-01 is answered by listeners without TLS, and there is none";
+    let help =
+        "add one at port 80, e.g. [listen.plain] bind = \"0.0.0.0:80\", or write challenge = \"tls-alpn-01\"";
+    at.key("tls").key("acme").problem(message).help(help)
+}
+
+/// One listener, with the names its certificates cover.
+fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, Vec<String>) {
+    let Listen { bind, protocol, max_connections, timeouts, limits, trusted_proxies, proxy_protocol, tls } =
+        entry.value;
+    let protocol = match protocol.unwrap_or_default() {
+        written::Protocol::Http => Protocol::Http,
+        written::Protocol::Tcp => Protocol::Tcp,
+    };
+    let proxy_protocol = *proxy_protocol == Some(ProxyProtocol::Required);
+    check_protocol(entry, protocol, proxy_protocol, found.problems);
     let ListenTimeouts { header, idle, body } = timeouts.clone().unwrap_or_default();
     let Limits { header_bytes, headers, body: body_bytes } = limits.clone().unwrap_or_default();
     let header_bytes = header_bytes.map_or(HEADER_BYTES, |size| size.0);
     if !(HEADER_BYTES_LEAST..=HEADER_BYTES_MOST).contains(&header_bytes) {
         let at = entry.at.key("limits").key("header_bytes");
         let message = format!("{header_bytes} bytes for the head of a request is out of range");
-        problems.push(at.problem(message).help("\"header_bytes\" is \"8KiB\" to \"1MiB\""));
+        found.problems.push(at.problem(message).help("\"header_bytes\" is \"8KiB\" to \"1MiB\""));
     }
     let or = |period: Option<Period>, default| period.map_or(default, |period| period.0);
-    Listener {
+    let tls = tls.as_ref().map(|tls| tls::listener(tls, &entry.at.key("tls"), found));
+    let (tls, names) = tls.unzip();
+    let listener = Listener {
         name: entry.name.to_owned(),
+        protocol,
+        proxy_protocol,
         bind: addresses(bind),
         max_connections: max_connections.unwrap_or(MAX_CONNECTIONS) as usize,
         header_timeout: or(header, HEADER_TIMEOUT),
-        idle_timeout: or(idle, IDLE_TIMEOUT),
+        idle_timeout: or(idle, if protocol == Protocol::Tcp { TCP_IDLE_TIMEOUT } else { IDLE_TIMEOUT }),
         body_timeout: or(body, BODY_TIMEOUT),
         max_header_bytes: header_bytes as usize,
         max_headers: headers.unwrap_or(HEADERS) as usize,
         max_body_bytes: body_bytes.and_then(|size| size.0),
         trusted_proxies: trusted_proxies.iter().flatten().map(|network| network.0).collect(),
+        tls,
+        reserved_prefixes: Vec::new(),
         origin: entry.at.origin(),
+    };
+    (listener, names.unwrap_or_default())
+}
+
+/// Reports keys that mean nothing to the protocol, and a PROXY protocol that anybody could speak.
+fn check_protocol(
+    entry: &Entry<'_, Listen>,
+    protocol: Protocol,
+    proxy_protocol: bool,
+    problems: &mut Vec<Problem>,
+) {
+    let Listen { limits, timeouts, trusted_proxies, .. } = entry.value;
+    let at = &entry.at;
+    if protocol == Protocol::Tcp {
+        let body = timeouts.as_ref().is_some_and(|timeouts| timeouts.body.is_some());
+        let keys = [
+            (limits.is_some(), at.key("limits"), "limits"),
+            (body, at.key("timeouts").key("body"), "body"),
+            (trusted_proxies.is_some() && !proxy_protocol, at.key("trusted_proxies"), "trusted_proxies"),
+        ];
+        for (_, at, key) in keys.iter().filter(|(is_set, ..)| *is_set) {
+            let problem = Problem::new(at.name(), format!("\"{key}\" means nothing to a tcp listener"));
+            let help = match *key {
+                "trusted_proxies" => "add proxy_protocol = \"required\", or leave it out",
+                _ => "leave it out: nothing is read of what is passed on",
+            };
+            problems.push(problem.help(help));
+        }
+    }
+    let is_open = trusted_proxies.as_ref().is_none_or(Vec::is_empty);
+    if proxy_protocol && is_open && at.key("trusted_proxies").is_sound() {
+        let message = "anybody could claim to be anybody: no network is trusted to speak the PROXY protocol";
+        let help = "name the load balancers in front, e.g. trusted_proxies = [\"10.0.0.0/8\"]";
+        problems.push(at.key("proxy_protocol").problem(message).help(help));
     }
 }
 

@@ -10,12 +10,13 @@ use std::time::Duration;
 use aya_core::breaker::BreakerRules;
 use aya_core::pick::{self, PickerSpec};
 
+use super::tls::{self, Findings};
 use super::{At, Entry};
 use crate::config::raw;
 use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
 use crate::config::raw::pool::{BackendEntry, Breaker, Mode};
 use crate::config::report::Problem;
-use crate::config::{Backend, Keepalive, Pool, Sticky};
+use crate::config::{Backend, Keepalive, Pool, ProxyVersion, Sticky};
 use crate::stream::Endpoint;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -27,11 +28,11 @@ const KEEPALIVE: Keepalive =
 const BREAKER_FAILURES: u32 = 5;
 const BREAKER_OPEN: Duration = Duration::from_secs(5);
 
-pub(super) fn check(entries: &[Entry<'_, raw::pool::Pool>], problems: &mut Vec<Problem>) -> Vec<Pool> {
-    entries.iter().map(|entry| pool(entry, problems)).collect()
+pub(super) fn check(entries: &[Entry<'_, raw::pool::Pool>], found: &mut Findings<'_>) -> Vec<Pool> {
+    entries.iter().map(|entry| pool(entry, found)).collect()
 }
 
-fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool {
+fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
     let raw::pool::Pool {
         algorithm,
         backends,
@@ -43,8 +44,18 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         attempts,
         timeouts,
         keepalive,
+        proxy_protocol,
+        tls,
     } = entry.value;
-    let at = &entry.at;
+    let proxy_protocol = proxy_protocol.map(|version| match version {
+        raw::pool::ProxyVersion::V1 => ProxyVersion::V1,
+        raw::pool::ProxyVersion::V2 => ProxyVersion::V2,
+    });
+    let health = health.clone().unwrap_or_default();
+    let (at, list) = (&entry.at, entry.at.key("backends"));
+    let backends = members(entry.name, backends, &list, found.problems);
+    let tls = tls.as_ref().map(|tls| tls::pool(tls, &backends, &at.key("tls"), &list, found));
+    let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
     let request = request.and_then(|limit| limit.0);
@@ -52,7 +63,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         name: entry.name.to_owned(),
         algorithm: algorithm.map_or_else(default_algorithm, |Algorithm(picker)| picker),
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
-        check: health::check(&health.clone().unwrap_or_default(), &at.key("health"), problems),
+        check: health::check(&health, proxy_protocol, &at.key("health"), problems),
         breaker: breaker.as_ref().and_then(breaker_rules),
         retry: retry::check(retry.as_ref(), *attempts, request, at, problems),
         hedge: retry::hedge(hedge.as_ref()),
@@ -62,7 +73,9 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, problems: &mut Vec<Problem>) -> Pool
         tunnel_timeout: or(tunnel.as_ref(), TUNNEL_TIMEOUT),
         request_timeout: request,
         keepalive: kept(&keepalive.clone().unwrap_or_default()),
-        backends: members(entry.name, backends, &at.key("backends"), problems),
+        proxy_protocol,
+        tls,
+        backends,
         origin: at.origin(),
     }
 }

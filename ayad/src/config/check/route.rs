@@ -1,5 +1,7 @@
 //! `[route.NAME]`: names that exist, and matches that differ.
 
+mod tcp;
+
 use aya_core::route::{HostMatch, RouteError, RouteSpec, Router};
 
 use super::{At, Entry, Sections};
@@ -15,7 +17,9 @@ const ANY_PATH: &str = "/*";
 
 /// Converts the routes. A route whose pool is not there gets one in name only; its problem is reported.
 pub(super) fn check<'a>(sections: &Sections<'a>, problems: &mut Vec<Problem>) -> Vec<(Route, At<'a>)> {
-    sections.routes.iter().map(|entry| (route(entry, sections, problems), entry.at.clone())).collect()
+    let routes: Vec<_> = sections.routes.iter().map(|entry| route(entry, sections, problems)).collect();
+    tcp::check_served(sections, &routes, problems);
+    routes.into_iter().zip(sections.routes.iter().map(|entry| entry.at.clone())).collect()
 }
 
 /// Compiles the matcher, unless something is wrong with the matches.
@@ -68,6 +72,7 @@ fn route(
     problems: &mut Vec<Problem>,
 ) -> Route {
     let raw::route::Route { listen, matches, pool } = entry.value;
+    tcp::check_route(entry, sections, problems);
     let raw::route::Match { host, path, method, header } = matches.clone().unwrap_or_default();
     let at = &entry.at;
     let (host, host_match) = host.map_or_else(|| (ANY_HOST.to_owned(), HostMatch::Any), |host| host.0);
@@ -112,7 +117,7 @@ fn served(
     problems: &mut Vec<Problem>,
 ) -> (Vec<String>, Option<Vec<u16>>) {
     let Some(listen) = listen else {
-        return (sections.listeners.iter().map(|entry| entry.name.to_owned()).collect(), None);
+        return tcp::all_others(sections, at, problems);
     };
     let list = at.key("listen");
     if listen.as_slice().is_empty() && list.is_sound() {

@@ -100,6 +100,8 @@ formats! {
     Target(String) = "aya-target", "a path", "/healthz", target;
     /// The name of a cookie.
     CookieName(String) = "aya-cookie", "the name of a cookie", "aya", cookie;
+    /// The name of a header field, or how one begins, in lower case.
+    FieldName(String) = "aya-field-name", "the name of a header field", "x-client-cert", field_name;
     /// The name of a backend.
     Name(String) = "aya-name", "a name", "web-1", name;
     /// Something a request is retried on: a cause by name, or status codes.
@@ -218,6 +220,15 @@ fn cookie(text: &str) -> Result<String, Wrong> {
         format!("{text:?} is no name of a cookie"),
         "use letters, digits, \"-\" and \"_\", e.g. \"aya\"",
     ))
+}
+
+fn field_name(text: &str) -> Result<String, Wrong> {
+    let help = "use letters, digits and \"-\", e.g. \"x-client-cert\"";
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-';
+    if !text.is_empty() && text.len() <= MAX_NAME && text.chars().all(fits) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(Wrong::new(format!("{text:?} is no name of a header field"), help))
 }
 
 fn status(text: &str) -> Result<(u16, u16), Wrong> {

@@ -5,6 +5,7 @@ use serde::Deserialize;
 
 use super::OneOrMany;
 use super::format::{Bind, Network, Period, Size, SizeLimit};
+use super::tls::ListenTls;
 
 /// A listener: addresses that accept connections.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -23,8 +24,15 @@ pub struct Listen {
     /// How large requests may be.
     pub limits: Option<Limits>,
     /// Networks whose `Forwarded` and `X-Forwarded-*` headers are believed, e.g. `["10.0.0.0/8"]`. Default:
-    /// none, because any client can write such headers. Set it to the addresses of the proxies in front.
+    /// none, because any client can write such headers. Set it to the addresses of the proxies in front. With
+    /// `proxy_protocol`, only these may connect.
     pub trusted_proxies: Option<Vec<Network>>,
+    /// "required" when a load balancer in front tells by the PROXY protocol, version 1 or 2, who connected: each
+    /// connection must begin with it, and come from `trusted_proxies`; all others are closed. Headers are then
+    /// believed from whoever is named, not from that load balancer. Default: "off".
+    pub proxy_protocol: Option<ProxyProtocol>,
+    /// TLS to clients. Default: none.
+    pub tls: Option<ListenTls>,
 }
 
 impl Listen {
@@ -37,18 +45,34 @@ impl Listen {
             timeouts: None,
             limits: None,
             trusted_proxies: None,
+            proxy_protocol: None,
+            tls: None,
         }
     }
 }
 
 /// What a listener speaks.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(title = "a protocol of this version")]
 pub enum Protocol {
     /// HTTP/1.1.
     #[default]
     Http,
+    /// Bytes, whatever they mean. Routes that name the listener choose the pool: by the name a TLS client asks for
+    /// (SNI) when they match a host, without ending TLS, and for everybody else when they do not.
+    Tcp,
+}
+
+/// Whether the PROXY protocol is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(title = "a use of the PROXY protocol")]
+pub enum ProxyProtocol {
+    /// It is not.
+    Off,
+    /// Each connection must begin with it.
+    Required,
 }
 
 /// How long clients may take.
@@ -56,10 +80,11 @@ pub enum Protocol {
 #[serde(deny_unknown_fields)]
 pub struct ListenTimeouts {
     /// Longest time for the head of a request, from its first byte to its last. Default: "10s". It is what
-    /// slow-header attacks run into.
+    /// slow-header attacks run into. With protocol "tcp": for the PROXY protocol, and for the first bytes of TLS when
+    /// routes match hosts; a client that waits for the server to speak first waits this long then.
     pub header: Option<Period>,
     /// Longest time a kept-alive connection waits for its next request. Default: "60s". Lower it to save
-    /// memory, raise it to save handshakes.
+    /// memory, raise it to save handshakes. With protocol "tcp": longest silence in both directions, by default "1h".
     pub idle: Option<Period>,
     /// Longest silence of a client inside a body, sending a request or reading an answer. Default: "30s".
     pub body: Option<Period>,

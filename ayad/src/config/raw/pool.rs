@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::OneOrMany;
 use super::format::{Address, Algorithm, CookieName, Method, Name, Period, PeriodLimit, Status, Target};
 use super::retry::{Hedge, Retry};
+use super::tls::PoolTls;
 
 /// A pool: backends that serve the same thing.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -33,6 +34,23 @@ pub struct Pool {
     pub timeouts: Option<PoolTimeouts>,
     /// Which connections to backends are kept for the next request.
     pub keepalive: Option<Keepalive>,
+    /// Begins each connection to a backend with the PROXY protocol, "v1" or "v2", to tell who the client is. Such a
+    /// connection belongs to one client and is not kept for others. Checks say that they are nobody (`LOCAL`,
+    /// `UNKNOWN`). Default: not spoken; a backend that does not expect it cannot read what follows.
+    pub proxy_protocol: Option<ProxyVersion>,
+    /// TLS to the backends; `{}` switches it on with all defaults. Default: none.
+    pub tls: Option<PoolTls>,
+}
+
+/// A version of the PROXY protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(title = "a version of the PROXY protocol")]
+pub enum ProxyVersion {
+    /// A line of text.
+    V1,
+    /// Binary; names the host a TLS client asked for, too.
+    V2,
 }
 
 impl Pool {
@@ -49,6 +67,8 @@ impl Pool {
             attempts: None,
             timeouts: None,
             keepalive: None,
+            proxy_protocol: None,
+            tls: None,
         }
     }
 }

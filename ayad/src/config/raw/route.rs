@@ -12,7 +12,7 @@ use super::format::{Host, Method};
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Route {
-    /// Listeners it serves. Default: all.
+    /// Listeners it serves. Default: all that speak HTTP; those with protocol "tcp" are served by name only.
     pub listen: Option<OneOrMany<String>>,
     /// What it matches. Default: everything.
     #[serde(rename = "match")]
@@ -34,7 +34,8 @@ impl Route {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
-    /// Host without port: "shop.example.com", "*.example.com", or "*" for any. Default: "*".
+    /// Host without port: "shop.example.com", "*.example.com", or "*" for any. Default: "*". On a listener with
+    /// protocol "tcp" it is the name a TLS client asks for (SNI), and the only thing that can be matched.
     pub host: Option<Host>,
     /// Path without query: "/exact", "/users/{id}", or a prefix "/api/*", which includes "/api" itself. Requests
     /// are brought into a normal form before: dot segments and double slashes are gone, `%7E` is `~`, other

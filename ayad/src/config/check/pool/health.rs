@@ -10,7 +10,7 @@ use crate::config::raw::format::Status;
 use crate::config::raw::pool::{Health, HealthKind, HealthStart, StatusEntry};
 use crate::config::report::Problem;
 use crate::config::unit::show_duration;
-use crate::config::{Check, HttpProbe, Probe};
+use crate::config::{Check, HttpProbe, Probe, ProxyVersion};
 
 const INTERVAL: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -20,7 +20,12 @@ const JITTER: f64 = 0.1;
 const PATH: &str = "/";
 const STATUS: (u16, u16) = (200, 399);
 
-pub(super) fn check(health: &Health, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<Check> {
+pub(super) fn check(
+    health: &Health,
+    proxy_protocol: Option<ProxyVersion>,
+    at: &At<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<Check> {
     let Health { kind, path, method, host, status, body, interval, timeout, rise, fall, jitter, start } =
         health;
     let http = [
@@ -60,6 +65,7 @@ pub(super) fn check(health: &Health, at: &At<'_>, problems: &mut Vec<Problem>) -
     };
     Some(Check {
         probe,
+        proxy_protocol,
         interval,
         timeout,
         jitter: jitter.unwrap_or(JITTER),

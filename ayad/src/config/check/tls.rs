@@ -1,0 +1,381 @@
+//! `tls`: files that are there and fit, names that can be proven, keys that mean something together.
+//!
+//! Files are read here so that a mistake is told with its line; what is in force is read again when it is applied.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use aya_core::certificate::Standing;
+use rustls::RootCertStore;
+use rustls::pki_types::ServerName;
+
+use super::At;
+use crate::clock;
+use crate::config::raw::tls::{self as raw, ClientCertificates};
+use crate::config::report::Problem;
+use crate::config::{
+    Acme, AcmeChallenge, Alpn, Backend, CertificateFiles, ClientAuth, Listener, ListenerTls, PoolTls, Route,
+    TlsVersion,
+};
+use crate::tls::{self, CertificateInfo, FileError};
+
+const ALPN: [Alpn; 2] = [Alpn::H2, Alpn::Http1];
+const IDENTITY_PREFIX: &str = "x-client-cert";
+/// Most names of one certificate that are ordered by ACME; what public directories allow.
+const MOST_NAMES: usize = 100;
+
+/// What is wrong, and what is valid but probably not meant.
+pub(super) struct Findings<'f> {
+    pub(super) problems: &'f mut Vec<Problem>,
+    pub(super) warnings: &'f mut Vec<Problem>,
+}
+
+impl Findings<'_> {
+    fn wrong(&mut self, at: &At<'_>, message: impl Into<String>, help: impl Into<String>) {
+        self.problems.push(at.problem(message).help(help));
+    }
+
+    /// A key that has no effect beside what else is written.
+    fn idle(&mut self, at: &At<'_>, is_set: bool, message: &str, help: &str) {
+        if is_set {
+            self.problems.push(Problem::new(at.name(), message).help(help));
+        }
+    }
+
+    fn file(&mut self, at: &At<'_>, error: &FileError) {
+        let help = "paths are relative to the folder of this file; see its owner and what it holds";
+        self.wrong(at, error.to_string(), help);
+    }
+}
+
+/// Checks the TLS of a listener. Returns it with the names its certificates cover.
+pub(super) fn listener(
+    tls: &raw::ListenTls,
+    at: &At<'_>,
+    found: &mut Findings<'_>,
+) -> (ListenerTls, Vec<String>) {
+    let raw::ListenTls {
+        certificates,
+        acme,
+        client_certificates,
+        client_ca,
+        identity_prefix,
+        alpn,
+        min_version,
+        sni_strict,
+    } = tls;
+    let at_list = at.key("certificates");
+    let listed = certificates.as_deref().unwrap_or_default();
+    if listed.is_empty() && acme.is_none() && at.is_sound() {
+        let help = "write certificates = [{ cert = \"web.pem\", key = \"web.key\" }], or acme = { … }";
+        found.wrong(at, "TLS without a certificate", help);
+    }
+    let (certificates, mut names) = certificate_list(listed, &at_list, found);
+    let acme = acme.as_ref().map(|acme| acme_of(acme, &at.key("acme"), found));
+    names.extend(acme.iter().flat_map(|acme| acme.names.clone()));
+    let mode = client_certificates.unwrap_or(ClientCertificates::Off);
+    let clients = client_auth(mode, client_ca.as_deref(), at, found);
+    if mode == ClientCertificates::Off {
+        let (message, help) = ("this has no effect without client certificates", CLIENTS_HELP);
+        found.idle(&at.key("client_ca"), client_ca.is_some(), message, help);
+        found.idle(&at.key("identity_prefix"), identity_prefix.is_some(), message, help);
+    }
+    let listener = ListenerTls {
+        certificates,
+        acme,
+        clients,
+        identity_prefix: identity_prefix
+            .as_ref()
+            .map_or_else(|| IDENTITY_PREFIX.into(), |name| name.0.clone()),
+        alpn: alpn_list(alpn.as_deref(), &at.key("alpn"), found),
+        min_version: min_version.unwrap_or(TlsVersion::Tls12),
+        sni_strict: sni_strict.unwrap_or(false),
+    };
+    (listener, names)
+}
+
+const CLIENTS_HELP: &str = "write client_certificates = \"optional\" or \"required\", or leave it out";
+
+fn alpn_list(alpn: Option<&[Alpn]>, at: &At<'_>, found: &mut Findings<'_>) -> Vec<Alpn> {
+    let alpn = alpn.unwrap_or(&ALPN);
+    let is_twice = alpn.iter().enumerate().any(|(index, one)| alpn[..index].contains(one));
+    if (alpn.is_empty() || is_twice) && at.is_sound() {
+        found.wrong(
+            at,
+            "these are no protocols to choose from",
+            "write [\"h2\", \"http/1.1\"], or one of the two",
+        );
+    }
+    alpn.to_vec()
+}
+
+fn certificate_list(
+    listed: &[raw::Certificate],
+    list: &At<'_>,
+    found: &mut Findings<'_>,
+) -> (Vec<CertificateFiles>, Vec<String>) {
+    let (mut certificates, mut names) = (Vec::new(), Vec::new());
+    let mut chosen: Option<At<'_>> = None;
+    for (index, raw::Certificate { cert, key, default }) in listed.iter().enumerate() {
+        let at = list.index(index);
+        if *default == Some(true) {
+            let here = at.key("default");
+            if let Some(first) = &chosen {
+                let problem =
+                    here.problem("two certificates are the default").other(first.value(), "first one");
+                found.problems.push(problem.help("one answers for names that no certificate covers"));
+            }
+            chosen.get_or_insert(here);
+        }
+        let files = CertificateFiles {
+            cert: resolved(&at, cert),
+            key: resolved(&at, key),
+            is_default: *default == Some(true),
+        };
+        if let Some(info) = pair(&files.cert, &files.key, &at.key("cert"), &at.key("key"), found) {
+            names.extend(info.names);
+        }
+        certificates.push(files);
+    }
+    if chosen.is_none()
+        && let Some(first) = certificates.first_mut()
+    {
+        first.is_default = true;
+    }
+    (certificates, names)
+}
+
+/// Reads a certificate with its key.
+fn pair(
+    cert: &Path,
+    key: &Path,
+    at_cert: &At<'_>,
+    at_key: &At<'_>,
+    found: &mut Findings<'_>,
+) -> Option<CertificateInfo> {
+    match tls::read_pair(cert, key) {
+        Ok(loaded) => {
+            out_of_life(cert, &loaded.info, at_cert, found);
+            Some(loaded.info)
+        }
+        Err(error) => {
+            let at = if error.path == key && key != cert { at_key } else { at_cert };
+            found.file(at, &error);
+            None
+        }
+    }
+}
+
+/// A certificate that clients refuse is worth a warning, not a refusal: the others of the file still work, and
+/// whoever replaces it later must be able to start today.
+fn out_of_life(path: &Path, info: &CertificateInfo, at: &At<'_>, found: &mut Findings<'_>) {
+    let now = (clock::wall_ms() / 1000).cast_signed();
+    let days = info.life.days_left(now);
+    let message = match info.life.standing(now) {
+        Standing::Good => return,
+        Standing::Expiring => format!("{}: the certificate expires in {days} days", path.display()),
+        Standing::NotYet => format!("{}: the certificate is not valid yet", path.display()),
+        Standing::Expired => {
+            format!("{}: the certificate has expired {} days ago", path.display(), -1 - days)
+        }
+    };
+    found.warnings.push(at.problem(message).help("replace the file; ayad reads it again by itself"));
+}
+
+fn client_auth(
+    mode: ClientCertificates,
+    ca: Option<&Path>,
+    at: &At<'_>,
+    found: &mut Findings<'_>,
+) -> Option<ClientAuth> {
+    let is_required = match mode {
+        ClientCertificates::Off => return None,
+        ClientCertificates::Optional => false,
+        ClientCertificates::Required => true,
+    };
+    let Some(ca) = ca else {
+        if !at.key("client_ca").is_written() {
+            let at = at.key("client_certificates");
+            found.wrong(&at, "nobody says which client certificates are good", "add client_ca = \"ca.pem\"");
+        }
+        return None;
+    };
+    let ca = authorities(ca, &at.key("client_ca"), found);
+    Some(ClientAuth { ca, is_required })
+}
+
+/// Checks that a file holds authorities.
+fn authorities(path: &Path, at: &At<'_>, found: &mut Findings<'_>) -> PathBuf {
+    let path = resolved(at, path);
+    if let Err(error) = tls::read_roots(&path, &mut RootCertStore::empty()) {
+        found.file(at, &error);
+    }
+    path
+}
+
+fn acme_of(acme: &raw::Acme, at: &At<'_>, found: &mut Findings<'_>) -> Acme {
+    let raw::Acme { directory, names, email, ca, challenge, renew_before } = acme;
+    let uri = directory.parse::<http::Uri>().ok();
+    if !uri.is_some_and(|uri| uri.scheme_str() == Some("https") && uri.host().is_some()) {
+        let help = "write e.g. \"https://acme-v02.api.letsencrypt.org/directory\"";
+        found.wrong(&at.key("directory"), format!("{directory:?} is no address of a directory"), help);
+    }
+    if let Some(email) = email.as_ref().filter(|email| !is_email(email)) {
+        found.wrong(
+            &at.key("email"),
+            format!("{email:?} is no address of mail"),
+            "write e.g. \"ops@example.com\"",
+        );
+    }
+    Acme {
+        directory: directory.clone(),
+        names: acme_names(names, &at.key("names"), found),
+        email: email.clone(),
+        ca: ca.as_ref().map(|ca| authorities(ca, &at.key("ca"), found)),
+        challenge: challenge.unwrap_or(AcmeChallenge::Http01),
+        renew_before: renew_before.as_ref().map(|period| period.0),
+    }
+}
+
+fn is_email(text: &str) -> bool {
+    let is_plain = text.chars().all(|c| c.is_ascii_graphic() && !",?&".contains(c));
+    is_plain && text.split_once('@').is_some_and(|(who, host)| !who.is_empty() && !host.is_empty())
+}
+
+fn acme_names(names: &[String], list: &At<'_>, found: &mut Findings<'_>) -> Vec<String> {
+    if (names.is_empty() || names.len() > MOST_NAMES) && list.is_sound() {
+        let message = format!("a certificate for {} names cannot be ordered", names.len());
+        found.wrong(list, message, format!("write 1 to {MOST_NAMES}, e.g. names = [\"shop.example.com\"]"));
+    }
+    let mut unique = BTreeSet::new();
+    for (index, name) in names.iter().enumerate() {
+        let at = list.index(index);
+        if !matches!(ServerName::try_from(name.as_str()), Ok(ServerName::DnsName(_))) {
+            let help = if name.starts_with("*.") {
+                "a wildcard cannot be proven by http-01 or tls-alpn-01; write out each name"
+            } else {
+                "write a host name such as \"shop.example.com\""
+            };
+            found.wrong(&at, format!("no certificate can be ordered for {name:?}"), help);
+        } else if !unique.insert(name.to_ascii_lowercase()) {
+            found.wrong(&at, format!("{name:?} is written twice"), "leave one out");
+        }
+    }
+    unique.into_iter().collect()
+}
+
+/// Checks the TLS of a pool.
+pub(super) fn pool(
+    tls: &raw::PoolTls,
+    backends: &[Backend],
+    at: &At<'_>,
+    list: &At<'_>,
+    found: &mut Findings<'_>,
+) -> PoolTls {
+    let raw::PoolTls { ca, server_name, client_cert, client_key, verify } = tls;
+    let verify = verify.unwrap_or(true);
+    if !verify {
+        let message =
+            "certificates of backends are not verified: anybody on the way can read and change everything";
+        found.warnings.push(at.key("verify").problem(message).help("write ca = FILE instead"));
+    }
+    if verify
+        && ca.is_none()
+        && let Err(error) = tls::system_roots()
+    {
+        found.wrong(at, error.to_string(), "write ca = \"ca.pem\"");
+    }
+    match server_name {
+        Some(name) if ServerName::try_from(name.as_str()).is_err() => {
+            let help = "write a host name such as \"app.internal\"";
+            found.wrong(&at.key("server_name"), format!("{name:?} cannot be in a certificate"), help);
+        }
+        Some(_) => {}
+        None => nameless(backends, list, found),
+    }
+    PoolTls {
+        ca: ca.as_ref().map(|ca| authorities(ca, &at.key("ca"), found)),
+        server_name: server_name.clone(),
+        client: shown(client_cert.as_deref(), client_key.as_deref(), at, found),
+        verify,
+    }
+}
+
+/// Reports backends that have no name a certificate could cover.
+fn nameless(backends: &[Backend], list: &At<'_>, found: &mut Findings<'_>) {
+    for (index, backend) in backends.iter().enumerate() {
+        let host = tls::host_of(&backend.address);
+        if host.is_none_or(|host| ServerName::try_from(host).is_err()) {
+            let message = format!("\"{}\" has no host name that a certificate could cover", backend.address);
+            found.wrong(&list.index(index), message, "add server_name = \"app.internal\" to tls");
+        }
+    }
+}
+
+fn shown(
+    cert: Option<&Path>,
+    key: Option<&Path>,
+    at: &At<'_>,
+    found: &mut Findings<'_>,
+) -> Option<(PathBuf, PathBuf)> {
+    let (at_cert, at_key) = (at.key("client_cert"), at.key("client_key"));
+    match (cert, key) {
+        (None, None) => None,
+        (Some(cert), Some(key)) => {
+            let files = (resolved(&at_cert, cert), resolved(&at_key, key));
+            // Whom it names is the backend's business.
+            let _ = pair(&files.0, &files.1, &at_cert, &at_key, found);
+            Some(files)
+        }
+        (Some(_), None) => {
+            found.wrong(&at_cert, "a certificate without its key", "add client_key = \"client.key\"");
+            None
+        }
+        (None, Some(_)) => {
+            found.wrong(&at_key, "a key without its certificate", "add client_cert = \"client.pem\"");
+            None
+        }
+    }
+}
+
+/// Warns of what the listeners and routes together cannot do: hosts that no certificate covers, and names that nobody
+/// can prove.
+pub(super) fn together(
+    listeners: &[Listener],
+    covered: &[Vec<String>],
+    routes: &[(Route, At<'_>)],
+    warnings: &mut Vec<Problem>,
+    at_listener: impl Fn(usize) -> Option<Problem>,
+) {
+    let proves_by_page =
+        |tls: &ListenerTls| tls.acme.as_ref().is_some_and(|a| a.challenge == AcmeChallenge::Http01);
+    let is_plain_there = listeners.iter().any(|listener| listener.tls.is_none());
+    for (index, (listener, names)) in listeners.iter().zip(covered).enumerate() {
+        let Some(tls) = &listener.tls else { continue };
+        if proves_by_page(tls) && !is_plain_there {
+            warnings.extend(at_listener(index));
+        }
+        let mut known = aya_core::certificate::Names::default();
+        for name in names {
+            known.insert(name, ());
+        }
+        let serves = |route: &Route| route.listeners.contains(&listener.name);
+        for (route, at) in routes.iter().filter(|(route, _)| serves(route)) {
+            let is_one_name = !route.host.contains('*') && !route.host.is_empty();
+            if is_one_name && !names.is_empty() && known.find(&route.host).is_none() {
+                let message = format!(
+                    "no certificate of listener \"{}\" covers \"{}\", the host of route \"{}\"",
+                    listener.name, route.host, route.name
+                );
+                let help = "clients that verify will refuse the connection; add a certificate for it";
+                warnings.push(at.key("match").key("host").problem(message).help(help));
+            }
+        }
+    }
+}
+
+/// A path as it is meant: relative to the folder of the file it is written in.
+fn resolved(at: &At<'_>, path: &Path) -> PathBuf {
+    let file = Path::new(&at.document.source.name);
+    file.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
+}

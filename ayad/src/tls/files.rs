@@ -1,0 +1,234 @@
+//! Certificates and keys in files: read within bounds, and read again when they change.
+//!
+//! Files are looked at, not watched by the kernel: a look at a handful of files a second costs nothing, works on every
+//! file system, and sees renamed files, moved symbolic links and mounted secrets alike.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::certificate::CertificateInfo;
+use super::provider;
+
+/// Most bytes that are read of one file; bundles of all public authorities have a quarter of that.
+const MOST: u64 = 1 << 20;
+
+/// Why a file is of no use.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {what}", path.display())]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl FileError {
+    fn new(path: &Path, what: impl Into<String>) -> Self {
+        Self { path: path.to_owned(), what: what.into() }
+    }
+}
+
+/// A certificate that can be shown, and what it says about itself.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The chain with its key.
+    pub key: Arc<CertifiedKey>,
+    /// What the certificate says.
+    pub info: CertificateInfo,
+}
+
+impl Loaded {
+    /// Puts a chain and its key together, or says why they do not fit.
+    pub(super) fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Self, String> {
+        let first = chain.first().ok_or("it holds no certificate")?;
+        let info = CertificateInfo::read(first)?;
+        let key = CertifiedKey::from_der(chain, key, provider()).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => "the key does not belong to the certificate".to_owned(),
+            other => other.to_string(),
+        })?;
+        Ok(Self { key: Arc::new(key), info })
+    }
+}
+
+/// Reads a certificate with its chain and its key. Blocks on the disk.
+pub fn read_pair(cert: &Path, key: &Path) -> Result<Loaded, FileError> {
+    let chain = read_certificates(cert)?;
+    let secret = read_key(key)?;
+    CertificateInfo::read(&chain[0]).map_err(|what| FileError::new(cert, what))?;
+    Loaded::new(chain, secret).map_err(|what| FileError::new(key, what))
+}
+
+/// Reads a private key.
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
+    let bytes = read(path)?;
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| {
+        let what = match error {
+            rustls::pki_types::pem::Error::NoItemsFound => {
+                "it holds no private key (PEM, without a password)".to_owned()
+            }
+            other => format!("its private key cannot be read: {other}"),
+        };
+        FileError::new(path, what)
+    })
+}
+
+/// Reads all certificates of a file, at least one.
+pub(super) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
+    let bytes = read(path)?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    let chain = chain.map_err(|error| FileError::new(path, format!("it cannot be read as PEM: {error}")))?;
+    if chain.is_empty() {
+        return Err(FileError::new(path, "it holds no certificate (PEM)"));
+    }
+    Ok(chain)
+}
+
+/// Adds the authorities of a file to `roots`. Blocks on the disk.
+pub fn read_roots(path: &Path, roots: &mut RootCertStore) -> Result<(), FileError> {
+    for certificate in read_certificates(path)? {
+        roots.add(certificate).map_err(|error| {
+            FileError::new(path, format!("one of its certificates is no authority: {error}"))
+        })?;
+    }
+    Ok(())
+}
+
+/// Reads a file of at most [`MOST`] bytes.
+fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    let read = || {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
+        Ok(bytes) if bytes.len() as u64 > MOST => Err(FileError::new(path, "it is larger than 1 MiB")),
+        Ok(bytes) => Ok(bytes),
+        Err(error) => {
+            let error: io::Error = error;
+            Err(FileError::new(path, format!("cannot be read: {error}")))
+        }
+    }
+}
+
+/// What tells that a file is another one or has other content: device, inode, size, time of change in nanoseconds.
+type Stamp = Option<(u64, u64, u64, i128)>;
+
+fn stamp(path: &Path) -> Stamp {
+    let meta = std::fs::metadata(path).ok()?;
+    let nanos = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
+    Some((meta.dev(), meta.ino(), meta.size(), nanos))
+}
+
+/// Files that belong together, and what came of reading them last.
+#[derive(Debug)]
+pub(super) struct Watch {
+    paths: Vec<PathBuf>,
+    loaded: Vec<Stamp>,
+    refused: Option<Refused>,
+}
+
+/// Files that are there and cannot be used; what they held before stays in force.
+#[derive(Debug)]
+struct Refused {
+    seen: Vec<Stamp>,
+    error: FileError,
+    is_told: bool,
+}
+
+impl Watch {
+    /// To be called before the files are read for the first time, so that no change in between is missed.
+    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
+        let loaded = paths.iter().map(|path| stamp(path)).collect();
+        Self { paths, loaded, refused: None }
+    }
+
+    /// Reads the files when they have changed. Files that cannot be used are told once, and only when they are still
+    /// the same at the next look: a certificate and its key are never replaced in one step.
+    pub(super) fn look<T>(
+        &mut self,
+        read: impl FnOnce() -> Result<T, FileError>,
+    ) -> Option<Result<T, FileError>> {
+        let seen: Vec<Stamp> = self.paths.iter().map(|path| stamp(path)).collect();
+        if seen == self.loaded {
+            self.refused = None;
+            return None;
+        }
+        let before = self.refused.take().filter(|refused| refused.seen == seen);
+        if let Some(told) = before.as_ref().filter(|refused| refused.is_told) {
+            self.refused = Some(Refused { seen, error: told.error.clone(), is_told: true });
+            return None;
+        }
+        match read() {
+            Ok(value) => {
+                self.loaded = seen;
+                Some(Ok(value))
+            }
+            Err(error) => {
+                let is_told = before.is_some();
+                self.refused = Some(Refused { seen, error: error.clone(), is_told });
+                is_told.then_some(Err(error))
+            }
+        }
+    }
+
+    /// Why the files as they are now are not those in force.
+    pub(super) fn trouble(&self) -> Option<&FileError> {
+        self.refused.as_ref().filter(|refused| refused.is_told).map(|refused| &refused.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changed_files_are_read_and_bad_ones_told_once_at_the_second_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let write = |text: &str| std::fs::write(&path, text).unwrap();
+        let bad = || Err(FileError::new(&path, "bad"));
+        write("one");
+        let mut watch = Watch::new(vec![path.clone()]);
+
+        assert_eq!(watch.look(|| Ok(1)), None);
+        write("three");
+        assert_eq!(watch.look(|| Ok(3)), Some(Ok(3)));
+        write("a bad one");
+        assert_eq!(watch.look(bad), None::<Result<i32, _>>);
+        assert!(watch.trouble().is_none());
+        assert_eq!(watch.look(bad), Some(bad()) as Option<Result<i32, _>>);
+        assert!(watch.trouble().is_some());
+        assert_eq!(watch.look(|| Ok(4)), None);
+        write("good again");
+        assert_eq!(watch.look(|| Ok(5)), Some(Ok(5)));
+        assert!(watch.trouble().is_none());
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(watch.look(bad), None::<Result<i32, _>>);
+        assert_eq!(watch.look(|| Ok(6)), Some(Ok(6)));
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_it_should_be_is_told_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.pem");
+        let said = |error: FileError| error.to_string();
+
+        assert!(said(read(&path).unwrap_err()).contains("file.pem: cannot be read: No such file"));
+        std::fs::write(&path, "nothing of use").unwrap();
+        assert!(said(read_certificates(&path).unwrap_err()).ends_with("holds no certificate (PEM)"));
+        assert!(said(read_key(&path).unwrap_err()).contains("holds no private key"));
+        std::fs::write(&path, vec![b'x'; (MOST + 1) as usize]).unwrap();
+        assert!(said(read(&path).unwrap_err()).contains("larger than 1 MiB"));
+    }
+}

@@ -1,0 +1,115 @@
+//! Client certificates: who may come in, and what backends learn of it.
+
+use aya_tests::certs::Authority;
+use aya_tests::client::{get, request};
+use aya_tests::daemon::{Daemon, LISTEN, Setup};
+use aya_tests::tls::Caller;
+
+use super::{Scene, only};
+
+fn start(scene: &Scene, keys: &str) -> Daemon {
+    let leaf = scene.authority.server(&["a.test"]);
+    scene.start(&format!("{}, client_ca = \"ca.pem\", {keys}", only("web")), &[("web", &leaf)])
+}
+
+/// The fields about a client that the backend saw.
+fn seen(text: &str) -> Vec<(&str, &str)> {
+    let fields = text.lines().filter_map(|line| line.split_once(": "));
+    fields.filter(|(name, _)| name.to_ascii_lowercase().replace('_', "-").contains("client-cert")).collect()
+}
+
+#[test]
+fn a_required_certificate_lets_in_who_has_a_good_one() {
+    let scene = Scene::new();
+    let daemon = start(&scene, "client_certificates = \"required\"");
+    let ada = scene.authority.client("ada", &["ada.people.test"]);
+    let eve = Authority::new("somebody else").client("eve", &[]);
+
+    let answer = Caller::showing(&scene.authority, &ada).get(daemon.address(), "a.test", "/").unwrap();
+    assert_eq!(seen(&answer.text())[0], ("x-client-cert-subject", "CN=ada"));
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let without = Caller::of_version(&scene.authority, version);
+        assert!(without.get(daemon.address(), "a.test", "/").is_err(), "{version:?}");
+    }
+    assert!(Caller::showing(&scene.authority, &eve).get(daemon.address(), "a.test", "/").is_err());
+    assert_eq!(scene.backend.requests(), 1);
+    let tls = daemon.control.listeners()[0].tls.clone().unwrap();
+    assert_eq!((tls.client_certificates.as_str(), tls.full, tls.failed), ("required", 1, 3));
+}
+
+#[test]
+fn an_optional_certificate_is_told_when_it_is_there_and_refused_when_it_is_bad() {
+    let scene = Scene::new();
+    let daemon = start(&scene, "client_certificates = \"optional\", identity_prefix = \"X-Who\"");
+    let ada = scene.authority.client("ada", &["ada.people.test"]);
+    let eve = Authority::new("somebody else").client("eve", &[]);
+
+    let without = Caller::trusting(&scene.authority).get(daemon.address(), "a.test", "/").unwrap();
+    assert!(!without.text().contains("x-who"), "{}", without.text());
+    let with = Caller::showing(&scene.authority, &ada).get(daemon.address(), "a.test", "/").unwrap().text();
+    assert!(with.contains("x-who-subject: CN=ada\n"), "{with}");
+    assert!(with.contains("x-who-names: DNS:ada.people.test\n"), "{with}");
+    let digits = with.split_once("x-who-fingerprint: ").map(|(_, rest)| rest.lines().next().unwrap().len());
+    assert_eq!(digits, Some(64));
+    assert!(Caller::showing(&scene.authority, &eve).get(daemon.address(), "a.test", "/").is_err());
+}
+
+#[test]
+fn an_identity_survives_resumption() {
+    let scene = Scene::new();
+    let daemon = start(&scene, "client_certificates = \"required\"");
+    let caller = Caller::showing(&scene.authority, &scene.authority.client("ada", &[]));
+
+    for is_resumed in [false, true] {
+        let mut client = caller.connect(daemon.address(), "a.test").unwrap();
+        client.send(request("GET", "/", &[("host", "a.test")]));
+        assert_eq!(seen(&client.answer().text())[0], ("x-client-cert-subject", "CN=ada"));
+        assert_eq!(client.socket().is_resumed(), is_resumed);
+    }
+}
+
+#[test]
+fn nobody_can_claim_to_be_somebody_on_any_listener() {
+    let scene = Scene::new();
+    let leaf = scene.authority.server(&["a.test"]);
+    let tls = format!("{}, client_ca = \"ca.pem\", client_certificates = \"optional\"", only("web"));
+    let plain = LISTEN.replace("main", "plain");
+    let setup = Setup::new(&format!("{}{plain}{}", super::listen("main", &tls), scene.pool()));
+    scene.write(setup.folder(), &[("web", &leaf)]);
+    let daemon = setup.start();
+    let claims = [
+        ("host", "a.test"),
+        ("X-Client-Cert-Subject", "CN=root"),
+        ("x_client_cert_subject", "CN=root"),
+        ("x-client-cert-anything", "CN=root"),
+        ("x-client-cert", "CN=root"),
+        ("x-client-certificate", "is another field"),
+    ];
+
+    let lie = request("GET", "/", &claims);
+    let secure = Caller::trusting(&scene.authority);
+    let in_tls = secure.ask(daemon.address_of("main"), "a.test", &lie).unwrap();
+    let in_plain = aya_tests::client::ask(daemon.address_of("plain"), &lie);
+    for text in [in_tls.text(), in_plain.text()] {
+        assert_eq!(seen(&text), [("x-client-certificate", "is another field")]);
+    }
+    let ada = Caller::showing(&scene.authority, &scene.authority.client("ada", &[]));
+    let told = ada.ask(daemon.address_of("main"), "a.test", &lie).unwrap().text();
+    assert_eq!(seen(&told).iter().filter(|(_, value)| *value == "CN=root").count(), 0, "{told}");
+    assert!(told.contains("x-client-cert-subject: CN=ada\n"), "{told}");
+}
+
+#[test]
+fn other_authorities_hold_at_once_also_for_sessions() {
+    let scene = Scene::new();
+    let daemon = start(&scene, "client_certificates = \"required\"");
+    let caller = Caller::showing(&scene.authority, &scene.authority.client("ada", &[]));
+    assert_eq!(caller.get(daemon.address(), "a.test", "/").unwrap().status, 200);
+
+    Authority::new("the new one").write(daemon.folder(), "ca.pem");
+
+    aya_tests::wait::until_true("nobody of the old authority comes in", || {
+        caller.get(daemon.address(), "a.test", "/").is_err()
+    });
+    assert_eq!(get(scene.backend.address, "/").status, 200);
+}
