@@ -11,6 +11,8 @@
 use aya_core::path::{Normal, normalise};
 use ayad::config::{self, Env, check, shape, source::Source};
 use ayad::h1::{BodyReader, Fields, Framing, Known, Limits, RequestHead, ResponseHead, Step};
+use ayad::proxy::client_hello::{Peeked, peek};
+use ayad::proxy_protocol::{Facts, MAX_HEADER, Parsed, Version, parse, write_header};
 
 /// A check that any bytes must pass.
 pub type Target = fn(&[u8]);
@@ -21,6 +23,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("response_head", response_head),
     ("chunked_body", chunked_body),
     ("path", path),
+    ("client_hello", client_hello),
+    ("proxy_header", proxy_header),
     ("config", config),
 ];
 
@@ -130,6 +134,57 @@ pub fn path(bytes: &[u8]) {
     assert!(normal.first() == Some(&b'/') && normal.iter().all(|byte| matches!(byte, 0x21..=0x7e)));
     assert!(!normal.windows(2).any(|pair| pair == b"//") && normal.len() <= 3 * bytes.len());
     assert!(!normal.split(|byte| *byte == b'/').any(|segment| segment == b"." || segment == b".."));
+}
+
+/// The first bytes of a TLS client. rustls, which ends TLS here and perhaps behind us, must not read another name.
+pub fn client_hello(bytes: &[u8]) {
+    let whole = peek(bytes);
+    if let Some(first) =
+        in_pieces(bytes, |part| Some(peek(part)).filter(|verdict| *verdict != Peeked::NeedMore))
+    {
+        assert_eq!(first, whole);
+    }
+    let Peeked::Hello(hello) = whole else { return };
+    if let Some(name) = &hello.sni {
+        assert!((1..=255).contains(&name.len()) && *name == name.to_ascii_lowercase());
+    }
+    if let Some(name) = name_by_rustls(bytes) {
+        assert_eq!(hello.sni.as_deref(), Some(name.trim_end_matches('.')));
+    }
+}
+
+/// The name that rustls reads, if it reads the hello at all and the name is no address.
+fn name_by_rustls(mut bytes: &[u8]) -> Option<String> {
+    let mut acceptor = rustls::server::Acceptor::default();
+    loop {
+        if let Some(accepted) = acceptor.accept().ok()? {
+            return accepted.client_hello().server_name().map(str::to_ascii_lowercase);
+        }
+        if acceptor.read_tls(&mut bytes).ok()? == 0 {
+            return None;
+        }
+    }
+}
+
+/// The header of the PROXY protocol.
+pub fn proxy_header(bytes: &[u8]) {
+    let Ok(Parsed::Whole(size, addresses)) = parse(bytes) else {
+        assert!(bytes.len() < MAX_HEADER || parse(bytes).is_err());
+        return;
+    };
+    assert!(size <= bytes.len() && size <= MAX_HEADER);
+    for end in 0..size {
+        // Whoever reads exactly as much as is asked for never takes what belongs to the client.
+        assert!(matches!(parse(&bytes[..end]), Ok(Parsed::More(more)) if more > 0 && end + more <= size));
+    }
+    for version in [Version::V1, Version::V2] {
+        let mut written = Vec::new();
+        let facts = Facts { authority: None, alpn: None, tls: None, has_certificate: false };
+        write_header(version, addresses, &facts, &mut written);
+        written.extend(b"first bytes");
+        let again = parse(&written);
+        assert_eq!(again, Ok(Parsed::Whole(written.len() - b"first bytes".len(), addresses)));
+    }
 }
 
 /// A configuration file. Files that name hosts or other files are left out, so that nobody is asked for them.
