@@ -24,6 +24,7 @@ use std::time::Duration;
 use aya_core::breaker::BreakerRules;
 use aya_core::health::{HealthRules, Start};
 use aya_core::hedge::HedgeRules;
+use aya_core::pace::Least;
 use aya_core::pick::PickerSpec;
 use aya_core::retry::RetryRules;
 use aya_core::route::{RouteSpec, Router};
@@ -178,6 +179,8 @@ pub struct Listener {
     pub idle_timeout: Duration,
     /// Longest silence of a client inside a body, sending a request or reading an answer.
     pub body_timeout: Duration,
+    /// Least pace of a client that sends a body.
+    pub body_pace: Least,
     /// Most bytes in the head of a request; at least 8 KiB.
     pub max_header_bytes: usize,
     /// Most header fields in a request.

@@ -102,7 +102,7 @@ fn find_way(
     out: &mut Queue,
 ) -> Result<Way, Instead> {
     let client = Arc::clone(&exchange.client);
-    let target = parse::parse(request, normal)?;
+    let target = parse::parse(request, client.scheme(), normal)?;
     exchange.note_request(request, &target);
     if let Some(proof) = respond::proof(&client, &target) {
         return Err(Instead::Prove(proof));
@@ -123,9 +123,20 @@ fn find_way(
             request.head.fields.has(Known::IdempotencyKey),
             retry::BodyKept::Whole,
         ),
+        expects_continue: request.head.expects_continue,
+        is_paced: !is_grpc(request),
         framing: request.head.framing,
         hit,
     })
+}
+
+/// True for a call of gRPC: its body is one half of a conversation, and may pause.
+fn is_grpc(request: &Request<'_>) -> bool {
+    const KIND: &[u8] = b"application/grpc";
+    request
+        .get(Known::ContentType)
+        .and_then(|kind| kind.get(..KIND.len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(KIND))
 }
 
 /// Serves one request to its end. Never fails: whatever goes wrong is an answer, or the end of one.
@@ -165,6 +176,7 @@ async fn handle<D: Downstream>(
     down.wait().limit(conf.request_timeout.map(|limit| exchange.started.after(limit)));
     let kept = if conf.retry.rules.repeats_what_was_sent() { conf.retry.body } else { 0 };
     let mut upload = Upload::new(down.client().listener.conf.max_body_bytes, Kept::up_to(kept));
+    upload.unmet = way.expects_continue && way.has_body();
     let mut tried = Tried::new();
     let mut next = pick::pick(&way.hit, &way.binding, &tried, exchange);
     let mut extra = None;

@@ -14,7 +14,7 @@
 //! Reading order: [`time`], [`rng`] and [`hash`] (the arguments), [`axis`] (the three axes), [`load`] and
 //! [`breaker`] (what workers share about a backend), [`health`] (how a backend falls and rises), [`path`] (one
 //! normal form), [`route`] (request to pool), [`pick`] and [`sticky`] (pool to backend), [`retry`] and [`hedge`]
-//! (once more, elsewhere), [`histogram`] (what it took), [`reason`] (why the proxy answered by itself).
+//! (once more, elsewhere), [`pace`] (who sends too slowly), [`histogram`] (what it took), [`reason`] (why the proxy answered by itself).
 
 #![forbid(unsafe_code)]
 
@@ -26,6 +26,7 @@ pub mod health;
 pub mod hedge;
 pub mod histogram;
 pub mod load;
+pub mod pace;
 pub mod path;
 pub mod pick;
 pub mod reason;

@@ -106,6 +106,20 @@ pub fn size_or_none(text: &str) -> Result<Option<u64>, Wrong> {
     if text == "none" { Ok(None) } else { size(text).map(Some).map_err(or_none) }
 }
 
+/// Reads a rate above zero: a size per second, such as `500B/s`; or `none`.
+pub fn rate_or_none(text: &str) -> Result<Option<u64>, Wrong> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let help = "write a size per second, e.g. \"500B/s\" or \"2KiB/s\", or \"none\"";
+    let wrong = |what: String| Wrong::new(what, help);
+    let bytes = text.trim().strip_suffix("/s").ok_or_else(|| wrong(format!("\"{text}\" is no rate")))?;
+    match size(bytes).map_err(|Wrong { what, .. }| wrong(what))? {
+        0 => Err(wrong(format!("\"{text}\" is no time for anything"))),
+        bytes => Ok(Some(bytes)),
+    }
+}
+
 /// Reads a share in percent, `0%` to `100%`, as 0 to 1.
 pub fn percent(text: &str) -> Result<f64, Wrong> {
     let number = text.trim().strip_suffix('%').and_then(hundredths);
@@ -209,6 +223,16 @@ mod tests {
         assert_eq!(size_or_none("none"), Ok(None));
         for text in ["", "64", "64K", "1.5MiB", "KiB", "-1B", "99999999999GiB"] {
             assert!(size(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn rates_are_sizes_per_second() {
+        assert_eq!(rate_or_none("500B/s"), Ok(Some(500)));
+        assert_eq!(rate_or_none("2KiB/s"), Ok(Some(2048)));
+        assert_eq!(rate_or_none("none"), Ok(None));
+        for text in ["", "/s", "500", "500B", "500/s", "0B/s", "500B/m", "B/s"] {
+            assert!(rate_or_none(text).unwrap_err().help.contains("500B/s"), "{text}");
         }
     }
 

@@ -41,6 +41,7 @@ impl ResponseHead {
     /// Reads a head from the beginning of `bytes`. False while it is not complete. `to_head` says that the request
     /// was a `HEAD`.
     pub fn read(&mut self, bytes: &[u8], to_head: bool, limits: Limits) -> Result<bool, BadResponse> {
+        // In which portions the bytes came makes no difference.
         let bytes = &bytes[..bytes.len().min(limits.bytes)];
         let mut room = [const { MaybeUninit::uninit() }; ON_STACK];
         let room = &mut room[..limits.fields.min(ON_STACK)];

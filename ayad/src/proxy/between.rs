@@ -82,6 +82,7 @@ pub(super) enum Bound {
 
 /// What the steps up to `admit` found out: enough to send the request, and to send it again.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one request")]
 pub(super) struct Way {
     /// Where it goes.
     pub(super) hit: Hit,
@@ -95,6 +96,10 @@ pub(super) struct Way {
     pub(super) names_host: bool,
     /// It means the same when it is sent twice, as far as its head can tell.
     pub(super) is_idempotent: bool,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub(super) expects_continue: bool,
+    /// Its body must come at the listener's least rate.
+    pub(super) is_paced: bool,
     /// How long its body is.
     pub(super) framing: Framing,
 }

@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use aya_core::reason::Reason;
 
@@ -15,7 +16,7 @@ use super::head::line;
 use super::pass::{Awaited, Upload};
 use super::turn::Turn;
 use crate::clock;
-use crate::h1::Framing;
+use crate::h1::{Framing, Limits, ResponseHead};
 use crate::proxy_protocol::{Addresses, Facts, write_header};
 use crate::queue::Queue;
 use crate::state::State;
@@ -25,6 +26,9 @@ use crate::wire::Mode;
 
 /// Most interim answers before the real one: a backend that sends nothing else is broken.
 const MOST_INTERIM: u32 = 64;
+/// How long a client that expects `100 Continue` waits for that of the backend. curl, for one, does not wait longer.
+const CONTINUE_AFTER: Duration = Duration::from_secs(1);
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Sends the request to the picked backend and waits for the head of its answer, which is then in `turn.response`.
 ///
@@ -186,51 +190,75 @@ async fn head<D: Downstream>(
                 return Poll::Ready(Err(Failed::Final(reason)));
             }
             match up.poll_head(cx, &mut turn.response, way.to_head) {
-                Poll::Ready(Ok(())) if turn.response.is_interim() && interim < MOST_INTERIM => {
+                Poll::Ready(Ok(())) if !turn.response.is_interim() => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) if interim < MOST_INTERIM => {
                     interim += 1;
-                    let head = &turn.response;
-                    let bytes = up.head_bytes(head);
-                    down.interim(Reply { bytes, head, added: b"", switches: false });
-                    up.skip_interim(&turn.response);
-                    if let Poll::Ready(Err(_)) = down.poll_flush(cx) {
-                        return Poll::Ready(Err(Failed::Final(Reason::ClientGone)));
-                    }
+                    pass_interim(down, &turn.response, up, upload);
                 }
-                Poll::Ready(Ok(())) if turn.response.is_interim() => {
-                    return Poll::Ready(Err(Failed::Sent(Reason::BadResponse)));
-                }
-                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(())) => return Poll::Ready(Err(Failed::Sent(Reason::BadResponse))),
                 Poll::Ready(Err(failure)) => return Poll::Ready(Err(failed(up, &failure))),
                 Poll::Pending => break,
             }
         }
-        if interim > 0
-            && let Poll::Ready(Err(_)) = down.poll_flush(cx)
-        {
-            return Poll::Ready(Err(Failed::Final(Reason::ClientGone)));
-        }
-        if down.is_body_over() && down.poll_gone(cx).is_ready() {
-            return Poll::Ready(Err(Failed::Final(Reason::ClientGone)));
-        }
         if upload.moved || upload.awaited != awaited {
             (upload.moved, awaited) = (false, upload.awaited);
-            rearm(down, exchange, awaited);
+            rearm(down, exchange, way, upload);
         }
         if down.wait().poll(cx).is_ready() {
-            return Poll::Ready(Err(late(down, awaited)));
+            if !upload.unmet || down.wait().is_past_limit(clock::now()) {
+                return Poll::Ready(Err(late(down, awaited)));
+            }
+            interim += 1;
+            say_continue(down, turn);
+            upload.unmet = false;
+            rearm(down, exchange, way, upload);
+            // The timer is polled with its new time, or would not ring.
+            cx.waker().wake_by_ref();
+        }
+        let is_told = interim == 0 || !matches!(down.poll_flush(cx), Poll::Ready(Err(_)));
+        if !is_told || (down.is_body_over() && down.poll_gone(cx).is_ready()) {
+            return Poll::Ready(Err(Failed::Final(Reason::ClientGone)));
         }
         Poll::Pending
     })
     .await
 }
 
+/// Passes an interim answer on. It goes out when nothing else can be done.
+fn pass_interim<D: Downstream>(down: &mut D, head: &ResponseHead, up: &mut Connection, upload: &mut Upload) {
+    upload.unmet &= head.status != 100;
+    down.interim(Reply { bytes: up.head_bytes(head), head, added: b"", switches: false });
+    up.skip_interim(head);
+}
+
+/// Tells the client to send its body although the backend did not: one that does not know `Expect` waits for the body
+/// just as the client waits for the backend.
+fn say_continue<D: Downstream>(down: &mut D, turn: &mut Turn) {
+    let limits = Limits { bytes: CONTINUE.len(), fields: 0 };
+    let is_whole = turn.response.read(CONTINUE, false, limits);
+    debug_assert_eq!(is_whole, Ok(true), "our own answers can be read");
+    down.interim(Reply { bytes: CONTINUE, head: &turn.response, added: b"", switches: false });
+}
+
 /// Something moved, or somebody else has to move now: it has its time from now on.
-fn rearm<D: Downstream>(down: &mut D, exchange: &Exchange, awaited: Awaited) {
-    let allowed = match (awaited, &exchange.place) {
-        (Awaited::Backend, Some(place)) => place.pool.conf.first_byte_timeout,
-        _ => down.client().listener.conf.body_timeout,
+fn rearm<D: Downstream>(down: &mut D, exchange: &Exchange, way: &Way, upload: &mut Upload) {
+    let now = clock::now();
+    let conf = &down.client().listener.conf;
+    let ends = match (upload.awaited, &exchange.place) {
+        (Awaited::Backend, Some(place)) => {
+            upload.pace.rest(now);
+            let ends = now.after(place.pool.conf.first_byte_timeout);
+            let try_ends = place.pool.conf.retry.rules.try_deadline(place.since(), None);
+            try_ends.map_or(ends, |t| t.min(ends))
+        }
+        _ if upload.unmet => now.after(CONTINUE_AFTER),
+        _ => {
+            upload.pace.wait(now);
+            let left = upload.pace.left(conf.body_pace, down.received()).filter(|_| way.is_paced);
+            now.after(left.map_or(conf.body_timeout, |left| left.min(conf.body_timeout)))
+        }
     };
-    down.wait().arm(clock::now().after(allowed));
+    down.wait().arm(ends);
 }
 
 fn late<D: Downstream>(down: &mut D, awaited: Awaited) -> Failed {

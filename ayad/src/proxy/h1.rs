@@ -36,6 +36,7 @@ const DRAINED: u64 = 64 * 1024;
 const READ_AHEAD: usize = 16 * 1024;
 
 /// The connection, and the request that is being served.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one connection")]
 pub(super) struct H1 {
     wire: Wire,
     client: Arc<Client>,
@@ -48,6 +49,8 @@ pub(super) struct H1 {
     is_cut: bool,
     /// The answer has no length, so that only the end of the connection ends it.
     until_close: bool,
+    /// The client waits for `100 Continue` with its body.
+    holds_body: bool,
 }
 
 enum Next {
@@ -94,6 +97,7 @@ impl H1 {
             looked: false,
             is_cut: false,
             until_close: false,
+            holds_body: false,
         }
     }
 
@@ -187,6 +191,7 @@ impl H1 {
         self.keep_alive = head.keep_alive;
         self.looked = false;
         self.until_close = false;
+        self.holds_body = head.expects_continue;
         if self.wire.input.is_empty() {
             self.wire.input.release();
         }
@@ -293,6 +298,7 @@ impl Downstream for H1 {
         if self.http_1_0 {
             return;
         }
+        self.holds_body &= reply.head.status != 100;
         let out = self.wire.output();
         status_line(out, reply);
         let replaced = [Known::ContentLength, Known::TransferEncoding, Known::Reason];
@@ -314,7 +320,9 @@ impl Downstream for H1 {
             Framing::Chunked => Mode::Raw,
             Framing::UntilClose => Mode::Chunks,
         };
-        if self.until_close || self.half_closed || self.client.is_closing() {
+        // Nobody knows whether a body that the client held back still comes; what follows could be read as either.
+        let is_in_doubt = self.holds_body && self.wire.payload() == 0 && !self.wire.is_body_over();
+        if self.until_close || self.half_closed || is_in_doubt || self.client.is_closing() {
             self.keep_alive = false;
         }
         let bodiless = head.status < 200 || head.status == 204;

@@ -18,6 +18,16 @@ const VIA: &[u8] = b"\r\nvia: 1.1 ayad\r\n";
 const REPLACED: &[Known] =
     &[Known::Forwarded, Known::ForwardedFor, Known::ForwardedHost, Known::ForwardedProto, Known::RequestId];
 
+/// The same for HTTP/1.0.
+const REPLACED_1_0: &[Known] = &[
+    Known::Forwarded,
+    Known::ForwardedFor,
+    Known::ForwardedHost,
+    Known::ForwardedProto,
+    Known::RequestId,
+    Known::Expect,
+];
+
 /// Writes the head for a backend, but for the empty line at its end, so that a backend may add a line of its own.
 pub(super) fn write(client: &Client, request: &Request<'_>, target: &Target<'_>, id: &[u8], out: &mut Queue) {
     let (bytes, head) = (request.bytes, request.head);
@@ -26,7 +36,9 @@ pub(super) fn write(client: &Client, request: &Request<'_>, target: &Target<'_>,
     out.extend(target.path.as_bytes());
     out.extend(head.query.of(bytes));
     out.extend(b" HTTP/1.1\r\n");
-    let hop = Hop::of(bytes, &head.fields, REPLACED).without(&client.listener.conf.reserved_prefixes);
+    // An expectation in HTTP/1.0 means nothing (RFC 9110, 10.1.1), and must not begin to here.
+    let replaced = if head.http_1_0 { REPLACED_1_0 } else { REPLACED };
+    let hop = Hop::of(bytes, &head.fields, replaced).without(&client.listener.conf.reserved_prefixes);
     hop.runs(|run| out.extend(run));
     if head.is_absolute && !head.fields.has(Known::Host) {
         line(out, "host", head.authority.of(bytes));

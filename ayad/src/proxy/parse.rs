@@ -8,8 +8,16 @@ use aya_core::reason::Reason;
 
 use super::between::{Request, Target};
 
-/// Finds host and path, or why the request cannot be served. `normal` holds the path when it had to be rewritten.
-pub(super) fn parse<'r>(request: &Request<'r>, normal: &'r mut Vec<u8>) -> Result<Target<'r>, Reason> {
+/// Finds host and path, or why the request cannot be served. `scheme` is what the connection speaks; `normal` holds
+/// the path when it had to be rewritten.
+pub(super) fn parse<'r>(
+    request: &Request<'r>,
+    scheme: &str,
+    normal: &'r mut Vec<u8>,
+) -> Result<Target<'r>, Reason> {
+    if request.head.is_absolute && !has_scheme(request.head.target.of(request.bytes), scheme) {
+        return Err(Reason::BadRequest);
+    }
     let host = std::str::from_utf8(request.head.host.of(request.bytes)).map_err(|_| Reason::BadHost)?;
     let path = match request.head.path.of(request.bytes) {
         // A target in absolute form may leave out the path; so does `*`.
@@ -24,6 +32,13 @@ pub(super) fn parse<'r>(request: &Request<'r>, normal: &'r mut Vec<u8>) -> Resul
     Ok(Target { host, path })
 }
 
+/// True when a target in absolute form begins with this scheme. Anything else was meant for another connection: who
+/// believes `https` on a plain one takes the word of the client for a protection that is not there.
+fn has_scheme(target: &[u8], scheme: &str) -> bool {
+    let (name, rest) = target.split_at(target.len().min(scheme.len()));
+    name.eq_ignore_ascii_case(scheme.as_bytes()) && rest.starts_with(b"://")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,7 +49,7 @@ mod tests {
         let mut head = RequestHead::default();
         assert!(head.read(&bytes, Limits { bytes: 8192, fields: 100 })?, "complete");
         let mut normal = Vec::new();
-        let target = parse(&Request { bytes: &bytes, head: &head, protocol: "1.1" }, &mut normal)?;
+        let target = parse(&Request { bytes: &bytes, head: &head, protocol: "1.1" }, "http", &mut normal)?;
         Ok((target.host.to_owned(), target.path.to_owned()))
     }
 
@@ -61,7 +76,16 @@ mod tests {
         assert_eq!(target("GET http://b.example", "host: b.example\r\n"), found("b.example", "/"));
         assert_eq!(target("OPTIONS http://b.example", "host: b.example\r\n"), found("b.example", "*"));
         assert_eq!(target("GET http://b.example/p", "host: a.example\r\n"), Err(Reason::BadHost));
+        assert_eq!(target("GET https://b.example/p", "host: b.example\r\n"), Err(Reason::BadRequest));
         assert_eq!(target("GET http://u@b.example/p", "host: b.example\r\n"), Err(Reason::BadRequest));
+    }
+
+    #[test]
+    fn an_absolute_target_has_the_scheme_of_its_connection() {
+        assert!(has_scheme(b"HTTP://a", "http") && has_scheme(b"https://a", "https"));
+        for other in [&b"https://a"[..], b"http:/a", b"http", b"ht"] {
+            assert!(!has_scheme(other, "http"), "{other:?}");
+        }
     }
 
     #[test]

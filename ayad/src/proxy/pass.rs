@@ -5,6 +5,7 @@
 
 use std::task::{Context, Poll, ready};
 
+use aya_core::pace::Pace;
 use aya_core::reason::Reason;
 
 use super::downstream::Downstream;
@@ -26,6 +27,7 @@ pub(super) enum Awaited {
 
 /// A request's body on its way to a backend.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one body")]
 pub(super) struct Upload {
     /// All of it was handed to the system, or the backend takes no more.
     is_over: bool,
@@ -39,6 +41,10 @@ pub(super) struct Upload {
     most: Option<u64>,
     /// What was sent of it, for sending it once more.
     pub(super) kept: Kept,
+    /// The client expects `100 Continue`, and nobody said it yet.
+    pub(super) unmet: bool,
+    /// How long the client was waited for.
+    pub(super) pace: Pace,
 }
 
 /// The beginning of a request's body, kept in case it must be sent to another backend.
@@ -73,7 +79,16 @@ impl Kept {
 impl Upload {
     /// A body of which nothing was sent.
     pub(super) fn new(most: Option<u64>, kept: Kept) -> Self {
-        Self { is_over: false, is_broken: false, awaited: Awaited::Backend, moved: false, most, kept }
+        Self {
+            is_over: false,
+            is_broken: false,
+            awaited: Awaited::Backend,
+            moved: false,
+            most,
+            kept,
+            unmet: false,
+            pace: Pace::default(),
+        }
     }
 
     /// Another backend gets it from the beginning.
@@ -99,7 +114,8 @@ impl Upload {
 
     /// The backend takes no more: what it has to say about that may still come.
     fn give_up(&mut self) -> Poll<Result<(), Reason>> {
-        (self.is_over, self.is_broken) = (true, true);
+        (self.is_over, self.is_broken, self.unmet) = (true, true, false);
+        self.awaited = Awaited::Backend;
         Poll::Ready(Ok(()))
     }
 
@@ -115,7 +131,7 @@ impl Upload {
             self.awaited = Awaited::Client;
             match down.poll_body(cx) {
                 Poll::Ready(Ok(0)) => {
-                    self.awaited = Awaited::Backend;
+                    (self.awaited, self.unmet) = (Awaited::Backend, false);
                     match up.wire.poll_finish(cx, down.trailers()) {
                         Poll::Ready(Ok(())) => self.is_over = true,
                         Poll::Ready(Err(_)) => return self.give_up(),
@@ -123,6 +139,8 @@ impl Upload {
                     }
                 }
                 Poll::Ready(Ok(_)) => {
+                    // Whoever sends does not wait.
+                    self.unmet = false;
                     if self.most.is_some_and(|most| down.received() > most) {
                         return Poll::Ready(Err(Reason::BodyTooLarge));
                     }

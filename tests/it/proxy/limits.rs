@@ -1,11 +1,12 @@
 //! What the proxy refuses by itself, with which status, reason and words.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use aya_tests::backend::Backend;
 use aya_tests::client::{Answer, Client, ask, get, request};
 use aya_tests::daemon::{Daemon, ROUTE, members};
-use aya_tests::wait;
+use aya_tests::wait::{self, Gate};
 
 use super::{before, refusals};
 
@@ -45,7 +46,7 @@ fn what_is_no_http_is_answered_with_400() {
         "GET / HTTP/1.1\r\nhost: a\r\nno-colon\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: x\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
-        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip\r\n\r\n",
+        "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: xchunked\r\n\r\n",
         "\u{16}\u{3}\u{1}\0\u{a5}\u{1}\0\0\u{a1}\u{3}\u{3}\r\n\r\n",
     ] {
         expect_refusal(daemon.address(), garbage, 400, "bad-request");
@@ -202,6 +203,52 @@ fn a_body_that_does_not_come_is_answered_with_408() {
     assert_eq!(daemon.control.backend("main/one").traffic.failures, 0, "it was the client's doing");
 }
 
+/// Sends a byte every few milliseconds, until the proxy gives up on the body.
+fn trickle(client: &mut Client, backend: &Backend) {
+    let never = Gate::default();
+    backend.expect_requests(1);
+    wait::repeat_until(|| {
+        never.linger(Duration::from_millis(5));
+        client.try_send("x").is_err() || backend.open_connections() == 0
+    });
+}
+
+#[test]
+fn a_body_that_trickles_is_answered_with_408_however_steady_it_is() {
+    let backend = Backend::with(|visit| {
+        visit.body()?;
+        visit.answer(200, "never")
+    });
+    let keys = "timeouts = { body = \"150ms\" }\nlimits = { body_rate = \"1MiB/s\" }";
+    let daemon = limited(&backend, keys);
+    let mut client = Client::connect(daemon.address());
+
+    client.send(request("POST", "/", &[("content-length", "1000000")]));
+    trickle(&mut client, &backend);
+
+    expect(&client.answer(), 408, "body-timeout");
+    assert_eq!(daemon.control.backend("main/one").traffic.failures, 0, "it was the client's doing");
+}
+
+#[test]
+fn a_body_may_trickle_where_no_rate_is_asked_for_and_in_grpc() {
+    for (rate, kind) in [("none", "text/plain"), ("1MiB/s", "application/grpc+proto")] {
+        let backend = Backend::echo();
+        let keys = format!("timeouts = {{ body = \"150ms\" }}\nlimits = {{ body_rate = \"{rate}\" }}");
+        let daemon = limited(&backend, &keys);
+        let mut client = Client::connect(daemon.address());
+        let never = Gate::default();
+
+        client.send(request("POST", "/", &[("content-length", "40"), ("content-type", kind)]));
+        for _ in 0..40 {
+            never.linger(Duration::from_millis(10));
+            client.send("x");
+        }
+
+        assert_eq!(client.answer().status, 200, "{kind}");
+    }
+}
+
 #[test]
 fn a_body_announced_too_large_is_answered_with_413_at_once() {
     let backend = Backend::saying("fits");
@@ -233,12 +280,28 @@ fn a_body_that_turns_out_too_large_is_answered_with_413() {
 #[test]
 fn a_long_request_line_is_answered_with_414() {
     let backend = Backend::saying("never");
-    for (header_bytes, length) in [("8KiB", 9_000), ("128KiB", 70_000)] {
+    for (header_bytes, length) in [("8KiB", 9_000), ("128KiB", 140_000)] {
         let daemon = limited(&backend, &format!("limits = {{ header_bytes = \"{header_bytes}\" }}"));
         let long = "x".repeat(length);
 
         expect_refusal(daemon.address(), request("GET", &format!("/{long}"), &[]), 414, "uri-too-long");
     }
+    assert_eq!(backend.requests(), 0);
+}
+
+#[test]
+fn the_limit_of_a_head_holds_to_the_byte() {
+    const LIMIT: usize = 8 << 10;
+    let backend = Backend::saying("fits");
+    let daemon = limited(&backend, "limits = { header_bytes = \"8KiB\" }");
+    let with = |size: usize| {
+        let bare = request("GET", "/", &[("x", "")]).len();
+        request("GET", "/", &[("x", &"x".repeat(size - bare))])
+    };
+
+    assert_eq!(with(LIMIT).len(), LIMIT);
+    assert_eq!(ask(daemon.address(), with(LIMIT)).text(), "fits");
+    expect_refusal(daemon.address(), with(LIMIT + 1), 431, "headers-too-large");
 }
 
 #[test]

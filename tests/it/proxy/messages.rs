@@ -102,8 +102,12 @@ fn trailers_pass_both_ways() {
 }
 
 #[test]
-fn an_expectation_is_met_before_the_body_comes() {
-    let backend = Backend::echo();
+fn an_expectation_is_met_by_the_backend_before_the_body_comes() {
+    let backend = Backend::with(|visit| {
+        visit.write("HTTP/1.1 100 Go On\r\nx-who: backend\r\n\r\n")?;
+        let body = visit.body()?;
+        visit.answer(200, &body.text())
+    });
     let daemon = before(&backend);
     let mut client = Client::connect(daemon.address());
 
@@ -112,20 +116,64 @@ fn an_expectation_is_met_before_the_body_comes() {
     client.send("body");
     let answer = client.answer();
 
-    assert_eq!(interim.word(1), "100");
-    assert!(answer.text().ends_with("\n\nbody"));
-    assert_eq!(backend.heads()[0].field("expect"), None, "the expectation was the proxy's to meet");
+    assert_eq!((interim.word(1), interim.field("x-who")), ("100", Some("backend")));
+    assert_eq!(answer.text(), "body");
+    assert_eq!(backend.heads()[0].field("expect"), Some("100-continue"));
 }
 
 #[test]
-fn an_interim_answer_of_a_backend_does_not_end_the_request() {
+fn an_expectation_that_the_backend_ignores_is_met_by_the_proxy() {
+    let backend = Backend::echo();
+    let daemon = before(&backend);
+    let mut client = Client::connect(daemon.address());
+
+    for _ in 0..2 {
+        client.send(request("PUT", "/", &[("content-length", "4"), ("expect", "100-continue")]));
+        let interim = client.head();
+        client.send("body");
+
+        assert_eq!(interim.word(1), "100");
+        assert!(client.answer().text().ends_with("\n\nbody"));
+    }
+}
+
+#[test]
+fn an_answer_instead_of_100_ends_the_connection() {
+    let backend = Backend::with(|visit| {
+        visit.write("HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno")?;
+        visit.wait_for_close();
+        Ok(Then::Close)
+    });
+    let daemon = before(&backend);
+    let mut client = Client::connect(daemon.address());
+
+    client.send(request("PUT", "/", &[("content-length", "4"), ("expect", "100-continue")]));
+    let answer = client.answer();
+
+    assert_eq!((answer.status, answer.text().as_str()), (401, "no"));
+    assert!(answer.head.lists("connection", "close"), "nobody knows whether the body still comes");
+    client.expect_close();
+    backend.expect_no_connections();
+}
+
+#[test]
+fn interim_answers_reach_only_clients_that_know_them() {
     let backend = Backend::with(|visit| {
         visit.write("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")?;
+        visit.write("HTTP/1.1 102 Processing\r\n\r\n")?;
         visit.answer(200, "final")
     });
     let daemon = before(&backend);
 
-    assert_eq!(get(daemon.address(), "/").text(), "final");
+    let mut client = Client::connect(daemon.address());
+    client.send(request("GET", "/", &[]));
+    let hints = client.head();
+    assert_eq!((hints.word(1), hints.field("link")), ("103", Some("</a>")));
+    assert_eq!(client.head().word(1), "102");
+    assert_eq!(client.answer().text(), "final");
+
+    let old = ask(daemon.address(), "GET / HTTP/1.0\r\n\r\n");
+    assert_eq!((old.status, old.text().as_str()), (200, "final"));
 }
 
 #[test]
@@ -234,15 +282,20 @@ fn an_http_1_0_client_may_keep_its_connection() {
 }
 
 #[test]
-fn a_target_in_absolute_form_names_the_host() {
+fn a_target_in_absolute_form_must_agree_with_the_host() {
     let backend = Backend::echo();
     let daemon = before(&backend);
+    let asked = |host: &str| {
+        let fields = format!("GET http://shop.example:81/p?q=1 HTTP/1.1\r\n{host}\r\n");
+        ask(daemon.address(), fields)
+    };
 
-    let answer =
-        ask(daemon.address(), "GET http://shop.example:81/p?q=1 HTTP/1.1\r\nhost: other.example\r\n\r\n");
+    let other = asked("host: other.example\r\n");
+    assert_eq!((other.status, other.reason()), (400, Some("bad-host")));
+    assert_eq!(backend.requests(), 0);
+    assert_eq!(asked("host: shop.example:81\r\n").status, 200);
 
     let seen = &backend.heads()[0];
-    assert_eq!(answer.status, 200);
     assert_eq!(seen.line, "GET /p?q=1 HTTP/1.1");
     assert_eq!(seen.field("host"), Some("shop.example:81"));
 }

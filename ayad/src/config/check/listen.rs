@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use aya_core::pace::Least;
+
 use super::tls::{self, Findings};
 use super::{At, Entry};
 use crate::config::raw::format::{Bind, Period};
@@ -18,6 +20,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Of TCP, where nobody knows what silence means; twice what systems wait before they probe a peer is too long.
 const TCP_IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// What Apache asks for, too.
+const BODY_RATE: u64 = 500;
 const HEADER_BYTES: u64 = 16 << 10;
 const HEADER_BYTES_LEAST: u64 = 8 << 10;
 const HEADER_BYTES_MOST: u64 = 1 << 20;
@@ -66,14 +70,16 @@ fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, V
     let proxy_protocol = *proxy_protocol == Some(ProxyProtocol::Required);
     check_protocol(entry, protocol, proxy_protocol, found.problems);
     let ListenTimeouts { header, idle, body } = timeouts.clone().unwrap_or_default();
-    let Limits { header_bytes, headers, body: body_bytes } = limits.clone().unwrap_or_default();
+    let Limits { header_bytes, headers, body: body_bytes, body_rate } = limits.clone().unwrap_or_default();
     let header_bytes = header_bytes.map_or(HEADER_BYTES, |size| size.0);
     if !(HEADER_BYTES_LEAST..=HEADER_BYTES_MOST).contains(&header_bytes) {
         let at = entry.at.key("limits").key("header_bytes");
         let message = format!("{header_bytes} bytes for the head of a request is out of range");
         found.problems.push(at.problem(message).help("\"header_bytes\" is \"8KiB\" to \"1MiB\""));
     }
+    let body_rate = body_rate.map_or(BODY_RATE, |rate| rate.0.unwrap_or(0));
     let or = |period: Option<Period>, default| period.map_or(default, |period| period.0);
+    let body_timeout = or(body, BODY_TIMEOUT);
     let tls = tls.as_ref().map(|tls| tls::listener(tls, &entry.at.key("tls"), found));
     let (tls, names) = tls.unzip();
     let listener = Listener {
@@ -84,7 +90,8 @@ fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, V
         max_connections: max_connections.unwrap_or(MAX_CONNECTIONS) as usize,
         header_timeout: or(header, HEADER_TIMEOUT),
         idle_timeout: or(idle, if protocol == Protocol::Tcp { TCP_IDLE_TIMEOUT } else { IDLE_TIMEOUT }),
-        body_timeout: or(body, BODY_TIMEOUT),
+        body_timeout,
+        body_pace: Least { grace: body_timeout, per_second: body_rate },
         max_header_bytes: header_bytes as usize,
         max_headers: headers.unwrap_or(HEADERS) as usize,
         max_body_bytes: body_bytes.and_then(|size| size.0),

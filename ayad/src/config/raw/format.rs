@@ -86,6 +86,8 @@ formats! {
     Size(u64) = "aya-size", "a size", "16KiB", unit::size;
     /// A size in bytes, or `none` for no limit.
     SizeLimit(Option<u64>) = "aya-size-or-none", "a size or \"none\"", "10MiB", unit::size_or_none;
+    /// Bytes per second, or `none` for no limit.
+    Rate(Option<u64>) = "aya-rate-or-none", "a rate or \"none\"", "500B/s", unit::rate_or_none;
     /// An address to listen on.
     Bind(SocketAddr) = "aya-bind", "an address to listen on", "127.0.0.1:8080", bind;
     /// The address of a backend, `unix:/PATH` for a Unix socket; a host name is resolved when the file is loaded.

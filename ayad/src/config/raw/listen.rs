@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::OneOrMany;
-use super::format::{Bind, Network, Period, Size, SizeLimit};
+use super::format::{Bind, Network, Period, Rate, Size, SizeLimit};
 use super::tls::ListenTls;
 
 /// A listener: addresses that accept connections.
@@ -102,4 +102,9 @@ pub struct Limits {
     pub headers: Option<u32>,
     /// Most bytes in the body of a request; more is answered with 413. Default: "none".
     pub body: Option<SizeLimit>,
+    /// Least rate at which the body of a request must come; slower is answered with 408. Default: "500B/s". The first
+    /// `timeouts.body` is free, bytes above the rate buy time for later, and time in which the backend does not read
+    /// is not counted. It holds until the answer begins, and not for gRPC, whose requests are conversations. It is what
+    /// slow-body attacks run into.
+    pub body_rate: Option<Rate>,
 }
