@@ -85,8 +85,6 @@ fn greet(
     let Some(listener) = known else { return };
     if listener.conf.protocol == Protocol::Tcp {
         admit_tcp(state, listener, stream, peer);
-    } else if listener.conf.proxy_protocol {
-        admit_introduced(state, listener, stream, peer);
     } else {
         let worker = Worker::with(|worker| worker.index);
         let mut client = Client::new(Arc::clone(state), Arc::clone(listener), worker, peer);
@@ -116,6 +114,13 @@ fn admit_connection(stream: TcpStream, client: Arc<Client>) {
         });
         return;
     }
+    if client.listener.conf.proxy_protocol {
+        tokio::spawn(async move {
+            drive_introduced(stream, client).await;
+            drop(counted);
+        });
+        return;
+    }
     Worker::with(|worker| worker.register(&client));
     tokio::spawn(async move {
         drive(stream, client).await;
@@ -123,33 +128,26 @@ fn admit_connection(stream: TcpStream, client: Arc<Client>) {
     });
 }
 
-/// As [`admit_connection`], of a connection that begins with the PROXY protocol. The client is who that names, also
-/// when it is asked whose headers are believed.
-fn admit_introduced(state: &Arc<State>, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
-    let (state, listener) = (Arc::clone(state), Arc::clone(listener));
-    let (counted, is_over) = Counted::one_more(&state, &listener);
-    let worker = Worker::with(|worker| worker.index);
-    tokio::spawn(async move {
-        let limit = clock::instant(clock::now().after(listener.conf.header_timeout));
-        let told = introduce::introduce(&listener, &stream, peer, limit).await;
-        let real = told.as_ref().map_or(peer, |told| told.map_or(peer, |told| told.source));
-        let mut client = Client::new(state, listener, worker, real);
-        client.local = match &told {
-            Ok(Some(told)) => Some(told.destination),
-            _ => stream.local_addr().ok(),
-        };
-        let client = Arc::new(client);
-        if is_over {
-            client.listener.cell.refused.fetch_add(1, Ordering::Relaxed);
-            unread::remember(&client, Reason::TooManyConnections);
-        } else if let Err(reason) = told {
-            unread::remember(&client, reason);
-        } else {
-            Worker::with(|worker| worker.register(&client));
-            drive(stream, client).await;
+/// As [`drive`], of a connection that begins with the PROXY protocol. The client is who that names, also when it is
+/// asked whose headers are believed.
+async fn drive_introduced(stream: TcpStream, peer: Arc<Client>) {
+    let limit = clock::instant(clock::now().after(peer.listener.conf.header_timeout));
+    let client = match introduce::introduce(&peer.listener, &stream, peer.peer, limit).await {
+        Ok(None) => peer,
+        Ok(Some(told)) => {
+            let (state, listener) = (Arc::clone(&peer.state), Arc::clone(&peer.listener));
+            let mut client = Client::new(state, listener, peer.worker, told.source);
+            client.local = Some(told.destination);
+            Arc::new(client)
         }
-        drop(counted);
-    });
+        Err(reason) => return unread::remember(&peer, reason),
+    };
+    Worker::with(|worker| worker.register(&client));
+    if client.listener.cell.is_removed() {
+        // It was not there to be told.
+        client.close();
+    }
+    drive(stream, client).await;
 }
 
 /// As [`admit_connection`], of a connection that carries no HTTP.

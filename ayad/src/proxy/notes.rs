@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use aya_api::event::Severity;
-use aya_core::breaker::BreakerChange;
 use aya_core::reason::{Blame, Reason};
 use aya_core::time::Tick;
 
 use super::between::{Identity, Request, Target};
 use super::exchange::{Exchange, Place};
+use super::verdict;
 use super::worker::Worker;
 use crate::clock;
 use crate::h1::Known;
 use crate::log::LogDraft;
-use crate::state::NewEvent;
 
 /// Longest request id taken over from a client, in bytes.
 const LONGEST_ID: usize = 128;
@@ -45,8 +43,8 @@ impl Exchange {
         if let Some(failed) = self.failed.take() {
             failed.workers[self.client.worker].moved_on();
         }
-        if let Some(place) = self.place.as_ref().filter(|place| place.is_trial()) {
-            self.note_breaker(place, BreakerChange::HalfOpened);
+        if let Some(place) = &self.place {
+            verdict::begun(&self.client.state, place);
         }
         if self.draft.is_some() && self.steps.picked.is_none() {
             self.steps.picked = Some(clock::now());
@@ -96,21 +94,7 @@ impl Exchange {
     pub(super) fn note_result(&self, place: &Place, now: Tick, ok: bool) {
         let took = now.since(if self.attempts > 1 { place.since() } else { self.started });
         place.cell().finished(took.as_micros() as u64, ok);
-        place.backend.load.record(now, took, ok);
-        if let Some(change) = place.backend.load.breaker().record(now, ok) {
-            self.note_breaker(place, change);
-        }
-    }
-
-    fn note_breaker(&self, place: &Place, change: BreakerChange) {
-        let (severity, to, cause) = match change {
-            BreakerChange::Opened { .. } => (Severity::Error, "open", "too many failures in a row"),
-            BreakerChange::HalfOpened => (Severity::Info, "half-open", "one request is let through to try"),
-            BreakerChange::Closed => (Severity::Info, "closed", "the trial request succeeded"),
-        };
-        let from = place.backend.remember_breaker(to, cause);
-        let event = NewEvent::new(severity, "breaker", &place.backend.id, cause).change(from, to);
-        self.client.state.events.push(event);
+        verdict::reached(&self.client.state, place, now, took, ok);
     }
 }
 

@@ -15,7 +15,6 @@ mod session;
 mod sniff;
 
 use std::future::{Future, poll_fn};
-use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -32,14 +31,15 @@ use tokio::net::TcpStream;
 use self::session::Session;
 use super::between::Hit;
 use super::exchange::Place;
-use super::introduce;
 use super::worker::Worker;
+use super::{forward, introduce};
+use crate::clock;
 use crate::config::Sticky;
 use crate::proxy_protocol::{Facts, write_header};
 use crate::relay::{End, Side, Tunnel, reset_on_close};
 use crate::state::{Listener, State};
 use crate::stream::{Plain, Stream};
-use crate::{clock, upstream};
+use crate::upstream::{self, ConnectError};
 
 /// Silence after which the system asks a peer whether it is still there, the time between two such questions, and
 /// how many go unanswered before the connection counts as broken: a peer without power is found within two minutes.
@@ -175,27 +175,14 @@ fn pick(session: &Session, hit: &Hit, tried: &Tried) -> Option<(Place, usize)> {
 async fn connect(session: &Session) -> Result<Plain, Reason> {
     let place = session.place.as_ref().ok_or(Reason::NoBackend)?;
     let connecting = place.backend.resolved.connect();
-    let error = match tokio::time::timeout(place.pool.conf.connect_timeout, connecting).await {
-        Ok(Ok(backend)) => {
-            if let Plain::Tcp(stream) = &backend {
-                prepare(stream);
-            }
-            return Ok(backend);
-        }
-        Ok(Err(error)) => error,
-        Err(_) => return Err(Reason::ConnectTimeout),
-    };
-    let backend = &place.backend;
-    if error.kind() == io::ErrorKind::ConnectionRefused {
-        session.state.refused(backend);
-        return Err(Reason::ConnectRefused);
+    let connected = tokio::time::timeout(place.pool.conf.connect_timeout, connecting).await;
+    let backend = connected
+        .map_err(|_| Reason::ConnectTimeout)?
+        .map_err(|error| forward::connect_reason(&session.state, place, &ConnectError::Io(error)))?;
+    if let Plain::Tcp(stream) = &backend {
+        prepare(stream);
     }
-    if upstream::is_our_own_want(&error) {
-        tracing::warn!(backend = backend.id, %error, "cannot connect for want of our own");
-        return Err(Reason::OutOfResources);
-    }
-    tracing::debug!(backend = backend.id, %error, "cannot connect");
-    Err(Reason::ConnectFailed)
+    Ok(backend)
 }
 
 /// Passes bytes on until both sides are done, one breaks, or nothing moves for too long. The one timer is set anew

@@ -11,7 +11,7 @@
 use aya_core::path::{Normal, normalise};
 use ayad::config::{self, Env, check, shape, source::Source};
 use ayad::h1::{BodyReader, Fields, Framing, Known, Limits, RequestHead, ResponseHead, Step};
-use ayad::proxy::client_hello::{Peeked, peek};
+use ayad::proxy::client_hello::{MAX_HELLO, Peeked, peek};
 use ayad::proxy_protocol::{Facts, MAX_HEADER, Parsed, Version, parse, write_header};
 
 /// A check that any bytes must pass.
@@ -24,7 +24,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("chunked_body", chunked_body),
     ("path", path),
     ("client_hello", client_hello),
-    ("proxy_header", proxy_header),
+    ("proxy_protocol", proxy_protocol),
     ("config", config),
 ];
 
@@ -139,15 +139,16 @@ pub fn path(bytes: &[u8]) {
 /// The first bytes of a TLS client. rustls, which ends TLS here and perhaps behind us, must not read another name.
 pub fn client_hello(bytes: &[u8]) {
     let whole = peek(bytes);
-    if let Some(first) =
-        in_pieces(bytes, |part| Some(peek(part)).filter(|verdict| *verdict != Peeked::NeedMore))
-    {
-        assert_eq!(first, whole);
-    }
-    let Peeked::Hello(hello) = whole else { return };
-    if let Some(name) = &hello.sni {
-        assert!((1..=255).contains(&name.len()) && *name == name.to_ascii_lowercase());
-    }
+    let first = in_pieces(bytes, |part| Some(peek(part)).filter(|verdict| *verdict != Peeked::NeedMore));
+    assert_eq!(first.as_ref().unwrap_or(&Peeked::NeedMore), &whole);
+    let hello = match whole {
+        Peeked::NeedMore => return assert!(bytes.len() < MAX_HELLO),
+        Peeked::NotTls => return,
+        Peeked::Hello(hello) => hello,
+    };
+    assert!(hello.alpn.iter().all(|protocol| (1..256).contains(&protocol.len())));
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !byte.is_ascii_uppercase();
+    assert!(hello.sni.iter().all(|name| (1..=255).contains(&name.len()) && name.bytes().all(is_plain)));
     if let Some(name) = name_by_rustls(bytes) {
         assert_eq!(hello.sni.as_deref(), Some(name.trim_end_matches('.')));
     }
@@ -166,24 +167,32 @@ fn name_by_rustls(mut bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// The header of the PROXY protocol.
-pub fn proxy_header(bytes: &[u8]) {
-    let Ok(Parsed::Whole(size, addresses)) = parse(bytes) else {
-        assert!(bytes.len() < MAX_HEADER || parse(bytes).is_err());
-        return;
+/// What a load balancer in front sends first.
+pub fn proxy_protocol(bytes: &[u8]) {
+    let whole = parse(bytes);
+    let ended = |part: &[u8]| Some(parse(part)).filter(|parsed| !matches!(parsed, Ok(Parsed::More(_))));
+    if let Some(first) = in_pieces(bytes, ended) {
+        assert_eq!(first, whole);
+    }
+    let Ok(Parsed::Whole(size, addresses)) = whole else {
+        return assert!(whole.is_err() || bytes.len() < MAX_HEADER);
     };
     assert!(size <= bytes.len() && size <= MAX_HEADER);
     for end in 0..size {
-        // Whoever reads exactly as much as is asked for never takes what belongs to the client.
+        // Whoever reads as much as is asked for never takes what belongs to the client.
         assert!(matches!(parse(&bytes[..end]), Ok(Parsed::More(more)) if more > 0 && end + more <= size));
     }
     for version in [Version::V1, Version::V2] {
         let mut written = Vec::new();
-        let facts = Facts { authority: None, alpn: None, tls: None, has_certificate: false };
-        write_header(version, addresses, &facts, &mut written);
+        write_header(version, addresses, &Facts::default(), &mut written);
+        let header = written.len();
         written.extend(b"first bytes");
-        let again = parse(&written);
-        assert_eq!(again, Ok(Parsed::Whole(written.len() - b"first bytes".len(), addresses)));
+        let Ok(Parsed::Whole(size, again)) = parse(&written) else { panic!("our own header is refused") };
+        let ends = [again, addresses].map(|addresses| {
+            addresses
+                .map(|both| [both.source, both.destination].map(|end| (end.ip().to_canonical(), end.port())))
+        });
+        assert_eq!((size, ends[0]), (header, ends[1]));
     }
 }
 

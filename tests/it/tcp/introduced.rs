@@ -1,6 +1,6 @@
 //! The PROXY protocol, in and out.
 
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
 
@@ -179,4 +179,31 @@ fn http_clients_are_who_the_load_balancer_names() {
     );
     client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
     assert_eq!(client.answer().text(), "hello", "the header comes once");
+}
+
+#[test]
+fn a_connection_that_names_its_client_carries_no_other() {
+    let (sender, heads) = channel();
+    let backend = Backend::raw(move |stream| {
+        let mut reader = BufReader::new(stream);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).is_ok_and(|read| read > 0) {}
+        drop(sender.send(head));
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
+        drop(reader.get_mut().write_all(answer));
+        drop(reader.read_to_end(&mut Vec::new()));
+    });
+    let daemon = Daemon::balancing(&[("one", backend.address)], "proxy_protocol = \"v1\"");
+    for _ in 0..2 {
+        let mut client = Client::connect(daemon.address());
+
+        client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+
+        assert_eq!(client.answer().text(), "hi");
+        let (from, to) = (client.local_address().port(), daemon.address().port());
+        let wanted = format!("PROXY TCP4 127.0.0.1 127.0.0.1 {from} {to}\r\nGET / HTTP/1.1\r\n");
+        let head = heads.recv_timeout(DEADLINE).expect("a request comes");
+        assert!(head.starts_with(&wanted), "{head}");
+    }
+    backend.expect_no_connections();
 }

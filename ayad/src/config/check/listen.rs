@@ -110,19 +110,21 @@ fn check_protocol(
     proxy_protocol: bool,
     problems: &mut Vec<Problem>,
 ) {
-    let Listen { limits, timeouts, trusted_proxies, .. } = entry.value;
+    let Listen { limits, timeouts, trusted_proxies, tls, .. } = entry.value;
     let at = &entry.at;
     if protocol == Protocol::Tcp {
         let body = timeouts.as_ref().is_some_and(|timeouts| timeouts.body.is_some());
         let keys = [
             (limits.is_some(), at.key("limits"), "limits"),
             (body, at.key("timeouts").key("body"), "body"),
+            (tls.is_some(), at.key("tls"), "tls"),
             (trusted_proxies.is_some() && !proxy_protocol, at.key("trusted_proxies"), "trusted_proxies"),
         ];
         for (_, at, key) in keys.iter().filter(|(is_set, ..)| *is_set) {
             let problem = Problem::new(at.name(), format!("\"{key}\" means nothing to a tcp listener"));
             let help = match *key {
                 "trusted_proxies" => "add proxy_protocol = \"required\", or leave it out",
+                "tls" => "leave it out: TLS goes through to the backend, which has the certificate",
                 _ => "leave it out: nothing is read of what is passed on",
             };
             problems.push(problem.help(help));

@@ -49,10 +49,17 @@ pub(super) fn check_route(
             problems.push(Problem::new(at.name(), message).help(help));
         }
     }
-    let by_cookie = |pool: &raw::pool::Pool| pool.sticky.as_ref().is_some_and(|s| s.cookie.is_some());
-    if sections.pools.iter().any(|entry| entry.name == pool && by_cookie(entry.value)) {
+    let Some(wanted) = sections.pools.iter().find(|entry| entry.name == pool) else { return };
+    if wanted.value.sticky.as_ref().is_some_and(|sticky| sticky.cookie.is_some()) {
         let message = format!("pool \"{pool}\" binds clients by a cookie, which \"{listener}\" cannot read");
         let help = "write sticky = { source = true } there, or give the tcp listener a pool of its own";
+        problems.push(entry.at.key("pool").problem(message).help(help));
+    }
+    if wanted.value.tls.is_some() {
+        let message = format!(
+            "pool \"{pool}\" begins TLS to its backends, and \"{listener}\" passes bytes on as they are"
+        );
+        let help = "give the tcp listener a pool of its own, without \"tls\"";
         problems.push(entry.at.key("pool").problem(message).help(help));
     }
 }
