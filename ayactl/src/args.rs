@@ -18,7 +18,7 @@ use crate::complete;
 
 pub use change::{
     AlgorithmArgs, AlgorithmVerb, ChangeArgs, DrainArgs, MaintArgs, OnDeadline, ReadyArgs, ReloadArgs,
-    Selection, StickyChoice, WaitArgs, WeightArgs, WeightVerb,
+    Selection, StickyChoice, UpgradeArgs, WaitArgs, WeightArgs, WeightVerb,
 };
 pub use local::{CompletionArgs, DemoArgs, ManArgs, Shell, TopArgs};
 pub use read::{
@@ -141,6 +141,8 @@ pub enum Verb {
     Algorithm(AlgorithmArgs),
     /// Make the daemon read its configuration again
     Reload(ReloadArgs),
+    /// Hand everything over to a new process, without a client noticing
+    Upgrade(UpgradeArgs),
     /// Print metrics in the Prometheus text format
     Metrics(MetricsArgs),
     /// Show the versions of ayactl and of the daemon

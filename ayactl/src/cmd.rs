@@ -16,6 +16,7 @@ mod safety;
 pub mod status;
 mod targets;
 pub mod top;
+pub mod upgrade;
 pub mod version;
 mod wait;
 pub mod watch;
@@ -44,6 +45,7 @@ pub fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Verb::Weight(args) => with_daemon(global, console, async |s| weight::run(s, &args).await),
         Verb::Algorithm(args) => with_daemon(global, console, async |s| algorithm::run(s, &args).await),
         Verb::Reload(args) => with_daemon(global, console, async |s| reload::run(s, &args).await),
+        Verb::Upgrade(args) => with_daemon(global, console, async |s| upgrade::run(s, &args).await),
         Verb::Metrics(_) => with_daemon(global, console, async |s| metrics::run(s).await),
         Verb::Version(args) => with_daemon(global, console, async |s| version::run(s, &args).await),
         Verb::Top(args) => top::run(&args, global, console),

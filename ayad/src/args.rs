@@ -12,6 +12,7 @@ use clap_complete::Shell;
 
 use crate::config::env::{MAX_SOCKET_PATH, is_socket_path};
 use crate::config::{Env, Overrides};
+use crate::handover::{Program, TAKE_OVER};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,7 +21,8 @@ Examples:
   ayad check ayad.toml
 
 Signals:
-  SIGHUP reads the file again; SIGTERM and SIGINT finish requests and stop, a second one stops at once
+  SIGHUP reads the file again; SIGUSR2 hands over to a new process of the same binary;
+  SIGTERM and SIGINT finish requests and stop, a second one stops at once
 
 Exit codes:
   0 stopped as asked, 1 error (also: the file has problems), 2 wrong usage, 128+n killed by signal n";
@@ -74,6 +76,9 @@ struct RunArgs {
     /// Log events of this level and above
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
     log_level: LogLevel,
+    /// Take over from the process at the other end of standard input
+    #[arg(long, hide = true)]
+    take_over: bool,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -92,6 +97,27 @@ Exit codes:
         /// Print for people or for programs
         #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Human)]
         format: Format,
+    },
+    /// Have the running daemon hand over to a new process, without a client noticing
+    #[command(after_help = "\
+Examples:
+  ayad upgrade
+  ayad upgrade --dry-run
+  ayad upgrade --binary /opt/ayad-2/ayad
+
+Exit codes:
+  0 the new process serves, 1 it did not get ready and the running one goes on, 2 wrong usage,
+  7 no daemon answers, 8 not permitted")]
+    Upgrade {
+        /// Socket of the running daemon
+        #[arg(long, value_name = "PATH", env = "AYA_SOCKET")]
+        socket: Option<PathBuf>,
+        /// Start this binary instead of the one the daemon was started from
+        #[arg(long, value_name = "PATH")]
+        binary: Option<String>,
+        /// Only try how far the new process gets
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Print the JSON Schema of the configuration file
     #[command(after_help = "\
@@ -185,6 +211,8 @@ pub enum Intent {
         origin: Origin,
         /// What to log.
         log_level: LogLevel,
+        /// Whether another process hands over to this one.
+        take_over: bool,
     },
     /// Check a file.
     Check {
@@ -192,6 +220,15 @@ pub enum Intent {
         file: PathBuf,
         /// For whom to print.
         format: Format,
+    },
+    /// Have the running daemon hand over.
+    Upgrade {
+        /// Its socket, if not the default one.
+        socket: Option<PathBuf>,
+        /// The binary, if not the one it was started from.
+        binary: Option<String>,
+        /// Only try.
+        dry_run: bool,
     },
     /// Print the schema.
     Schema,
@@ -204,15 +241,21 @@ pub enum Intent {
 impl Args {
     /// Says what was meant, and what flags override.
     pub fn into_intent(self) -> (Intent, Overrides) {
-        let RunArgs { config, listen, backend, control, state_dir, workers, log_level } = self.run;
+        let RunArgs { config, listen, backend, control, state_dir, workers, log_level, take_over } = self.run;
         let overrides = Overrides { control, state_dir, workers: workers.map(|number| number as usize) };
         let intent = match (self.command, config) {
             (Some(Command::Check { file, format }), _) => Intent::Check { file, format },
+            (Some(Command::Upgrade { socket, binary, dry_run }), _) => {
+                Intent::Upgrade { socket, binary, dry_run }
+            }
             (Some(Command::Schema), _) => Intent::Schema,
             (Some(Command::Completion { shell }), _) => Intent::Completion(shell),
-            (None, Some(file)) => Intent::Run { origin: Origin::File(file), log_level },
+            (None, Some(file)) => Intent::Run { origin: Origin::File(file), log_level, take_over },
             (None, None) if listen.is_empty() => Intent::Nothing,
-            (None, None) => Intent::Run { origin: Origin::Flags { listen, backends: backend }, log_level },
+            (None, None) => {
+                let origin = Origin::Flags { listen, backends: backend };
+                Intent::Run { origin, log_level, take_over }
+            }
         };
         (intent, overrides)
     }
@@ -234,6 +277,17 @@ pub fn completions(shell: CompletionShell) -> Vec<u8> {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut Args::command(), "ayad", &mut text);
     text
+}
+
+impl Program {
+    /// How this process was started. To be asked at the start: what the system says about a binary that was
+    /// replaced since is no path.
+    pub fn of_process() -> Self {
+        let args = std::env::args_os().skip(1).filter(|arg| arg != TAKE_OVER);
+        // Without /proc its name has to do.
+        let named = || std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+        Self { path: std::env::current_exe().unwrap_or_else(|_| named()), args: args.collect() }
+    }
 }
 
 impl Env {
@@ -294,7 +348,7 @@ mod tests {
         let (intent, overrides) = intent("ayad --config a.toml --workers 2 --log-level debug").unwrap();
 
         let origin = Origin::File("a.toml".into());
-        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Debug });
+        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Debug, take_over: false });
         assert_eq!(overrides, Overrides { workers: Some(2), ..Overrides::default() });
     }
 
@@ -304,7 +358,7 @@ mod tests {
 
         let origin =
             Origin::Flags { listen: vec!["127.0.0.1:0".into()], backends: vec!["a:1".into(), "b:2".into()] };
-        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Info });
+        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Info, take_over: false });
     }
 
     #[test]
@@ -332,6 +386,8 @@ mod tests {
         let file = PathBuf::from("a.toml");
         let check = Intent::Check { file, format: Format::Json };
         assert_eq!(intent("ayad check a.toml --format json").unwrap().0, check);
+        let upgrade = Intent::Upgrade { socket: Some("s".into()), binary: None, dry_run: true };
+        assert_eq!(intent("ayad upgrade --socket s --dry-run").unwrap().0, upgrade);
         assert_eq!(intent("ayad schema").unwrap().0, Intent::Schema);
         let bash = Intent::Completion(CompletionShell::Bash);
         assert_eq!(intent("ayad completion bash").unwrap().0, bash);

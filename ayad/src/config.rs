@@ -110,6 +110,10 @@ pub struct Daemon {
     pub workers: usize,
     /// How long requests may go on after a stop was asked for.
     pub shutdown_timeout: Duration,
+    /// Longest time for reading the configuration again.
+    pub load_timeout: Duration,
+    /// Longest time for a new process to get ready during an upgrade.
+    pub upgrade_timeout: Duration,
     /// Where `/metrics` is also served, besides the control socket.
     pub admin_listen: Option<SocketAddr>,
     /// Where the access log goes.

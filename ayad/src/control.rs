@@ -31,6 +31,7 @@ mod sampler;
 mod server;
 mod status;
 mod stream;
+mod upgrade;
 mod view;
 mod weight;
 
@@ -43,6 +44,7 @@ use std::time::Duration;
 
 use aya_api::error::{ApiError, ErrorCode};
 use aya_api::event::Severity;
+use aya_core::axis::Admin;
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use self::journal::Damage;
@@ -50,10 +52,13 @@ pub use self::journal::Journal;
 use self::leases::Lease;
 use self::sampler::Sampler;
 use self::server::Door;
+pub use self::upgrade::Entrance;
+use self::upgrade::Upgrades;
 use crate::args::Origin;
 use crate::clock;
 use crate::config::Env;
-use crate::state::{Backend, NewEvent, PastEntry, Pool, State, WorkerOrder};
+use crate::handover::{Program, TakenOver};
+use crate::state::{Backend, Binding, NewEvent, PastEntry, Pool, State};
 
 /// Time between two looks at drains and leases.
 const TICK: Duration = Duration::from_millis(25);
@@ -74,14 +79,18 @@ pub struct Setup {
     pub damage: JournalDamage,
     /// Told whenever a configuration was applied.
     pub applied: watch::Sender<u64>,
-    /// The workers.
-    pub workers: Vec<mpsc::UnboundedSender<WorkerOrder>>,
     /// Signals that concern this thread.
     pub signals: mpsc::UnboundedReceiver<Signal>,
-    /// The control socket.
-    pub socket: std::os::unix::net::UnixListener,
-    /// Where metrics are served besides.
-    pub admin: Option<std::net::TcpListener>,
+    /// Where callers come in.
+    pub entrance: Entrance,
+    /// How this process was started.
+    pub program: Program,
+    /// Addresses to accept at, once orders are in force again.
+    pub opened: Vec<Arc<Binding>>,
+    /// What another process handed over.
+    pub taken_over: Option<TakenOver>,
+    /// To be told when everything serves.
+    pub ready: std::sync::mpsc::SyncSender<()>,
 }
 
 /// What was wrong with the journal at the start.
@@ -92,6 +101,8 @@ pub type JournalDamage = Damage;
 pub enum Signal {
     /// Read the configuration again.
     Reload,
+    /// Hand over to a new process.
+    Upgrade,
 }
 
 /// What the control thread knows beyond the shared state.
@@ -104,11 +115,13 @@ pub struct Control {
     leases: Vec<Lease>,
     algorithm_orders: HashMap<String, AlgorithmOrder>,
     applied: watch::Sender<u64>,
-    workers: Vec<mpsc::UnboundedSender<WorkerOrder>>,
     answered: server::Answered,
     started_ms: u64,
     last_reload_error: Option<String>,
     reloads: reload::Reloads,
+    /// Addresses that have ended, until nobody accepts there any more.
+    ending: Vec<Arc<Binding>>,
+    upgrades: Upgrades,
     /// Places of streams.
     streams: Arc<Semaphore>,
 }
@@ -125,8 +138,9 @@ type Shared = Rc<RefCell<Control>>;
 
 /// Serves the control API until the process ends.
 pub async fn run(setup: Setup) -> std::io::Result<()> {
-    let socket = tokio::net::UnixListener::from_std(setup.socket)?;
-    let admin = setup.admin.map(tokio::net::TcpListener::from_std).transpose()?;
+    let socket = setup.entrance.control.try_clone().and_then(tokio::net::UnixListener::from_std)?;
+    let admin = setup.entrance.admin.as_ref().map(|(_, socket)| socket.try_clone());
+    let admin = admin.transpose()?.map(tokio::net::TcpListener::from_std).transpose()?;
     let mut signals = setup.signals;
     let mut control = Control {
         state: setup.state,
@@ -137,19 +151,31 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         leases: Vec::new(),
         algorithm_orders: HashMap::new(),
         applied: setup.applied,
-        workers: setup.workers,
         answered: server::Answered::default(),
         started_ms: clock::wall_ms(),
         last_reload_error: None,
         reloads: reload::Reloads::default(),
+        ending: Vec::new(),
+        upgrades: Upgrades::new(setup.program, setup.entrance),
         streams: Arc::new(Semaphore::new(stream::MAX_STREAMS)),
     };
     control.tell_damage(&setup.damage);
-    control.restore();
+    control.restore(setup.taken_over.is_none());
+    if let Some(taken_over) = setup.taken_over {
+        control.go_on(&taken_over);
+    }
+    // Nobody gets a request before the orders about it hold.
+    for binding in &setup.opened {
+        control.state.crew.listen(binding);
+    }
+    let doors = control.upgrades.doors();
     let shared = Rc::new(RefCell::new(control));
-    tokio::task::spawn_local(server::serve(Rc::clone(&shared), Door::Control(socket)));
+    tokio::task::spawn_local(server::serve(Rc::clone(&shared), Door::Control(socket), doors.clone()));
     if let Some(admin) = admin {
-        tokio::task::spawn_local(server::serve(Rc::clone(&shared), Door::Metrics(admin)));
+        tokio::task::spawn_local(server::serve(Rc::clone(&shared), Door::Metrics(admin), doors));
+    }
+    if setup.ready.send(()).is_err() {
+        tracing::debug!("nobody waits for the start any more");
     }
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
@@ -158,6 +184,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
             _ = tick.tick() => shared.borrow_mut().tick(count),
             signal = signals.recv() => match signal {
                 Some(Signal::Reload) => reload::by_signal(&shared),
+                Some(Signal::Upgrade) => upgrade::by_signal(&shared),
                 None => break,
             },
         }
@@ -168,7 +195,9 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
 impl Control {
     fn tick(&mut self, count: u32) {
         let now = clock::now();
-        self.end_leases(now);
+        if !self.upgrades.is_frozen() {
+            self.end_leases(now);
+        }
         let snapshot = self.state.snapshot.load_full();
         for backend in snapshot.backends() {
             if backend.settle_drain(now) {
@@ -186,6 +215,21 @@ impl Control {
                 }
             }
         }
+    }
+
+    /// Another process has handed over. What was drained before still is.
+    fn go_on(&self, taken_over: &TakenOver) {
+        let TakenOver { from, drained } = taken_over;
+        for (backend, since_ms) in drained {
+            if backend.load.admin() == Admin::Draining {
+                backend.load.set_admin(Admin::Drained, false);
+                backend.past().admin.since_ms = *since_ms;
+            }
+        }
+        let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
+        let cause = format!("process {pid}, version {version}, has taken over");
+        let event = NewEvent::new(Severity::Info, "upgrade", "ayad", cause);
+        self.state.events.push(event.change(format!("pid {from}"), format!("pid {pid}")));
     }
 
     fn drained(&self, backend: &Backend) {

@@ -37,6 +37,11 @@ pub struct ProbeSpec {
 /// Every kind of check.
 pub const PROBES: &[ProbeSpec] = &[tcp::SPEC, http::SPEC];
 
+/// What [`Cause::Unreachable`] says, so that another process can say the same.
+pub fn reasons() -> impl Iterator<Item = &'static &'static str> {
+    tcp::UNREACHABLE.iter()
+}
+
 /// Why a check did not pass.
 #[derive(Debug)]
 enum NoPass {
@@ -119,6 +124,14 @@ impl Checkers {
         }
         if check.is_none() && !is_new {
             forget(backend);
+        }
+        if check.is_none() && is_new {
+            // Down from the process that this one took over from: nothing but the end of its penalty helps.
+            let was = backend.past().health.was();
+            if was.state == Health::Down {
+                let retry = retry_after(penalty(was.refusals), Arc::clone(&self.state), Arc::clone(backend));
+                tokio::spawn(retry);
+            }
         }
         self.seed = self.seed.wrapping_add(1);
         let task = check.clone().map(|check| {

@@ -9,15 +9,21 @@ use signal_hook::iterator::Signals;
 
 use crate::args::{Args, Format, Intent, LogLevel, NOTHING_TO_DO, Origin, Style, completions};
 use crate::config::{self, Config, Env, Problems};
-use crate::{clock, descriptors, log, server, shutdown};
+use crate::handover::taker::Inheritance;
+use crate::handover::{HandoverError, Program};
+use crate::server::StartError;
+use crate::{clock, descriptors, log, server, shutdown, upgrade};
 
 /// Reads the command line and does what it says.
 pub fn main() -> Exit {
     let (intent, overrides) = Args::parse().into_intent();
     let env = Env::from_process(overrides);
     match intent {
-        Intent::Run { origin, log_level } => run(origin, log_level, env),
+        Intent::Run { origin, log_level, take_over } => run(origin, log_level, env, take_over),
         Intent::Check { file, format } => check(&file, format, &env),
+        Intent::Upgrade { socket, binary, dry_run } => {
+            upgrade(&socket.unwrap_or_else(|| env.default_control()), binary, dry_run)
+        }
         Intent::Schema => match serde_json::to_string_pretty(&config::schema()) {
             Ok(schema) => print(schema.as_bytes()),
             Err(error) => fail(&error.to_string(), "report this defect"),
@@ -40,7 +46,7 @@ impl Origin {
     }
 }
 
-fn run(origin: Origin, level: LogLevel, env: Env) -> Exit {
+fn run(origin: Origin, level: LogLevel, env: Env, is_successor: bool) -> Exit {
     // The clock's zero, and signals that come while the daemon starts, must not be missed.
     clock::now();
     let signals = match shutdown::signals() {
@@ -51,26 +57,50 @@ fn run(origin: Origin, level: LogLevel, env: Env) -> Exit {
         return fail(&error, "see `ayad --help`");
     }
     descriptors::raise();
-    match origin.load(&env) {
-        Ok(config) => start(config, origin, env, signals),
-        Err(problems) => {
-            show(&problems);
-            Exit::Error
-        }
+    if !is_successor {
+        return start(origin, env, signals, None);
+    }
+    match Inheritance::receive() {
+        Ok(inheritance) => start(origin, env, signals, Some(inheritance)),
+        Err(error) => fail(&error.to_string(), &error.hint()),
     }
 }
 
-fn start(config: Config, origin: Origin, env: Env, signals: Signals) -> Exit {
-    let running = match server::start(config, origin, env) {
+fn start(origin: Origin, env: Env, signals: Signals, mut inheritance: Option<Inheritance>) -> Exit {
+    let program = Program::of_process();
+    let config = match origin.load(&env) {
+        Ok(config) => config,
+        Err(problems) => {
+            if let Some(mut inheritance) = inheritance {
+                inheritance.failed(problems.to_string(), "see all problems with `ayad check FILE`");
+            }
+            show(&problems);
+            return Exit::Error;
+        }
+    };
+    let start = server::Start { config, source: origin, env, program };
+    let running = match server::start(start, inheritance.as_mut()) {
         Ok(running) => running,
-        Err(error) => return fail(&error.to_string(), &error.hint()),
+        Err(StartError::Handover(HandoverError::CalledOff)) => {
+            tracing::info!("ready to take over, and called off");
+            return Exit::Done;
+        }
+        Err(error) => {
+            if let Some(mut inheritance) = inheritance {
+                inheritance.failed(error.to_string(), error.hint());
+            }
+            return fail(&error.to_string(), &error.hint());
+        }
     };
     for listener in &running.state.snapshot.load().listeners {
-        for address in &listener.cell.bound {
+        for address in &listener.bound {
             tracing::info!(listener = listener.conf.name, %address, "accepting connections");
         }
     }
     tracing::info!(socket = %running.control.display(), "control API");
+    if let Some(inheritance) = inheritance {
+        inheritance.started();
+    }
     shutdown::wait(&running, signals)
 }
 
@@ -85,6 +115,20 @@ fn check(file: &Path, format: Format, env: &Env) -> Exit {
         (Err(problems), Format::Json) => {
             let printed = print(format!("{}\n", problems.to_json()).as_bytes());
             if printed == Exit::Done { Exit::Error } else { printed }
+        }
+    }
+}
+
+fn upgrade(socket: &Path, binary: Option<String>, dry_run: bool) -> Exit {
+    tell("waiting for the new process to get ready; the running one serves meanwhile\n");
+    match upgrade::ask(socket, binary, dry_run) {
+        Ok(change) => {
+            let would = if dry_run { "would change: " } else { "" };
+            print(format!("{would}{} {} → {}\n", change.subject, change.before, change.after).as_bytes())
+        }
+        Err(error) => {
+            tell(&format!("error: {error}\nhint: {}\n", error.hint()));
+            error.exit()
         }
     }
 }

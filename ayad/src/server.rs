@@ -4,6 +4,7 @@
 //! state), `aya-health` (checks), `aya-tls` (certificates), `aya-log` (access log). The calling thread waits for signals.
 
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread;
@@ -15,13 +16,15 @@ use tokio::task::LocalSet;
 
 use crate::args::Origin;
 use crate::config::{Config, Env};
-use crate::control::apply::{self, ApplyError, Before};
-use crate::control::{self, Journal, Setup, Signal};
+use crate::control::apply::{self, ApplyError, Before, Prepared};
+use crate::control::{self, Entrance, Journal, Setup, Signal};
+use crate::handover::taker::Inheritance;
+use crate::handover::{self, Handed, HandoverError, Program, REV_GAP, TakenOver};
 use crate::log::AccessLog;
 use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError};
-use crate::state::{NewEvent, State, WorkerOrder};
+use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, State, WorkerOrder};
 use crate::{certificates, clock, descriptors, health};
 
 /// Why the daemon could not start.
@@ -44,6 +47,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The process that was to hand over did not.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
     /// A thread cannot be started.
     #[error("cannot start a thread: {0}")]
     Thread(io::Error),
@@ -62,6 +68,7 @@ impl StartError {
                 "make room on its disk, or name another folder with --state-dir DIR".into()
             }
             Self::Journal { .. } => "check its owner, or name another folder with --state-dir DIR".into(),
+            Self::Handover(error) => error.hint(),
             Self::Thread(_) => "is a limit on processes reached? see `ulimit -u`".into(),
         }
     }
@@ -77,14 +84,30 @@ pub struct Running {
     pub control: std::path::PathBuf,
 }
 
+/// What a daemon starts with.
+pub struct Start {
+    /// The configuration.
+    pub config: Config,
+    /// Where it comes from.
+    pub source: Origin,
+    /// Its surroundings.
+    pub env: Env,
+    /// How this process was started.
+    pub program: Program,
+}
+
 /// Starts the daemon. When it returns, every listener accepts. When it cannot start it leaves nothing behind.
-pub fn start(config: Config, source: Origin, env: Env) -> Result<Running, StartError> {
-    let control = config.daemon.control.clone();
-    if control == env.default_control() {
+/// With an `inheritance`, another process serves until this one does.
+pub fn start(start: Start, mut inheritance: Option<&mut Inheritance>) -> Result<Running, StartError> {
+    let control = start.config.daemon.control.clone();
+    if let Some(socket) = inheritance.as_mut().and_then(|inheritance| inheritance.control(&control)) {
+        return start_behind(socket, start, inheritance);
+    }
+    if control == start.env.default_control() {
         sockets::make_folder(&control);
     }
     let socket = sockets::bind_control(&control).map_err(StartError::Control)?;
-    let started = start_behind(socket, config, source, env);
+    let started = start_behind(socket, start, inheritance);
     if started.is_err()
         && let Err(error) = std::fs::remove_file(&control)
     {
@@ -95,53 +118,62 @@ pub fn start(config: Config, source: Origin, env: Env) -> Result<Running, StartE
 
 fn start_behind(
     socket: UnixListener,
-    config: Config,
-    source: Origin,
-    env: Env,
+    start: Start,
+    mut inheritance: Option<&mut Inheritance>,
 ) -> Result<Running, StartError> {
+    let Start { config, source, env, program } = start;
     let daemon = config.daemon.clone();
-    let journal_failed = |source| StartError::Journal { path: daemon.state_dir.clone(), source };
-    let (journal, damage) = Journal::open(&daemon.state_dir).map_err(journal_failed)?;
-    let admin = match daemon.admin_listen {
-        Some(address) => sockets::bind(address, 1, false).map_err(StartError::Admin)?.pop(),
-        None => None,
-    };
-    let revs = std::cell::Cell::new(0);
+    let admin = admin(daemon.admin_listen, &mut inheritance)?;
+    let open = inheritance.as_mut().map(|inheritance| inheritance.addresses()).unwrap_or_default();
+    let last_rev = inheritance.as_ref().map_or(0, |inheritance| inheritance.rev() + REV_GAP);
+    let revs = std::cell::Cell::new(last_rev);
     let next_rev = || revs.replace(revs.get() + 1) + 1;
+    let workers = daemon.workers;
     let challenges = Arc::default();
     let before = Before {
         snapshot: None,
-        workers: daemon.workers,
+        open,
+        ending: &[],
+        workers,
         ordered: &|_| None,
         challenges: &challenges,
         next_rev: &next_rev,
     };
     let prepared = apply::prepare(config, &before)?;
+    drop(before);
+
+    let (handed, lock) = match inheritance.as_mut() {
+        Some(inheritance) => {
+            inheritance.ready(&prepared.snapshot).map(|(handed, lock)| (handed, Some(lock)))?
+        }
+        None => (Handed::default(), None),
+    };
+    let journal_failed = |source| StartError::Journal { path: daemon.state_dir.clone(), source };
+    let (journal, damage) = Journal::open(&daemon.state_dir, lock).map_err(journal_failed)?;
+    let Handed { rev, seq, events, learned } = handed;
+    let drained = handover::learned::resume(&prepared.snapshot, learned);
+    let taken_over = inheritance.map(|inheritance| TakenOver { from: inheritance.pid(), drained });
 
     let (refusals, refused) = mpsc::unbounded_channel();
     let access_log = AccessLog::new();
-    let max_clients = descriptors::max_clients(prepared.snapshot.backends().count(), daemon.workers);
+    let max_clients = descriptors::max_clients(prepared.snapshot.backends().count(), workers);
     access_log.switch(prepared.log);
+    let (crew, inboxes) = Crew::new(workers);
     let state = Arc::new(State::new(
         prepared.snapshot,
-        daemon.workers,
-        revs.get(),
+        crew,
+        revs.get().max(rev),
         max_clients,
         refusals,
         access_log,
         challenges,
+        EventLog::resume(seq, events),
     ));
     warn(&state, prepared.warnings);
-    let workers = start_workers(&state, daemon.workers)?;
-    for (cell, worker, socket) in prepared.sockets {
-        // The worker was just started and lives as long as the process.
-        drop(workers[worker].send(WorkerOrder::Listen(cell, socket)));
-    }
-    let (applied, on_applied) = watch::channel(0);
-    let of_health = Arc::clone(&state);
-    spawn("aya-health", move || health::run(of_health, refused, on_applied, seed()))?;
-    keep_certificates(&state, applied.subscribe())?;
+    Prepared::serve(&state.snapshot.load(), &prepared.served);
     let (signals, on_signal) = mpsc::unbounded_channel();
+    let (ready, on_ready) = std::sync::mpsc::sync_channel(1);
+    let (applied, on_applied) = watch::channel(0);
     let setup = Setup {
         state: Arc::clone(&state),
         source,
@@ -149,17 +181,50 @@ fn start_behind(
         journal,
         damage,
         applied,
-        workers,
         signals: on_signal,
-        socket,
-        admin,
+        entrance: Entrance { path: daemon.control.clone(), control: Arc::new(socket), admin },
+        program,
+        opened: prepared.opened,
+        taken_over,
+        ready,
     };
+    start_threads(&state, inboxes, refused, on_applied, setup)?;
+    // Fails when that thread has ended, which it told.
+    on_ready.recv().map_err(|_| StartError::Thread(io::Error::other("the control thread has ended")))?;
+    Ok(Running { state, signals, control: daemon.control })
+}
+
+/// The socket of metrics, if they are served besides.
+fn admin(
+    address: Option<SocketAddr>,
+    inheritance: &mut Option<&mut Inheritance>,
+) -> Result<Option<(SocketAddr, Arc<TcpListener>)>, StartError> {
+    let Some(address) = address else { return Ok(None) };
+    let inherited = inheritance.as_mut().and_then(|inheritance| inheritance.admin(address));
+    let bound = match inherited {
+        Some(inherited) => Some(inherited),
+        None => sockets::bind(address, 1, false).map_err(StartError::Admin)?.pop(),
+    };
+    Ok(bound.map(|socket| (address, Arc::new(socket))))
+}
+
+fn start_threads(
+    state: &Arc<State>,
+    inboxes: Vec<Inbox>,
+    refused: mpsc::UnboundedReceiver<Arc<Backend>>,
+    on_applied: watch::Receiver<u64>,
+    setup: Setup,
+) -> Result<(), StartError> {
+    start_workers(state, inboxes)?;
+    let of_health = Arc::clone(state);
+    let applied = setup.applied.subscribe();
+    spawn("aya-health", move || health::run(of_health, refused, on_applied, seed()))?;
+    keep_certificates(state, applied)?;
     spawn("aya-control", move || async {
         if let Err(error) = control::run(setup).await {
             tracing::error!(%error, "the control API has ended");
         }
-    })?;
-    Ok(Running { state, signals, control: daemon.control })
+    })
 }
 
 /// Tells what is valid in the configuration but probably not meant.
@@ -184,33 +249,35 @@ where
     thread::Builder::new().name(name.to_owned()).spawn(run).map(drop).map_err(StartError::Thread)
 }
 
-type Orders = mpsc::UnboundedSender<WorkerOrder>;
-
-fn start_workers(state: &Arc<State>, count: usize) -> Result<Vec<Orders>, StartError> {
-    let start = |index| {
-        let (orders, received) = mpsc::unbounded_channel();
+fn start_workers(state: &Arc<State>, inboxes: Vec<Inbox>) -> Result<(), StartError> {
+    for (index, inbox) in inboxes.into_iter().enumerate() {
         let state = Arc::clone(state);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
         let run = move || {
             Worker::install(index, seed(), Arc::clone(&state.snapshot));
-            runtime.block_on(work(state, received));
+            runtime.block_on(work(state, inbox));
         };
         let name = format!("aya-worker-{index}");
         thread::Builder::new().name(name).spawn(run).map_err(StartError::Thread)?;
-        Ok(orders)
-    };
-    (0..count).map(start).collect()
+    }
+    Ok(())
 }
 
-async fn work(state: Arc<State>, mut orders: mpsc::UnboundedReceiver<WorkerOrder>) {
-    while let Some(WorkerOrder::Listen(cell, socket)) = orders.recv().await {
-        match tokio::net::TcpListener::from_std(socket) {
-            Ok(socket) => drop(tokio::spawn(accept::listen(Arc::clone(&state), cell, socket))),
-            Err(error) => tracing::error!(%error, listener = cell.name, "cannot listen"),
+/// Does what is sent to a worker until the process ends.
+async fn work(state: Arc<State>, mut inbox: Inbox) {
+    loop {
+        tokio::select! {
+            Some(arrival) = inbox.arrivals.recv() => accept::receive(&state, arrival),
+            Some(order) = inbox.orders.recv() => match order {
+                WorkerOrder::Listen(binding, socket) => {
+                    drop(tokio::spawn(accept::listen(Arc::clone(&state), binding, socket)));
+                }
+                WorkerOrder::EndClients(of) => Worker::with(|worker| worker.close_clients(of.as_ref())),
+            },
+            // The state, which this function holds, holds the other ends.
+            else => return,
         }
     }
-    // The control thread is gone; connections go on until the process ends.
-    std::future::pending::<()>().await;
 }
 
 /// A seed that differs from process to process and from thread to thread.

@@ -1,7 +1,8 @@
 //! The end: signals, draining, the deadline.
 //!
 //! The first SIGTERM or SIGINT stops accepting and lets requests finish within `shutdown_timeout`; the second
-//! one ends the process at once. SIGHUP reloads.
+//! one ends the process at once. SIGHUP reloads, SIGUSR2 hands over to a new process (see [`crate::handover`]), after
+//! which this one ends as if it had been stopped, but for what belongs to the other now.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -12,14 +13,14 @@ use std::time::Duration;
 use aya_api::event::Severity;
 use aya_api::exit::Exit;
 use sd_notify::NotifyState;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::Signals;
 use tokio::sync::mpsc;
 
 use crate::clock;
 use crate::control::Signal;
 use crate::server::Running;
-use crate::state::{NewEvent, State};
+use crate::state::{Ending, NewEvent, State};
 
 /// Time between two looks at the connections that are left.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -44,6 +45,11 @@ pub fn wait(running: &Running, mut signals: Signals) -> Exit {
                 }
                 notify(&[NotifyState::Ready]);
             }
+            SIGUSR2 => {
+                if running.signals.send(Signal::Upgrade).is_err() {
+                    tracing::error!("the control thread has ended: nobody can take over");
+                }
+            }
             SIGTERM | SIGINT => break,
             other => tracing::debug!(signal = other, "ignored"),
         }
@@ -51,7 +57,7 @@ pub fn wait(running: &Running, mut signals: Signals) -> Exit {
     let (second, on_second) = mpsc::unbounded_channel();
     let name = "aya-signals".to_owned();
     let waiter = std::thread::Builder::new().name(name).spawn(move || {
-        if let Some(signal) = signals.forever().find(|signal| *signal != SIGHUP)
+        if let Some(signal) = signals.forever().find(|signal| [SIGTERM, SIGINT].contains(signal))
             && second.send(signal).is_err()
         {
             tracing::debug!("a second signal came when everything was over");
@@ -61,31 +67,39 @@ pub fn wait(running: &Running, mut signals: Signals) -> Exit {
         tracing::warn!(%error, "a second signal will not be noticed");
     }
     let exit = drain(running, on_second);
-    remove_socket(&running.control, socket);
+    if !running.state.handed_over.load(Ordering::Acquire) {
+        remove_socket(&running.control, socket);
+    }
     handle.close();
     exit
 }
 
 /// The signals this daemon takes; to be registered before anything else starts.
 pub fn signals() -> std::io::Result<Signals> {
-    Signals::new([SIGHUP, SIGINT, SIGTERM])
+    Signals::new([SIGHUP, SIGINT, SIGTERM, SIGUSR2])
 }
 
 fn drain(running: &Running, mut second: mpsc::UnboundedReceiver<i32>) -> Exit {
     let state = &running.state;
-    notify(&[NotifyState::Stopping]);
+    let is_handed_over = state.handed_over.load(Ordering::Acquire);
+    if !is_handed_over {
+        // After a hand-over the service goes on.
+        notify(&[NotifyState::Stopping]);
+    }
     state.stopping.store(true, Ordering::Relaxed);
     let snapshot = state.snapshot.load_full();
-    for listener in &snapshot.listeners {
-        listener.cell.removed.send_replace(true);
+    for binding in &snapshot.bindings {
+        binding.end(Ending::Refuse);
     }
+    state.crew.end_clients(None);
     let limit = snapshot.daemon.shutdown_timeout;
     let cause = format!("stopping: requests in flight may take {} s more", limit.as_secs());
     state.events.push(NewEvent::new(Severity::Info, "daemon", "ayad", cause));
     let deadline = clock::now().after(limit);
     let exit = loop {
         let left = state.clients.load(Ordering::Relaxed);
-        if left == 0 {
+        // While workers accept what was begun, somebody may still come.
+        if left == 0 && state.accepting.load(Ordering::Relaxed) == 0 {
             break Exit::Done;
         }
         if clock::now() >= deadline {

@@ -2,15 +2,16 @@
 //!
 //! There is one pointer that changes: [`State::snapshot`]. One writer (the control thread) builds a new
 //! [`Snapshot`] and stores it; a request loads it once. What must outlive a configuration (counters, health,
-//! connections, orders) lives in cells ([`Backend`], [`ListenerCell`]) that the next snapshot takes over.
+//! connections, sockets, orders) lives in cells ([`Backend`], [`ListenerCell`], [`Binding`]) that the next snapshot takes over.
 //! Nothing here decides anything: decisions are in `aya-core`, orders come through `control`.
 
 mod backend;
+mod binding;
 mod counters;
+mod crew;
 mod events;
 mod snapshot;
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -18,19 +19,14 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 pub use backend::{AdminOrder, Backend, CheckRecord, HISTORY_KEPT, Past, PastEntry, Totals, WorkerCell};
+pub use binding::{Binding, Ending, LAST_CALL};
 pub use counters::{Padded, WorkerCounters};
+pub use crew::{Arrival, Crew, Inbox, Seat, WorkerOrder};
 pub use events::{EVENTS_KEPT, EventLog, NewEvent};
 pub use snapshot::{Listener, ListenerCell, Pool, Route, Snapshot, is_same_pool};
 
 use crate::log::AccessLog;
 use crate::tls::acme::Challenges;
-
-/// What the control thread orders a worker to do.
-#[derive(Debug)]
-pub enum WorkerOrder {
-    /// Accept connections on one more socket.
-    Listen(Arc<ListenerCell>, TcpListener),
-}
 
 /// Everything shared between threads; one for the process.
 #[derive(Debug)]
@@ -47,12 +43,18 @@ pub struct State {
     pub access_log: AccessLog,
     /// What directories ask for to believe that a name is ours.
     pub challenges: Arc<Challenges>,
+    /// The workers.
+    pub crew: Crew,
     /// Client connections open now, over all listeners, also removed ones.
     pub clients: AtomicU64,
+    /// Sockets on which workers accept now, also of addresses that end.
+    pub accepting: AtomicU64,
     /// Most client connections at once: more would leave no descriptors for backends, checks and operators.
     pub max_clients: u64,
     /// Connections that were ended by a defect of this program.
     pub panics: AtomicU64,
+    /// Set once another process has taken over the sockets.
+    pub handed_over: AtomicBool,
     /// Set once the daemon is asked to stop.
     pub stopping: AtomicBool,
     /// Turns true when connections that have no requests to end after, those of TCP, are cut.
@@ -64,23 +66,27 @@ impl State {
     /// Puts the parts together; `rev` is the last revision number in use.
     pub fn new(
         snapshot: Snapshot,
-        workers: usize,
+        crew: Crew,
         rev: u64,
         max_clients: u64,
         refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
         access_log: AccessLog,
         challenges: Arc<Challenges>,
+        events: EventLog,
     ) -> Self {
         Self {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
-            events: EventLog::new(),
-            counters: (0..workers).map(|_| Padded::default()).collect(),
+            events,
+            counters: (0..crew.len()).map(|_| Padded::default()).collect(),
             refusals,
             access_log,
             challenges,
+            crew,
             clients: AtomicU64::new(0),
+            accepting: AtomicU64::new(0),
             max_clients,
             panics: AtomicU64::new(0),
+            handed_over: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             cut: watch::channel(false).0,
             rev: AtomicU64::new(rev),
@@ -90,6 +96,11 @@ impl State {
     /// A revision number never used before in this process.
     pub fn next_rev(&self) -> u64 {
         self.rev.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The newest revision.
+    pub fn rev(&self) -> u64 {
+        self.rev.load(Ordering::Relaxed)
     }
 
     /// Takes note that a backend refused a connection: it leaves at once, and the health thread keeps the

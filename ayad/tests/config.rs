@@ -301,3 +301,79 @@ fn committed_completions_are_those_of_the_command_line() {
         assert!(completions(shell) == committed, "run: ayad completion {end} > completions/ayad.{end}");
     }
 }
+
+/// Writes a configuration beside a certificate for `a.test` and a key that does not fit it.
+fn with_certificate(text: &str) -> (tempfile::TempDir, Result<Config, config::Problems>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let made = rcgen::generate_simple_self_signed(["a.test".to_owned()]).expect("a certificate");
+    let other = rcgen::KeyPair::generate().expect("a key");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("a file in it");
+    write("web.pem", &made.cert.pem());
+    write("web.key", &made.signing_key.serialize_pem());
+    write("other.key", &other.serialize_pem());
+    write("ayad.toml", text);
+    let loaded = config::load(&folder.path().join("ayad.toml"), &Env::default());
+    (folder, loaded)
+}
+
+const POOL: &str = "[pool.main]\nbackends = [\"127.0.0.1:9\"]\n";
+
+#[test]
+fn a_key_that_does_not_fit_is_told_where_it_is_written() {
+    let text = format!(
+        "aya = 1\n[listen.web]\nbind = \"127.0.0.1:0\"\ntls = {{ certificates = [\n  {{ cert = \"web.pem\",\n  \
+         key = \"other.key\" }}] }}\n{POOL}[route.main]\npool = \"main\"\n"
+    );
+
+    let (_folder, loaded) = with_certificate(&text);
+
+    let problems = loaded.expect_err("the key does not fit");
+    let said = problems.to_string();
+    assert!(
+        said.contains("ayad.toml:6:") && said.contains("the key does not belong to the certificate"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_tls_cannot_do_is_a_warning() {
+    let text = format!(
+        "aya = 1\n[listen.web]\nbind = \"127.0.0.1:0\"\ntls = {{ certificates = [{{ cert = \"web.pem\", key = \"web.key\" }}], \
+         acme = {{ directory = \"https://acme.test/\", names = [\"b.test\"] }} }}\n{POOL}\
+         [route.a]\nmatch = {{ host = \"a.test\" }}\npool = \"main\"\n[route.b]\nmatch = {{ host = \"b.test\" }}\npool = \"main\"\n\
+         [route.c]\nmatch = {{ host = \"c.test\" }}\npool = \"main\"\n[route.d]\nmatch = {{ host = \"*.d.test\" }}\npool = \"main\"\n"
+    );
+
+    let (_folder, loaded) = with_certificate(&text);
+
+    let config = loaded.expect("it is valid");
+    let warnings: Vec<_> = config.warnings.iter().map(|warning| warning.message().to_owned()).collect();
+    assert_eq!(
+        warnings,
+        [
+            "http-01 is answered by listeners without TLS, and there is none",
+            "no certificate of listener \"web\" covers \"c.test\", the host of route \"c\"",
+        ]
+    );
+    assert!(config::describe(&config).contains("\nwarnings\n"));
+    assert_eq!(config::describe_json(&config)["warnings"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_configuration_of_tls_means_what_its_defaults_say() {
+    let text = format!(
+        "aya = 1\n[listen.web]\nbind = \"127.0.0.1:0\"\ntls = {{ certificates = [{{ cert = \"web.pem\", key = \"web.key\" }}] }}\n\
+         {POOL}tls = {{ ca = \"web.pem\" }}\n[route.main]\npool = \"main\"\n"
+    );
+
+    let (folder, loaded) = with_certificate(&text);
+
+    let config = loaded.expect("it is valid");
+    let tls = config.listeners[0].tls.as_ref().expect("it has TLS");
+    assert_eq!(tls.certificates[0].cert, folder.path().join("web.pem"));
+    assert!(tls.certificates[0].is_default && !tls.sni_strict && tls.clients.is_none());
+    assert_eq!((tls.alpn.len(), tls.identity_prefix.as_str()), (2, "x-client-cert"));
+    let pool = config.pools[0].tls.as_ref().expect("it has TLS");
+    assert!(pool.verify && pool.server_name.is_none());
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}

@@ -23,6 +23,8 @@ const DOCUMENTS: &[&str] = &[
     "ayad/docs/adr/0005-the-control-thread-is-the-only-writer.md",
     "ayad/docs/adr/0006-one-boxed-picker-per-worker-and-pool.md",
     "ayad/docs/adr/0007-hyper-now-an-http1-codec-of-our-own-later.md",
+    "ayad/docs/adr/0008-sockets-belong-to-addresses.md",
+    "ayad/docs/adr/0009-an-upgrade-passes-sockets-over-a-private-pair.md",
 ];
 
 #[test]

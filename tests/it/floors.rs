@@ -124,6 +124,11 @@ fn parts_of_the_daemon_look_downward_only() {
         ("ayad/src/upstream", &["crate::proxy", "crate::control", "crate::health", "crate::server"]),
         ("ayad/src/state", &["crate::proxy", "crate::control", "crate::health", "crate::server"]),
         ("ayad/src/config", &["crate::proxy", "crate::control", "crate::health", "crate::state"]),
+        (
+            "ayad/src/tls",
+            &["crate::proxy", "crate::control", "crate::health", "crate::state", "crate::server"],
+        ),
+        ("ayad/src/certificates", &["crate::proxy", "crate::control", "crate::health", "crate::server"]),
         ("ayad/src/metrics", &["crate::proxy", "crate::control", "crate::server"]),
     ];
     let mut wrong = Vec::new();

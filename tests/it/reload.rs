@@ -272,7 +272,7 @@ fn ten_changes_under_load_cost_no_request() {
     let address = daemon.address();
     let mut changes = 0;
 
-    let load = Load { requests: 4000, connections: 8, fields: &[] };
+    let load = Load { requests: 24_000, connections: 8, fields: &[] };
     let tally = load::run_while(address, &load, || {
         if changes < 10 {
             let without = changes % named.len();
@@ -314,6 +314,134 @@ fn a_listener_that_is_renamed_loses_no_connection() {
     tally.expect_all_fine();
     assert!(renamed > 1, "the load was over before anything was renamed");
     assert_eq!(daemon.control.listeners().len(), 1);
+}
+
+#[test]
+fn a_listener_that_gets_another_bind_list_loses_no_connection() {
+    const CHANGES: usize = 100;
+    let one = Backend::saying("one");
+    let [stays, comes] = [(); 2].map(|()| address_of_its_own());
+    let pool = pool(&[("one", one.address)], "").replace(LISTEN, "");
+    let text = |bind: &[SocketAddr]| {
+        let bind: Vec<_> = bind.iter().map(|address| format!("\"{address}\"")).collect();
+        format!("[listen.main]\nbind = [{}]\n{pool}", bind.join(", "))
+    };
+    let mut daemon = Setup::new(&text(&[stays])).workers(2).start();
+    let mut changes = 0;
+
+    let load = Load { requests: 20_000, connections: 8, fields: &[("connection", "close")] };
+    let tally = load::run_while(stays, &load, || {
+        if changes < CHANGES {
+            changes += 1;
+            let lists: [&[SocketAddr]; 3] = [&[stays, comes], &[comes, stays], &[stays]];
+            assert!(daemon.reconfigure(&text(lists[changes % lists.len()])).changed);
+        }
+    });
+
+    tally.expect_all_fine();
+    assert_eq!(changes, CHANGES, "the load was over before everything was changed");
+    assert!(daemon.control.listeners()[0].accepted >= 20_000, "its counters go on");
+}
+
+#[test]
+fn an_address_that_goes_to_another_listener_loses_no_connection() {
+    const CHANGES: usize = 50;
+    let one = Backend::saying("one");
+    let [a, b] = [(); 2].map(|()| address_of_its_own());
+    let pool = pool(&[("one", one.address)], "").replace(LISTEN, "");
+    let text = |left: SocketAddr, right: SocketAddr| {
+        format!("[listen.left]\nbind = \"{left}\"\n[listen.right]\nbind = \"{right}\"\n{pool}")
+    };
+    let mut daemon = Setup::new(&text(a, b)).workers(2).start();
+    let mut kept = Client::connect(a);
+    kept.send(request("GET", "/", &[]));
+    kept.answer();
+    let mut changes = 0;
+
+    let load = Load { requests: 8000, connections: 8, fields: &[("connection", "close")] };
+    let tally = load::run_while(a, &load, || {
+        if changes < CHANGES {
+            changes += 1;
+            daemon.reconfigure(&if changes % 2 == 0 { text(a, b) } else { text(b, a) });
+        }
+    });
+
+    tally.expect_all_fine();
+    assert!(changes > 1, "the load was over before anything was changed");
+    kept.send(request("GET", "/", &[]));
+    assert_eq!(kept.answer().text(), "one", "who is connected stays with the listener that took it in");
+    let accepted: Vec<u64> = daemon.control.listeners().iter().map(|l| l.accepted).collect();
+    assert!(accepted.iter().all(|count| *count > 0), "both have served the address: {accepted:?}");
+}
+
+#[test]
+fn an_address_that_is_removed_serves_whoever_came_before() {
+    const ROUNDS: usize = 4;
+    let one = Backend::saying("one");
+    let [stays, goes] = [(); 2].map(|()| address_of_its_own());
+    let base = pool(&[("one", one.address)], "");
+    let text = |bind: String| format!("[listen.main]\nbind = {bind}\n{}", base.replace(LISTEN, ""));
+    let with = text(format!("[\"{stays}\", \"{goes}\"]"));
+    let mut daemon = Setup::new(&with).workers(2).start();
+    for _ in 0..ROUNDS {
+        let mut early: Vec<Client> = (0..16).map(|_| Client::connect(goes)).collect();
+
+        daemon.reconfigure(&text(format!("\"{stays}\"")));
+
+        for client in &mut early {
+            client.send(request("GET", "/", &[]));
+            assert_eq!(client.answer().text(), "one");
+        }
+        wait::until_true("nobody listens there", || Client::try_connect(goes).is_err());
+        daemon.reconfigure(&with);
+    }
+}
+
+#[test]
+fn a_kept_connection_stays_with_its_listener_when_others_come_before_it() {
+    let (one, two) = (Backend::saying("one"), Backend::saying("two"));
+    let pools = format!(
+        "[pool.one]\nhealth = {{ kind = \"none\" }}\nbackends = {}\n[pool.two]\nhealth = {{ kind = \"none\" }}\nbackends = {}\n",
+        members(&[("one", one.address)]),
+        members(&[("two", two.address)]),
+    );
+    let main = "[listen.main]\nbind = \"127.0.0.1:0\"\n[route.main]\nlisten = \"main\"\npool = \"one\"\n";
+    let before =
+        "[listen.early]\nbind = \"127.0.0.1:0\"\n[route.early]\nlisten = \"early\"\npool = \"two\"\n";
+    let mut daemon = Daemon::start(&format!("{main}{pools}"));
+    let mut kept = Client::connect(daemon.address_of("main"));
+    kept.send(request("GET", "/", &[]));
+    assert_eq!(kept.answer().text(), "one");
+
+    let change = daemon.reconfigure(&format!("{main}{before}{pools}"));
+
+    assert!(!change.after.contains("main"), "only the new one is new: {}", change.after);
+    kept.send(request("GET", "/", &[]));
+    assert_eq!(kept.answer().text(), "one");
+    assert_eq!(get(daemon.address_of("early"), "/").text(), "two");
+}
+
+#[test]
+fn a_few_long_connections_are_spread_over_the_workers() {
+    let one = Backend::saying("one");
+    let daemon = Setup::new(&pool(&[("one", one.address)], "")).workers(2).start();
+    let address = daemon.address();
+
+    let clients: Vec<Client> = (0..8)
+        .map(|_| {
+            let mut client = Client::connect(address);
+            client.send(request("GET", "/", &[]));
+            client.answer();
+            client
+        })
+        .collect();
+
+    let metrics = daemon.control.text("/metrics");
+    for worker in 0..2 {
+        let line = format!("ayad_worker_connections{{worker=\"{worker}\"}} 4");
+        assert!(metrics.lines().any(|found| found.starts_with(&line)), "{line} is not in {metrics}");
+    }
+    drop(clients);
 }
 
 #[test]
@@ -414,6 +542,32 @@ fn calls_while_a_reload_is_under_way_wait_for_their_own_file() {
         call.join().expect("nobody is refused");
     }
     assert_eq!(get(address, "/").text(), "two");
+}
+
+#[test]
+fn a_file_that_never_ends_keeps_no_later_reload_waiting() {
+    let (one, two) = (Backend::saying("one"), Backend::saying("two"));
+    let text = pool(&[("one", one.address)], "");
+    let mut daemon = Setup::new(&text).daemon("load_timeout = \"200ms\"").start();
+    let rest = daemon.folder().join("rest.toml");
+    let made = std::process::Command::new("mkfifo").arg(&rest).status().expect("there is mkfifo");
+    assert!(made.success());
+    daemon.rewrite(&format!("include = [\"rest.toml\"]\n{text}"));
+
+    // More often than readings may hang.
+    for _ in 0..10 {
+        let error = daemon.control.refused(&Reload, &ChangeOptions::default());
+        assert!(error.message.contains("nothing was changed"), "{}", error.message);
+    }
+    assert_eq!(get(daemon.address(), "/").text(), "one");
+    let writer = std::fs::OpenOptions::new().write(true).open(&rest).expect("they still read");
+    drop(writer);
+
+    daemon.rewrite(&pool(&[("two", two.address)], ""));
+    wait::until_true("the readings have ended", || {
+        daemon.control.try_call(&Reload, &ChangeOptions::default()).is_ok()
+    });
+    assert_eq!(get(daemon.address(), "/").text(), "two");
 }
 
 #[test]

@@ -282,7 +282,7 @@ impl Shared {
     fn show(&self, base: &str, n: usize, i: usize) -> Reply {
         let book = lock(&self.book);
         let Some(order) = book.orders.get(n).filter(|order| i < order.names.len()) else { return nothing() };
-        let (status, _) = outcome(&order.challenges[i].1);
+        let (status, _) = outcome(order.challenges[i].1.as_ref());
         let kinds = ["http-01", "tls-alpn-01"].map(|kind| challenge(base, order, (n, i), kind));
         let identifier = json!({ "type": "dns", "value": order.names[i] });
         Reply::new(200, &json!({ "status": status, "identifier": identifier, "challenges": kinds }))
@@ -335,7 +335,7 @@ fn directory(base: &str) -> Value {
 
 fn challenge(base: &str, order: &Order, (n, i): (usize, usize), kind: &str) -> Value {
     let (token, seen) = &order.challenges[i];
-    let (status, error) = outcome(seen);
+    let (status, error) = outcome(seen.as_ref());
     let mut challenge = json!({
         "type": kind, "url": format!("{base}/challenge/{n}/{i}/{kind}"), "token": token, "status": status,
     });
@@ -345,7 +345,7 @@ fn challenge(base: &str, order: &Order, (n, i): (usize, usize), kind: &str) -> V
     challenge
 }
 
-fn outcome(seen: &Option<Result<(), String>>) -> (&'static str, Option<&str>) {
+fn outcome(seen: Option<&Result<(), String>>) -> (&'static str, Option<&str>) {
     match seen {
         None => ("pending", None),
         Some(Ok(())) => ("valid", None),

@@ -82,6 +82,24 @@ impl Client {
         self.stream.get_ref().peek(&mut [0; 1]).expect("something comes");
     }
 
+    /// The socket, for what the other methods do not do.
+    pub fn socket(&self) -> &TcpStream {
+        self.stream.get_ref()
+    }
+
+    /// Sends bytes and says with the last of them, in one packet, that nothing more will be sent.
+    pub fn send_and_finish(&mut self, bytes: impl AsRef<[u8]>) {
+        let socket = socket2::SockRef::from(self.stream.get_ref());
+        socket.set_tcp_cork(true).expect("the socket is TCP");
+        self.send(bytes);
+        self.finish_sending();
+    }
+
+    /// What comes from the other end.
+    pub fn reader(&mut self) -> &mut impl Read {
+        &mut self.stream
+    }
+
     /// Sends `count` bytes; see [`pour`].
     pub fn pour(&mut self, count: usize, taken: &AtomicUsize, full: &Gate) -> io::Result<()> {
         pour(self.stream.get_ref(), count, taken, full)
@@ -167,13 +185,17 @@ where
 
     /// Reads until the other end closes, and returns what came before.
     pub fn rest(&mut self) -> Vec<u8> {
+        self.try_rest().unwrap_or_else(|error| panic!("the other end keeps the connection open: {error}"))
+    }
+
+    /// Reads until the other end closes or resets the connection; an error when it does neither.
+    pub fn try_rest(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         match self.stream.read_to_end(&mut bytes) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
-            Err(error) => panic!("the other end keeps the connection open: {error}"),
+            Ok(_) => Ok(bytes),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(bytes),
+            Err(error) => Err(error),
         }
-        bytes
     }
 
     /// Waits until the other end closes; panics when anything comes before that.

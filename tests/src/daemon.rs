@@ -10,6 +10,7 @@ use std::thread;
 
 use aya_api::change::{Change, ChangeOptions};
 use aya_api::command::daemon::GetDaemon;
+use aya_api::command::upgrade::Upgrade;
 use tempfile::TempDir;
 
 use crate::control::Control;
@@ -34,6 +35,8 @@ pub struct Daemon {
     pub control: Control,
     setup: Setup,
     child: Child,
+    /// The process that has taken over, after an upgrade.
+    successor: Option<u32>,
     log: Arc<Mutex<String>>,
 }
 
@@ -165,7 +168,7 @@ impl Setup {
             Ok(Some(_)) => Some(false),
             _ => answers_as(&control, pid).then_some(true),
         });
-        let daemon = Daemon { control, setup: self, child, log };
+        let daemon = Daemon { control, setup: self, child, successor: None, log };
         if is_up { Ok(daemon) } else { Err(daemon.ended()) }
     }
 
@@ -223,7 +226,30 @@ impl Daemon {
 
     /// Its process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.successor.unwrap_or_else(|| self.child.id())
+    }
+
+    /// Has a new process take over, and goes on with that one.
+    pub fn upgrade(&mut self) -> Change {
+        let change = self.control.call(&Upgrade::default());
+        self.follow();
+        change
+    }
+
+    /// Goes on with the process that has taken over since.
+    pub fn follow(&mut self) {
+        let old = self.pid();
+        let pid = wait::until("another process answers", || {
+            let daemon = self.control.again().try_call(&GetDaemon, &ChangeOptions::default());
+            daemon.ok().map(|daemon| daemon.pid).filter(|pid| *pid != old)
+        });
+        self.successor = Some(pid);
+        self.control = self.control.again();
+    }
+
+    /// Waits until the process that was started first has ended, after an upgrade.
+    pub fn expect_first_ended(&mut self) -> Option<i32> {
+        wait::until("the first process ends", || self.child.try_wait().ok().flatten()).code()
     }
 
     /// What it wrote to standard error so far.
@@ -289,6 +315,10 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if let Some(pid) = self.successor {
+            // Nobody's child any more; it may have ended already.
+            drop(Command::new("sh").arg("-c").arg(format!("kill -s KILL {pid} 2>/dev/null")).status());
+        }
         // It may have ended already.
         drop(self.child.kill());
         drop(self.child.wait());

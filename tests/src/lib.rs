@@ -1,7 +1,7 @@
 //! The test kit: the real `ayad` between scripted backends and a client that sends exact bytes.
 //!
 //! Nothing here knows the inside of the daemon. [`daemon`] starts the binary with a folder of its own,
-//! [`backend`] plays servers that do exactly what they are told, [`client`] speaks raw HTTP/1.1, [`control`]
+//! [`backend`] plays servers that do exactly what they are told, [`tape`] one that keeps the exact bytes, [`client`] speaks raw HTTP/1.1, [`control`]
 //! calls the control API, [`load`] sends many requests and counts what came back, [`terminal`] gives a program
 //! a pseudo-terminal, [`certs`], [`tls`] and [`acme`] play authorities, TLS on both sides and a certificate directory. Ports are always 0. Nothing sleeps for a fixed time: [`wait`] waits for conditions.
 
@@ -16,6 +16,7 @@ pub mod control;
 pub mod daemon;
 pub mod load;
 pub mod message;
+pub mod tape;
 pub mod terminal;
 pub mod tls;
 pub mod wait;

@@ -13,7 +13,9 @@ use aya_tui::message::Message;
 use aya_tui::model::Model;
 use aya_tui::{Color, Options, overview_text};
 use crossterm::event::KeyCode;
-use fixture::{NOW_MS, detail, draw, empty_status, hear, live, options, picture, press, status, strike};
+use fixture::{
+    NOW_MS, detail, draw, empty_status, hear, live, options, picture, press, secure_listener, status, strike,
+};
 use ratatui::style::{Color as Ink, Modifier};
 
 const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (200, 60)];
@@ -41,6 +43,18 @@ fn lose(model: &mut Model, seconds: u64) {
 fn overview_at_every_size() {
     for size in SIZES.into_iter().chain([(250, 70), (60, 16)]) {
         snapshot("overview", &live(size));
+    }
+}
+
+#[test]
+fn certificates_that_end_are_alarms() {
+    for size in SIZES {
+        let mut model = live(size);
+        let mut status = status();
+        status.pools.truncate(1);
+        status.listeners.push(secure_listener());
+        hear(&mut model, Message::Status(Box::new(status)));
+        snapshot("certificates", &model);
     }
 }
 

@@ -206,6 +206,25 @@ pub enum AlgorithmVerb {
     },
 }
 
+/// `ayactl upgrade`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "No connection is refused and no request lost; the old process finishes what it has. A new one that \
+                        does not get ready changes nothing.\n\nExamples:\n  \
+                        ayactl upgrade\n  ayactl upgrade --dry-run\n  ayactl upgrade --binary /opt/ayad-2/ayad"
+)]
+pub struct UpgradeArgs {
+    /// Start this binary instead of the one the daemon was started from; a path on the daemon's machine
+    #[arg(long, value_name = "PATH")]
+    pub binary: Option<String>,
+    /// Only try how far the new process gets
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Why, for whoever looks next
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+}
+
 /// `ayactl reload`.
 #[derive(Args, Debug)]
 #[command(

@@ -105,7 +105,7 @@ fn daemon_line(status: &Status, view: &View) -> String {
 fn listener_lines(status: &Status) -> String {
     let mut text = String::new();
     for listener in &status.listeners {
-        let _ = writeln!(
+        let _ = write!(
             text,
             "listen {} {} {} · {} of {} connections",
             listener.name,
@@ -114,6 +114,12 @@ fn listener_lines(status: &Status) -> String {
             listener.connections,
             listener.max_connections
         );
+        if let Some(first) = listener.first_to_expire() {
+            let verb = if first.not_after_ms > status.at_ms { "ends " } else { "" };
+            let end = time::ending(status.at_ms, first.not_after_ms);
+            let _ = write!(text, " · certificate {verb}{end}");
+        }
+        text.push('\n');
     }
     text
 }

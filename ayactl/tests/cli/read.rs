@@ -43,6 +43,18 @@ fn tables_show_three_axes_with_causes_and_units_in_headings() {
 }
 
 #[test]
+fn certificates_show_when_they_end_and_what_is_wrong_with_them() {
+    let mut status = fixture::status();
+    status.listeners.push(fixture::secure_listener());
+    let fake = Fake::start(status);
+    let status = run(&fake.socket(), "status").out;
+    // The pools below are in another snapshot.
+    let (top, _) = status.split_once("\n\nPOOL").unwrap_or((&status, ""));
+    let listeners = run(&fake.socket(), "get listeners -o wide").out;
+    insta::assert_snapshot!(format!("{top}\n\n$ ayactl get listeners -o wide\n{listeners}"));
+}
+
+#[test]
 fn every_read_speaks_every_format() {
     let fake = Fake::start(fixture::status());
     for line in READS.iter().chain(&["top", "completion bash", "man"]) {

@@ -19,6 +19,7 @@ pub mod reload;
 pub mod routes;
 pub mod status;
 pub mod stream;
+pub mod upgrade;
 pub mod weight;
 
 use schemars::Schema;
@@ -84,6 +85,8 @@ pub enum Id {
     Algorithm,
     /// [`reload`]
     Reload,
+    /// [`upgrade`]
+    Upgrade,
     /// [`metrics`]
     Metrics,
     /// [`openapi`]
@@ -156,6 +159,7 @@ pub const COMMANDS: &[Spec] = &[
     weight::SPEC,
     algorithm::SPEC,
     reload::SPEC,
+    upgrade::SPEC,
     metrics::SPEC,
     openapi::SPEC,
 ];

@@ -103,6 +103,25 @@ impl Breaker {
         Tick::from_nanos(self.since.load(Ordering::Relaxed))
     }
 
+    /// Failures in a row, while it is closed.
+    pub fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// Goes on where the breaker of another process was: open until `retry_in` is over, or closed with so many
+    /// `failures` in a row. A breaker that is off stays off. A trial that was under way is made again.
+    pub fn resume(&self, now: Tick, failures: u32, retry_in: Option<Duration>) {
+        let closed = BreakerState::Closed as u64;
+        let Some(wait) = retry_in else {
+            self.failures.store(failures, Ordering::Relaxed);
+            return;
+        };
+        let open = now.after(wait).as_nanos() & !STATE | BreakerState::Open as u64;
+        if self.swap(closed, open) {
+            self.since.store(now.as_nanos(), Ordering::Relaxed);
+        }
+    }
+
     /// Counts one result of a request that was sent. A result that arrives while the breaker is open was
     /// sent before it opened and changes nothing; one that arrives while it is half-open decides.
     pub fn record(&self, now: Tick, ok: bool) -> Option<BreakerChange> {
@@ -196,6 +215,23 @@ mod tests {
     use super::*;
 
     const RULES: BreakerRules = BreakerRules { failures: 3, open_for: Duration::from_secs(1) };
+
+    #[test]
+    fn it_goes_on_where_another_was() {
+        let breaker = Breaker::default();
+        breaker.resume(at(0), 0, Some(Duration::from_secs(1)));
+        assert_eq!(breaker.state(), BreakerState::Off, "off stays off");
+
+        breaker.configure(Some(&RULES));
+        breaker.resume(at(0), 2, None);
+        assert!(breaker.record(at(1), false).is_some(), "the third failure in a row");
+
+        let breaker = Breaker::default();
+        breaker.configure(Some(&RULES));
+        breaker.resume(at(0), 0, Some(Duration::from_millis(300)));
+        assert_eq!((breaker.state(), breaker.passes(at(299))), (BreakerState::Open, false));
+        assert_eq!(breaker.enter(at(300)), Entry::Trial);
+    }
 
     fn at(ms: u64) -> Tick {
         Tick::from_nanos(ms * 1_000_000)

@@ -79,6 +79,13 @@ impl Life {
         let lead = lead.unwrap_or(life / 3).min(life / 2).mul_f64(1.0 + JITTER * unit.clamp(0.0, 1.0));
         self.not_after.saturating_sub_unsigned(lead.as_secs())
     }
+
+    /// The earliest time to renew a certificate that was just got: half of what is left of it, and at least a minute.
+    /// So a directory that gives only old certificates is not asked without end.
+    pub fn earliest_renewal(self, got: i64) -> i64 {
+        let left = self.not_after.saturating_sub(got).max(0);
+        got.saturating_add((left / 2).max(FIRST_RETRY.as_secs().cast_signed()))
+    }
 }
 
 /// How long to wait after this many failures in a row (at least 1): doubling from a minute to six hours, varied
@@ -167,6 +174,13 @@ mod tests {
         assert_eq!(life(6).renew_at(Some(Duration::from_secs(30 * 86_400)), 0.0), 3 * DAY);
         assert_eq!(Life { not_before: 9, not_after: 3 }.renew_at(None, 0.5), 3);
         assert!(Life { not_before: i64::MIN, not_after: i64::MAX }.renew_at(None, 1.0) < i64::MAX);
+    }
+
+    #[test]
+    fn a_certificate_that_was_just_got_is_kept_for_a_while() {
+        assert_eq!(life(90).earliest_renewal(70 * DAY), 80 * DAY);
+        assert_eq!(life(90).earliest_renewal(90 * DAY - 4), 90 * DAY + 56);
+        assert_eq!(life(90).earliest_renewal(100 * DAY), 100 * DAY + 60);
     }
 
     #[test]

@@ -71,6 +71,22 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The cause with this code; of those with details, `status` and `why` are them.
+    pub fn of_code(code: &str, status: u16, why: &'static str) -> Option<Self> {
+        const PLAIN: [Cause; 8] = [
+            Cause::NotChecked,
+            Cause::Passed,
+            Cause::Refused,
+            Cause::TimedOut,
+            Cause::Body,
+            Cause::ClosedEarly,
+            Cause::Garbage,
+            Cause::PenaltyOver,
+        ];
+        let detailed = [Self::Status(status), Self::Unreachable(why)];
+        PLAIN.into_iter().chain(detailed).find(|cause| cause.code() == code)
+    }
+
     /// The word for metrics and machines, without the details.
     pub const fn code(self) -> &'static str {
         match self {
@@ -115,6 +131,21 @@ pub struct HealthChange {
     pub cause: Cause,
 }
 
+/// Where a machine was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HealthWas {
+    /// Health.
+    pub state: Health,
+    /// The newest result that supports it.
+    pub cause: Cause,
+    /// Checks that passed in a row.
+    pub passes: u32,
+    /// Checks that failed in a row.
+    pub failures: u32,
+    /// Times in a row that traffic was refused.
+    pub refusals: u32,
+}
+
 /// The health of one backend; one owner feeds it.
 #[derive(Clone, Debug)]
 pub struct HealthMachine {
@@ -135,6 +166,18 @@ impl HealthMachine {
             Start::Down => Health::Down,
         };
         Self { state, since: now, cause: Cause::NotChecked, passes: 0, failures: 0, refusals: 0 }
+    }
+
+    /// A machine that goes on where another one was.
+    pub fn resume(was: HealthWas, now: Tick) -> Self {
+        let HealthWas { state, cause, passes, failures, refusals } = was;
+        Self { state, since: now, cause, passes, failures, refusals }
+    }
+
+    /// Where it is, for a machine that goes on in another process.
+    pub fn was(&self) -> HealthWas {
+        let Self { state, since: _, cause, passes, failures, refusals } = *self;
+        HealthWas { state, cause, passes, failures, refusals }
     }
 
     /// Health now.
@@ -362,6 +405,25 @@ mod tests {
         }
         assert_eq!(jittered(second, 0.0, &mut rng), second);
         assert_eq!(jittered(second, f64::NAN, &mut rng), second);
+    }
+
+    #[test]
+    fn a_cause_is_found_by_its_code() {
+        for cause in [Cause::Passed, Cause::Status(503), Cause::Unreachable("no route"), Cause::PenaltyOver] {
+            assert_eq!(Cause::of_code(cause.code(), 503, "no route"), Some(cause));
+        }
+        assert_eq!(Cause::of_code("struck by lightning", 0, ""), None);
+    }
+
+    #[test]
+    fn a_machine_goes_on_where_another_was() {
+        let mut old = HealthMachine::new(Start::Up, at(0));
+        old.on_check(RULES, at(1), &FAILED);
+        old.on_check(RULES, at(2), &FAILED);
+
+        let mut new = HealthMachine::resume(old.was(), at(3));
+
+        assert_eq!(to(new.on_check(RULES, at(4), &FAILED)), Some(Health::Down));
     }
 
     #[test]

@@ -34,5 +34,6 @@ mod rendezvous;
 pub mod retry;
 pub mod rng;
 pub mod route;
+pub mod spread;
 pub mod sticky;
 pub mod time;

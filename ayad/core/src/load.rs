@@ -44,6 +44,17 @@ pub enum Acquired {
     Trial,
 }
 
+/// What a cell has learned from traffic, for the process that goes on in place of this one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LearnedLoad {
+    /// Estimated service time in nanoseconds.
+    pub latency_ns: f64,
+    /// Results behind it, as far as they matter.
+    pub samples: u32,
+    /// Time since the last of them.
+    pub age: Duration,
+}
+
 /// The shared cell of one backend.
 // 128 bytes, because adjacent cache lines are fetched in pairs and two backends must not disturb each other.
 #[derive(Debug)]
@@ -210,6 +221,25 @@ impl Load {
         Tick::from_nanos(self.latency_at.load(Ordering::Relaxed))
     }
 
+    /// What was learned so far; `None` before the first result.
+    pub fn learned(&self, now: Tick) -> Option<LearnedLoad> {
+        let latency_ns = self.latency_ns()?;
+        let samples = self.samples.load(Ordering::Relaxed);
+        Some(LearnedLoad { latency_ns, samples, age: now.since(self.latency_at()) })
+    }
+
+    /// Goes on with what another cell learned about the same backend. What is older than this process counts as
+    /// if it had been learned at its start. An estimate that is no time is left out.
+    pub fn learn_from(&self, now: Tick, learned: &LearnedLoad) {
+        if !learned.latency_ns.is_finite() || learned.latency_ns < 1.0 {
+            return;
+        }
+        let at = now.as_nanos().saturating_sub(nanos(learned.age));
+        self.latency.store(learned.latency_ns.to_bits(), Ordering::Relaxed);
+        self.latency_at.store(at, Ordering::Relaxed);
+        self.samples.store(learned.samples.min(PLAIN_MEAN_SAMPLES), Ordering::Relaxed);
+    }
+
     /// What a sample after a silence counts for. Beyond half a second it grows quickly towards everything:
     /// pickers believe a silent estimate less and less, so the answer to their trial must be able to replace
     /// it.
@@ -291,6 +321,21 @@ mod tests {
         load.set_admin(Admin::Draining, true);
         load.set_health(Health::Down);
         assert!(!load.eligible_bound(at(0)));
+    }
+
+    #[test]
+    fn what_one_cell_learned_another_goes_on_with() {
+        let (old, new) = (up(), up());
+        assert_eq!(old.learned(at(0)), None);
+        (0..40).for_each(|ms| old.record(at(ms), Duration::from_millis(10), true));
+
+        new.learn_from(at(100), &old.learned(at(89)).unwrap());
+
+        assert_eq!(new.latency_ns(), old.latency_ns());
+        assert_eq!(new.latency_at(), at(50));
+        let nonsense = LearnedLoad { latency_ns: f64::NAN, samples: 1, age: Duration::MAX };
+        new.learn_from(at(100), &nonsense);
+        assert_eq!(new.latency_ns(), old.latency_ns());
     }
 
     #[test]

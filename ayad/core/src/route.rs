@@ -138,8 +138,8 @@ pub enum Found {
     NoMethod,
 }
 
-/// The compiled routes.
-#[derive(Debug)]
+/// The compiled routes; the default has none.
+#[derive(Debug, Default)]
 pub struct Router {
     /// Sorted by name.
     exact: Vec<(Box<[u8]>, Trie)>,

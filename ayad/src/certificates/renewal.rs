@@ -22,6 +22,12 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
 /// Longest time for an order, so that a directory that never answers ends in an error that people see.
 const LONGEST_ORDER: Duration = Duration::from_secs(10 * 60);
 
+/// Failures after which a reload no longer has an order made again at once: directories count failed orders, and some
+/// configurations are reloaded every minute.
+const AT_ONCE: u32 = 3;
+/// After more failures, a reload has an order made again when the last one is this long ago.
+const NOT_SOONER: Duration = Duration::from_secs(5 * 60);
+
 /// The tasks that renew, one for each certificate; listeners that ask for the same one share it.
 pub(super) struct Renewals {
     state: Arc<State>,
@@ -66,11 +72,13 @@ impl Renewals {
             acme: acme.clone(),
             hurry: Arc::clone(&hurry),
             rng: Rng::seeded(self.rng.next_u64()),
+            got_s: None,
+            tried_ms: 0,
         };
         Running { task: tokio::spawn(renewal.run()).abort_handle(), hurry }
     }
 
-    /// Has every order that failed made again at once.
+    /// Has every order that failed made again, when the directory can be asked again so soon.
     pub(super) fn hurry(&self) {
         self.running.values().for_each(|running| running.hurry.notify_one());
     }
@@ -89,6 +97,10 @@ struct Renewal {
     acme: Acme,
     hurry: Arc<Notify>,
     rng: Rng,
+    /// When the last order gave a certificate, seconds since 1970.
+    got_s: Option<i64>,
+    /// When the last order was made, milliseconds since 1970.
+    tried_ms: u64,
 }
 
 impl Renewal {
@@ -98,9 +110,10 @@ impl Renewal {
             let due_ms = progress.next_ms.filter(|_| progress.failures > 0).unwrap_or_else(|| self.due_ms());
             progress.next_ms = Some(due_ms);
             self.note(&progress);
-            if !self.wait_until(due_ms, progress.failures > 0).await {
+            if !self.wait_until(due_ms, progress.failures).await {
                 continue;
             }
+            self.tried_ms = clock::wall_ms();
             self.tell(Severity::Info, &format!("ordering a certificate from {}", self.acme.directory));
             let ordered = order(&self.acme, &self.store, &self.state.challenges);
             let ordered = tokio::time::timeout(LONGEST_ORDER, ordered).await;
@@ -116,6 +129,7 @@ impl Renewal {
         let now_ms = clock::wall_ms();
         let Some(life) = self.in_force() else { return now_ms };
         let at_s = life.renew_at(self.acme.renew_before, self.rng.unit());
+        let at_s = self.got_s.map_or(at_s, |got_s| at_s.max(life.earliest_renewal(got_s)));
         u64::try_from(at_s).unwrap_or(0).saturating_mul(1000).max(now_ms)
     }
 
@@ -132,8 +146,9 @@ impl Renewal {
         shown.iter().find(|one| matches!(one.source, Source::Acme(_))).map(|one| one.info.life)
     }
 
-    /// Waits until a time of the wall clock. False when it was woken before, and what it waits for may have changed.
-    async fn wait_until(&self, due_ms: u64, may_hurry: bool) -> bool {
+    /// Waits until a time of the wall clock, or until a reload after a failure. False when what it waits for may have
+    /// changed: a certificate that is good needs no hurry, but a listener that joined must get it.
+    async fn wait_until(&self, due_ms: u64, failures: u32) -> bool {
         loop {
             let left = Duration::from_millis(due_ms.saturating_sub(clock::wall_ms()));
             if left.is_zero() {
@@ -141,8 +156,15 @@ impl Renewal {
             }
             tokio::select! {
                 () = tokio::time::sleep(left.min(LONGEST_SLEEP)) => {}
-                // A certificate that is good needs no hurry; but a listener that joined must get it.
-                () = self.hurry.notified() => return may_hurry,
+                () = self.hurry.notified() => {
+                    let since = clock::wall_ms().saturating_sub(self.tried_ms);
+                    if failures == 0 {
+                        return false;
+                    }
+                    if failures <= AT_ONCE || u128::from(since) >= NOT_SOONER.as_millis() {
+                        return true;
+                    }
+                }
             }
         }
     }
@@ -158,10 +180,11 @@ impl Renewal {
         AcmeState { error: Some(text), failures, next_ms: Some(next_ms) }
     }
 
-    fn got(&self, loaded: &Loaded) -> AcmeState {
+    fn got(&mut self, loaded: &Loaded) -> AcmeState {
         let snapshot = self.state.snapshot.load();
         holders(&snapshot, &self.acme).for_each(|(_, tls)| tls.install(loaded));
         let now_s = super::now_s();
+        self.got_s = Some(now_s);
         let standing = loaded.info.life.standing(now_s);
         self.tell(Severity::Info, &format!("got {}", super::words(&loaded.info, standing, now_s)));
         AcmeState::default()

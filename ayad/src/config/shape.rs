@@ -11,6 +11,7 @@ pub mod suggest;
 mod walk;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -125,7 +126,7 @@ fn shape(source: &Arc<Source>, table: &DeTable<'_>, parsed: bool, problems: &mut
     let root = KeyPath::default();
     let mut marks = Marks::default();
     marks.insert(root.clone(), Mark { key: 0..0, value: 0..0 });
-    let mut walk = walk::Walk { source, marks, problems, absences: Vec::new() };
+    let mut walk = walk::Walk { source, marks, problems, absences: Vec::new(), known: HashMap::new() };
     let value = walk.table(&schema::SCHEMA, &root, &(0..0), table).unwrap_or_default();
     let walk::Walk { marks, absences, .. } = walk;
     if parsed {

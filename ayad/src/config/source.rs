@@ -3,9 +3,13 @@
 //! Checks speak of keys (`pool.shop.backends[1]`), people read lines and carets; [`Marks`] is the bridge.
 //! It is kept beside the values instead of inside them, so that the types of the file stay plain.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::ops::Range;
+use std::sync::Arc;
+
+use aya_core::hash::{hash64, mix};
 
 /// A text with the name people know it by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,23 +48,32 @@ impl Source {
 }
 
 /// One step of a key path.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// A key of a table.
-    Key(String),
+    Key(Box<str>),
     /// A place in a list, from 0.
     Index(usize),
 }
 
-/// The way to a value from the root of the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct KeyPath(Vec<Step>);
+/// The way to a value from the root of the file. It shares its beginning with the path it was made from, and
+/// knows its hash: a file with thousands of keys is walked in as many steps and not in copies of paths.
+#[derive(Clone, Debug, Default)]
+pub struct KeyPath(Option<Arc<Link>>);
+
+#[derive(Debug)]
+struct Link {
+    above: KeyPath,
+    step: Step,
+    length: usize,
+    hash: u64,
+}
 
 impl KeyPath {
     /// The path one key further down.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
-        self.then(Step::Key(key.to_owned()))
+        self.then(Step::Key(key.into()))
     }
 
     /// The path of one item of this list.
@@ -71,29 +84,85 @@ impl KeyPath {
 
     /// The last key on the path.
     pub fn last_key(&self) -> Option<&str> {
-        self.0.iter().rev().find_map(|step| match step {
-            Step::Key(key) => Some(key.as_str()),
+        self.upward().find_map(|link| match &link.step {
+            Step::Key(key) => Some(&**key),
             Step::Index(_) => None,
         })
     }
 
     fn then(&self, step: Step) -> Self {
-        let mut steps = self.0.clone();
-        steps.push(step);
-        Self(steps)
+        let number = match &step {
+            Step::Key(key) => hash64(key.as_bytes()),
+            Step::Index(index) => *index as u64,
+        };
+        let hash = mix(self.hash(), number);
+        Self(Some(Arc::new(Link { above: self.clone(), step, length: self.length() + 1, hash })))
+    }
+
+    fn above(&self) -> Option<&Self> {
+        self.0.as_ref().map(|link| &link.above)
+    }
+
+    fn hash(&self) -> u64 {
+        self.0.as_ref().map_or(0, |link| link.hash)
+    }
+
+    fn length(&self) -> usize {
+        self.0.as_ref().map_or(0, |link| link.length)
+    }
+
+    /// Its steps, from the last to the first.
+    fn upward(&self) -> impl Iterator<Item = &Link> {
+        std::iter::successors(self.0.as_deref(), |link| link.above.0.as_deref())
+    }
+
+    fn starts_with(&self, other: &Self) -> bool {
+        let mut path = self;
+        while path.length() > other.length() {
+            let Some(above) = path.above() else { return false };
+            path = above;
+        }
+        path == other
+    }
+
+    /// What follows after `from`, put after `to`.
+    fn moved(&self, from: &Self, to: &Self) -> Self {
+        match &self.0 {
+            Some(link) if link.length > from.length() => link.above.moved(from, to).then(link.step.clone()),
+            _ => to.clone(),
+        }
+    }
+}
+
+impl PartialEq for KeyPath {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (None, None) => true,
+            (Some(a), Some(b)) => {
+                Arc::ptr_eq(a, b) || (a.hash == b.hash && a.step == b.step && a.above == b.above)
+            }
+            (None, Some(_)) | (Some(_), None) => false,
+        }
+    }
+}
+
+impl Eq for KeyPath {}
+
+impl Hash for KeyPath {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(KeyPath::hash(self));
     }
 }
 
 impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, step) in self.0.iter().enumerate() {
-            match step {
-                Step::Key(key) if at == 0 => f.write_str(key)?,
-                Step::Key(key) => write!(f, ".{key}")?,
-                Step::Index(index) => write!(f, "[{index}]")?,
-            }
+        let Some(link) = &self.0 else { return Ok(()) };
+        link.above.fmt(f)?;
+        match &link.step {
+            Step::Key(key) if link.length == 1 => f.write_str(key),
+            Step::Key(key) => write!(f, ".{key}"),
+            Step::Index(index) => write!(f, "[{index}]"),
         }
-        Ok(())
     }
 }
 
@@ -109,42 +178,62 @@ pub struct Mark {
 /// The bytes of every value of a text, by key path.
 #[derive(Clone, Debug, Default)]
 pub struct Marks {
-    places: BTreeMap<KeyPath, Mark>,
+    places: HashMap<KeyPath, Spot, BuildHasherDefault<Ready>>,
     damage: Vec<KeyPath>,
+}
+
+/// What is known about one key path.
+#[derive(Clone, Debug, Default)]
+struct Spot {
+    /// Absent for what is only on the way to something.
+    mark: Option<Mark>,
+    /// The paths one step further down.
+    below: Vec<KeyPath>,
+}
+
+/// Takes the hash that a path brings along as it is. Files are written by their operators, who would slow down
+/// nobody but themselves.
+#[derive(Default)]
+struct Ready(u64);
+
+impl Hasher for Ready {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = hash64(bytes);
+    }
 }
 
 impl Marks {
     /// Notes where a value stands.
     pub fn insert(&mut self, path: KeyPath, mark: Mark) {
-        self.places.insert(path, mark);
+        self.spot(path).mark = Some(mark);
     }
 
     /// True when the text has this key, even if its value was no good.
     pub fn has(&self, path: &KeyPath) -> bool {
-        self.places.contains_key(path)
+        self.mark(path).is_some()
     }
 
-    /// The keys of a table, as they were written.
-    pub fn keys(&self, table: &KeyPath) -> impl Iterator<Item = &str> {
-        let below = self.places.range(table..).map(|(path, _)| path);
-        let below = below.take_while(|path| path.0.starts_with(&table.0));
-        below.filter(|path| path.0.len() == table.0.len() + 1).filter_map(|path| match path.0.last() {
-            Some(Step::Key(key)) => Some(key.as_str()),
-            Some(Step::Index(_)) | None => None,
-        })
+    /// The keys of a table, as they were written, in order.
+    pub fn keys(&self, table: &KeyPath) -> Vec<&str> {
+        let below = self.places.get(table).into_iter().flat_map(|spot| &spot.below);
+        let mut keys: Vec<&str> = below.filter(|path| self.has(path)).filter_map(KeyPath::last_key).collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// Where a value stands, or the nearest table around it that stands anywhere.
     pub fn find(&self, path: &KeyPath) -> Mark {
-        let mut path = path.clone();
-        loop {
-            if let Some(mark) = self.places.get(&path) {
-                return mark.clone();
-            }
-            if path.0.pop().is_none() {
-                return Mark { key: 0..0, value: 0..0 };
-            }
-        }
+        let around = std::iter::successors(Some(path), |path| path.above());
+        let mut marks = around.filter_map(|path| self.mark(path));
+        marks.next().cloned().unwrap_or(Mark { key: 0..0, value: 0..0 })
     }
 
     /// Notes that something at this path was wrong and was left out.
@@ -159,20 +248,37 @@ impl Marks {
 
     /// True when nothing at or below this path was left out, so that its values mean what was written.
     pub fn is_sound(&self, path: &KeyPath) -> bool {
-        !self.damage.iter().any(|damaged| damaged.0.starts_with(&path.0))
+        !self.damage.iter().any(|damaged| damaged.starts_with(path))
     }
 
     /// Makes everything at and below `from` known at and below `to` as well.
     pub fn alias(&mut self, from: &KeyPath, to: &KeyPath) {
-        let moved = |path: &KeyPath| {
-            let below = path.0.strip_prefix(from.0.as_slice())?;
-            Some(KeyPath(to.0.iter().chain(below).cloned().collect()))
-        };
-        let below = self.places.range(from..).map_while(|(path, mark)| Some((moved(path)?, mark.clone())));
-        let places: Vec<_> = below.collect();
-        let damage: Vec<_> = self.damage.iter().filter_map(moved).collect();
-        self.places.extend(places);
+        let mut left = vec![from.clone()];
+        while let Some(path) = left.pop() {
+            let Some(spot) = self.places.get(&path) else { continue };
+            left.extend(spot.below.iter().cloned());
+            if let Some(mark) = spot.mark.clone() {
+                self.insert(path.moved(from, to), mark);
+            }
+        }
+        let below = self.damage.iter().filter(|path| path.starts_with(from));
+        let damage: Vec<_> = below.map(|path| path.moved(from, to)).collect();
         self.damage.extend(damage);
+    }
+
+    fn mark(&self, path: &KeyPath) -> Option<&Mark> {
+        self.places.get(path)?.mark.as_ref()
+    }
+
+    /// What is known about a path, which is known to the path above from now on. Recursion is bounded by the
+    /// length of the path.
+    fn spot(&mut self, path: KeyPath) -> &mut Spot {
+        if !self.places.contains_key(&path)
+            && let Some(above) = path.above()
+        {
+            self.spot(above.clone()).below.push(path.clone());
+        }
+        self.places.entry(path).or_default()
     }
 }
 
@@ -208,7 +314,7 @@ mod tests {
         marks.insert(from.index(1), Mark { key: 3..4, value: 3..4 });
         marks.alias(&from, &to);
 
-        assert!(marks.has(&to.index(1)));
+        assert!(marks.has(&to.index(1)) && marks.has(&from.index(1)) && !marks.has(&to));
         assert_eq!(to.index(1).to_string(), "pool.main.backends[1]");
     }
 }

@@ -1,28 +1,37 @@
 //! From a configuration to the next snapshot: what did not change stays the very same objects.
 //!
-//! Everything that can fail (binding, opening the log) happens in [`prepare`], before anything changes.
+//! Everything that can fail (binding, opening the log) happens in [`prepare`], before anything changes. Its cost
+//! grows with the size of the configuration and not with its square: everything is found by name in a table.
 
-use std::collections::HashMap;
-use std::net::TcpListener;
+mod addresses;
+mod routes;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use aya_core::pick::PickerSpec;
 use aya_core::route::HostMatch;
+
+pub use addresses::OpenAddress;
 
 use super::changes;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::log::{AccessLog, OpenedLog};
-use crate::sockets::{self, BindError};
-use crate::state::{Backend, Listener, ListenerCell, Pool, Route, Snapshot, is_same_pool};
-use crate::tls::acme::{Challenges, Store};
-use crate::tls::{ClientTls, FileError, ServerTls};
+use crate::sockets::BindError;
+use crate::state::{Backend, Binding, Ending, ListenerCell, Pool, Snapshot, State, is_same_pool};
+use crate::tls::acme::Challenges;
+use crate::tls::{ClientTls, FileError};
 
 /// What a new configuration meets.
 pub struct Before<'b> {
     /// The snapshot in force; absent at the start.
     pub snapshot: Option<&'b Snapshot>,
+    /// Addresses that are open: those of the snapshot, or of the process that this one takes over from.
+    pub open: Vec<OpenAddress>,
+    /// Addresses that have ended; those at which the last connections are still accepted have their sockets.
+    pub ending: &'b [Arc<Binding>],
     /// Worker threads.
     pub workers: usize,
     /// The algorithm an operator ordered for a pool, while that order is in force.
@@ -33,12 +42,27 @@ pub struct Before<'b> {
     pub next_rev: &'b dyn Fn() -> u64,
 }
 
+impl Before<'_> {
+    /// The open addresses of a snapshot.
+    pub fn open_in(snapshot: &Snapshot) -> Vec<OpenAddress> {
+        let name = |binding: &Arc<Binding>| {
+            let listener = binding.listener().map_or_else(String::new, |l| l.conf.name.clone());
+            OpenAddress { listener, binding: Arc::clone(binding) }
+        };
+        snapshot.bindings.iter().map(name).collect()
+    }
+}
+
 /// A snapshot that only has to be stored, and what goes with it.
 pub struct Prepared {
     /// The snapshot.
     pub snapshot: Snapshot,
-    /// New sockets, each with its cell and worker.
-    pub sockets: Vec<(Arc<ListenerCell>, usize, TcpListener)>,
+    /// The listener of each address, as an index, in the order of the snapshot's addresses.
+    pub served: Vec<usize>,
+    /// Addresses at which nobody accepts yet.
+    pub opened: Vec<Arc<Binding>>,
+    /// Addresses that no listener has any more.
+    pub closed: Vec<Arc<Binding>>,
     /// Listeners that are gone.
     pub removed: Vec<Arc<ListenerCell>>,
     /// Backends that are gone; they finish what they have.
@@ -49,6 +73,30 @@ pub struct Prepared {
     pub warnings: Vec<String>,
     /// What changed, in words; empty when nothing did.
     pub summary: Vec<String>,
+}
+
+impl Prepared {
+    /// Has every address serve its listener. To be called when the snapshot is in force.
+    pub fn serve(snapshot: &Snapshot, served: &[usize]) {
+        for (binding, listener) in snapshot.bindings.iter().zip(served) {
+            binding.serve(&snapshot.listeners[*listener]);
+        }
+    }
+
+    /// Ends what is gone. To be called when addresses serve the new listeners.
+    pub fn end(state: &State, closed: &[Arc<Binding>], removed: &[Arc<ListenerCell>], left: &[Arc<Backend>]) {
+        for binding in closed {
+            binding.end(Ending::Refuse);
+        }
+        for cell in removed {
+            cell.remove();
+            state.crew.end_clients(Some(cell));
+        }
+        // They have what they were given; nothing new comes, so idle connections are of no use.
+        for backend in left {
+            backend.close_idle();
+        }
+    }
 }
 
 /// Why a valid configuration cannot be applied.
@@ -91,96 +139,56 @@ impl ApplyError {
 }
 
 /// Prepares the snapshot of `config`.
-pub fn prepare(config: Config, before: &Before<'_>) -> Result<Prepared, ApplyError> {
+pub fn prepare(mut config: Config, before: &Before<'_>) -> Result<Prepared, ApplyError> {
     let log = AccessLog::open(&config.daemon.access_log).map_err(ApplyError::Log)?;
-    let mut sockets = Vec::new();
     let mut summary = Vec::new();
-    let listeners = listeners(&config, before, &mut sockets, &mut summary)?;
+    let addresses::Addresses { listeners, bindings } = addresses::listeners(&config, before, &mut summary)?;
     let pools = pools(&config, before, &mut summary)?;
-    let routes = routes(&config, before, &mut summary);
-    let (removed, left) = gone(before, &listeners, &pools, &mut summary);
+    let peeks = peeks(&config);
+    let router = std::mem::take(&mut config.router);
+    let routes::Routes { all: routes, targets, router } =
+        routes::routes(&config, router, &listeners, before, &mut summary);
+    let removed = addresses::removed(before, &listeners, &mut summary);
+    let left = left(before, &pools, &mut summary);
     let mut warnings = before.snapshot.map(|s| needs_restart(&s.daemon, &config.daemon)).unwrap_or_default();
     warnings.extend(config.warnings.iter().map(config::Problem::one_line));
     warnings.extend(pools.iter().filter_map(|pool| without_eligible(pool)));
-    let peeks = peeks(&config);
+    let (bindings, served): (Vec<_>, _) = bindings.into_iter().unzip();
+    let old = before.snapshot.map_or(&[][..], |s| &s.bindings);
+    let (opened, closed) = (without(&bindings, old), without(old, &bindings));
     let snapshot = Snapshot {
         file: config.file,
         daemon: in_force(before, config.daemon),
         generation: before.snapshot.map_or(1, |s| s.generation + 1),
         loaded_ms: clock::wall_ms(),
         listeners,
+        bindings,
         pools,
         routes,
-        router: Arc::new(config.router),
+        targets,
+        router,
         peeks,
     };
-    Ok(Prepared { snapshot, sockets, removed, left, log, warnings, summary })
+    Ok(Prepared { snapshot, served, opened, closed, removed, left, log, warnings, summary })
+}
+
+/// The address of an object, by which it is told apart from every other one.
+fn ptr_of<T>(object: &Arc<T>) -> *const T {
+    Arc::as_ptr(object)
+}
+
+/// Those of `all` that are not among `others`.
+fn without<T>(all: &[Arc<T>], others: &[Arc<T>]) -> Vec<Arc<T>> {
+    let others: HashSet<_> = others.iter().map(ptr_of).collect();
+    all.iter().filter(|one| !others.contains(&ptr_of(one))).cloned().collect()
 }
 
 /// For each listener, whether a TLS client's hello decides its route.
 fn peeks(config: &Config) -> Vec<bool> {
-    let by_host = |name: &String| {
-        let routes = config.routes.iter().filter(|route| route.matches.host != HostMatch::Any);
-        routes.flat_map(|route| &route.listeners).any(|listener| listener == name)
-    };
-    config.listeners.iter().map(|l| l.protocol == config::Protocol::Tcp && by_host(&l.name)).collect()
-}
-
-fn listeners(
-    config: &Config,
-    before: &Before<'_>,
-    sockets: &mut Vec<(Arc<ListenerCell>, usize, TcpListener)>,
-    summary: &mut Vec<String>,
-) -> Result<Vec<Arc<Listener>>, ApplyError> {
-    let old: HashMap<&str, &Arc<Listener>> =
-        before.snapshot.iter().flat_map(|s| &s.listeners).map(|l| (l.conf.name.as_str(), l)).collect();
-    let mut all = Vec::new();
-    // A listener that only got another name keeps its sockets, and who waits in their queues.
-    let renamed = |conf: &config::Listener| {
-        let is_free = |l: &&&Arc<Listener>| !config.listeners.iter().any(|c| c.name == l.conf.name);
-        old.values().filter(is_free).find(|l| l.conf.bind == conf.bind).copied()
-    };
-    for (index, conf) in (0..).zip(&config.listeners) {
-        let known = old.get(conf.name.as_str());
-        if let Some(same) = known.filter(|l| l.conf == *conf && l.index == index) {
-            all.push(Arc::clone(same));
-            continue;
-        }
-        let moved = known.copied().filter(|l| l.conf.bind == conf.bind).or_else(|| renamed(conf));
-        let cell = match moved {
-            Some(moved) => Arc::clone(&moved.cell),
-            None => bind(conf, before, sockets)?,
-        };
-        if known.is_none_or(|l| l.conf != *conf) {
-            let details = known.map(|l| changes::of_listener(&l.conf, conf)).unwrap_or_default();
-            summary.push(format!("listener {} {}{details}", conf.name, changed_or_added(known.is_some())));
-        }
-        let tls = server_tls(config, conf, known.map(|l| &***l), &cell, before)?;
-        all.push(Arc::new(Listener { conf: conf.clone(), index, cell, tls, rev: (before.next_rev)() }));
-    }
-    Ok(all)
-}
-
-/// TLS whose settings did not change stays the same object: its tickets go on being good.
-fn server_tls(
-    config: &Config,
-    conf: &config::Listener,
-    known: Option<&Listener>,
-    cell: &ListenerCell,
-    before: &Before<'_>,
-) -> Result<Option<Arc<ServerTls>>, ApplyError> {
-    let Some(settings) = &conf.tls else { return Ok(None) };
-    let same = known.and_then(|listener| listener.tls.as_ref()).filter(|tls| tls.settings() == settings);
-    if let Some(same) = same {
-        return Ok(Some(Arc::clone(same)));
-    }
-    let store = Store::at(before.snapshot.map_or(&config.daemon.state_dir, |s| &s.daemon.state_dir));
-    let made = ServerTls::new(settings.clone(), &store, before.challenges, Arc::clone(&cell.handshakes));
-    made.map(|tls| Some(Arc::new(tls))).map_err(|error| ApplyError::Tls {
-        of: format!("listener \"{}\"", conf.name),
-        origin: conf.origin.0.clone(),
-        error,
-    })
+    let by_host = config.routes.iter().filter(|route| route.matches.host != HostMatch::Any);
+    let named: HashSet<&str> = by_host.flat_map(|route| &route.listeners).map(String::as_str).collect();
+    let peeks = |l: &config::Listener| l.protocol == config::Protocol::Tcp && named.contains(l.name.as_str());
+    config.listeners.iter().map(peeks).collect()
 }
 
 fn client_tls(conf: &config::Pool, old: Option<&Pool>) -> Result<Option<Arc<ClientTls>>, ApplyError> {
@@ -196,36 +204,15 @@ fn client_tls(conf: &config::Pool, old: Option<&Pool>) -> Result<Option<Arc<Clie
     })
 }
 
-fn bind(
-    conf: &config::Listener,
-    before: &Before<'_>,
-    sockets: &mut Vec<(Arc<ListenerCell>, usize, TcpListener)>,
-) -> Result<Arc<ListenerCell>, ApplyError> {
-    let ours = |address| {
-        let listeners = before.snapshot.iter().flat_map(|s| &s.listeners);
-        listeners.flat_map(|l| &l.cell.bound).any(|bound| bound == address)
-    };
-    let mut bound = Vec::new();
-    let mut made = Vec::new();
-    for address in &conf.bind {
-        let of_workers = sockets::bind(*address, before.workers, ours(address)).map_err(|error| {
-            ApplyError::Bind { name: conf.name.clone(), origin: conf.origin.0.clone(), error }
-        })?;
-        bound.push(of_workers[0].local_addr().unwrap_or(*address));
-        made.extend(of_workers.into_iter().enumerate());
-    }
-    let cell = Arc::new(ListenerCell::new(&conf.name, bound));
-    sockets.extend(made.into_iter().map(|(worker, socket)| (Arc::clone(&cell), worker, socket)));
-    Ok(cell)
-}
-
 fn pools(
     config: &Config,
     before: &Before<'_>,
     summary: &mut Vec<String>,
 ) -> Result<Vec<Arc<Pool>>, ApplyError> {
+    let old: HashMap<&str, &Arc<Pool>> =
+        before.snapshot.iter().flat_map(|s| &s.pools).map(|p| (p.name.as_str(), p)).collect();
     let build = |conf: &config::Pool| {
-        let old = before.snapshot.and_then(|s| s.pool(&conf.name));
+        let old = old.get(conf.name.as_str()).copied();
         let algorithm = (before.ordered)(&conf.name).unwrap_or(conf.algorithm);
         if let Some(same) = old.filter(|p| is_same_pool(&p.conf, conf) && p.algorithm.name == algorithm.name)
         {
@@ -240,59 +227,14 @@ fn pools(
     config.pools.iter().map(build).collect()
 }
 
-fn routes(config: &Config, before: &Before<'_>, summary: &mut Vec<String>) -> Vec<Arc<Route>> {
-    let old: HashMap<&str, &Arc<Route>> =
-        before.snapshot.iter().flat_map(|s| &s.routes).map(|r| (r.conf.name.as_str(), r)).collect();
-    let pool_of = |route: &Route| before.snapshot.map(|s| s.pools[route.conf.pool].name.as_str());
-    let build = |conf: &config::Route| {
-        let known = old.get(conf.name.as_str());
-        let is_same = known.is_some_and(|r| {
-            r.conf.matches == conf.matches
-                && r.conf.listeners == conf.listeners
-                && pool_of(r) == Some(config.pools[conf.pool].name.as_str())
-        });
-        if !is_same {
-            summary.push(format!("route {} {}", conf.name, changed_or_added(known.is_some())));
-        }
-        Arc::new(Route {
-            conf: conf.clone(),
-            requests: known.map_or_else(|| Arc::new(AtomicU64::new(0)), |r| Arc::clone(&r.requests)),
-            rev: known.filter(|_| is_same).map_or_else(before.next_rev, |r| r.rev),
-        })
-    };
-    let routes = config.routes.iter().map(build).collect();
-    let gone = old.keys().filter(|name| !config.routes.iter().any(|r| r.name == **name));
-    let mut gone: Vec<String> = gone.map(|name| format!("route {name} removed")).collect();
-    gone.sort();
-    summary.extend(gone);
-    routes
-}
-
-type Gone = (Vec<Arc<ListenerCell>>, Vec<Arc<Backend>>);
-
-fn gone(
-    before: &Before<'_>,
-    listeners: &[Arc<Listener>],
-    pools: &[Arc<Pool>],
-    summary: &mut Vec<String>,
-) -> Gone {
-    let Some(old) = before.snapshot else { return Gone::default() };
-    let kept = |cell: &Arc<ListenerCell>| listeners.iter().any(|l| Arc::ptr_eq(&l.cell, cell));
-    let removed: Vec<_> = old.listeners.iter().map(|l| &l.cell).filter(|c| !kept(c)).cloned().collect();
-    for cell in &removed {
-        if !listeners.iter().any(|l| l.conf.name == cell.name) {
-            summary.push(format!("listener {} removed", cell.name));
-        }
-    }
-    let stays =
-        |backend: &Arc<Backend>| pools.iter().flat_map(|p| &p.backends).any(|b| Arc::ptr_eq(b, backend));
-    let left = old.backends().filter(|b| !stays(b)).cloned().collect();
-    for pool in &old.pools {
-        if !pools.iter().any(|p| p.name == pool.name) {
-            summary.push(format!("pool {} removed", pool.name));
-        }
-    }
-    (removed, left)
+/// Backends that are gone.
+fn left(before: &Before<'_>, pools: &[Arc<Pool>], summary: &mut Vec<String>) -> Vec<Arc<Backend>> {
+    let Some(old) = before.snapshot else { return Vec::new() };
+    let names: HashSet<&str> = pools.iter().map(|p| p.name.as_str()).collect();
+    let gone = old.pools.iter().filter(|p| !names.contains(p.name.as_str()));
+    summary.extend(gone.map(|p| format!("pool {} removed", p.name)));
+    let stay: HashSet<_> = pools.iter().flat_map(|p| &p.backends).map(ptr_of).collect();
+    old.backends().filter(|b| !stay.contains(&ptr_of(b))).cloned().collect()
 }
 
 fn changed_or_added(known: bool) -> &'static str {

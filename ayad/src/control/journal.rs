@@ -5,6 +5,7 @@
 //! with the orders still in force and the newest others. A rewriting that fails costs nothing: the old file goes
 //! on, and the next order tries again.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
@@ -56,7 +57,7 @@ pub struct Journal {
     path: PathBuf,
     file: File,
     /// Held for as long as the journal is open: two daemons must not write the same one.
-    _lock: File,
+    lock: File,
     /// Newest last.
     records: Vec<Record>,
     next: u64,
@@ -81,11 +82,15 @@ enum Rewriting {
 }
 
 impl Journal {
-    /// Opens or makes the journal in `state_dir`.
-    pub fn open(state_dir: &Path) -> io::Result<(Self, Damage)> {
+    /// Opens or makes the journal in `state_dir`. `held` is the lock of the process that this one takes over
+    /// from: the lock of an open file, which both have for as long as either is there.
+    pub fn open(state_dir: &Path, held: Option<File>) -> io::Result<(Self, Damage)> {
         fs::create_dir_all(state_dir)?;
-        let lock = File::create(state_dir.join("lock"))?;
-        lock.try_lock()?;
+        let mut lock = File::create(state_dir.join("lock"))?;
+        match held {
+            Some(held) if is_same_file(&held, &lock)? => lock = held,
+            Some(_) | None => lock.try_lock()?,
+        }
         let path = state_dir.join("journal.jsonl");
         let Found { mut records, damaged, ragged } = read(&path)?;
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
@@ -95,20 +100,16 @@ impl Journal {
         let rewriting = if due { Rewriting::Due } else { Rewriting::Unneeded };
         let troubles = Vec::new();
         let damaged_lines = damaged > 0;
-        let mut journal = Self {
-            path,
-            file,
-            _lock: lock,
-            records,
-            next,
-            damaged: damaged_lines,
-            ragged,
-            rewriting,
-            troubles,
-        };
+        let mut journal =
+            Self { path, file, lock, records, next, damaged: damaged_lines, ragged, rewriting, troubles };
         journal.tidy();
         let kept_as = (damaged_lines && !journal.damaged).then(|| journal.aside("damaged"));
         Ok((journal, Damage { lines: damaged, kept_as }))
+    }
+
+    /// The lock, for the process that takes over.
+    pub fn lock(&self) -> io::Result<File> {
+        self.lock.try_clone()
     }
 
     /// Name for the next operation.
@@ -236,10 +237,16 @@ impl Journal {
         self.records.iter().rev().find(|r| r.operation.subject == subject)
     }
 
-    /// The newest record for this subject and field.
-    pub fn newest(&self, subject: &str, field: &str) -> Option<&Record> {
-        self.records.iter().rev().find(|r| r.operation.subject == subject && r.operation.field == field)
+    /// The subjects whose weight is ordered, and not back to what the configuration says.
+    pub fn weighed(&self) -> HashSet<String> {
+        let weights = self.in_force().into_iter().filter(|r| r.operation.field == "weight" && !r.clears);
+        weights.map(|r| r.operation.subject).collect()
     }
+}
+
+fn is_same_file(a: &File, b: &File) -> io::Result<bool> {
+    let (a, b) = (a.metadata()?, b.metadata()?);
+    Ok((a.dev(), a.ino()) == (b.dev(), b.ino()))
 }
 
 fn number(op: &str) -> Option<u64> {
@@ -278,7 +285,7 @@ fn read(path: &Path) -> io::Result<Found> {
 
 /// Positions of the newest record for each subject and field, oldest first.
 fn newest_of_each(records: &[Record]) -> Vec<usize> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let mut newest: Vec<usize> = (0..records.len())
         .rev()
         .filter(|i| {
@@ -360,14 +367,14 @@ mod tests {
     #[test]
     fn what_was_ordered_is_there_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        let (mut journal, _) = Journal::open(dir.path(), None).unwrap();
         for (subject, after) in [("a/x", "2"), ("a/y", "3"), ("a/x", "4")] {
             let op = journal.next_op();
             journal.append(record(&op, subject, after)).unwrap();
         }
         drop(journal);
 
-        let (journal, damage) = Journal::open(dir.path()).unwrap();
+        let (journal, damage) = Journal::open(dir.path(), None).unwrap();
 
         assert_eq!(damage, Damage::default());
         let in_force: Vec<_> =
@@ -379,17 +386,17 @@ mod tests {
     #[test]
     fn two_daemons_cannot_share_a_journal() {
         let dir = tempfile::tempdir().unwrap();
-        let first = Journal::open(dir.path()).unwrap();
+        let first = Journal::open(dir.path(), None).unwrap();
 
-        assert_eq!(Journal::open(dir.path()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(Journal::open(dir.path(), None).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         drop(first);
-        assert!(Journal::open(dir.path()).is_ok());
+        assert!(Journal::open(dir.path(), None).is_ok());
     }
 
     #[test]
     fn a_line_cut_in_the_middle_costs_only_itself() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        let (mut journal, _) = Journal::open(dir.path(), None).unwrap();
         journal.append(record("1", "a/x", "2")).unwrap();
         journal.append(record("2", "a/y", "3")).unwrap();
         let path = dir.path().join("journal.jsonl");
@@ -397,14 +404,14 @@ mod tests {
         drop(journal);
         OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 20).unwrap();
 
-        let (mut journal, damage) = Journal::open(dir.path()).unwrap();
+        let (mut journal, damage) = Journal::open(dir.path(), None).unwrap();
 
         assert_eq!(damage.lines, 1);
         assert!(damage.kept_as.unwrap().exists());
         assert_eq!(journal.operations().len(), 1);
         journal.append(record("2", "a/z", "5")).unwrap();
         drop(journal);
-        assert_eq!(Journal::open(dir.path()).unwrap().0.operations().len(), 2);
+        assert_eq!(Journal::open(dir.path(), None).unwrap().0.operations().len(), 2);
     }
 
     #[test]
@@ -430,14 +437,14 @@ mod tests {
     #[test]
     fn an_order_that_was_written_is_not_refused_when_the_file_cannot_be_rewritten() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        let (mut journal, _) = Journal::open(dir.path(), None).unwrap();
         journal.records = (1..=LONGEST).map(|op| record(&op.to_string(), "a/x", "2")).collect();
         let obstacle = obstruct(dir.path());
 
         journal.append(record("4001", "a/x", "3")).unwrap();
         journal.append(record("4002", "a/x", "4")).unwrap();
 
-        assert_eq!(journal.newest("a/x", "weight").unwrap().operation.after, "4");
+        assert_eq!(journal.newest_of("a/x").unwrap().operation.after, "4");
         assert_eq!(lines(dir.path()), 2);
         assert_eq!(journal.take_troubles().len(), 1, "it is told once");
         fs::remove_dir(obstacle).unwrap();
@@ -448,20 +455,20 @@ mod tests {
     #[test]
     fn a_journal_that_cannot_be_rewritten_is_opened_all_the_same() {
         let dir = tempfile::tempdir().unwrap();
-        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        let (mut journal, _) = Journal::open(dir.path(), None).unwrap();
         journal.append(record("1", "a/x", "2")).unwrap();
         drop(journal);
         let path = dir.path().join("journal.jsonl");
         OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"op\":").unwrap();
         obstruct(dir.path());
 
-        let (mut journal, damage) = Journal::open(dir.path()).unwrap();
+        let (mut journal, damage) = Journal::open(dir.path(), None).unwrap();
 
         assert_eq!(damage.lines, 1);
         assert!(journal.take_troubles()[0].contains("cannot rewrite"));
         journal.append(record("2", "a/x", "3")).unwrap();
         drop(journal);
-        let (journal, damage) = Journal::open(dir.path()).unwrap();
+        let (journal, damage) = Journal::open(dir.path(), None).unwrap();
         assert_eq!((damage.lines, journal.operations().len()), (1, 2), "half a line spoils no other");
     }
 
@@ -471,19 +478,19 @@ mod tests {
         let line = serde_json::to_string(&record("1", "a/x", "2")).unwrap();
         fs::write(dir.path().join("journal.jsonl"), line).unwrap();
 
-        let (mut journal, damage) = Journal::open(dir.path()).unwrap();
+        let (mut journal, damage) = Journal::open(dir.path(), None).unwrap();
         journal.append(record("2", "a/y", "3")).unwrap();
         drop(journal);
 
         assert_eq!(damage, Damage::default());
-        assert_eq!(Journal::open(dir.path()).unwrap().0.operations().len(), 2);
+        assert_eq!(Journal::open(dir.path(), None).unwrap().0.operations().len(), 2);
     }
 
     #[test]
     fn a_journal_that_was_deleted_or_replaced_is_written_again() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal.jsonl");
-        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        let (mut journal, _) = Journal::open(dir.path(), None).unwrap();
         journal.append(record("1", "a/x", "2")).unwrap();
 
         fs::remove_file(&path).unwrap();
@@ -498,7 +505,7 @@ mod tests {
         let kept = fs::read_to_string(dir.path().join("journal.replaced.jsonl")).unwrap();
         assert_eq!(kept, "somebody else's");
         drop(journal);
-        assert_eq!(Journal::open(dir.path()).unwrap().0.operations().len(), 3);
+        assert_eq!(Journal::open(dir.path(), None).unwrap().0.operations().len(), 3);
     }
 
     #[test]
@@ -509,7 +516,7 @@ mod tests {
             record
         };
         let dir = tempfile::tempdir().unwrap();
-        let (mut journal, _) = Journal::open(dir.path()).unwrap();
+        let (mut journal, _) = Journal::open(dir.path(), None).unwrap();
         let newest = lease("3", 30, Some(40), "5", "9");
         journal.append(lease("1", 10, Some(15), "7", "1")).unwrap();
         journal.append(lease("2", 20, Some(60), "1", "5")).unwrap();

@@ -32,8 +32,9 @@ pub(super) struct Lease {
 }
 
 impl Control {
-    /// Orders in force at the last stop are in force again.
-    pub fn restore(&mut self) {
+    /// Orders in force at the last stop are in force again. After a hand-over they never ceased to be, so nobody
+    /// is told.
+    pub fn restore(&mut self, is_told: bool) {
         let now = clock::wall_ms();
         for record in self.journal.in_force() {
             let Some(order) = Order::of(&record).filter(|_| !record.clears) else { continue };
@@ -46,7 +47,11 @@ impl Control {
             let mut told = record.clone();
             plan.before().clone_into(&mut told.operation.before);
             self.resume(&order, &record);
-            self.apply(&order, &told, true);
+            if is_told {
+                self.apply(&order, &told, true);
+            } else {
+                self.enforce(&order, &told, false);
+            }
         }
     }
 

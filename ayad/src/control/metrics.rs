@@ -10,7 +10,7 @@ use aya_core::reason::Reason;
 use super::Control;
 use super::server::Reply;
 use crate::metrics::{Labels, Picture, Value, distribution, names};
-use crate::tls::ServerTls;
+use crate::tls::{InForce, ServerTls, Source};
 
 /// Content type of the format.
 const TEXT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -59,11 +59,15 @@ fn requests(control: &Control, picture: &mut Picture) {
     }
     for route in &control.state.snapshot.load().routes {
         let count = route.requests.load(Ordering::Relaxed);
-        picture.add(names::ROUTE_REQUESTS, vec![("route", route.conf.name.clone())], Value::Count(count));
+        picture.add(names::ROUTE_REQUESTS, vec![("route", route.name.clone())], Value::Count(count));
     }
 }
 
 fn listeners(control: &Control, picture: &mut Picture) {
+    for (worker, open) in control.state.crew.open().enumerate() {
+        let labels = vec![("worker", worker.to_string())];
+        picture.add(names::WORKER_CONNECTIONS, labels, Value::Level(open as f64));
+    }
     for listener in &control.state.snapshot.load().listeners {
         let labels: Labels = vec![("listener", listener.conf.name.clone())];
         let cell = &listener.cell;
@@ -86,7 +90,9 @@ fn certificates(tls: &ServerTls, labels: &Labels, picture: &mut Picture) {
         let labels = [labels.as_slice(), &[("result", result.to_owned())]].concat();
         picture.add(names::HANDSHAKES, labels, Value::Count(count.load(Ordering::Relaxed)));
     }
-    for one in tls.certificates() {
+    // A placeholder ends in the far future and serves nobody: no figure is better than that one.
+    let is_real = |one: &InForce| !matches!(one.source, Source::Placeholder(_));
+    for one in tls.certificates().into_iter().filter(is_real) {
         let names = ("names", one.info.names.join(","));
         let labels = [labels.as_slice(), &[names, ("fingerprint", one.info.fingerprint)]].concat();
         picture.add(names::CERTIFICATE_END, labels, Value::Level(one.info.life.not_after as f64));

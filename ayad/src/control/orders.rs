@@ -1,5 +1,6 @@
 //! Orders of operators: admin state, weight, algorithm. One way for all of them: plan, write down, apply.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -109,6 +110,7 @@ impl Order {
 impl Control {
     /// Carries out an order, or says why not.
     pub fn order(&mut self, order: &Order, by: &Actor, options: &ChangeOptions) -> Result<Change, ApiError> {
+        self.check_in_charge()?;
         let plan = self.plan(order)?;
         check_options(options, &plan, || self.who_changed(&plan))?;
         let leased = self.is_leased(plan.subject(), plan.field);
@@ -305,11 +307,7 @@ impl Control {
         let event = NewEvent::new(Severity::Info, order.key().0, order.key().1, cause.clone())
             .change(operation.before.as_str(), operation.after.as_str())
             .ordered(Some(operation.by.clone()), Some(operation.op.clone()));
-        let rev = match order {
-            Order::Admin { id, state, .. } => self.apply_admin(id, *state, record, restored),
-            Order::Weight { id, weight } => self.apply_weight(id, *weight, record, restored),
-            Order::Algorithm { pool, name } => self.apply_algorithm(pool, name, record, restored),
-        };
+        let rev = self.enforce(order, record, restored);
         if let Ok(backend) = self.find_backend(order.key().1) {
             backend.past().remember(PastEntry {
                 at_ms: clock::wall_ms(),
@@ -322,6 +320,24 @@ impl Control {
         }
         self.state.events.push(event);
         rev
+    }
+
+    /// Orders that nobody would write down are refused: another process has, or is about to have, the journal.
+    pub(super) fn check_in_charge(&self) -> Result<(), ApiError> {
+        if self.upgrades.is_frozen() {
+            let hint = "repeat it in a moment: the new process answers at the same socket";
+            return Err(ApiError::new(ErrorCode::Unavailable, "another process is taking over", hint));
+        }
+        Ok(())
+    }
+
+    /// Makes an order hold and tells nobody.
+    pub(super) fn enforce(&mut self, order: &Order, record: &Record, restored: bool) -> u64 {
+        match order {
+            Order::Admin { id, state, .. } => self.apply_admin(id, *state, record, restored),
+            Order::Weight { id, weight } => self.apply_weight(id, *weight, record, restored),
+            Order::Algorithm { pool, name } => self.apply_algorithm(pool, name, record, restored),
+        }
     }
 
     fn apply_admin(&self, id: &str, state: AdminWord, record: &Record, restored: bool) -> u64 {
@@ -378,15 +394,11 @@ impl Control {
         rev
     }
 
-    /// The algorithm ordered for `pool`, while the order is in force.
-    pub fn ordered_algorithm(&self, pool: &str) -> Option<&'static PickerSpec> {
-        let record = self.journal.newest(pool, "algorithm").filter(|r| !r.clears)?;
-        pick::find(&record.operation.after)
-    }
-
-    /// True while an operator's weight holds for the backend.
-    pub fn has_weight_order(&self, id: &str) -> bool {
-        self.journal.newest(id, "weight").is_some_and(|r| !r.clears)
+    /// The algorithms ordered for pools, while those orders are in force.
+    pub fn ordered_algorithms(&self) -> HashMap<String, &'static PickerSpec> {
+        let orders = self.journal.in_force().into_iter();
+        let orders = orders.filter(|r| r.operation.field == "algorithm" && !r.clears);
+        orders.filter_map(|r| Some((r.operation.subject, pick::find(&r.operation.after)?))).collect()
     }
 
     fn who_changed(&self, plan: &Plan) -> String {

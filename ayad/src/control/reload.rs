@@ -4,7 +4,8 @@
 //! changes nothing; the reason is answered, logged, and stays visible in the status until a reload succeeds.
 //!
 //! One reload runs at a time. Whoever asks meanwhile may mean a newer file than the one it has read, so one more
-//! run follows, for all of them together: nobody is refused, and the last file is always the one in force.
+//! run follows, for all of them together: nobody is refused, and the last file is always the one in force. A run that
+//! takes longer than `daemon.load_timeout` fails, and the next one is not kept waiting.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use aya_api::SCHEMA_VERSION;
 use aya_api::change::Change;
 use aya_api::error::{ApiError, ErrorCode};
 use aya_api::event::Severity;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinError;
 
 use super::apply::{self, Before, Prepared};
@@ -22,14 +23,26 @@ use super::peer::Actor;
 use super::server::Reply;
 use super::{Control, Shared};
 use crate::config::{Config, Problems};
-use crate::state::{NewEvent, WorkerOrder};
+use crate::state::NewEvent;
+
+/// Readings of the configuration at once, also those that hang and that nobody waits for any more.
+const MAX_READERS: usize = 8;
+/// What to do about a reading that hangs.
+const HANGS: &str = "is one of its files a pipe, or on a mount that hangs? or do host names not resolve?";
 
 /// Reloads that were asked for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Reloads {
     running: bool,
+    readers: Arc<Semaphore>,
     /// To be answered by the next run; at most one for each connection, and one for signals.
     waiting: Vec<Asked>,
+}
+
+impl Default for Reloads {
+    fn default() -> Self {
+        Self { running: false, readers: Arc::new(Semaphore::new(MAX_READERS)), waiting: Vec::new() }
+    }
 }
 
 /// Somebody who asked for a reload.
@@ -99,14 +112,32 @@ async fn run(shared: Shared) {
     }
 }
 
-/// Reads the configuration as it is now, on another thread.
+/// Reads the configuration as it is now, on another thread. A file that cannot be read to its end (a pipe, a mount
+/// that hangs) keeps that thread for as long as it likes, and nobody waits for it beyond `daemon.load_timeout`.
 async fn load(shared: &Shared) -> Result<Config, ApiError> {
-    let (source, env) = {
+    let (source, env, limit, readers) = {
         let control = shared.borrow();
-        (control.source.clone(), control.env.clone())
+        let limit = control.state.snapshot.load().daemon.load_timeout;
+        (control.source.clone(), control.env.clone(), limit, Arc::clone(&control.reloads.readers))
     };
-    let loaded: Result<Result<Config, Problems>, JoinError> =
-        tokio::task::spawn_blocking(move || source.load(&env)).await;
+    let Ok(reader) = readers.try_acquire_owned() else {
+        let message =
+            format!("{MAX_READERS} earlier readings of the configuration still hang: nothing was changed");
+        return Err(ApiError::new(ErrorCode::Unavailable, message, HANGS));
+    };
+    let reading = tokio::task::spawn_blocking(move || {
+        let loaded = source.load(&env);
+        drop(reader);
+        loaded
+    });
+    let Ok(loaded) = tokio::time::timeout(limit, reading).await else {
+        let message = format!(
+            "the configuration could not be read within {} s: nothing was changed",
+            limit.as_secs_f64()
+        );
+        return Err(ApiError::new(ErrorCode::Unavailable, message, HANGS));
+    };
+    let loaded: Result<Result<Config, Problems>, JoinError> = loaded;
     if shared.borrow().state.is_stopping() {
         let hint = "start it again; it reads the file then";
         return Err(ApiError::new(ErrorCode::Unavailable, "ayad is stopping: nothing was changed", hint));
@@ -139,11 +170,14 @@ fn joined<'a>(words: impl Iterator<Item = &'a str>, between: &str) -> String {
 impl Control {
     fn prepare(&self, config: Config) -> Result<Prepared, ApiError> {
         let snapshot = self.state.snapshot.load_full();
+        let ordered = self.ordered_algorithms();
         let before = Before {
             snapshot: Some(&snapshot),
-            workers: self.workers.len(),
+            open: Before::open_in(&snapshot),
+            ending: &self.ending,
+            workers: self.state.crew.len(),
             challenges: &self.state.challenges,
-            ordered: &|pool| self.ordered_algorithm(pool),
+            ordered: &|pool| ordered.get(pool).copied(),
             next_rev: &|| self.state.next_rev(),
         };
         apply::prepare(config, &before)
@@ -153,6 +187,7 @@ impl Control {
     fn reload(&mut self, loaded: Result<Config, ApiError>, asked: &[Asked]) -> Result<Change, ApiError> {
         let by = joined(asked.iter().map(|a| a.by.name.as_str()), ", ");
         let reason = joined(asked.iter().filter_map(|a| a.reason.as_deref()), "; ");
+        let loaded = loaded.and_then(|config| self.check_in_charge().map(|()| config));
         match loaded.and_then(|config| self.prepare(config)) {
             Ok(prepared) => Ok(self.commit(prepared, by, &reason)),
             Err(error) => {
@@ -198,24 +233,20 @@ impl Control {
     }
 
     fn install(&mut self, prepared: Prepared, generation: u64) {
-        let Prepared { mut snapshot, sockets, removed, left, log, .. } = prepared;
+        let Prepared { mut snapshot, served, opened, closed, removed, left, log, .. } = prepared;
         snapshot.generation = generation;
         let snapshot = Arc::new(snapshot);
-        apply::refresh_backends(&snapshot, &|id| self.has_weight_order(id), &|| self.state.next_rev());
-        self.state.snapshot.store(snapshot);
+        let weighed = self.journal.weighed();
+        apply::refresh_backends(&snapshot, &|id| weighed.contains(id), &|| self.state.next_rev());
+        self.state.snapshot.store(Arc::clone(&snapshot));
         self.state.access_log.switch(log);
-        for (cell, worker, socket) in sockets {
-            if self.workers[worker].send(WorkerOrder::Listen(cell, socket)).is_err() {
-                tracing::error!(worker, "a worker has ended and cannot listen");
-            }
+        Prepared::serve(&snapshot, &served);
+        for binding in &opened {
+            self.state.crew.listen(binding);
         }
-        for cell in removed {
-            cell.removed.send_replace(true);
-        }
-        // They have what they were given; nothing new comes, so idle connections are of no use.
-        for backend in left {
-            backend.close_idle();
-        }
+        Prepared::end(&self.state, &closed, &removed, &left);
+        self.ending.retain(|binding| binding.is_in_use());
+        self.ending.extend(closed);
         self.restore_missing();
         self.applied.send_modify(|count| *count += 1);
     }

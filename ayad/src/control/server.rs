@@ -28,9 +28,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use super::call::{Call, decode, understand};
 use super::patience::Patient;
 use super::peer::Actor;
+use super::upgrade::Doors;
 use super::{
     Shared, admin, algorithm, algorithms, backends, daemon, events, listeners, metrics, openapi, operations,
-    pools, reload, routes, status, stream, weight,
+    pools, reload, routes, status, stream, upgrade, weight,
 };
 
 /// Connections served at once; more wait in the backlog of the socket.
@@ -107,6 +108,25 @@ pub(super) enum Door {
     Metrics(TcpListener),
 }
 
+impl Door {
+    /// Takes the next caller.
+    async fn accept(&self, shared: Shared, place: Place) -> std::io::Result<()> {
+        match self {
+            Self::Control(socket) => {
+                let (stream, _) = socket.accept().await?;
+                let by = Actor::of_uid(stream.peer_cred()?.uid());
+                tokio::task::spawn_local(converse(stream, shared, by, Scope::Everything, place));
+            }
+            Self::Metrics(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                let by = Actor { name: peer.to_string(), level: Level::Observe };
+                tokio::task::spawn_local(converse(stream, shared, by, Scope::Metrics, place));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The place of a caller at a door.
 struct Place {
     _permit: OwnedSemaphorePermit,
@@ -116,26 +136,24 @@ struct Place {
 
 /// Serves callers at one door until the process ends. When every place is taken, whoever is idle goes at once,
 /// and whoever is in a call goes after it; only streams stay.
-pub(super) async fn serve(shared: Shared, door: Door) {
+pub(super) async fn serve(shared: Shared, door: Door, mut doors: watch::Receiver<Doors>) {
     let free = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
     let crowded = watch::Sender::new(());
     loop {
+        match doors.wait_for(|doors| *doors != Doors::Waiting).await.map(|doors| *doors) {
+            Ok(Doors::Open) => {}
+            Ok(Doors::Waiting | Doors::Shut) | Err(_) => return,
+        }
         if free.available_permits() == 0 {
             crowded.send_replace(());
         }
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
         let place = Place { _permit: permit, wanted: crowded.subscribe() };
         let shared = Rc::clone(&shared);
-        let accepted = match &door {
-            Door::Control(socket) => socket.accept().await.and_then(|(stream, _)| {
-                let by = Actor::of_uid(stream.peer_cred()?.uid());
-                tokio::task::spawn_local(converse(stream, shared, by, Scope::Everything, place));
-                Ok(())
-            }),
-            Door::Metrics(socket) => socket.accept().await.map(|(stream, peer)| {
-                let by = Actor { name: peer.to_string(), level: Level::Observe };
-                tokio::task::spawn_local(converse(stream, shared, by, Scope::Metrics, place));
-            }),
+        let accepted = tokio::select! {
+            // Whether it opens again or not is looked at above.
+            _ = doors.changed() => continue,
+            accepted = door.accept(shared, place) => accepted,
         };
         if let Err(error) = accepted {
             tracing::warn!(%error, "cannot take a call; trying again");
@@ -166,10 +184,17 @@ async fn converse(
         .header_read_timeout(HEADER_TIMEOUT)
         .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), service);
     let mut connection = std::pin::pin!(connection);
+    let state = Arc::clone(&shared.borrow().state);
+    let mut newest = state.events.watch();
     let served = tokio::select! {
         served = &mut connection => served,
         // The sender lives as long as the door.
         _ = place.wanted.changed() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+        // The end of the process, or of its part in the service.
+        _ = newest.wait_for(|_| state.events.is_closed()) => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -247,6 +272,7 @@ async fn dispatch(id: Id, shared: &Shared, call: Call, asked: &str) -> Result<Re
         Id::Weight => changed(shared, &call, asked, weight::handle),
         Id::Algorithm => changed(shared, &call, asked, algorithm::handle),
         Id::Reload => reload::handle(shared, &call).await,
+        Id::Upgrade => upgrade::handle(shared, &call).await,
     }
 }
 

@@ -55,7 +55,7 @@ impl Control {
             generation: snapshot.generation,
             loaded_ms: snapshot.loaded_ms,
             last_reload_error: self.last_reload_error.clone(),
-            workers: self.workers.len() as u32,
+            workers: self.state.crew.len() as u32,
             state: if self.state.is_stopping() { "stopping" } else { "running" }.to_owned(),
             responses,
             reasons: reasons.filter(|c| c.count > 0).collect(),
@@ -206,7 +206,7 @@ pub(super) fn listener(listener: &Listener) -> ListenerView {
     ListenerView {
         name: listener.conf.name.clone(),
         rev: listener.rev,
-        bind: cell.bound.iter().map(ToString::to_string).collect(),
+        bind: listener.bound.iter().map(ToString::to_string).collect(),
         protocol: if listener.tls.is_some() { "https" } else { listener.conf.protocol.as_str() }.to_owned(),
         connections: cell.connections.load(Ordering::Relaxed),
         max_connections: listener.conf.max_connections as u64,
@@ -221,21 +221,16 @@ pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteView> {
     let order = snapshot.router.order();
     let ranked = (1..).zip(order).map(|(rank, index)| {
         let route = &snapshot.routes[index];
+        let all = || snapshot.listeners.iter().map(|listener| listener.conf.name.clone()).collect();
         RouteView {
-            name: route.conf.name.clone(),
+            name: route.name.clone(),
             rev: route.rev,
-            listeners: route.conf.listeners.clone(),
-            host: route.conf.host.clone(),
-            path: route.conf.matches.path.clone(),
-            methods: route.conf.matches.methods.clone(),
-            headers: route
-                .conf
-                .matches
-                .headers
-                .iter()
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect(),
-            pool: snapshot.pools[route.conf.pool].name.clone(),
+            listeners: route.listeners.clone().unwrap_or_else(all),
+            host: route.host.clone(),
+            path: route.path.clone(),
+            methods: route.methods.clone(),
+            headers: route.headers.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            pool: route.pool.clone(),
             rank,
             requests: route.requests.load(Ordering::Relaxed),
         }

@@ -14,6 +14,12 @@ use crate::upstream::is_our_own_want;
 /// Its line in the table.
 pub(super) const SPEC: ProbeSpec = ProbeSpec { name: "tcp", summary: "opens a connection and closes it" };
 
+/// Why nothing can be sent there, besides that it is refused.
+pub(super) const UNREACHABLE: [&str; 3] = [NO_ROUTE, NO_NETWORK, NO_CONNECTION];
+const NO_ROUTE: &str = "no route to host";
+const NO_NETWORK: &str = "network unreachable";
+const NO_CONNECTION: &str = "cannot connect";
+
 /// Connects, and says who it is where backends want to know: nobody. Takes as long as the system does; the caller
 /// sets the limit.
 pub(super) async fn probe(address: &Endpoint, introduced: Option<Version>) -> Result<Plain, NoPass> {
@@ -37,8 +43,8 @@ fn cause_of(error: &io::Error) -> Cause {
         io::ErrorKind::ConnectionRefused => Cause::Refused,
         io::ErrorKind::TimedOut => Cause::TimedOut,
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Cause::ClosedEarly,
-        io::ErrorKind::HostUnreachable => Cause::Unreachable("no route to host"),
-        io::ErrorKind::NetworkUnreachable => Cause::Unreachable("network unreachable"),
-        _ => Cause::Unreachable("cannot connect"),
+        io::ErrorKind::HostUnreachable => Cause::Unreachable(NO_ROUTE),
+        io::ErrorKind::NetworkUnreachable => Cause::Unreachable(NO_NETWORK),
+        _ => Cause::Unreachable(NO_CONNECTION),
     }
 }

@@ -1,11 +1,9 @@
-//! Step 1: connections. Accepts them, drives each until it ends, and ends those that take too long.
+//! Step 1: connections. Accepts them, seats each at a worker, and hands it to whoever speaks its protocol.
 
-use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
 use std::time::Duration;
 
 use aya_api::event::Severity;
@@ -18,7 +16,7 @@ use super::worker::Worker;
 use super::{closing, h1, introduce, tcp, unread};
 use crate::clock;
 use crate::config::Protocol;
-use crate::state::{Listener, ListenerCell, NewEvent, State};
+use crate::state::{Arrival, Binding, Ending, LAST_CALL, NewEvent, Seat, State};
 use crate::stream::{Plain, Stream};
 
 /// Longest wait after `accept` failed for want of descriptors or memory.
@@ -26,170 +24,184 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// Bytes the system may hold unsent before a socket counts as full.
 const NOTICED_BYTES: u32 = 128 * 1024;
 
-/// Accepts connections on one socket of one listener until the listener is removed or the daemon stops.
-pub async fn listen(state: Arc<State>, cell: Arc<ListenerCell>, socket: TcpListener) {
-    let mut removed = cell.removed.subscribe();
+/// Accepts connections on one socket of an address until the address ends. Each belongs to the listener that
+/// the address serves at that moment, and goes to the worker that has room for it.
+pub async fn listen(state: Arc<State>, binding: Arc<Binding>, socket: Arc<net::TcpListener>) {
+    let _accepting = Accepting::begin(&state);
+    let mut ending = binding.watch();
+    // The address keeps the socket itself, for whoever takes it over.
+    let socket = match socket.try_clone().and_then(TcpListener::from_std) {
+        Ok(socket) => socket,
+        Err(error) => return cannot_accept(&state, &binding, &error),
+    };
     let mut failing = false;
-    let mut listener = None;
-    loop {
+    let ended = loop {
         let accepted = tokio::select! {
-            // Only fails when the cell is gone, and this function holds it.
-            _ = removed.wait_for(|removed| *removed) => break,
+            // Only fails when the address is gone, and this function holds it.
+            ended = ending.wait_for(Option::is_some) => break ended.map_or(None, |ended| *ended),
             accepted = socket.accept() => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
                 failing = false;
-                greet(&state, &cell, &mut listener, stream, peer);
+                place(&state, &binding, stream, peer);
             }
             // The client was faster to leave than we were to greet.
             Err(error) if is_clients_doing(&error) => {}
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
-                    let cause = format!("cannot accept connections: {error}; trying again");
-                    state.events.push(NewEvent::new(Severity::Error, "listener", &cell.name, cause));
+                    cannot_accept(&state, &binding, &error);
                 }
                 tokio::time::sleep(BACK_OFF).await;
             }
         }
+    };
+    if ended == Some(Ending::Refuse) {
+        // No handshake begins any more, see `Binding`; whoever has begun one would be reset with the socket.
+        let begun = async {
+            while let Ok((stream, peer)) = socket.accept().await {
+                place(&state, &binding, stream, peer);
+            }
+        };
+        // That time is over is how it ends.
+        drop(tokio::time::timeout(LAST_CALL, begun).await);
     }
-    // Whoever is in the queue of the socket would be reset with it.
-    while let Some(Ok((stream, peer))) = waiting(&socket).await {
-        greet(&state, &cell, &mut listener, stream, peer);
-    }
-    drop(socket);
-    Worker::with(|worker| worker.close_clients(Some(&cell)));
 }
 
-/// A connection that can be accepted without waiting.
-async fn waiting(socket: &TcpListener) -> Option<io::Result<(TcpStream, SocketAddr)>> {
-    poll_fn(|cx| match socket.poll_accept(cx) {
-        Poll::Ready(accepted) => Poll::Ready(Some(accepted)),
-        Poll::Pending => Poll::Ready(None),
-    })
-    .await
+/// Counts a socket on which a worker accepts.
+struct Accepting<'s>(&'s State);
+
+impl<'s> Accepting<'s> {
+    fn begin(state: &'s State) -> Self {
+        state.accepting.fetch_add(1, Ordering::Relaxed);
+        Self(state)
+    }
 }
 
-/// Takes a connection in. `known` is the listener as it was last configured, for connections that come while
-/// it is being removed.
-fn greet(
-    state: &Arc<State>,
-    cell: &Arc<ListenerCell>,
-    known: &mut Option<Arc<Listener>>,
-    stream: TcpStream,
-    peer: SocketAddr,
-) {
-    if let Some(listener) = Worker::with(|w| w.snapshot(|s| current(&s.listeners, cell))) {
-        *known = Some(listener);
+impl Drop for Accepting<'_> {
+    fn drop(&mut self) {
+        self.0.accepting.fetch_sub(1, Ordering::Relaxed);
     }
-    let Some(listener) = known else { return };
-    if listener.conf.protocol == Protocol::Tcp {
-        admit_tcp(state, listener, stream, peer);
+}
+
+fn cannot_accept(state: &State, binding: &Binding, error: &io::Error) {
+    let name = binding.listener().map_or_else(|| binding.address.to_string(), |l| l.conf.name.clone());
+    let cause = format!("cannot accept connections: {error}; trying again");
+    state.events.push(NewEvent::new(Severity::Error, "listener", name, cause));
+}
+
+/// Seats a connection at its worker, which is this one most of the time.
+fn place(state: &Arc<State>, binding: &Binding, stream: TcpStream, peer: SocketAddr) {
+    // It serves one before its first socket is handed to a worker.
+    let Some(listener) = binding.listener() else { return };
+    let here = Worker::with(|worker| worker.index);
+    let seat = Seat::take(state, &listener, here);
+    if seat.worker() == here {
+        return greet(state, Arrival { stream, peer, listener, seat });
+    }
+    let sent = match stream.into_std() {
+        Ok(stream) => state.crew.hand_over(Arrival { stream, peer, listener, seat }, here),
+        Err(error) => return tracing::error!(%peer, %error, "a connection cannot be handed over"),
+    };
+    if let Err(arrival) = sent {
+        receive(state, arrival);
+    }
+}
+
+/// Takes a connection in that another worker has accepted.
+pub fn receive(state: &Arc<State>, arrival: Arrival<net::TcpStream>) {
+    let Arrival { stream, peer, listener, seat } = arrival;
+    match TcpStream::from_std(stream) {
+        Ok(stream) => greet(state, Arrival { stream, peer, listener, seat }),
+        Err(error) => tracing::error!(%peer, %error, "a connection cannot be taken in"),
+    }
+}
+
+/// Greets a client. Its seat is free again when the connection has ended.
+fn greet(state: &Arc<State>, arrival: Arrival<TcpStream>) {
+    if arrival.listener.conf.protocol == Protocol::Tcp {
+        admit_tcp(state, arrival);
+    } else if arrival.listener.conf.proxy_protocol {
+        admit_introduced(state, arrival);
     } else {
-        let worker = Worker::with(|worker| worker.index);
-        let mut client = Client::new(Arc::clone(state), Arc::clone(listener), worker, peer);
-        client.local = stream.local_addr().ok();
-        admit_connection(stream, Arc::new(client));
+        admit(state, arrival);
     }
 }
 
-fn current(listeners: &[Arc<Listener>], cell: &Arc<ListenerCell>) -> Option<Arc<Listener>> {
-    listeners.iter().find(|l| Arc::ptr_eq(&l.cell, cell)).cloned()
+fn admit(state: &Arc<State>, arrival: Arrival<TcpStream>) {
+    let Arrival { stream, peer, listener, seat } = arrival;
+    let mut client = Client::new(Arc::clone(state), listener, seat.worker(), peer);
+    client.local = stream.local_addr().ok();
+    let client = Arc::new(client);
+    if seat.is_over() {
+        unread::remember(&client, Reason::TooManyConnections);
+        tokio::spawn(async move {
+            closing::last_words(Stream::from(stream), Reason::TooManyConnections).await;
+            drop(seat);
+        });
+        return;
+    }
+    begin(&client);
+    tokio::spawn(async move {
+        drive(stream, client).await;
+        drop(seat);
+    });
+}
+
+/// As [`admit`], of a connection that begins with the PROXY protocol. The client is who that names, also when it is
+/// asked whose headers are believed.
+fn admit_introduced(state: &Arc<State>, arrival: Arrival<TcpStream>) {
+    let Arrival { stream, peer, listener, seat } = arrival;
+    let state = Arc::clone(state);
+    if seat.is_over() {
+        let client = Client::new(state, listener, seat.worker(), peer);
+        return unread::remember(&client, Reason::TooManyConnections);
+    }
+    tokio::spawn(async move {
+        let limit = clock::instant(clock::now().after(listener.conf.header_timeout));
+        let told = introduce::introduce(&listener, &stream, peer, limit).await;
+        let real = told.as_ref().map_or(peer, |told| told.map_or(peer, |told| told.source));
+        let mut client = Client::new(state, listener, seat.worker(), real);
+        client.local = match &told {
+            Ok(Some(told)) => Some(told.destination),
+            _ => stream.local_addr().ok(),
+        };
+        let client = Arc::new(client);
+        match told {
+            Err(reason) => unread::remember(&client, reason),
+            Ok(_) => {
+                begin(&client);
+                drive(stream, client).await;
+            }
+        }
+        drop(seat);
+    });
+}
+
+/// As [`admit`], of a connection that carries no HTTP.
+fn admit_tcp(state: &Arc<State>, arrival: Arrival<TcpStream>) {
+    let Arrival { stream, peer, listener, seat } = arrival;
+    let state = Arc::clone(state);
+    if seat.is_over() {
+        return tcp::turn_away(state, listener, stream, peer);
+    }
+    tokio::spawn(async move {
+        tcp::serve(state, listener, stream, peer).await;
+        drop(seat);
+    });
+}
+
+/// Makes a connection known to its worker, which tells it when to end.
+fn begin(client: &Arc<Client>) {
+    if client.state.is_stopping() || client.listener.cell.is_removed() {
+        client.close();
+    }
+    Worker::with(|worker| worker.register(client));
 }
 
 fn is_clients_doing(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
-}
-
-fn admit_connection(stream: TcpStream, client: Arc<Client>) {
-    let cell = &client.listener.cell;
-    let (counted, is_over) = Counted::one_more(&client.state, &client.listener);
-    if is_over {
-        cell.refused.fetch_add(1, Ordering::Relaxed);
-        unread::remember(&client, Reason::TooManyConnections);
-        tokio::spawn(async move {
-            closing::last_words(Stream::from(stream), Reason::TooManyConnections).await;
-            drop(counted);
-        });
-        return;
-    }
-    if client.listener.conf.proxy_protocol {
-        tokio::spawn(async move {
-            drive_introduced(stream, client).await;
-            drop(counted);
-        });
-        return;
-    }
-    Worker::with(|worker| worker.register(&client));
-    tokio::spawn(async move {
-        drive(stream, client).await;
-        drop(counted);
-    });
-}
-
-/// As [`drive`], of a connection that begins with the PROXY protocol. The client is who that names, also when it is
-/// asked whose headers are believed.
-async fn drive_introduced(stream: TcpStream, peer: Arc<Client>) {
-    let limit = clock::instant(clock::now().after(peer.listener.conf.header_timeout));
-    let client = match introduce::introduce(&peer.listener, &stream, peer.peer, limit).await {
-        Ok(None) => peer,
-        Ok(Some(told)) => {
-            let (state, listener) = (Arc::clone(&peer.state), Arc::clone(&peer.listener));
-            let mut client = Client::new(state, listener, peer.worker, told.source);
-            client.local = Some(told.destination);
-            Arc::new(client)
-        }
-        Err(reason) => return unread::remember(&peer, reason),
-    };
-    Worker::with(|worker| worker.register(&client));
-    if client.listener.cell.is_removed() {
-        // It was not there to be told.
-        client.close();
-    }
-    drive(stream, client).await;
-}
-
-/// As [`admit_connection`], of a connection that carries no HTTP.
-fn admit_tcp(state: &Arc<State>, listener: &Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
-    let (state, listener) = (Arc::clone(state), Arc::clone(listener));
-    let (counted, is_over) = Counted::one_more(&state, &listener);
-    if is_over {
-        listener.cell.refused.fetch_add(1, Ordering::Relaxed);
-        return tcp::turn_away(state, listener, stream, peer);
-    }
-    tokio::spawn(async move {
-        tcp::serve(state, listener, stream, peer).await;
-        drop(counted);
-    });
-}
-
-/// One open connection, of a listener and of the daemon.
-struct Counted(Arc<ListenerCell>, Arc<State>);
-
-impl Counted {
-    /// Counts one more, and says whether it is one too many.
-    fn one_more(state: &Arc<State>, listener: &Listener) -> (Self, bool) {
-        let cell = &listener.cell;
-        cell.accepted.fetch_add(1, Ordering::Relaxed);
-        let open = cell.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let of_all = state.clients.fetch_add(1, Ordering::Relaxed) + 1;
-        let is_over = open > listener.conf.max_connections as u64 || of_all > state.max_clients;
-        (Self(Arc::clone(cell), Arc::clone(state)), is_over)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        // The runtime catches a panic at the task, so it ends this connection and nothing else.
-        if std::thread::panicking() {
-            self.1.panics.fetch_add(1, Ordering::Relaxed);
-            let cause = "a defect of ayad ended a connection; its log has the place";
-            self.1.events.push(NewEvent::new(Severity::Error, "daemon", "ayad", cause.to_owned()));
-        }
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
-        self.1.clients.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Drives a connection until it ends. The task of this function does everything for the connection, also

@@ -36,10 +36,9 @@ pub(super) fn outcome_of(failed: Failed) -> Option<Outcome> {
     match failed {
         Failed::Unsent(Reason::ClientGone | Reason::RequestTimeout) | Failed::Final(_) => None,
         Failed::Unsent(_) => Some(Outcome::NotSent),
-        // A fresh connection was tried already where that could help.
-        Failed::Stale(_) => Some(Outcome::Reset),
         Failed::Sent(Reason::FirstByteTimeout) => Some(Outcome::Timeout),
-        Failed::Sent(_) => Some(Outcome::Reset),
+        // Of a stale connection a fresh one was tried already, where that could help.
+        Failed::Stale(_) | Failed::Sent(_) => Some(Outcome::Reset),
     }
 }
 

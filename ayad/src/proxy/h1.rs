@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use aya_core::reason::Reason;
@@ -30,6 +30,8 @@ use crate::wire::{BodyFailure, Mode, Wire};
 
 /// How long an idle connection stays once it must end, for a request that may be on its way.
 const LINGER: Duration = Duration::from_millis(100);
+/// How long after its request the end of a client's half still belongs to that: `nc -N`, for one, sends both at once.
+const TOGETHER: Duration = Duration::from_millis(10);
 /// Most bytes of a request's body that are read and thrown away to keep the connection.
 const DRAINED: u64 = 64 * 1024;
 /// Most bytes read ahead while a request is being served: the next ones of a client that does not wait.
@@ -45,6 +47,8 @@ pub(super) struct H1 {
     keep_alive: bool,
     /// The client said that it sends nothing more, but that with its request: it still wants the answer.
     half_closed: bool,
+    /// When the request began.
+    begun: Tick,
     looked: bool,
     is_cut: bool,
     /// The answer has no length, so that only the end of the connection ends it.
@@ -62,7 +66,7 @@ enum Next {
 
 /// Serves the requests of one connection.
 pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
-    let mut conn = H1::new(stream, client);
+    let mut conn = H1::new(stream, client, accepted);
     let mut first = Some(accepted);
     while conn.first_byte(first.take()).await {
         let mut turn = Turn::take();
@@ -86,7 +90,7 @@ pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
 }
 
 impl H1 {
-    fn new(stream: Stream, client: Arc<Client>) -> Self {
+    fn new(stream: Stream, client: Arc<Client>, accepted: Tick) -> Self {
         Self {
             wire: Wire::new(stream),
             client,
@@ -94,6 +98,7 @@ impl H1 {
             http_1_0: false,
             keep_alive: true,
             half_closed: false,
+            begun: accepted,
             looked: false,
             is_cut: false,
             until_close: false,
@@ -166,7 +171,7 @@ impl H1 {
         let Turn { request: head, normal, head: out, .. } = turn;
         let request = Request { bytes: &self.wire.input.data()[..size], head, protocol: "1.1" };
         let prepared = prepare(&mut exchange, &request, normal, out);
-        self.begin(&turn.request);
+        self.begin(&turn.request, started);
         turn.upload_mode = Mode::Raw;
         serve(self, turn, &mut exchange, prepared).await;
         let ended = exchange.ended();
@@ -184,12 +189,12 @@ impl H1 {
     }
 
     /// The head was read and used; what follows is its body.
-    fn begin(&mut self, head: &RequestHead) {
+    fn begin(&mut self, head: &RequestHead, started: Tick) {
         self.wire.input.consume(head.size);
         self.wire.begin_body(head.framing, true);
         self.http_1_0 = head.http_1_0;
         self.keep_alive = head.keep_alive;
-        self.looked = false;
+        (self.begun, self.looked) = (started, false);
         self.until_close = false;
         self.holds_body = head.expects_continue;
         if self.wire.input.is_empty() {
@@ -279,7 +284,9 @@ impl Downstream for H1 {
         while !self.half_closed && self.wire.input.len() < READ_AHEAD {
             match self.wire.poll_fill(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0)) if is_first => self.half_closed = true,
+                Poll::Ready(Ok(0)) if is_first || clock::now().since(self.begun) < TOGETHER => {
+                    self.half_closed = true;
+                }
                 Poll::Ready(Ok(0) | Err(_)) => {
                     self.is_cut = true;
                     return Poll::Ready(());
@@ -369,6 +376,8 @@ impl Downstream for H1 {
 
     fn cut(&mut self) {
         self.is_cut = true;
+        // What is there of the answer is worth more than nothing; a client that takes no more does without.
+        drop(self.wire.poll_flush(&mut Context::from_waker(Waker::noop())));
         // A plain close would look like the end of such an answer.
         if self.until_close
             && let Err(error) = reset_on_close(&self.wire.stream)

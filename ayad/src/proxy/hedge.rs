@@ -163,14 +163,13 @@ fn attempt<'a>(
 ) -> impl Future<Output = Result<Answered, Failed>> + Send + 'a {
     let client = Arc::clone(&exchange.client);
     async move {
-        let mut up = match place.cell().idle.take() {
-            Some(kept) => kept,
-            None => {
-                let connecting = connect_to(&client, place);
-                let made = tokio::time::timeout(place.pool.conf.connect_timeout, connecting).await;
-                let made = made.map_err(|_| Failed::Unsent(Reason::ConnectTimeout))?;
-                Box::new(made.map_err(|error| Failed::Unsent(connect_reason(&client.state, place, &error)))?)
-            }
+        let mut up = if let Some(kept) = place.cell().idle.take() {
+            kept
+        } else {
+            let connecting = connect_to(&client, place);
+            let made = tokio::time::timeout(place.pool.conf.connect_timeout, connecting).await;
+            let made = made.map_err(|_| Failed::Unsent(Reason::ConnectTimeout))?;
+            Box::new(made.map_err(|error| Failed::Unsent(connect_reason(&client.state, place, &error)))?)
         };
         begin(&mut up, head, place, way, Mode::Plain);
         let mut response = ResponseHead::default();

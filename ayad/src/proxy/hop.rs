@@ -80,7 +80,7 @@ impl<'h> Hop<'h> {
     #[inline]
     pub(super) fn runs(&self, mut run: impl FnMut(&[u8])) {
         let (mut start, mut end) = (0, 0);
-        for field in self.fields.iter() {
+        for field in self.fields {
             let line = field.line();
             if self.passes(field) {
                 if end == 0 {

@@ -59,6 +59,8 @@ pub(super) async fn pass_on<D: Downstream>(
     token: Option<u64>,
 ) -> Result<(), Reason> {
     exchange.note_answer(turn.response.status);
+    // It is not sent again any more.
+    turn.head.clear();
     let head = &turn.response;
     let mut added = Queue::new();
     if let Some(token) = token {

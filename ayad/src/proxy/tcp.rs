@@ -97,8 +97,10 @@ async fn find(session: &mut Session, client: &TcpStream) -> Result<(Stream, Vec<
     if session.listener.conf.proxy_protocol {
         session.told = introduce::introduce(&session.listener, client, session.peer, limit).await?;
     }
-    let listener = usize::from(session.listener.index);
-    let peeks = Worker::with(|worker| worker.snapshot(|s| s.peeks.get(listener).is_some_and(|peeks| *peeks)));
+    let peeks = Worker::with(|worker| {
+        worker
+            .snapshot(|s| s.peeks.get(usize::from(s.index_of(&session.listener))).is_some_and(|peeks| *peeks))
+    });
     let first = if peeks { sniff::sniff(session, client, limit).await? } else { Vec::new() };
     let hit = route(session)?;
     let backend = Stream::Plain(reach(session, &hit).await?);
@@ -116,11 +118,11 @@ fn route(session: &Session) -> Result<Hit, Reason> {
     let host = session.sni.as_deref().unwrap_or_default();
     Worker::with(|worker| {
         worker.snapshot(|snapshot| {
-            match snapshot.router.find(session.listener.index, host, "/", "", &mut |_| None) {
+            match snapshot.router.find(snapshot.index_of(&session.listener), host, "/", "", &mut |_| None) {
                 Found::Route(index) => {
                     let route = &snapshot.routes[index];
                     route.matched();
-                    let position = route.conf.pool;
+                    let position = snapshot.targets[index];
                     Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position })
                 }
                 Found::NoHost | Found::NoPath | Found::NoMethod => Err(Reason::NoRoute),

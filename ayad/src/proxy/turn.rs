@@ -11,8 +11,11 @@ use crate::wire::Mode;
 const KEPT: usize = 256;
 
 thread_local! {
-    static FREE: RefCell<Vec<Box<Turn>>> = const { RefCell::new(Vec::new()) };
+    static FREE: RefCell<Vec<Lendable>> = const { RefCell::new(Vec::new()) };
 }
+
+/// Boxed, because it moves between its list and its request each time.
+type Lendable = Box<Turn>;
 
 /// The working memory of one request.
 #[derive(Debug, Default)]
@@ -38,7 +41,7 @@ impl Turn {
 
 /// A turn that goes back to its list when dropped.
 #[derive(Debug)]
-pub(super) struct Lent(Option<Box<Turn>>);
+pub(super) struct Lent(Option<Lendable>);
 
 impl std::ops::Deref for Lent {
     type Target = Turn;

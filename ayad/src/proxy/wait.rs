@@ -40,11 +40,6 @@ impl Wait {
         self.at = self.at.min(self.limit);
     }
 
-    /// When the whole request must be over.
-    pub(super) fn deadline(&self) -> Option<Tick> {
-        (self.limit != NEVER).then(|| Tick::from_nanos(self.limit))
-    }
-
     /// True once the whole request has taken too long.
     pub(super) fn is_past_limit(&self, now: Tick) -> bool {
         now.as_nanos() >= self.limit

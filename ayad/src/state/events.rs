@@ -64,15 +64,22 @@ impl NewEvent {
 pub struct EventLog {
     ring: Mutex<VecDeque<Event>>,
     newest: watch::Sender<u64>,
+    held: AtomicBool,
     closed: AtomicBool,
 }
 
 impl EventLog {
     /// An empty log; the first event is number 1.
     pub fn new() -> Self {
+        Self::resume(0, Vec::new())
+    }
+
+    /// A log that goes on where another one was, after the event of number `newest`.
+    pub fn resume(newest: u64, events: Vec<Event>) -> Self {
         Self {
-            ring: Mutex::new(VecDeque::new()),
-            newest: watch::channel(0).0,
+            ring: Mutex::new(events.into()),
+            newest: watch::channel(newest).0,
+            held: AtomicBool::new(false),
             closed: AtomicBool::new(false),
         }
     }
@@ -81,7 +88,8 @@ impl EventLog {
     pub fn push(&self, new: NewEvent) {
         let (from, to) = new.change.unzip();
         let mut ring = self.lock();
-        let seq = *self.newest.borrow() + 1;
+        let is_held = self.held.load(Ordering::Acquire);
+        let seq = *self.newest.borrow() + u64::from(!is_held);
         let event = Event {
             seq,
             at_ms: clock::wall_ms(),
@@ -94,6 +102,9 @@ impl EventLog {
             by: new.by,
             op: new.op,
         };
+        if is_held {
+            return trace(&event);
+        }
         if ring.len() == EVENTS_KEPT {
             ring.pop_front();
         }
@@ -102,6 +113,14 @@ impl EventLog {
         self.newest.send_replace(seq);
         // Without the lock: whoever reads the log of the process may be slow.
         trace(&event);
+    }
+
+    /// While it is held, events get no number and go to the log of the process alone: another process gives out
+    /// the next number, or is about to.
+    pub fn hold(&self, held: bool) {
+        // With the lock: whoever is just pushing gets its number first.
+        let _ring = self.lock();
+        self.held.store(held, Ordering::Release);
     }
 
     /// Nothing will follow: streams end once they have told what is there.
@@ -191,6 +210,22 @@ mod tests {
     fn a_late_reader_is_told_what_it_missed() {
         let (events, missed) = log_of(EVENTS_KEPT + 10).after(0, 1);
         assert_eq!((events[0].seq, missed), (11, 10));
+    }
+
+    #[test]
+    fn numbers_go_on_in_another_log_and_not_in_one_that_is_held() {
+        let old = log_of(3);
+        old.hold(true);
+        let new = EventLog::resume(old.newest(), old.after(0, 10).0);
+        for log in [&old, &new] {
+            log.push(NewEvent::new(Severity::Info, "daemon", "ayad", "more"));
+        }
+
+        assert_eq!((old.newest(), new.newest()), (3, 4));
+        assert_eq!(new.after(1, 10).0.len(), 3);
+        old.hold(false);
+        old.push(NewEvent::new(Severity::Info, "daemon", "ayad", "on its own again"));
+        assert_eq!(old.newest(), 4);
     }
 
     #[test]

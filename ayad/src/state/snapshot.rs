@@ -4,16 +4,15 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use aya_core::hedge::HedgeDelay;
 use aya_core::load::Load;
 use aya_core::pick::PickerSpec;
 use aya_core::retry::RetryBudget;
-use aya_core::route::Router;
-use tokio::sync::watch;
+use aya_core::route::{RouteSpec, Router};
 
-use super::Backend;
+use super::{Backend, Binding};
 use crate::config;
 use crate::tls::{ClientTls, Handshakes, ServerTls};
 
@@ -28,12 +27,17 @@ pub struct Snapshot {
     pub generation: u64,
     /// When it was applied, wall clock.
     pub loaded_ms: u64,
-    /// Listeners; [`Router`] knows them by index.
+    /// Listeners; [`Router`] knows them by index, see [`Snapshot::index_of`].
     pub listeners: Vec<Arc<Listener>>,
-    /// Pools; routes know them by index.
+    /// Every address of every listener.
+    pub bindings: Vec<Arc<Binding>>,
+    /// Pools, in order of name.
     pub pools: Vec<Arc<Pool>>,
     /// Routes; [`Router`] knows them by index.
     pub routes: Vec<Arc<Route>>,
+    /// The pool of each route, as an index in `pools`. Beside the routes, so that a route stays the same when
+    /// pools come or go.
+    pub targets: Vec<usize>,
     /// Matcher over the routes.
     pub router: Arc<Router>,
     /// For each listener, whether its clients' TLS hello is read: it speaks TCP and has routes for hosts.
@@ -44,6 +48,20 @@ impl Snapshot {
     /// The pool of this name.
     pub fn pool(&self, name: &str) -> Option<&Arc<Pool>> {
         self.pools.iter().find(|p| p.name == name)
+    }
+
+    /// Where a listener stands in the list, which is what the router knows it by. A listener that is gone has
+    /// a number that no route names: its last requests get the routes that are for every listener. Costs a
+    /// comparison of pointers.
+    pub fn index_of(&self, listener: &Listener) -> u16 {
+        let cell = &listener.cell;
+        let is_it = |found: &Arc<Listener>| Arc::ptr_eq(&found.cell, cell);
+        let last = cell.last_index.load(Ordering::Relaxed);
+        if self.listeners.get(last).is_some_and(is_it) {
+            return last as u16;
+        }
+        let found = self.listeners.iter().position(is_it);
+        found.inspect(|index| cell.last_index.store(*index, Ordering::Relaxed)).map_or(u16::MAX, |i| i as u16)
     }
 
     /// The backend of this pool and name.
@@ -68,9 +86,9 @@ impl Snapshot {
 pub struct Listener {
     /// Its settings.
     pub conf: config::Listener,
-    /// Position in the snapshot's list, which the router uses.
-    pub index: u16,
-    /// Counters and sockets' addresses.
+    /// Addresses it really listens on, in the order of the configuration.
+    pub bound: Vec<SocketAddr>,
+    /// Counters.
     pub cell: Arc<ListenerCell>,
     /// TLS to its clients.
     pub tls: Option<Arc<ServerTls>>,
@@ -78,13 +96,9 @@ pub struct Listener {
     pub rev: u64,
 }
 
-/// What of a listener outlives configurations.
-#[derive(Debug)]
+/// What of a listener outlives configurations, also when it gets other addresses or another name.
+#[derive(Debug, Default)]
 pub struct ListenerCell {
-    /// Its name.
-    pub name: String,
-    /// Addresses it really listens on, in the order of the configuration.
-    pub bound: Vec<SocketAddr>,
     /// Client connections open now.
     pub connections: AtomicU64,
     /// Connections accepted since the start.
@@ -93,27 +107,20 @@ pub struct ListenerCell {
     pub refused: AtomicU64,
     /// How TLS handshakes ended since the start.
     pub handshakes: Arc<Handshakes>,
-    /// Turns true when the listener is removed; its connections then end after their request.
-    pub removed: watch::Sender<bool>,
+    removed: AtomicBool,
+    /// Where [`Snapshot::index_of`] found it last.
+    last_index: AtomicUsize,
 }
 
 impl ListenerCell {
-    /// A new listener on these addresses.
-    pub fn new(name: &str, bound: Vec<SocketAddr>) -> Self {
-        Self {
-            name: name.to_owned(),
-            bound,
-            connections: AtomicU64::new(0),
-            accepted: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            handshakes: Arc::default(),
-            removed: watch::channel(false).0,
-        }
+    /// The listener is gone; its connections end after their request.
+    pub fn remove(&self) {
+        self.removed.store(true, Ordering::Release);
     }
 
-    /// True once the listener is removed.
+    /// True once the listener is gone.
     pub fn is_removed(&self) -> bool {
-        *self.removed.borrow()
+        self.removed.load(Ordering::Acquire)
     }
 }
 
@@ -241,11 +248,24 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *origin == b.origin
 }
 
-/// One route with its counter.
+/// One route with its counter. It names what it is about and holds no positions, so that it stays the same
+/// object while listeners and pools around it change.
 #[derive(Debug)]
 pub struct Route {
-    /// As configured.
-    pub conf: config::Route,
+    /// Its name.
+    pub name: String,
+    /// Names of the listeners it serves; `None` for all there are.
+    pub listeners: Option<Vec<String>>,
+    /// Host as it was written, `*` for any.
+    pub host: String,
+    /// Its path.
+    pub path: String,
+    /// Methods; empty for all.
+    pub methods: Vec<String>,
+    /// Conditions on headers.
+    pub headers: Vec<(String, String)>,
+    /// The name of its pool.
+    pub pool: String,
     /// Requests it matched; all workers write, relaxed.
     pub requests: Arc<AtomicU64>,
     /// Revision.
@@ -253,6 +273,46 @@ pub struct Route {
 }
 
 impl Route {
+    /// The route as configured, with `pool` for its pool. Requests go on to be counted in `requests`.
+    pub fn new(conf: &config::Route, pool: &str, requests: Arc<AtomicU64>, rev: u64) -> Self {
+        // Taken apart, so that a new setting cannot be forgotten here and below.
+        let config::Route { name, listeners, matches, host, pool: _, origin: _ } = conf;
+        let RouteSpec { host: _, path, methods, headers, listeners: indices } = matches;
+        Self {
+            name: name.clone(),
+            listeners: indices.is_some().then(|| listeners.clone()),
+            host: host.clone(),
+            path: path.clone(),
+            methods: methods.clone(),
+            headers: headers.clone(),
+            pool: pool.to_owned(),
+            requests,
+            rev,
+        }
+    }
+
+    /// True when the configuration says the same about it.
+    pub fn is_same(&self, conf: &config::Route, pool: &str) -> bool {
+        let config::Route { name, listeners, matches, host, pool: _, origin: _ } = conf;
+        let RouteSpec { host: _, path, methods, headers, listeners: indices } = matches;
+        self.name == *name
+            && self.listeners.as_ref() == indices.as_ref().map(|_| listeners)
+            && self.host == *host
+            && self.path == *path
+            && self.methods == *methods
+            && self.headers == *headers
+            && self.pool == pool
+    }
+
+    /// True when both match the same requests, whatever their pools.
+    pub fn matches_as(&self, other: &Self) -> bool {
+        self.listeners == other.listeners
+            && self.host == other.host
+            && self.path == other.path
+            && self.methods == other.methods
+            && self.headers == other.headers
+    }
+
     /// Counts a matched request.
     pub fn matched(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);

@@ -16,7 +16,7 @@ use super::files::{FileError, Loaded, Watch, read_pair, read_roots};
 use super::identity::{ClientIdentity, IdentityNames};
 use super::resolver::{Resolver, Served};
 use super::{CertificateInfo, provider};
-use crate::config::{Acme, AcmeChallenge, Alpn, ClientAuth, ListenerTls, TlsVersion};
+use crate::config::{Acme, AcmeChallenge, Alpn, CertificateFiles, ClientAuth, ListenerTls, TlsVersion};
 use crate::stream::{Plain, Stream};
 
 /// Sessions of TLS 1.2 that are remembered for clients without tickets; the others keep their tickets themselves.
@@ -115,17 +115,27 @@ pub struct ServerTls {
     identity: IdentityNames,
     handshakes: Arc<Handshakes>,
     entries: Mutex<Vec<Entry>>,
+    /// Those of the first entries, in the same order. Only looks at the disk hold this lock.
+    files: Mutex<Vec<Files>>,
     clients: Option<Mutex<Watch>>,
     acme: Mutex<AcmeState>,
 }
 
-/// A certificate and what is needed to replace it.
+/// A certificate that may be shown.
 #[derive(Debug)]
 struct Entry {
     loaded: Loaded,
     source: Source,
     is_default: bool,
-    files: Option<(PathBuf, PathBuf, Watch)>,
+    trouble: Option<String>,
+}
+
+/// Where a certificate is read from again.
+#[derive(Debug)]
+struct Files {
+    cert: PathBuf,
+    key: PathBuf,
+    watch: Watch,
 }
 
 impl ServerTls {
@@ -140,14 +150,15 @@ impl ServerTls {
             path: settings.identity_prefix.clone().into(),
             what: "this cannot begin the name of a header field".into(),
         })?;
-        let entries = entries(&settings, store)?;
+        let (entries, files) = entries(&settings, store)?;
         let resolver = Arc::new(Resolver::new(served(&entries), settings.sni_strict));
         let clients = settings.clients.as_ref().map(|auth| Mutex::new(Watch::new(vec![auth.ca.clone()])));
         let config = ArcSwap::from_pointee(server_config(&settings, &resolver)?);
         let proves = settings.acme.as_ref().is_some_and(|a| a.challenge == AcmeChallenge::TlsAlpn01);
         let proofs = proves.then(|| Arc::new(acme::proof_config(challenges)));
-        let (entries, acme) = (Mutex::new(entries), Mutex::default());
-        Ok(Self { settings, resolver, config, proofs, identity, handshakes, entries, clients, acme })
+        let (entries, files) = (Mutex::new(entries), Mutex::new(files));
+        let acme = Mutex::default();
+        Ok(Self { settings, resolver, config, proofs, identity, handshakes, entries, files, clients, acme })
     }
 
     /// What it was made of.
@@ -218,7 +229,7 @@ impl ServerTls {
         let describe = |entry: &Entry| InForce {
             info: entry.loaded.info.clone(),
             source: entry.source.clone(),
-            trouble: entry.files.as_ref().and_then(|(.., watch)| watch.trouble()).map(ToString::to_string),
+            trouble: entry.trouble.clone(),
         };
         lock(&self.entries).iter().map(describe).collect()
     }
@@ -227,24 +238,25 @@ impl ServerTls {
     /// force and are told once. No connection notices. Blocks on the disk.
     pub fn refresh(&self) -> Vec<Note> {
         let mut notes = Vec::new();
-        let mut entries = lock(&self.entries);
-        for entry in &mut *entries {
-            let Some((cert, key, watch)) = &mut entry.files else { continue };
-            match watch.look(|| read_pair(cert, key)) {
+        for (index, files) in lock(&self.files).iter_mut().enumerate() {
+            let looked = files.watch.look(|| read_pair(&files.cert, &files.key));
+            let trouble = files.watch.trouble().map(ToString::to_string);
+            // Only now, because whoever asks what is in force must not wait for the disk.
+            let mut entries = lock(&self.entries);
+            let Some(entry) = entries.get_mut(index) else { continue };
+            entry.trouble = trouble;
+            match looked {
                 None => {}
                 Some(Ok(loaded)) => {
-                    notes.push(Note::good(format!("{} has changed and is in force", cert.display())));
+                    notes.push(Note::good(format!("{} has changed and is in force", files.cert.display())));
                     entry.loaded = loaded;
+                    self.resolver.replace(served(&entries));
                 }
                 Some(Err(error)) => {
                     notes.push(Note::bad(format!("{error}; the certificate read before stays in force")));
                 }
             }
         }
-        if notes.iter().any(|note| note.is_good) {
-            self.resolver.replace(served(&entries));
-        }
-        drop(entries);
         notes.extend(self.refresh_clients());
         notes
     }
@@ -264,7 +276,8 @@ impl ServerTls {
     pub fn install(&self, loaded: &Loaded) {
         let Some(Acme { directory, .. }) = &self.settings.acme else { return };
         let mut entries = lock(&self.entries);
-        for entry in entries.iter_mut().filter(|entry| entry.files.is_none()) {
+        let is_file = |entry: &Entry| matches!(entry.source, Source::File(_));
+        for entry in entries.iter_mut().filter(|entry| !is_file(entry)) {
             entry.loaded = loaded.clone();
             entry.source = Source::Acme(directory.clone());
         }
@@ -286,16 +299,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn entries(settings: &ListenerTls, store: &Store) -> Result<Vec<Entry>, FileError> {
-    let mut entries = Vec::new();
-    for files in &settings.certificates {
-        let (cert, key) = (files.cert.clone(), files.key.clone());
+fn entries(settings: &ListenerTls, store: &Store) -> Result<(Vec<Entry>, Vec<Files>), FileError> {
+    let (mut entries, mut files) = (Vec::new(), Vec::new());
+    for CertificateFiles { cert, key, is_default } in &settings.certificates {
         let watch = Watch::new(vec![cert.clone(), key.clone()]);
+        files.push(Files { cert: cert.clone(), key: key.clone(), watch });
         entries.push(Entry {
-            loaded: read_pair(&cert, &key)?,
+            loaded: read_pair(cert, key)?,
             source: Source::File(cert.clone()),
-            is_default: files.is_default,
-            files: Some((cert, key, watch)),
+            is_default: *is_default,
+            trouble: None,
         });
     }
     if let Some(acme) = &settings.acme {
@@ -304,9 +317,9 @@ fn entries(settings: &ListenerTls, store: &Store) -> Result<Vec<Entry>, FileErro
             Some(loaded) => (loaded, Source::Acme(acme.directory.clone())),
             None => (acme::placeholder(&acme.names)?, Source::Placeholder(acme.directory.clone())),
         };
-        entries.push(Entry { loaded, source, is_default: settings.certificates.is_empty(), files: None });
+        entries.push(Entry { loaded, source, is_default: settings.certificates.is_empty(), trouble: None });
     }
-    Ok(entries)
+    Ok((entries, files))
 }
 
 fn served(entries: &[Entry]) -> Served {

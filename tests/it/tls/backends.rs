@@ -23,7 +23,7 @@ fn before(backend: &Backend, tls: &str, health: &str, files: &[(&str, &str)]) ->
     let pool = format!("[pool.main]\nbackends = {backends}\n{health}\ntls = {{ {tls} }}\n");
     let setup = Setup::new(&format!("{LISTEN}{pool}{ROUTE}"));
     for (name, text) in files {
-        std::fs::write(setup.folder().join(name), text).unwrap();
+        std::fs::write(setup.folder().join(name), text).expect("the folder can be written to");
     }
     setup.start()
 }
@@ -122,7 +122,7 @@ fn a_backend_that_asks_for_a_certificate_gets_it() {
 fn a_check_speaks_tls_too() {
     let authority = Authority::new("inside");
     let backend = server(&authority.server(&["127.0.0.1"]), None);
-    let check = "health = { kind = \"http\", path = \"/healthz\", interval = \"40ms\", timeout = \"40ms\" }";
+    let check = "health = { kind = \"http\", path = \"/healthz\", interval = \"300ms\", timeout = \"300ms\", rise = 1, fall = 1 }";
     let daemon = before(&backend, "ca = \"inside.pem\"", check, &[("inside.pem", &authority.pem())]);
     daemon.control.expect_health("main/one", Health::Up);
 

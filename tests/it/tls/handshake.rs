@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use aya_tests::client::Client;
+use aya_tests::daemon::Setup;
 use aya_tests::tls::Caller;
 use aya_tests::wait;
 use aya_tests::wait::DEADLINE;
@@ -43,7 +44,7 @@ fn tls_1_2_can_be_left_out() {
     assert!(!speaks(&rustls::version::TLS12));
 }
 
-/// A ClientHello of TLS 1.1: record 3.1, version 3.2, one suite, no extensions.
+/// A `ClientHello` of TLS 1.1: record 3.1, version 3.2, one suite, no extensions.
 const HELLO_OF_1_1: &[u8] = &[
     0x16, 3, 1, 0, 45, 1, 0, 0, 41, 3, 2, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,
     20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 0, 0, 2, 0xc0, 0x13, 1, 0,
@@ -103,10 +104,8 @@ fn a_protocol_nobody_offers_is_refused_and_none_is_http_1_1() {
 fn a_handshake_that_does_not_end_is_ended() {
     let scene = Scene::new();
     let leaf = scene.authority.server(&["a.test"]);
-    let setup = scene.setup("", &[("web", &leaf)]);
-    drop(setup);
     let text = super::listen("main", &only("web")) + "timeouts = { header = \"200ms\" }\n" + &scene.pool();
-    let setup = aya_tests::daemon::Setup::new(&text);
+    let setup = Setup::new(&text);
     scene.write(setup.folder(), &[("web", &leaf)]);
     let daemon = setup.start();
 

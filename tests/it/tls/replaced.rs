@@ -1,6 +1,8 @@
 //! Certificates that change while connections are open.
 
 use std::fs;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 use aya_api::event::{Event, Severity};
 use aya_tests::daemon::Daemon;
@@ -11,7 +13,7 @@ use rustls::pki_types::CertificateDer;
 use super::{Scene, only};
 
 fn shown(caller: &Caller, daemon: &Daemon) -> CertificateDer<'static> {
-    caller.connect(daemon.address(), "a.test").unwrap().socket().certificate()
+    caller.connect(daemon.address(), "a.test").expect("the handshake succeeds").socket().certificate()
 }
 
 fn events(daemon: &Daemon) -> Vec<Event> {
@@ -38,6 +40,44 @@ fn a_new_file_is_shown_without_a_reload_and_open_connections_go_on() {
     let told = events(&daemon);
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].cause.contains("web.pem has changed and is in force"), "{told:?}");
+}
+
+#[test]
+fn no_request_fails_while_certificates_change_under_load() {
+    const CHANGES: usize = 3;
+    const CLIENTS: usize = 4;
+    let scene = Scene::new();
+    let daemon =
+        scene.setup(&only("web"), &[("web", &scene.authority.server(&["a.test"]))]).workers(2).start();
+    let (address, caller) = (daemon.address(), Caller::trusting(&scene.authority));
+    let (over, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+
+    thread::scope(|scope| {
+        let client = || {
+            let mut kept = caller.connect(address, "a.test").unwrap();
+            while !over.load(Ordering::SeqCst) {
+                kept.send("GET /kept HTTP/1.1\r\nhost: a.test\r\n\r\n");
+                assert_eq!(kept.answer().status, 200);
+                assert_eq!(caller.get(address, "a.test", "/new").unwrap().status, 200);
+                served.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
+        for _ in 0..CHANGES {
+            let new = scene.authority.server(&["a.test"]);
+            new.write(daemon.folder(), "web");
+            let fresh = || Caller::trusting(&scene.authority);
+            wait::until_true("the new certificate is shown", || shown(&fresh(), &daemon) == new.der);
+            let so_far = served.load(Ordering::SeqCst);
+            let goes_on = || served.load(Ordering::SeqCst) > so_far + CLIENTS;
+            wait::until_true("clients are served, or one has failed", || {
+                goes_on() || clients.iter().any(thread::ScopedJoinHandle::is_finished)
+            });
+        }
+        over.store(true, Ordering::SeqCst);
+    });
+
+    assert_eq!(daemon.control.listeners()[0].tls.clone().unwrap().failed, 0);
 }
 
 #[test]

@@ -37,6 +37,7 @@ fn a_good_certificate_is_in_status_and_metrics() {
     assert_eq!(listener.protocol, "https");
     assert!(listener.certificate_alarms().is_empty());
     let metrics = daemon.control.text("/metrics");
+    assert!(metrics.contains("ayad_tls_handshakes_total{listener=\"main\",result=\"full\"} 0"), "{metrics}");
     let seconds = shown.not_after_ms / 1000;
     let line = metrics.lines().find(|line| line.starts_with("ayad_certificate_expiry_time_seconds{"));
     let line = line.expect("there is such a metric");

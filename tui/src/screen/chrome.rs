@@ -315,9 +315,6 @@ fn alarms(model: &Model, status: &Status, now_ms: u64) -> Vec<(Tone, String)> {
     for pool in pools().filter(|pool| why::is_dark(pool)) {
         alarms.push((Tone::Bad, format!("{} SERVES NOTHING", pool.name)));
     }
-    for (is_bad, alarm) in status.listeners.iter().flat_map(ListenerView::certificate_alarms) {
-        alarms.push((if is_bad { Tone::Bad } else { Tone::Warn }, alarm));
-    }
     let mut backends: Vec<(Tone, String)> = pools()
         .flat_map(|pool| &pool.backends)
         .filter_map(|b| {
@@ -334,6 +331,9 @@ fn alarms(model: &Model, status: &Status, now_ms: u64) -> Vec<(Tone, String)> {
     if let Some(error) = &status.daemon.last_reload_error {
         let first = error.lines().next().unwrap_or_default();
         alarms.push((Tone::Warn, format!("the last reload was refused: {first}")));
+    }
+    for (is_bad, alarm) in status.listeners.iter().flat_map(ListenerView::certificate_alarms) {
+        alarms.push((if is_bad { Tone::Bad } else { Tone::Warn }, alarm));
     }
     alarms
 }

@@ -9,7 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub(crate) use crate::world::{
-    NOW_MS, algorithms, change, crowded_status, detail, empty_status, events, status,
+    NOW_MS, algorithms, change, crowded_status, detail, empty_status, events, secure_listener, status,
 };
 
 pub(crate) fn options() -> Options {

@@ -5,9 +5,9 @@ use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::change::Change;
 use aya_api::event::{Event, Severity};
 use aya_api::view::{
-    AdminView, AlgorithmInfo, AlgorithmView, BackendDetail, BackendView, BreakerView, Bucket, CheckView,
-    Count, DaemonView, HealthView, Latency, ListenerView, PoolView, SPARK_POINTS, Status, Traffic,
-    Transition,
+    AcmeView, AdminView, AlgorithmInfo, AlgorithmView, BackendDetail, BackendView, BreakerView, Bucket,
+    CertificateStanding, CertificateView, CheckView, Count, DaemonView, HealthView, Latency, ListenerView,
+    PoolView, SPARK_POINTS, Status, TlsView, Traffic, Transition,
 };
 
 /// The time of the picture: 14:40:00 UTC.
@@ -59,6 +59,51 @@ pub(crate) fn earlier(mut status: Status) -> Status {
     status.at_ms -= 10 * SECOND;
     status.daemon.responses = [0, 8_200_000, 1_204, 30_100, 409];
     status
+}
+
+/// A listener with a certificate that ends soon, one that was replaced by a bad file, and one that ACME does not give.
+pub(crate) fn secure_listener() -> ListenerView {
+    let day = 24 * HOUR;
+    let certificate = |name: &str, days: u64, standing| CertificateView {
+        names: vec![name.into(), format!("www.{name}")],
+        source: format!("file /etc/ayad/{name}.pem"),
+        issuer: "CN=Example CA,O=Example".into(),
+        fingerprint: "ab".repeat(32),
+        not_before_ms: NOW_MS - 80 * day,
+        not_after_ms: NOW_MS + days * day,
+        days_left: days.cast_signed(),
+        standing,
+        trouble: None,
+    };
+    let mut old = certificate("old.example.com", 200, CertificateStanding::Good);
+    old.trouble = Some("/etc/ayad/old.example.com.pem: it holds no certificate (PEM)".into());
+    let mut placeholder = certificate("new.example.com", 900, CertificateStanding::Placeholder);
+    placeholder.source = "acme https://acme.example.com/directory".into();
+    let tls = TlsView {
+        certificates: vec![
+            certificate("shop.example.com", 9, CertificateStanding::Expiring),
+            old,
+            placeholder,
+        ],
+        client_certificates: "optional".into(),
+        full: 4000,
+        resumed: 900,
+        failed: 7,
+        acme: Some(AcmeView {
+            directory: "https://acme.example.com/directory".into(),
+            error: Some(
+                "the directory does not believe that new.example.com is ours: connection refused".into(),
+            ),
+            failures: 3,
+            next_ms: Some(NOW_MS + 4 * MINUTE),
+        }),
+    };
+    ListenerView {
+        name: "secure".into(),
+        protocol: "https".into(),
+        tls: Some(tls),
+        ..status().listeners.remove(0)
+    }
 }
 
 pub(crate) fn empty_status() -> Status {

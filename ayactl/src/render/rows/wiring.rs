@@ -16,7 +16,7 @@ impl Row for ListenerView {
         Column::right("refused", "REFUSED", |l, _| Cell::count(l.refused)),
         Column::<Self>::left("certificates", "CERTIFICATES", |l, _| Cell::maybe(certificates(l).as_deref()))
             .wide(),
-        Column::<Self>::left("expires", "EXPIRES", |l, now_ms| expires(l, now_ms)).wide(),
+        Column::<Self>::left("expires", "EXPIRES", expires).wide(),
         Column::<Self>::right("rev", "REV", |l, _| Cell::count(l.rev)).wide(),
     ];
 

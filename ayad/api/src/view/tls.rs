@@ -75,8 +75,8 @@ pub struct AcmeView {
 }
 
 impl ListenerView {
-    /// What somebody has to do about the certificates of this listener, in words; `true` for what clients notice
-    /// already.
+    /// What somebody has to do about the certificates of this listener, in words, worst first; `true` for what clients
+    /// notice already.
     pub fn certificate_alarms(&self) -> Vec<(bool, String)> {
         let Some(tls) = &self.tls else { return Vec::new() };
         let mut alarms = Vec::new();
@@ -104,6 +104,7 @@ impl ListenerView {
                 if acme.failures == 1 { "once".to_owned() } else { format!("{} times", acme.failures) };
             alarms.push((false, format!("order of a certificate for {} failed {times}: {error}", self.name)));
         }
+        alarms.sort_by_key(|(is_bad, _)| !is_bad);
         alarms
     }
 

@@ -11,6 +11,8 @@ use crate::config::shape::suggest::nearest;
 use crate::config::{AccessLog, Daemon, Env};
 
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
+const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn check(
     daemons: &[(&raw::daemon::Daemon, At<'_>)],
@@ -25,8 +27,16 @@ pub(super) fn check(
     }
     let absent = raw::daemon::Daemon::default();
     let (daemon, at) = daemons.first().map_or((&absent, None), |(daemon, at)| (*daemon, Some(at)));
-    let raw::daemon::Daemon { control, state_dir, workers, shutdown_timeout, admin_listen, access_log } =
-        daemon;
+    let raw::daemon::Daemon {
+        control,
+        state_dir,
+        workers,
+        shutdown_timeout,
+        load_timeout,
+        upgrade_timeout,
+        admin_listen,
+        access_log,
+    } = daemon;
     let chosen = |flag: &Option<PathBuf>, file: &Option<PathBuf>| flag.clone().or_else(|| file.clone());
     if let (Some(at), Some(control)) = (at, control) {
         check_control(control, &at.key("control"), problems);
@@ -49,6 +59,8 @@ pub(super) fn check(
             .or(workers.map(|n| n as usize))
             .unwrap_or_else(|| env.default_workers()),
         shutdown_timeout: shutdown_timeout.as_ref().map_or(SHUTDOWN_TIMEOUT, |wait| wait.0),
+        load_timeout: load_timeout.as_ref().map_or(LOAD_TIMEOUT, |period| period.0),
+        upgrade_timeout: upgrade_timeout.as_ref().map_or(UPGRADE_TIMEOUT, |period| period.0),
         admin_listen: admin_listen.as_ref().map(|bind| bind.0),
         access_log: access_log.unwrap_or(AccessLog::Off),
     }

@@ -96,9 +96,14 @@ fn route(
     }
 }
 
+/// The index of a name; entries are in order of name.
+fn position<T>(entries: &[Entry<'_, T>], name: &str) -> Option<usize> {
+    entries.binary_search_by(|entry| entry.name.cmp(name)).ok()
+}
+
 /// The index of the pool.
 fn target(pool: &str, sections: &Sections<'_>, at: &At<'_>, problems: &mut Vec<Problem>) -> usize {
-    if let Some(index) = sections.pools.iter().position(|entry| entry.name == pool) {
+    if let Some(index) = position(&sections.pools, pool) {
         return index;
     }
     if let Some(known) = sections.names("pool")
@@ -124,16 +129,15 @@ fn served(
         let problem = list.problem("a route without listeners gets no requests");
         problems.push(problem.help("name a listener, or leave \"listen\" out for all"));
     }
-    let known = sections.names("listen");
     let mut indices = Vec::new();
     for (index, name) in listen.as_slice().iter().enumerate() {
-        if let Some(position) = sections.listeners.iter().position(|entry| entry.name == name) {
+        if let Some(position) = position(&sections.listeners, name) {
             indices.push(position as u16);
-        } else if let Some(known) = &known
+        } else if let Some(known) = sections.names("listen")
             && !known.contains(&name.as_str())
         {
             let problem = list.index(index).problem(format!("no listener is named \"{name}\""));
-            problems.push(problem.help(remedy("listeners", name, known)));
+            problems.push(problem.help(remedy("listeners", name, &known)));
         }
     }
     indices.sort_unstable();

@@ -2,7 +2,8 @@
 //!
 //! Files are read here so that a mistake is told with its line; what is in force is read again when it is applied.
 
-use std::collections::BTreeSet;
+mod acme;
+
 use std::path::{Path, PathBuf};
 
 use aya_core::certificate::Standing;
@@ -14,15 +15,13 @@ use crate::clock;
 use crate::config::raw::tls::{self as raw, ClientCertificates};
 use crate::config::report::Problem;
 use crate::config::{
-    Acme, AcmeChallenge, Alpn, Backend, CertificateFiles, ClientAuth, Listener, ListenerTls, PoolTls, Route,
+    AcmeChallenge, Alpn, Backend, CertificateFiles, ClientAuth, Listener, ListenerTls, PoolTls, Route,
     TlsVersion,
 };
 use crate::tls::{self, CertificateInfo, FileError};
 
 const ALPN: [Alpn; 2] = [Alpn::H2, Alpn::Http1];
 const IDENTITY_PREFIX: &str = "x-client-cert";
-/// Most names of one certificate that are ordered by ACME; what public directories allow.
-const MOST_NAMES: usize = 100;
 
 /// What is wrong, and what is valid but probably not meant.
 pub(super) struct Findings<'f> {
@@ -67,11 +66,11 @@ pub(super) fn listener(
     let at_list = at.key("certificates");
     let listed = certificates.as_deref().unwrap_or_default();
     if listed.is_empty() && acme.is_none() && at.is_sound() {
-        let help = "write certificates = [{ cert = \"web.pem\", key = \"web.key\" }], or acme = { … }";
+        let help = "write certificates = [{ cert = \"web.pem\", key = \"web.key\" }], or acme = { ... }";
         found.wrong(at, "TLS without a certificate", help);
     }
     let (certificates, mut names) = certificate_list(listed, &at_list, found);
-    let acme = acme.as_ref().map(|acme| acme_of(acme, &at.key("acme"), found));
+    let acme = acme.as_ref().map(|acme| acme::check(acme, &at.key("acme"), found));
     names.extend(acme.iter().flat_map(|acme| acme.names.clone()));
     let mode = client_certificates.unwrap_or(ClientCertificates::Off);
     let clients = client_auth(mode, client_ca.as_deref(), at, found);
@@ -79,6 +78,9 @@ pub(super) fn listener(
         let (message, help) = ("this has no effect without client certificates", CLIENTS_HELP);
         found.idle(&at.key("client_ca"), client_ca.is_some(), message, help);
         found.idle(&at.key("identity_prefix"), identity_prefix.is_some(), message, help);
+    }
+    if let Some(prefix) = identity_prefix {
+        check_prefix(&prefix.0, &at.key("identity_prefix"), found);
     }
     let listener = ListenerTls {
         certificates,
@@ -92,6 +94,35 @@ pub(super) fn listener(
         sni_strict: sni_strict.unwrap_or(false),
     };
     (listener, names)
+}
+
+/// Fields that requests cannot do without, or that the proxy writes for other reasons.
+const NEEDED: [&str; 14] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "expect",
+    "forwarded",
+    "host",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+    "x-forwarded-for",
+    "x-request-id",
+    "via",
+];
+
+/// Whatever begins like the prefix is taken out of requests, so it must not begin like something else.
+fn check_prefix(prefix: &str, at: &At<'_>, found: &mut Findings<'_>) {
+    if let Some(taken) = NEEDED.iter().find(|name| tls::is_reserved(prefix, name.as_bytes())) {
+        let message = format!("{prefix:?} would also take \"{taken}\" out of requests");
+        found.wrong(at, message, "choose a longer one, such as \"x-client-cert\"");
+    } else if !prefix.contains('-') {
+        let message = format!("{prefix:?} could take fields of others out of requests");
+        found.wrong(at, message, "choose one of at least two words, such as \"x-client-cert\"");
+    }
 }
 
 const CLIENTS_HELP: &str = "write client_certificates = \"optional\" or \"required\", or leave it out";
@@ -211,57 +242,6 @@ fn authorities(path: &Path, at: &At<'_>, found: &mut Findings<'_>) -> PathBuf {
         found.file(at, &error);
     }
     path
-}
-
-fn acme_of(acme: &raw::Acme, at: &At<'_>, found: &mut Findings<'_>) -> Acme {
-    let raw::Acme { directory, names, email, ca, challenge, renew_before } = acme;
-    let uri = directory.parse::<http::Uri>().ok();
-    if !uri.is_some_and(|uri| uri.scheme_str() == Some("https") && uri.host().is_some()) {
-        let help = "write e.g. \"https://acme-v02.api.letsencrypt.org/directory\"";
-        found.wrong(&at.key("directory"), format!("{directory:?} is no address of a directory"), help);
-    }
-    if let Some(email) = email.as_ref().filter(|email| !is_email(email)) {
-        found.wrong(
-            &at.key("email"),
-            format!("{email:?} is no address of mail"),
-            "write e.g. \"ops@example.com\"",
-        );
-    }
-    Acme {
-        directory: directory.clone(),
-        names: acme_names(names, &at.key("names"), found),
-        email: email.clone(),
-        ca: ca.as_ref().map(|ca| authorities(ca, &at.key("ca"), found)),
-        challenge: challenge.unwrap_or(AcmeChallenge::Http01),
-        renew_before: renew_before.as_ref().map(|period| period.0),
-    }
-}
-
-fn is_email(text: &str) -> bool {
-    let is_plain = text.chars().all(|c| c.is_ascii_graphic() && !",?&".contains(c));
-    is_plain && text.split_once('@').is_some_and(|(who, host)| !who.is_empty() && !host.is_empty())
-}
-
-fn acme_names(names: &[String], list: &At<'_>, found: &mut Findings<'_>) -> Vec<String> {
-    if (names.is_empty() || names.len() > MOST_NAMES) && list.is_sound() {
-        let message = format!("a certificate for {} names cannot be ordered", names.len());
-        found.wrong(list, message, format!("write 1 to {MOST_NAMES}, e.g. names = [\"shop.example.com\"]"));
-    }
-    let mut unique = BTreeSet::new();
-    for (index, name) in names.iter().enumerate() {
-        let at = list.index(index);
-        if !matches!(ServerName::try_from(name.as_str()), Ok(ServerName::DnsName(_))) {
-            let help = if name.starts_with("*.") {
-                "a wildcard cannot be proven by http-01 or tls-alpn-01; write out each name"
-            } else {
-                "write a host name such as \"shop.example.com\""
-            };
-            found.wrong(&at, format!("no certificate can be ordered for {name:?}"), help);
-        } else if !unique.insert(name.to_ascii_lowercase()) {
-            found.wrong(&at, format!("{name:?} is written twice"), "leave one out");
-        }
-    }
-    unique.into_iter().collect()
 }
 
 /// Checks the TLS of a pool.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::format::{Bind, Wait};
+use super::format::{Bind, Period, Wait};
 
 /// Settings of the process. Relative paths are relative to the folder in which ayad was started.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -23,6 +23,13 @@ pub struct Daemon {
     /// How long requests in flight may go on after a stop was asked for, e.g. "30s" (the default); "0s"
     /// stops at once. Raise it when downloads or streams are long.
     pub shutdown_timeout: Option<Wait>,
+    /// Longest time for reading the configuration again, with its includes and the host names in it, e.g. "30s"
+    /// (the default). What takes longer (a pipe nobody writes to, a mount that hangs) is given up, and nothing
+    /// changes.
+    pub load_timeout: Option<Period>,
+    /// Longest time for a new process to get ready during an upgrade, e.g. "30s" (the default). One that takes
+    /// longer is killed, and the running one goes on. Raise it when host names take long to resolve.
+    pub upgrade_timeout: Option<Period>,
     /// Address at which `/metrics` is served over HTTP besides the control socket. Default: none. Anybody
     /// who reaches it can read the metrics; keep it on a private address.
     pub admin_listen: Option<Bind>,

@@ -3,7 +3,9 @@
 //! Every step returns the part of the value that is right, as JSON, or nothing when too little of it is.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::ops::Range;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde_json::{Map, Number, Value};
@@ -24,13 +26,32 @@ pub(super) struct Walk<'a> {
     pub(super) problems: &'a mut Vec<Problem>,
     /// What is not there.
     pub(super) absences: Vec<Problem>,
+    /// What parts of the schema say, looked up once each: a file has thousands of values and the schema a few
+    /// dozen parts.
+    pub(super) known: HashMap<*const Value, Rc<[Branch]>>,
+}
+
+/// One alternative of a schema.
+pub(super) struct Branch {
+    schema: &'static Value,
+    kind: &'static str,
+    /// The words it allows, when it allows only words.
+    words: Option<Vec<&'static str>>,
+    format: Option<&'static Format>,
+}
+
+impl Branch {
+    fn new(schema: &'static Value) -> Self {
+        let format = schema["format"].as_str().and_then(Format::find);
+        Self { schema, kind: kind(schema), words: words(schema), format }
+    }
 }
 
 impl Walk<'_> {
     /// Walks a table; `span` is where to show what is missing from it.
     pub(super) fn table(
         &mut self,
-        schema: &Value,
+        schema: &'static Value,
         path: &KeyPath,
         span: &Range<usize>,
         table: &DeTable<'_>,
@@ -42,7 +63,8 @@ impl Walk<'_> {
             let inner = path.key(name);
             let listed = properties.and_then(|properties| properties.get(name));
             let open = Some(&schema["additionalProperties"]).filter(|schema| schema.is_object());
-            if listed.is_none() && open.is_some_and(|schema| is_misplaced(schema, name, node)) {
+            let below = || open.is_some_and(|schema| is_misplaced(schema, name));
+            if listed.is_none() && !node.get_ref().is_table() && below() {
                 self.misplaced_key(path, key);
                 continue;
             }
@@ -67,9 +89,14 @@ impl Walk<'_> {
         whole.then_some(Value::Object(good))
     }
 
-    fn value(&mut self, schema: &Value, path: &KeyPath, node: &Spanned<DeValue<'_>>) -> Option<Value> {
-        let branches = branches(schema);
-        let fits = |wanted: &&str| branches.iter().copied().find(|branch| kind(branch) == *wanted);
+    fn value(
+        &mut self,
+        schema: &'static Value,
+        path: &KeyPath,
+        node: &Spanned<DeValue<'_>>,
+    ) -> Option<Value> {
+        let branches = self.branches(schema);
+        let fits = |wanted: &&str| branches.iter().find(|branch| branch.kind == *wanted);
         let Some(branch) = kinds(node.get_ref()).iter().find_map(fits) else {
             self.wrong_type(schema, path, node);
             return None;
@@ -77,19 +104,24 @@ impl Walk<'_> {
         let span = node.span();
         match node.get_ref() {
             DeValue::String(text) => self.text(branch, path, &span, text),
-            DeValue::Integer(number) => self.integer(branch, path, &span, number),
-            DeValue::Float(number) => self.float(branch, path, &span, number),
+            DeValue::Integer(number) => self.integer(branch.schema, path, &span, number),
+            DeValue::Float(number) => self.float(branch.schema, path, &span, number),
             DeValue::Boolean(truth) => Some(Value::Bool(*truth)),
-            DeValue::Array(items) => Some(self.array(branch, path, items)),
+            DeValue::Array(items) => Some(self.array(branch.schema, path, items)),
             DeValue::Table(table) => {
                 let key = self.marks.find(path).key;
-                self.table(branch, path, &key, table)
+                self.table(branch.schema, path, &key, table)
             }
             DeValue::Datetime(_) => None,
         }
     }
 
-    fn array(&mut self, schema: &Value, path: &KeyPath, items: &DeArray<'_>) -> Value {
+    fn branches(&mut self, schema: &'static Value) -> Rc<[Branch]> {
+        let made = || branches(schema).into_iter().map(Branch::new).collect();
+        Rc::clone(self.known.entry(std::ptr::from_ref(schema)).or_insert_with(made))
+    }
+
+    fn array(&mut self, schema: &'static Value, path: &KeyPath, items: &DeArray<'_>) -> Value {
         let mut good = Vec::new();
         for (index, node) in items.iter().enumerate() {
             let written = path.index(index);
@@ -105,17 +137,17 @@ impl Walk<'_> {
         Value::Array(good)
     }
 
-    fn text(&mut self, schema: &Value, path: &KeyPath, span: &Range<usize>, text: &str) -> Option<Value> {
-        if let Some(words) = words(schema) {
+    fn text(&mut self, branch: &Branch, path: &KeyPath, span: &Range<usize>, text: &str) -> Option<Value> {
+        if let Some(words) = &branch.words {
             if words.contains(&text) {
                 return Some(text.into());
             }
-            let title = schema["title"].as_str().unwrap_or("one of the words for this key");
+            let title = branch.schema["title"].as_str().unwrap_or("one of the words for this key");
             let message = format!("{path}: \"{text}\" is not {title}");
-            self.report(path, span, message, remedy("words", text, &words));
+            self.report(path, span, message, remedy("words", text, words));
             return None;
         }
-        if let Some(format) = schema["format"].as_str().and_then(Format::find)
+        if let Some(format) = branch.format
             && let Err(wrong) = (format.check)(text)
         {
             self.report(path, span, format!("{path}: {}", wrong.what), wrong.help);
@@ -126,7 +158,7 @@ impl Walk<'_> {
 
     fn integer(
         &mut self,
-        schema: &Value,
+        schema: &'static Value,
         path: &KeyPath,
         span: &Range<usize>,
         number: &DeInteger<'_>,
@@ -141,7 +173,7 @@ impl Walk<'_> {
 
     fn float(
         &mut self,
-        schema: &Value,
+        schema: &'static Value,
         path: &KeyPath,
         span: &Range<usize>,
         number: &DeFloat<'_>,
@@ -153,7 +185,7 @@ impl Walk<'_> {
         parsed.and_then(Number::from_f64).map(Value::Number)
     }
 
-    fn unknown_key(&mut self, schema: &Value, path: &KeyPath, key: &Spanned<Cow<'_, str>>) {
+    fn unknown_key(&mut self, schema: &'static Value, path: &KeyPath, key: &Spanned<Cow<'_, str>>) {
         let known: Vec<_> = schema["properties"].as_object().into_iter().flat_map(Map::keys).collect();
         let known: Vec<_> = known.into_iter().map(String::as_str).collect();
         let name: &str = key.get_ref();
@@ -171,7 +203,7 @@ impl Walk<'_> {
         self.report(path, &key.span(), message, format!("write [{path}.NAME] above it, e.g. [{path}.main]"));
     }
 
-    fn missing_key(&mut self, schema: &Value, path: &KeyPath, span: &Range<usize>, name: &str) {
+    fn missing_key(&mut self, schema: &'static Value, path: &KeyPath, span: &Range<usize>, name: &str) {
         self.marks.note_damage(path.clone());
         let place = Place { source: Arc::clone(self.source), span: span.clone() };
         let wanted = describe(&schema["properties"][name]);
@@ -179,7 +211,7 @@ impl Walk<'_> {
         self.absences.push(problem.help(format!("\"{name}\" takes {wanted}")));
     }
 
-    fn wrong_type(&mut self, schema: &Value, path: &KeyPath, node: &Spanned<DeValue<'_>>) {
+    fn wrong_type(&mut self, schema: &'static Value, path: &KeyPath, node: &Spanned<DeValue<'_>>) {
         let key = path.last_key().unwrap_or("this");
         let found = match node.get_ref() {
             DeValue::String(text) => format!("the text \"{text}\""),
@@ -198,7 +230,7 @@ impl Walk<'_> {
         );
     }
 
-    fn out_of_range(&mut self, schema: &Value, path: &KeyPath, span: &Range<usize>, number: &str) {
+    fn out_of_range(&mut self, schema: &'static Value, path: &KeyPath, span: &Range<usize>, number: &str) {
         let key = path.last_key().unwrap_or("this");
         let help = match (schema["minimum"].as_f64(), schema["maximum"].as_f64()) {
             (Some(least), Some(most)) => format!("\"{key}\" is {least} to {most}"),
@@ -215,9 +247,9 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a value in a table of tables belongs one level further down: `[pool] backends = […]`.
-fn is_misplaced(inner: &Value, name: &str, node: &Spanned<DeValue<'_>>) -> bool {
-    resolve(inner)["properties"].get(name).is_some() && !node.get_ref().is_table()
+/// Whether a key in a table of tables belongs one level further down: `[pool] backends = […]`.
+fn is_misplaced(inner: &Value, name: &str) -> bool {
+    resolve(inner)["properties"].get(name).is_some()
 }
 
 /// The types of the schema that a value may stand for.
@@ -234,7 +266,7 @@ fn kinds(value: &DeValue<'_>) -> &'static [&'static str] {
 }
 
 /// Whether a number is finite and between the bounds of its schema.
-fn is_inside(schema: &Value, value: f64) -> bool {
+fn is_inside(schema: &'static Value, value: f64) -> bool {
     let above = schema["minimum"].as_f64().is_none_or(|least| value >= least);
     let below = schema["maximum"].as_f64().is_none_or(|most| value <= most);
     value.is_finite() && above && below
