@@ -191,6 +191,8 @@ pub struct Listener {
     pub max_headers: usize,
     /// Most bytes in the body of a request.
     pub max_body_bytes: Option<u64>,
+    /// Most requests at once on one HTTP/2 connection; `None` when HTTP/2 is switched off.
+    pub max_streams: Option<u32>,
     /// Peers whose `Forwarded` and `X-Forwarded-*` are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// TLS to clients.
@@ -235,10 +237,32 @@ pub struct Pool {
     pub proxy_protocol: Option<ProxyVersion>,
     /// TLS to its backends.
     pub tls: Option<PoolTls>,
+    /// What its backends speak.
+    pub protocol: UpstreamProtocol,
     /// Its backends, in the order of the file.
     pub backends: Vec<Backend>,
     /// Where it is defined.
     pub origin: Origin,
+}
+
+/// What backends speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1: a connection carries one request at a time.
+    #[default]
+    Http1,
+    /// HTTP/2: a connection carries many.
+    Http2,
+}
+
+impl UpstreamProtocol {
+    /// The word for it in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http1 => "http/1.1",
+            Self::Http2 => "h2",
+        }
+    }
 }
 
 /// Upstream connections kept for reuse, for each worker and backend.

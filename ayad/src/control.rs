@@ -211,6 +211,7 @@ impl Control {
                 for backend in &pool.backends {
                     for worker in &backend.workers {
                         worker.idle.close_old(now, &pool.conf.keepalive);
+                        worker.shared.close_old(now, &pool.conf.keepalive);
                     }
                 }
             }

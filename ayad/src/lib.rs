@@ -18,6 +18,7 @@ pub mod descriptors;
 pub mod h1;
 pub mod handover;
 pub mod health;
+pub mod http2;
 pub mod log;
 pub mod metrics;
 pub mod proxy;

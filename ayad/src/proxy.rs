@@ -19,8 +19,10 @@ mod closing;
 mod downstream;
 pub mod exchange;
 mod forward;
+mod grpc;
 mod guard;
 mod h1;
+mod h2;
 mod head;
 mod hedge;
 mod hop;
@@ -41,20 +43,25 @@ mod words;
 pub mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aya_core::pick::Tried;
 use aya_core::reason::Reason;
 use aya_core::retry;
 
-use self::between::{Failed, Request, Way};
-use self::downstream::Downstream;
+use self::again::Extra;
+use self::between::{Failed, Picked, Request, Way};
+use self::downstream::{Downstream, Reply};
 use self::exchange::Exchange;
 use self::pass::{Kept, Upload};
 use self::respond::Manner;
 use self::turn::Turn;
 use crate::clock;
+use crate::config::UpstreamProtocol;
 use crate::h1::Known;
 use crate::queue::Queue;
+use crate::upstream::Upstream;
+use crate::wire::Mode;
 
 /// What is known of a request before anything of it was sent.
 struct Prepared {
@@ -175,6 +182,10 @@ async fn handle<D: Downstream>(
     let conf = &way.hit.pool.conf;
     down.wait().limit(conf.request_timeout.map(|limit| exchange.started.after(limit)));
     let kept = if conf.retry.rules.repeats_what_was_sent() { conf.retry.body } else { 0 };
+    if conf.protocol != UpstreamProtocol::Http1 {
+        down.unframe();
+        turn.upload_mode = Mode::Chunks;
+    }
     let mut upload = Upload::new(down.client().listener.conf.max_body_bytes, Kept::up_to(kept));
     upload.unmet = way.expects_continue && way.has_body();
     let mut tried = Tried::new();
@@ -183,57 +194,102 @@ async fn handle<D: Downstream>(
     loop {
         let picked = next.take().ok_or(Stop::Refuse(Reason::NoBackend))?;
         tried.push(picked.index);
-        let mut token = picked.bind.then(|| picked.place.backend.load.token());
-        let answered = match hedge::delay(way).filter(|_| tried.len() == 1) {
-            None => forward::forward(down, turn, exchange, picked, way, &mut upload).await,
-            Some(delay) => {
-                let second = |exchange: &mut Exchange| {
-                    let other = pick::pick(&way.hit, &way.binding, &tried, exchange)?;
-                    tried.push(other.index);
-                    Some(other)
-                };
-                let raced = Box::pin(hedge::race(down, turn, exchange, picked, way, delay, second)).await;
-                raced.map(|raced| {
-                    (token, extra) = (raced.token, raced.extra);
-                    raced.up
-                })
+        let token = picked.bind.then(|| picked.place.backend.load.token());
+        let sent = match hedge::delay(way).filter(|_| tried.len() == 1) {
+            None => {
+                let up = forward::forward(down, turn, exchange, picked, way, &mut upload).await;
+                up.map(|up| Answered { up, token })
             }
+            Some(delay) => Box::pin(race(down, turn, exchange, picked, way, delay, &mut tried, &mut extra)).await,
         };
-        let outcome = match &answered {
-            Ok(up) if conf.retry.rules.on_status.contains(turn.response.status) => {
-                Some(again::outcome_of_answer(&turn.response, up.head_bytes(&turn.response)))
-            }
-            Ok(_) => None,
-            Err(failed) => again::outcome_of(*failed),
-        };
-        let is_repeatable = forward::is_repeatable(way, &upload);
-        let more = outcome.and_then(|outcome| again::decide(exchange, way, is_repeatable, outcome));
-        if let Some(more) = more {
+        if let Some(more) = once_more(turn, exchange, way, &upload, &sent) {
             next = pick::pick(&way.hit, &way.binding, &tried, exchange);
             if next.is_some() {
-                exchange.note_failed_attempt(
-                    answered.as_ref().map(|_| turn.response.status).map_err(|f| f.reason()),
-                );
+                let outcome = sent.as_ref().map(|_| turn.response.status).map_err(|failed| failed.reason());
+                exchange.note_failed_attempt(outcome);
+                drop(sent);
                 again::pause(down, more.after).await.map_err(Stop::Refuse)?;
                 extra = Some(more);
                 upload.again();
                 continue;
             }
         }
-        let ended = match answered {
-            Ok(up) if turn.response.status == 101 && way.upgrade => {
-                respond::switch(down, turn, exchange, up, &mut upload).await.map_err(Stop::Cut)
-            }
-            // Nobody asked for another protocol.
-            Ok(_) if turn.response.status == 101 => Err(Stop::Refuse(Reason::BadResponse)),
-            Ok(up) => respond::pass_on(down, turn, exchange, up, &mut upload, token).await.map_err(Stop::Cut),
-            Err(Failed::Unsent(reason)) => {
-                exchange.note_failed_attempt(Err(reason));
-                Err(Stop::Refuse(reason))
-            }
-            Err(failed) => Err(Stop::Refuse(failed.reason())),
-        };
+        let ended = answer(down, turn, exchange, way, sent, &mut upload).await;
         drop(extra);
         return ended;
+    }
+}
+
+/// A backend's answer, and the token of the backend when the client is to be bound to it.
+struct Answered {
+    up: Upstream,
+    token: Option<u64>,
+}
+
+/// Sends the request to `first`, and when that takes long to another one as well.
+#[expect(clippy::too_many_arguments, reason = "what an attempt needs, and what is known of those before")]
+async fn race<D: Downstream>(
+    down: &mut D,
+    turn: &mut Turn,
+    exchange: &mut Exchange,
+    first: Picked,
+    way: &Way,
+    delay: Duration,
+    tried: &mut Tried,
+    extra: &mut Option<Extra>,
+) -> Result<Answered, Failed> {
+    let second = |exchange: &mut Exchange| {
+        let other = pick::pick(&way.hit, &way.binding, tried, exchange)?;
+        tried.push(other.index);
+        Some(other)
+    };
+    let raced = hedge::race(down, turn, exchange, first, way, delay, second).await?;
+    *extra = raced.extra;
+    Ok(Answered { up: raced.up, token: raced.token })
+}
+
+/// A further attempt, when what came of this one is a cause for it.
+fn once_more(
+    turn: &Turn,
+    exchange: &Exchange,
+    way: &Way,
+    upload: &Upload,
+    sent: &Result<Answered, Failed>,
+) -> Option<Extra> {
+    let outcome = match sent {
+        Ok(Answered { up, .. }) => {
+            let is_cause = way.hit.pool.conf.retry.rules.on_status.contains(turn.response.status);
+            is_cause.then(|| again::outcome_of_answer(&turn.response, up.head_bytes(&turn.response)))?
+        }
+        Err(failed) => again::outcome_of(*failed)?,
+    };
+    again::decide(exchange, way, forward::is_repeatable(way, upload), outcome)
+}
+
+/// Passes on what came of the last attempt.
+async fn answer<D: Downstream>(
+    down: &mut D,
+    turn: &mut Turn,
+    exchange: &mut Exchange,
+    way: &Way,
+    sent: Result<Answered, Failed>,
+    upload: &mut Upload,
+) -> Result<(), Stop> {
+    let Answered { up, token } = sent.map_err(|failed| {
+        if let Failed::Unsent(reason) = failed {
+            exchange.note_failed_attempt(Err(reason));
+        }
+        Stop::Refuse(failed.reason())
+    })?;
+    let switches = turn.response.status == 101;
+    let reply = Reply { bytes: up.head_bytes(&turn.response), head: &turn.response, added: b"", switches };
+    // A switch that nobody asked for is no answer.
+    if !down.accepts(reply) || (switches && !way.upgrade) {
+        return Err(Stop::Refuse(Reason::BadResponse));
+    }
+    if switches {
+        respond::switch(down, turn, exchange, up, upload).await.map_err(Stop::Cut)
+    } else {
+        respond::pass_on(down, turn, exchange, up, upload, token).await.map_err(Stop::Cut)
     }
 }

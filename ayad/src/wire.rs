@@ -111,6 +111,13 @@ impl Wire {
         }
     }
 
+    /// The body that begins is read without its framing: it goes on in another one. To be called before any of it is
+    /// looked at.
+    pub fn unframe(&mut self) {
+        debug_assert!(self.inflow.ready == 0, "nothing of the body was read");
+        self.inflow.raw = false;
+    }
+
     /// A message whose head was taken from the input begins; `raw` says that its chunks are passed on as they are.
     pub fn begin_body(&mut self, framing: Framing, raw: bool) {
         self.inflow.reader = BodyReader::new(framing);
@@ -330,7 +337,7 @@ impl Inflow {
     fn trailers(&mut self, input: &mut Queue) -> Result<Look, BadBody> {
         let mut fields = Fields::default();
         let Some(size) = self.reader.trailers(input.data(), &mut fields)? else { return Ok(Look::More) };
-        for field in fields.iter().filter(|field| may_trail(input.data(), field)) {
+        for field in fields.iter().filter(|field| may_trail(field.name.of(input.data()))) {
             self.trailers.extend(field.line().of(input.data()));
         }
         input.consume(size);
@@ -338,7 +345,7 @@ impl Inflow {
     }
 }
 
-fn may_trail(bytes: &[u8], field: &crate::h1::Field) -> bool {
-    let name = field.name.of(bytes);
-    field.known == Known::Other && !NO_TRAILERS.iter().any(|no| name.eq_ignore_ascii_case(no.as_bytes()))
+/// True when a field of this name may come behind a body.
+pub fn may_trail(name: &[u8]) -> bool {
+    Known::of(name) == Known::Other && !NO_TRAILERS.iter().any(|no| name.eq_ignore_ascii_case(no.as_bytes()))
 }

@@ -12,6 +12,7 @@ mod docs;
 mod drain;
 mod floors;
 mod health;
+mod http2;
 mod proxy;
 mod reload;
 mod routing;

@@ -4,6 +4,9 @@
 //! [`backend`] plays servers that do exactly what they are told, [`tape`] one that keeps the exact bytes, [`client`] speaks raw HTTP/1.1, [`control`]
 //! calls the control API, [`load`] sends many requests and counts what came back, [`terminal`] gives a program
 //! a pseudo-terminal, [`certs`], [`tls`] and [`acme`] play authorities, TLS on both sides and a certificate directory. Ports are always 0. Nothing sleeps for a fixed time: [`wait`] waits for conditions.
+//! [`backend`] plays servers that do exactly what they are told, [`client`] speaks raw HTTP/1.1, [`control`]
+//! calls the control API, [`h2`] speaks HTTP/2 on both sides, [`load`] sends many requests and counts what came back, [`terminal`] gives a program
+//! a pseudo-terminal. Ports are always 0. Nothing sleeps for a fixed time: [`wait`] waits for conditions.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +17,7 @@ pub mod certs;
 pub mod client;
 pub mod control;
 pub mod daemon;
+pub mod h2;
 pub mod load;
 pub mod message;
 pub mod tape;

@@ -111,6 +111,8 @@ reasons! {
     UntrustedPeer = "untrusted-peer", 403, Client;
     /// The connection did not begin with a readable header of the PROXY protocol.
     BadProxyHeader = "bad-proxy-header", 400, Client;
+    /// The client sent more frames over HTTP/2 than its requests explain; its connection ends.
+    FrameFlood = "frame-flood", 429, Client;
     /// The daemon is stopping.
     Stopping = "stopping", 503, Proxy;
 }

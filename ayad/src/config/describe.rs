@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::unit::{show_duration, show_percent};
 use super::{
     Backend, Check, Config, Listener, ListenerTls, Pool, Probe, Problem, ProxyVersion, Route, Sticky,
+    UpstreamProtocol,
 };
 
 /// The configuration as text for people. Ends with a line feed.
@@ -65,6 +66,7 @@ pub fn describe_json(config: &Config) -> Value {
         });
         json!({
             "name": pool.name, "algorithm": pool.algorithm.name, "check": check_words(pool.check.as_ref()),
+            "protocol": pool.protocol.as_str(),
             "sticky": pool.sticky.as_ref().map(sticky_words), "tls": pool.tls.is_some(),
             "retry": retry_words(&pool.retry.rules), "hedge": pool.hedge.as_ref().map(hedge_words),
             "backends": backends.collect::<Vec<_>>(),
@@ -172,6 +174,9 @@ fn summary(pool: &Pool) -> String {
     if let Some(check) = &pool.check {
         let timeout = show_duration(check.timeout);
         let _ = write!(text, " (timeout {timeout}, rise {}, fall {})", check.rules.rise, check.rules.fall);
+    }
+    if pool.protocol != UpstreamProtocol::Http1 {
+        let _ = write!(text, ", speaks {}", pool.protocol.as_str());
     }
     if let Some(rules) = &pool.breaker {
         let _ = write!(text, ", breaker {} failures, open {}", rules.failures, show_duration(rules.open_for));

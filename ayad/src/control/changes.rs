@@ -29,6 +29,7 @@ pub(super) fn of_pool(old: &Pool, new: &Pool) -> String {
         ("breaker", old.breaker != new.breaker),
         ("retry", old.retry != new.retry),
         ("hedge", old.hedge != new.hedge),
+        ("protocol", old.protocol != new.protocol),
         ("keepalive", old.keepalive != new.keepalive),
         ("proxy_protocol", old.proxy_protocol != new.proxy_protocol),
         ("tls", old.tls != new.tls),

@@ -135,6 +135,10 @@ fn admit(state: &Arc<State>, arrival: Arrival<TcpStream>) {
     let client = Arc::new(client);
     if seat.is_over() {
         unread::remember(&client, Reason::TooManyConnections);
+        if client.listener.tls.is_some() {
+            // It could not read words without a handshake, which is the work that is refused.
+            return;
+        }
         tokio::spawn(async move {
             closing::last_words(Stream::from(stream), Reason::TooManyConnections).await;
             drop(seat);

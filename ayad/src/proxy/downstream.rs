@@ -45,6 +45,13 @@ pub(super) trait Downstream: Send {
     /// Some of them were passed on.
     fn consume_body(&mut self, count: usize);
 
+    /// The body goes on in another framing than it came in: from here on its bytes are read without. To be called
+    /// before any of them is.
+    fn unframe(&mut self);
+
+    /// Whether the answer may be passed on to a client that asked for another protocol in a way of its own.
+    fn accepts(&self, reply: Reply<'_>) -> bool;
+
     /// True once nothing of the body is missing.
     fn is_body_over(&self) -> bool;
 

@@ -101,6 +101,8 @@ pub struct Exchange {
     pub steps: Steps,
     /// For the access log.
     pub draft: Option<Box<LogDraft>>,
+    /// The answer itself says that its backend failed, whatever its status.
+    pub is_failure: bool,
     /// What it tells about its backend was taken down already.
     pub is_measured: bool,
     ended: Option<Tick>,
@@ -122,6 +124,7 @@ impl Exchange {
             id: None,
             steps: Steps::default(),
             draft: None,
+            is_failure: false,
             is_measured: false,
             ended: None,
         }

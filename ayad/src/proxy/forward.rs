@@ -16,12 +16,14 @@ use super::head::line;
 use super::pass::{Awaited, Upload};
 use super::turn::Turn;
 use crate::clock;
+use crate::config::UpstreamProtocol;
 use crate::h1::{Framing, Limits, ResponseHead};
 use crate::proxy_protocol::{Addresses, Facts, write_header};
 use crate::queue::Queue;
 use crate::state::State;
 use crate::stream::Endpoint;
-use crate::upstream::{self, ConnectError, Connection, HeadFailure};
+use crate::tls::Offer;
+use crate::upstream::{self, ConnectError, Connection, HeadFailure, Upstream};
 use crate::wire::Mode;
 
 /// Most interim answers before the real one: a backend that sends nothing else is broken.
@@ -41,7 +43,7 @@ pub(super) async fn forward<D: Downstream>(
     picked: Picked,
     way: &Way,
     upload: &mut Upload,
-) -> Result<Box<Connection>, Failed> {
+) -> Result<Upstream, Failed> {
     exchange.place = Some(picked.place);
     exchange.note_picked();
     let mut kept = take_kept(down, exchange);
@@ -57,7 +59,7 @@ pub(super) async fn forward<D: Downstream>(
         let mode = if way.framing == Framing::Chunked { turn.upload_mode } else { Mode::Plain };
         begin(&mut up, &turn.head, place, way, mode);
         if let Some(kept) = upload.kept.bytes() {
-            up.wire.queue_body(kept);
+            up.queue_body(kept);
         }
         match head(down, turn, exchange, &mut up, way, upload).await {
             Ok(()) => return Ok(up),
@@ -72,11 +74,22 @@ pub(super) fn is_repeatable(way: &Way, upload: &Upload) -> bool {
     way.is_idempotent && (!way.has_body() || upload.kept.bytes().is_some())
 }
 
-fn take_kept<D: Downstream>(down: &mut D, exchange: &Exchange) -> Option<Box<Connection>> {
+/// A connection that is there already.
+pub(super) fn kept(place: &Place) -> Option<Upstream> {
+    let keepalive = &place.pool.conf.keepalive;
+    match place.pool.conf.protocol {
+        UpstreamProtocol::Http1 => place.cell().idle.take().map(Upstream::H1),
+        UpstreamProtocol::Http2 => {
+            place.cell().shared.take(place.since(), keepalive).map(|call| Upstream::H2(Box::new(call)))
+        }
+    }
+}
+
+fn take_kept<D: Downstream>(down: &mut D, exchange: &Exchange) -> Option<Upstream> {
     let place = exchange.place.as_ref()?;
     let conf = &place.pool.conf;
-    let kept = place.cell().idle.take()?;
     let now = place.since();
+    let kept = kept(place)?;
     // Close enough: nothing was waited for since then.
     let ends = now.after(conf.first_byte_timeout);
     let try_ends = conf.retry.rules.try_deadline(now, None);
@@ -85,7 +98,7 @@ fn take_kept<D: Downstream>(down: &mut D, exchange: &Exchange) -> Option<Box<Con
 }
 
 /// Makes a new connection.
-async fn connect<D: Downstream>(down: &mut D, exchange: &Exchange) -> Result<Box<Connection>, Reason> {
+async fn connect<D: Downstream>(down: &mut D, exchange: &Exchange) -> Result<Upstream, Reason> {
     let place = exchange.place.as_ref().ok_or(Reason::NoBackend)?;
     let conf = &place.pool.conf;
     down.wait().arm(clock::now().after(conf.connect_timeout));
@@ -94,13 +107,14 @@ async fn connect<D: Downstream>(down: &mut D, exchange: &Exchange) -> Result<Box
     let ends = now.after(conf.first_byte_timeout);
     let try_ends = conf.retry.rules.try_deadline(place.since(), None);
     down.wait().arm(try_ends.map_or(ends, |t| t.min(ends)));
-    made.map(Box::new).map_err(|error| connect_reason(&exchange.client.state, place, &error))
+    made.map_err(|error| connect_reason(&exchange.client.state, place, &error))
 }
 
 /// Connects to the backend in which a place was taken, as its pool says.
-pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Connection, ConnectError> {
+pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Upstream, ConnectError> {
+    let conf = &place.pool.conf;
     let mut first = Vec::new();
-    if let Some(version) = place.pool.conf.proxy_protocol {
+    if let Some(version) = conf.proxy_protocol {
         let told = client.local.map(|destination| Addresses { source: client.peer, destination });
         let handshake = client.handshake.get();
         let facts = Facts {
@@ -112,7 +126,18 @@ pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Connect
         write_header(version, told, &facts, &mut first);
     }
     let tls = place.pool.tls.as_deref().map(|tls| (tls, place.backend.address.as_str()));
-    upstream::connect(&place.backend.resolved, tls, &first).await
+    let offer = match conf.protocol {
+        UpstreamProtocol::Http1 => Offer::Http1,
+        UpstreamProtocol::Http2 => Offer::H2,
+    };
+    let stream = upstream::open(&place.backend.resolved, tls, offer, &first);
+    match conf.protocol {
+        UpstreamProtocol::Http1 => Ok(Upstream::H1(Box::new(Connection::new(stream.await?)))),
+        UpstreamProtocol::Http2 => {
+            let call = place.cell().shared.connect(stream, &conf.keepalive, tls.is_some()).await?;
+            Ok(Upstream::H2(Box::new(call)))
+        }
+    }
 }
 
 /// Waits for something while the client stays and the time lasts.
@@ -159,7 +184,7 @@ pub(super) fn connect_reason(state: &State, place: &Place, error: &ConnectError)
 }
 
 /// Writes the head.
-pub(super) fn begin(up: &mut Connection, head: &Queue, place: &Place, way: &Way, mode: Mode) {
+pub(super) fn begin(up: &mut Upstream, head: &Queue, place: &Place, way: &Way, mode: Mode) {
     let mut host = Queue::new();
     if !way.names_host {
         let name = match &place.backend.resolved {
@@ -176,7 +201,7 @@ async fn head<D: Downstream>(
     down: &mut D,
     turn: &mut Turn,
     exchange: &Exchange,
-    up: &mut Connection,
+    up: &mut Upstream,
     way: &Way,
     upload: &mut Upload,
 ) -> Result<(), Failed> {
@@ -196,7 +221,10 @@ async fn head<D: Downstream>(
                     pass_interim(down, &turn.response, up, upload);
                 }
                 Poll::Ready(Ok(())) => return Poll::Ready(Err(Failed::Sent(Reason::BadResponse))),
-                Poll::Ready(Err(failure)) => return Poll::Ready(Err(failed(up, &failure))),
+                Poll::Ready(Err(failure)) => {
+                    let is_whole = !way.has_body() || upload.kept.bytes().is_some();
+                    return Poll::Ready(Err(failed(up, &failure, is_whole)));
+                }
                 Poll::Pending => break,
             }
         }
@@ -225,7 +253,7 @@ async fn head<D: Downstream>(
 }
 
 /// Passes an interim answer on. It goes out when nothing else can be done.
-fn pass_interim<D: Downstream>(down: &mut D, head: &ResponseHead, up: &mut Connection, upload: &mut Upload) {
+fn pass_interim<D: Downstream>(down: &mut D, head: &ResponseHead, up: &mut Upstream, upload: &mut Upload) {
     upload.unmet &= head.status != 100;
     down.interim(Reply { bytes: up.head_bytes(head), head, added: b"", switches: false });
     up.skip_interim(head);
@@ -271,12 +299,15 @@ fn late<D: Downstream>(down: &mut D, awaited: Awaited) -> Failed {
     }
 }
 
-pub(super) fn failed(up: &Connection, failure: &HeadFailure) -> Failed {
+pub(super) fn failed(up: &Upstream, failure: &HeadFailure, is_whole: bool) -> Failed {
     match failure {
+        HeadFailure::Unprocessed if is_whole => Failed::Unsent(Reason::ClosedEarly),
         HeadFailure::Closed | HeadFailure::Io(_) if up.was_kept() && !up.has_answered() => {
             Failed::Stale(Reason::ClosedEarly)
         }
-        HeadFailure::Closed | HeadFailure::Io(_) => Failed::Sent(Reason::ClosedEarly),
+        HeadFailure::Closed | HeadFailure::Io(_) | HeadFailure::Unprocessed | HeadFailure::Reset => {
+            Failed::Sent(Reason::ClosedEarly)
+        }
         HeadFailure::Bad(error) => {
             tracing::debug!(%error, "an answer cannot be passed on");
             Failed::Sent(Reason::BadResponse)

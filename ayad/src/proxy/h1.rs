@@ -21,9 +21,10 @@ use super::exchange::Exchange;
 use super::hop::Hop;
 use super::turn::Turn;
 use super::wait::Wait;
-use super::{closing, prepare, serve, unread};
+use super::{closing, h2, prepare, serve, unread};
 use crate::clock;
 use crate::h1::{Framing, Known, Limits, RequestHead};
+use crate::http2::PREFACE;
 use crate::relay::reset_on_close;
 use crate::stream::Stream;
 use crate::wire::{BodyFailure, Mode, Wire};
@@ -68,7 +69,13 @@ enum Next {
 pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
     let mut conn = H1::new(stream, client, accepted);
     let mut first = Some(accepted);
-    while conn.first_byte(first.take()).await {
+    while conn.first_byte(first).await {
+        if let Some(accepted) = first.take()
+            && conn.speaks_http2().await
+        {
+            let Wire { stream, input, .. } = conn.wire;
+            return h2::run(stream, input, conn.client, accepted).await;
+        }
         let mut turn = Turn::take();
         match conn.next(&mut turn.request).await {
             Next::Request(started) => conn.serve_one(&mut turn, started).await,
@@ -127,6 +134,31 @@ impl H1 {
                 self.wait.arm(clock::now().after(LINGER));
             }
             self.wait.poll(cx).map(|()| false)
+        })
+        .await
+    }
+
+    /// True when the connection begins as only HTTP/2 does (RFC 9113, 3.4). No request can begin like that, so whoever
+    /// began like that is waited for, within the time for a head.
+    async fn speaks_http2(&mut self) -> bool {
+        let (wire, wait) = (&mut self.wire, &mut self.wait);
+        let is_allowed = self.client.listener.conf.max_streams.is_some();
+        poll_fn(|cx| {
+            loop {
+                let input = wire.input.data();
+                let compared = input.len().min(PREFACE.len());
+                if !is_allowed || input[..compared] != PREFACE[..compared] {
+                    return Poll::Ready(false);
+                }
+                if compared == PREFACE.len() {
+                    return Poll::Ready(true);
+                }
+                match wire.poll_fill(cx) {
+                    Poll::Ready(Ok(count)) if count > 0 => {}
+                    Poll::Ready(_) => return Poll::Ready(false),
+                    Poll::Pending => return wait.poll(cx).map(|()| false),
+                }
+            }
         })
         .await
     }
@@ -261,6 +293,15 @@ impl Downstream for H1 {
     #[inline]
     fn consume_body(&mut self, count: usize) {
         self.wire.consume_body(count);
+    }
+
+    fn unframe(&mut self) {
+        self.wire.unframe();
+    }
+
+    /// `101` and any refusal mean the same on both sides.
+    fn accepts(&self, _: Reply<'_>) -> bool {
+        true
     }
 
     #[inline]

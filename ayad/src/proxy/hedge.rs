@@ -16,16 +16,16 @@ use super::again::{self, Extra};
 use super::between::{Failed, Picked, Way};
 use super::downstream::Downstream;
 use super::exchange::{Exchange, Place};
-use super::forward::{begin, connect_reason, connect_to, failed};
+use super::forward::{begin, connect_reason, connect_to, failed, kept};
 use super::turn::Turn;
 use crate::clock;
 use crate::h1::ResponseHead;
 use crate::queue::Queue;
-use crate::upstream::Connection;
+use crate::upstream::Upstream;
 use crate::wire::Mode;
 
 /// The head of an answer, and the connection it came by.
-type Answered = (Box<Connection>, ResponseHead);
+type Answered = (Upstream, ResponseHead);
 type Attempt<'a> = Pin<Box<dyn Future<Output = Result<Answered, Failed>> + Send + 'a>>;
 
 /// After what time the request is sent to a second backend; `None` for those that never are.
@@ -39,7 +39,7 @@ pub(super) fn delay(way: &Way) -> Option<Duration> {
 /// What came of the race.
 pub(super) struct Raced {
     /// The answer that came first.
-    pub(super) up: Box<Connection>,
+    pub(super) up: Upstream,
     /// Token of its backend, when the client is to be bound to it.
     pub(super) token: Option<u64>,
     /// What a second attempt holds of the budget.
@@ -163,24 +163,24 @@ fn attempt<'a>(
 ) -> impl Future<Output = Result<Answered, Failed>> + Send + 'a {
     let client = Arc::clone(&exchange.client);
     async move {
-        let mut up = if let Some(kept) = place.cell().idle.take() {
+        let mut up = if let Some(kept) = kept(place) {
             kept
         } else {
             let connecting = connect_to(&client, place);
             let made = tokio::time::timeout(place.pool.conf.connect_timeout, connecting).await;
             let made = made.map_err(|_| Failed::Unsent(Reason::ConnectTimeout))?;
-            Box::new(made.map_err(|error| Failed::Unsent(connect_reason(&client.state, place, &error)))?)
+            made.map_err(|error| Failed::Unsent(connect_reason(&client.state, place, &error)))?
         };
         begin(&mut up, head, place, way, Mode::Plain);
         let mut response = ResponseHead::default();
         poll_fn(|cx| {
             // What cannot be written shows when the answer is read.
-            let written = up.wire.poll_finish(cx, b"");
+            let written = up.poll_finish(cx, b"");
             loop {
                 match up.poll_head(cx, &mut response, way.to_head) {
                     Poll::Ready(Ok(())) if response.is_interim() => up.skip_interim(&response),
                     Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-                    Poll::Ready(Err(failure)) => return Poll::Ready(Err(failed(&up, &failure))),
+                    Poll::Ready(Err(failure)) => return Poll::Ready(Err(failed(&up, &failure, true))),
                     Poll::Pending if matches!(written, Poll::Ready(Err(_))) => {
                         return Poll::Ready(Err(Failed::Sent(Reason::ClosedEarly)));
                     }

@@ -10,7 +10,7 @@ use aya_core::reason::Reason;
 
 use super::downstream::Downstream;
 use crate::relay::{Pipe, poll_splice};
-use crate::upstream::Connection;
+use crate::upstream::Upstream;
 use crate::wire::BodyFailure;
 
 /// From this many bytes on, payload goes from socket to socket: below, the calls for that cost more than copying.
@@ -125,14 +125,14 @@ impl Upload {
         &mut self,
         cx: &mut Context<'_>,
         down: &mut D,
-        up: &mut Connection,
+        up: &mut Upstream,
     ) -> Poll<Result<(), Reason>> {
         while !self.is_over {
             self.awaited = Awaited::Client;
             match down.poll_body(cx) {
                 Poll::Ready(Ok(0)) => {
                     (self.awaited, self.unmet) = (Awaited::Backend, false);
-                    match up.wire.poll_finish(cx, down.trailers()) {
+                    match up.poll_finish(cx, down.trailers()) {
                         Poll::Ready(Ok(())) => self.is_over = true,
                         Poll::Ready(Err(_)) => return self.give_up(),
                         Poll::Pending => return Poll::Pending,
@@ -145,7 +145,7 @@ impl Upload {
                         return Poll::Ready(Err(Reason::BodyTooLarge));
                     }
                     self.awaited = Awaited::Backend;
-                    match up.wire.poll_send(cx, down.body()) {
+                    match up.poll_send(cx, down.body()) {
                         Poll::Ready(Ok(count)) => {
                             self.kept.take(&down.body()[..count]);
                             down.consume_body(count);
@@ -157,7 +157,7 @@ impl Upload {
                 }
                 Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
                 Poll::Pending => {
-                    if let Poll::Ready(Err(_)) = up.wire.poll_flush(cx) {
+                    if let Poll::Ready(Err(_)) = up.poll_flush(cx) {
                         return self.give_up();
                     }
                     return Poll::Pending;
@@ -196,7 +196,7 @@ impl Download {
         &mut self,
         cx: &mut Context<'_>,
         down: &mut D,
-        up: &mut Connection,
+        up: &mut Upstream,
     ) -> Poll<Result<(), Reason>> {
         loop {
             if let Some(spliced) = self.splice(cx, down, up) {
@@ -206,12 +206,12 @@ impl Download {
             match up.poll_body(cx) {
                 Poll::Ready(Ok(0)) => {
                     self.awaited = Awaited::Client;
-                    return down.poll_finish(cx, up.wire.trailers()).map_err(|_| Reason::ClientGone);
+                    return down.poll_finish(cx, up.trailers()).map_err(|_| Reason::ClientGone);
                 }
                 Poll::Ready(Ok(_)) => {
                     self.awaited = Awaited::Client;
-                    match down.poll_send(cx, up.wire.body()) {
-                        Poll::Ready(Ok(count)) => up.wire.consume_body(count),
+                    match down.poll_send(cx, up.body()) {
+                        Poll::Ready(Ok(count)) => up.consume_body(count),
                         Poll::Ready(Err(_)) => return Poll::Ready(Err(Reason::ClientGone)),
                         Poll::Pending => return Poll::Pending,
                     }
@@ -237,9 +237,10 @@ impl Download {
         &mut self,
         cx: &mut Context<'_>,
         down: &mut D,
-        up: &mut Connection,
+        up: &mut Upstream,
     ) -> Option<Poll<Result<(), Reason>>> {
-        let left = up.wire.unread_payload()?;
+        let Upstream::H1(plain) = up else { return None };
+        let left = plain.wire.unread_payload()?;
         if left == 0 || (self.pipe.is_none() && left < SPLICED) {
             return None;
         }
@@ -251,9 +252,10 @@ impl Download {
         left: u64,
         cx: &mut Context<'_>,
         down: &mut D,
-        up: &mut Connection,
+        up: &mut Upstream,
     ) -> Option<Poll<Result<(), Reason>>> {
-        let from = up.wire.stream.plain_tcp()?;
+        let Upstream::H1(plain) = up else { return None };
+        let from = plain.wire.stream.plain_tcp()?;
         self.awaited = Awaited::Client;
         match down.poll_flush(cx) {
             Poll::Ready(Ok(())) => {}
@@ -278,7 +280,7 @@ impl Download {
             }
             Poll::Ready(Err(_)) => return Some(Poll::Ready(Err(Reason::Truncated))),
         };
-        up.wire.skipped(count);
+        plain.wire.skipped(count);
         self.moved = true;
         if count == left {
             self.pipe = None;

@@ -23,7 +23,7 @@ pub(super) fn record(exchange: &mut Exchange, now: Tick) {
             // Neither the client's nor our own doing says anything about the backend.
             Some(Blame::Client | Blame::Proxy) => {}
             Some(Blame::Backend) => exchange.note_result(place, now, false),
-            None => exchange.note_result(place, now, status < 500),
+            None => exchange.note_result(place, now, status < 500 && !exchange.is_failure),
         }
     }
     if let Some(draft) = exchange.draft.take() {

@@ -11,6 +11,7 @@ use super::between::{Request, Target};
 use super::client::Client;
 use super::downstream::{Downstream, Reply};
 use super::exchange::Exchange;
+use super::grpc;
 use super::pass::{Awaited, Download, Upload};
 use super::turn::Turn;
 use super::words::{self, Format};
@@ -18,7 +19,7 @@ use crate::clock;
 use crate::config::Sticky;
 use crate::h1::{Known, Limits};
 use crate::queue::Queue;
-use crate::upstream::Connection;
+use crate::upstream::Upstream;
 
 /// How a client wants an error told, taken before its request is passed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +29,19 @@ pub(super) struct Manner {
 }
 
 impl Manner {
+    /// How an error is told to somebody whose request cannot be read.
+    pub(super) fn plain(head_only: bool) -> Self {
+        Self { format: Format::Text, head_only }
+    }
+
     /// Reads `Accept` roughly: the first type this proxy can speak.
     pub(super) fn of(request: &Request<'_>) -> Self {
+        let head_only = request.method() == b"HEAD";
+        if grpc::is_grpc(request.bytes, &request.head.fields) {
+            return Self { format: Format::Grpc, head_only };
+        }
         let accepted = request.get(Known::Accept).and_then(|value| std::str::from_utf8(value).ok());
-        Self { format: accepted.map_or(Format::Text, format_of), head_only: request.method() == b"HEAD" }
+        Self { format: accepted.map_or(Format::Text, format_of), head_only }
     }
 }
 
@@ -54,7 +64,7 @@ pub(super) async fn pass_on<D: Downstream>(
     down: &mut D,
     turn: &mut Turn,
     exchange: &mut Exchange,
-    mut up: Box<Connection>,
+    mut up: Upstream,
     upload: &mut Upload,
     token: Option<u64>,
 ) -> Result<(), Reason> {
@@ -68,6 +78,7 @@ pub(super) async fn pass_on<D: Downstream>(
     }
     down.answer(Reply { bytes: up.head_bytes(head), head, added: added.data(), switches: false });
     drop(added);
+    exchange.is_failure = grpc::failed_at_once(up.head_bytes(head), &head.fields);
     up.begin_answer(head, down.takes_chunks());
     let mut download = Download::new();
     let passed = poll_fn(|cx| {
@@ -89,10 +100,13 @@ pub(super) async fn pass_on<D: Downstream>(
         Poll::Pending
     })
     .await;
-    exchange.bytes_sent = up.wire.payload();
+    exchange.bytes_sent = up.payload();
     passed?;
+    exchange.is_failure |= grpc::failed_at_last(up.trailers());
     let now = clock::now();
-    if upload.is_whole() && up.is_reusable() {
+    if upload.is_whole()
+        && let Some(up) = up.reusable()
+    {
         exchange.keep(up, now);
     }
     exchange.bytes_received = down.received();
@@ -105,7 +119,7 @@ pub(super) async fn switch<D: Downstream>(
     down: &mut D,
     turn: &mut Turn,
     exchange: &mut Exchange,
-    mut up: Box<Connection>,
+    mut up: Upstream,
     upload: &mut Upload,
 ) -> Result<(), Reason> {
     exchange.note_switched(turn.response.status, clock::now());
@@ -138,7 +152,7 @@ pub(super) async fn switch<D: Downstream>(
     })
     .await;
     exchange.bytes_received = down.received();
-    exchange.bytes_sent = up.wire.payload();
+    exchange.bytes_sent = up.payload();
     ended?;
     exchange.complete(clock::now());
     Ok(())
@@ -187,7 +201,7 @@ pub(super) async fn refuse<D: Downstream>(
 ) {
     let id = exchange.id().clone();
     let (content_type, body) = words::text(reason, manner.format, id.as_str());
-    let (head, added) = words::head(reason, content_type, body.len(), id.as_bytes());
+    let (head, added) = words::head(reason, manner.format, content_type, body.len(), id.as_bytes());
     exchange.note_answer(reason.status());
     exchange.bytes_sent = if manner.head_only { 0 } else { body.len() as u64 };
     exchange.bytes_received = down.received();

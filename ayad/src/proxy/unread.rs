@@ -5,6 +5,12 @@ use aya_core::reason::Reason;
 use super::client::Client;
 use crate::log::LogLine;
 
+/// Remembers a connection that was ended for what came on it, without an answer.
+pub(super) fn ended(client: &Client, reason: Reason) {
+    client.state.counters[client.worker].refused(reason);
+    tracing::debug!(peer = %client.peer, reason = reason.as_str(), "a connection was ended");
+}
+
 /// Remembers bytes that were no request.
 pub(super) fn remember(client: &Client, reason: Reason) {
     let state = &client.state;

@@ -40,6 +40,11 @@ impl Wait {
         self.at = self.at.min(self.limit);
     }
 
+    /// Forgets what was waited for, and keeps the runtime's timer for whoever uses it next.
+    pub(super) fn rest(&mut self) {
+        (self.at, self.limit) = (NEVER, NEVER);
+    }
+
     /// True once the whole request has taken too long.
     pub(super) fn is_past_limit(&self, now: Tick) -> bool {
         now.as_nanos() >= self.limit

@@ -1,5 +1,6 @@
 //! How the proxy says why it answered by itself.
 
+use aya_core::grpc;
 use aya_core::reason::Reason;
 use http::StatusCode;
 
@@ -15,12 +16,14 @@ pub(super) enum Format {
     Json,
     /// A page.
     Html,
+    /// No body, but fields that say how a call ended.
+    Grpc,
 }
 
 /// The whole answer as bytes, for connections on which no request could be read.
 pub(super) fn raw(reason: Reason) -> Vec<u8> {
     let (content_type, body) = text(reason, Format::Text, None);
-    let (mut answer, added) = head(reason, content_type, body.len(), b"");
+    let (mut answer, added) = head(reason, Format::Text, content_type, body.len(), b"");
     // The empty line comes last.
     answer.truncate(answer.len() - 2);
     answer.extend_from_slice(&added);
@@ -30,14 +33,29 @@ pub(super) fn raw(reason: Reason) -> Vec<u8> {
 }
 
 /// The head of an answer of our own, and the lines that only we may add to one.
-pub(super) fn head(reason: Reason, content_type: &str, length: usize, id: &[u8]) -> (Vec<u8>, Vec<u8>) {
-    let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::BAD_REQUEST);
+pub(super) fn head(
+    reason: Reason,
+    format: Format,
+    content_type: &str,
+    length: usize,
+    id: &[u8],
+) -> (Vec<u8>, Vec<u8>) {
+    let status = match format {
+        Format::Grpc => StatusCode::OK,
+        _ => StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::BAD_REQUEST),
+    };
     let phrase = status.canonical_reason().unwrap_or_default();
     let head = format!(
         "HTTP/1.1 {} {phrase}\r\ncontent-type: {content_type}\r\ncontent-length: {length}\r\n\r\n",
         status.as_u16(),
     );
     let mut added = format!("{REASON}: {}\r\n", reason.as_str()).into_bytes();
+    if format == Format::Grpc {
+        let code = grpc::status_of(reason.status());
+        added.extend_from_slice(
+            format!("grpc-status: {code}\r\ngrpc-message: {}\r\n", reason.as_str()).as_bytes(),
+        );
+    }
     if !id.is_empty() {
         added.extend_from_slice(b"x-request-id: ");
         added.extend_from_slice(id);
@@ -57,6 +75,7 @@ pub(super) fn text(reason: Reason, format: Format, id: Option<&str>) -> (&'stati
             let id = id.map(|id| format!("request id: {id}\n")).unwrap_or_default();
             ("text/plain; charset=utf-8", format!("{status} {phrase}\nreason: {word}\n{id}"))
         }
+        Format::Grpc => ("application/grpc", String::new()),
         Format::Json => {
             let id = id.map(|id| format!(",\"request_id\":\"{id}\"")).unwrap_or_default();
             ("application/json", format!("{{\"status\":{status},\"reason\":\"{word}\"{id}}}\n"))

@@ -17,7 +17,7 @@ use super::counters::{Padded, bump};
 use crate::clock;
 use crate::config;
 use crate::stream::Endpoint;
-use crate::upstream::IdleList;
+use crate::upstream::{IdleList, SharedList};
 
 /// How long no bound client may come before a backend that honours sticky sessions counts as drained.
 pub(super) const BOUND_QUIET: Duration = Duration::from_secs(5);
@@ -58,6 +58,8 @@ pub struct WorkerCell {
     /// Connections waiting for their next request. The lock is taken by this worker, and by the control
     /// thread when it closes idle connections.
     pub idle: IdleList,
+    /// Connections that many requests share.
+    pub shared: SharedList,
     requests: AtomicU64,
     failures: AtomicU64,
     moved: AtomicU64,
@@ -280,12 +282,12 @@ impl Backend {
 
     /// Closes its idle connections on all workers and says how many there were.
     pub fn close_idle(&self) -> usize {
-        self.workers.iter().map(|w| w.idle.close_all()).sum()
+        self.workers.iter().map(|w| w.idle.close_all() + w.shared.close_all()).sum()
     }
 
     /// Idle connections on all workers.
     pub fn idle(&self) -> usize {
-        self.workers.iter().map(|w| w.idle.len()).sum()
+        self.workers.iter().map(|w| w.idle.len() + w.shared.idle()).sum()
     }
 
     /// What happened to its requests since the start, over all workers.

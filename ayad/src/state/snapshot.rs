@@ -226,6 +226,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         keepalive,
         proxy_protocol,
         tls,
+        protocol,
         backends,
         origin,
     } = a;
@@ -244,6 +245,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *keepalive == b.keepalive
         && *proxy_protocol == b.proxy_protocol
         && *tls == b.tls
+        && *protocol == b.protocol
         && *backends == b.backends
         && *origin == b.origin
 }

@@ -33,6 +33,10 @@ pub enum HeadFailure {
     Closed,
     /// The system said no.
     Io(io::Error),
+    /// The backend did not look at the request, and will not.
+    Unprocessed,
+    /// The backend gave the request up.
+    Reset,
     /// What came cannot be passed on.
     Bad(BadResponse),
 }
@@ -46,22 +50,31 @@ pub enum ConnectError {
     Tls(io::Error),
 }
 
-/// Connects to a backend. `tls` has the name by which its certificate is checked when the pool leaves that open;
-/// `first` goes out before anything else. Cancel-safe: dropping the future closes the socket.
-pub async fn connect(
+/// Opens a stream to a backend. `tls` has the name by which its certificate is checked when the pool leaves that
+/// open, and `offer` what is spoken inside; `first` goes out before anything else. Cancel-safe: dropping the future
+/// closes the socket.
+pub async fn open(
     endpoint: &Endpoint,
     tls: Option<(&ClientTls, &str)>,
+    offer: Offer,
     first: &[u8],
-) -> Result<Connection, ConnectError> {
+) -> Result<Stream, ConnectError> {
     let mut plain = endpoint.connect().await.map_err(ConnectError::Io)?;
     if !first.is_empty() {
         plain.write_all(first).await.map_err(ConnectError::Io)?;
     }
-    let stream = match tls {
-        None => Stream::Plain(plain),
-        Some((tls, name)) => tls.connect(plain, name, Offer::Http1).await.map_err(ConnectError::Tls)?.0,
-    };
-    Ok(Connection::new(stream))
+    match tls {
+        None => Ok(Stream::Plain(plain)),
+        Some((tls, name)) => {
+            tls.connect(plain, name, offer).await.map(|(stream, _)| stream).map_err(ConnectError::Tls)
+        }
+    }
+}
+
+impl From<io::Error> for ConnectError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 /// True when a connection failed because this process, not the other side, lacks something: descriptors,

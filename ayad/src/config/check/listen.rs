@@ -12,7 +12,7 @@ use crate::config::raw::format::{Bind, Period};
 use crate::config::raw::listen::{self as written, Limits, Listen, ListenTimeouts, ProxyProtocol};
 use crate::config::raw::{OneOrMany, listen};
 use crate::config::report::Problem;
-use crate::config::{Listener, Protocol};
+use crate::config::{Alpn, Listener, Protocol};
 
 const MAX_CONNECTIONS: u32 = 10_000;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -26,6 +26,7 @@ const HEADER_BYTES: u64 = 16 << 10;
 const HEADER_BYTES_LEAST: u64 = 8 << 10;
 const HEADER_BYTES_MOST: u64 = 1 << 20;
 const HEADERS: u32 = 100;
+const STREAMS: u32 = 128;
 
 /// Most listeners; routes know them by 16-bit indices.
 const MAX_LISTENERS: usize = 1024;
@@ -61,8 +62,17 @@ pub(super) fn unprovable(at: &At<'_>) -> Problem {
 
 /// One listener, with the names its certificates cover.
 fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, Vec<String>) {
-    let Listen { bind, protocol, max_connections, timeouts, limits, trusted_proxies, proxy_protocol, tls } =
-        entry.value;
+    let Listen {
+        bind,
+        protocol,
+        http2,
+        max_connections,
+        timeouts,
+        limits,
+        trusted_proxies,
+        proxy_protocol,
+        tls,
+    } = entry.value;
     let protocol = match protocol.unwrap_or_default() {
         written::Protocol::Http => Protocol::Http,
         written::Protocol::Tcp => Protocol::Tcp,
@@ -70,7 +80,8 @@ fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, V
     let proxy_protocol = *proxy_protocol == Some(ProxyProtocol::Required);
     check_protocol(entry, protocol, proxy_protocol, found.problems);
     let ListenTimeouts { header, idle, body } = timeouts.clone().unwrap_or_default();
-    let Limits { header_bytes, headers, body: body_bytes, body_rate } = limits.clone().unwrap_or_default();
+    let Limits { header_bytes, headers, streams, body: body_bytes, body_rate } =
+        limits.clone().unwrap_or_default();
     let header_bytes = header_bytes.map_or(HEADER_BYTES, |size| size.0);
     if !(HEADER_BYTES_LEAST..=HEADER_BYTES_MOST).contains(&header_bytes) {
         let at = entry.at.key("limits").key("header_bytes");
@@ -81,7 +92,11 @@ fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, V
     let or = |period: Option<Period>, default| period.map_or(default, |period| period.0);
     let body_timeout = or(body, BODY_TIMEOUT);
     let tls = tls.as_ref().map(|tls| tls::listener(tls, &entry.at.key("tls"), found));
-    let (tls, names) = tls.unzip();
+    let (mut tls, names) = tls.unzip();
+    let max_streams = http2.unwrap_or(true).then(|| streams.unwrap_or(STREAMS));
+    if let Some(tls) = tls.as_mut().filter(|_| max_streams.is_none()) {
+        tls.alpn.retain(|protocol| *protocol != Alpn::H2);
+    }
     let listener = Listener {
         name: entry.name.to_owned(),
         protocol,
@@ -95,6 +110,7 @@ fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, V
         max_header_bytes: header_bytes as usize,
         max_headers: headers.unwrap_or(HEADERS) as usize,
         max_body_bytes: body_bytes.and_then(|size| size.0),
+        max_streams,
         trusted_proxies: trusted_proxies.iter().flatten().map(|network| network.0).collect(),
         tls,
         reserved_prefixes: Vec::new(),

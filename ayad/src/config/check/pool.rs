@@ -14,9 +14,9 @@ use super::tls::{self, Findings};
 use super::{At, Entry};
 use crate::config::raw;
 use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
-use crate::config::raw::pool::{BackendEntry, Breaker, Mode};
+use crate::config::raw::pool::{BackendEntry, BackendProtocol, Breaker, Mode};
 use crate::config::report::Problem;
-use crate::config::{Backend, Keepalive, Pool, ProxyVersion, Sticky};
+use crate::config::{Backend, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
 use crate::stream::Endpoint;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -36,6 +36,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
     let raw::pool::Pool {
         algorithm,
         backends,
+        protocol,
         health,
         breaker,
         sticky,
@@ -51,6 +52,11 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
         raw::pool::ProxyVersion::V1 => ProxyVersion::V1,
         raw::pool::ProxyVersion::V2 => ProxyVersion::V2,
     });
+    if proxy_protocol.is_some() && matches!(protocol, Some(BackendProtocol::Http2)) {
+        let message = "one HTTP/2 connection carries many clients, and the PROXY protocol can name one";
+        let problem = entry.at.key("proxy_protocol").problem(message.to_owned());
+        found.problems.push(problem.help("leave out protocol = \"h2\", or proxy_protocol"));
+    }
     let health = health.clone().unwrap_or_default();
     let (at, list) = (&entry.at, entry.at.key("backends"));
     let backends = members(entry.name, backends, &list, found.problems);
@@ -76,7 +82,15 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
         proxy_protocol,
         tls,
         backends,
+        protocol: protocol.map_or_else(UpstreamProtocol::default, spoken),
         origin: at.origin(),
+    }
+}
+
+fn spoken(protocol: BackendProtocol) -> UpstreamProtocol {
+    match protocol {
+        BackendProtocol::Http1 => UpstreamProtocol::Http1,
+        BackendProtocol::Http2 => UpstreamProtocol::Http2,
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Listen {
     pub bind: OneOrMany<Bind>,
     /// What is spoken. Default: "http".
     pub protocol: Option<Protocol>,
+    /// Whether clients may also speak HTTP/2, as gRPC does: with prior knowledge, or as TLS agrees. Default: true.
+    pub http2: Option<bool>,
     /// Most client connections at once, over all addresses and workers; more are turned away. Default:
     /// 10000. Each idle one costs about 40 KiB.
     #[schemars(range(min = 1, max = 10_000_000))]
@@ -41,6 +43,7 @@ impl Listen {
         Self {
             bind,
             protocol: None,
+            http2: None,
             max_connections: None,
             timeouts: None,
             limits: None,
@@ -56,7 +59,7 @@ impl Listen {
 #[serde(rename_all = "lowercase")]
 #[schemars(title = "a protocol of this version")]
 pub enum Protocol {
-    /// HTTP/1.1.
+    /// HTTP/1.1, and HTTP/2 unless that is switched off.
     #[default]
     Http,
     /// Bytes, whatever they mean. Routes that name the listener choose the pool: by the name a TLS client asks for
@@ -100,6 +103,10 @@ pub struct Limits {
     /// Most header fields in a request; more is answered with 431. Default: 100.
     #[schemars(range(min = 1, max = 1000))]
     pub headers: Option<u32>,
+    /// Most requests at once on one HTTP/2 connection; more are refused, and tried again by the client. Default: 128.
+    /// Each may hold some 64 KiB of what its client does not read.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub streams: Option<u32>,
     /// Most bytes in the body of a request; more is answered with 413. Default: "none".
     pub body: Option<SizeLimit>,
     /// Least rate at which the body of a request must come; slower is answered with 408. Default: "500B/s". The first

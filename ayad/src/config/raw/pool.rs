@@ -17,6 +17,9 @@ pub struct Pool {
     pub algorithm: Option<Algorithm>,
     /// The backends: addresses, or tables with a name, weight, zone and tags. Required, at least one.
     pub backends: Vec<BackendEntry>,
+    /// What the backends speak: "http/1.1" (the default), or "h2" for HTTP/2 without asking, as gRPC servers do. Checks
+    /// of kind "http" speak HTTP/1.1 in any case; gRPC servers are best checked by "tcp".
+    pub protocol: Option<BackendProtocol>,
     /// How backends are checked. Default: { kind = "tcp" }.
     pub health: Option<Health>,
     /// When a backend that answers but fails is left alone for a while. Default: no breaker.
@@ -59,6 +62,7 @@ impl Pool {
         Self {
             algorithm: None,
             backends,
+            protocol: None,
             health: None,
             breaker: None,
             sticky: None,
@@ -71,6 +75,18 @@ impl Pool {
             tls: None,
         }
     }
+}
+
+/// What backends speak.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[schemars(title = "a protocol of this version")]
+pub enum BackendProtocol {
+    /// HTTP/1.1.
+    #[serde(rename = "http/1.1")]
+    Http1,
+    /// HTTP/2.
+    #[serde(rename = "h2")]
+    Http2,
 }
 
 /// A backend: its address, or a table with more.
