@@ -1,4 +1,4 @@
-//! What is sent once more, and what is not.
+//! The rules of retries, one by one; the laws of the budget are with it.
 
 use super::*;
 
