@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ayad_global_optspecs
-    string join \n c/config= listen= backend= control= state-dir= workers= log-level= h/help V/version
+    string join \n c/config= listen= backend= control= state-dir= workers= log-level= take-over h/help V/version
 end
 
 function __fish_ayad_needs_command
@@ -35,18 +35,25 @@ warn\t'Also what may soon'
 info\t'Also what changed'
 debug\t'Also decisions'
 trace\t'Everything'"
+complete -c ayad -n "__fish_ayad_needs_command" -l take-over -d 'Take over from the process at the other end of standard input'
 complete -c ayad -n "__fish_ayad_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ayad -n "__fish_ayad_needs_command" -s V -l version -d 'Print version'
 complete -c ayad -n "__fish_ayad_needs_command" -f -a "check" -d 'Check a configuration file and show what it means'
+complete -c ayad -n "__fish_ayad_needs_command" -f -a "upgrade" -d 'Have the running daemon hand over to a new process, without a client noticing'
 complete -c ayad -n "__fish_ayad_needs_command" -f -a "schema" -d 'Print the JSON Schema of the configuration file'
 complete -c ayad -n "__fish_ayad_needs_command" -f -a "completion" -d 'Print completions for a shell'
 complete -c ayad -n "__fish_ayad_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c ayad -n "__fish_ayad_using_subcommand check" -l format -d 'Print for people or for programs' -r -f -a "human\t'Text with carets'
 json\t'One JSON object'"
 complete -c ayad -n "__fish_ayad_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c ayad -n "__fish_ayad_using_subcommand upgrade" -l socket -d 'Socket of the running daemon' -r -F
+complete -c ayad -n "__fish_ayad_using_subcommand upgrade" -l binary -d 'Start this binary instead of the one the daemon was started from' -r
+complete -c ayad -n "__fish_ayad_using_subcommand upgrade" -l dry-run -d 'Only try how far the new process gets'
+complete -c ayad -n "__fish_ayad_using_subcommand upgrade" -s h -l help -d 'Print help'
 complete -c ayad -n "__fish_ayad_using_subcommand schema" -s h -l help -d 'Print help'
 complete -c ayad -n "__fish_ayad_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c ayad -n "__fish_ayad_using_subcommand help; and not __fish_seen_subcommand_from check schema completion help" -f -a "check" -d 'Check a configuration file and show what it means'
-complete -c ayad -n "__fish_ayad_using_subcommand help; and not __fish_seen_subcommand_from check schema completion help" -f -a "schema" -d 'Print the JSON Schema of the configuration file'
-complete -c ayad -n "__fish_ayad_using_subcommand help; and not __fish_seen_subcommand_from check schema completion help" -f -a "completion" -d 'Print completions for a shell'
-complete -c ayad -n "__fish_ayad_using_subcommand help; and not __fish_seen_subcommand_from check schema completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c ayad -n "__fish_ayad_using_subcommand help; and not __fish_seen_subcommand_from check upgrade schema completion help" -f -a "check" -d 'Check a configuration file and show what it means'
+complete -c ayad -n "__fish_ayad_using_subcommand help; and not __fish_seen_subcommand_from check upgrade schema completion help" -f -a "upgrade" -d 'Have the running daemon hand over to a new process, without a client noticing'
+complete -c ayad -n "__fish_ayad_using_subcommand help; and not __fish_seen_subcommand_from check upgrade schema completion help" -f -a "schema" -d 'Print the JSON Schema of the configuration file'
+complete -c ayad -n "__fish_ayad_using_subcommand help; and not __fish_seen_subcommand_from check upgrade schema completion help" -f -a "completion" -d 'Print completions for a shell'
+complete -c ayad -n "__fish_ayad_using_subcommand help; and not __fish_seen_subcommand_from check upgrade schema completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
