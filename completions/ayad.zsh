@@ -27,7 +27,6 @@ warn\:"Also what may soon"
 info\:"Also what changed"
 debug\:"Also decisions"
 trace\:"Everything"))' \
-'--take-over[Take over from the process at the other end of standard input]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \
