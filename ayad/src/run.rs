@@ -41,9 +41,9 @@ pub fn main() -> Exit {
 impl Origin {
     /// Reads and checks the configuration. Blocks: reads files, resolves names.
     ///
-    /// It happens on a thread of its own that ends with it. What a large file takes on the way (several times what
-    /// is left of it in the end) then goes back to the system at once, instead of staying with a thread that lives
-    /// on.
+    /// It happens on a thread of its own that ends with it. What a large file takes on the way is several times what
+    /// is left of it in the end; the allocator gives it back some seconds after its thread has ended, and keeps it
+    /// for a thread that lives on.
     pub fn load(&self, env: &Env) -> Result<Config, Problems> {
         let load = || match self {
             Self::File(path) => config::load(path, env),
