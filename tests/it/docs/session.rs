@@ -1,11 +1,12 @@
-//! What a reader has who types the commands of the README: a shell in an empty folder, the binaries in its
-//! path, and servers at the addresses the README names.
+//! What a reader has who types the commands of the README: a shell in a folder with nothing but a certificate in
+//! it, the binaries in its path, and servers at the addresses the README names.
 
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 use aya_tests::backend::Backend;
+use aya_tests::certs::Authority;
 use aya_tests::{binary, wait};
 use tempfile::TempDir;
 
@@ -24,10 +25,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// An empty folder.
+    /// A folder with the certificate that the README takes for granted.
     pub(crate) fn new() -> Self {
         let folder =
             tempfile::Builder::new().prefix("readme-").tempdir().expect("a temporary folder can be made");
+        Authority::new("readme").server(&["shop.example.com"]).write(folder.path(), "site");
         let binaries = binary::ayad().parent().expect("a binary is in a folder").to_owned();
         let servers = NAMED.iter().map(|_| Backend::saying("ok")).collect();
         Self { folder, binaries, servers, daemon: None }
