@@ -200,7 +200,9 @@ async fn handle<D: Downstream>(
                 let up = forward::forward(down, turn, exchange, picked, way, &mut upload).await;
                 up.map(|up| Answered { up, token })
             }
-            Some(delay) => Box::pin(race(down, turn, exchange, picked, way, delay, &mut tried, &mut extra)).await,
+            Some(delay) => {
+                Box::pin(race(down, turn, exchange, picked, way, delay, &mut tried, &mut extra)).await
+            }
         };
         if let Some(more) = once_more(turn, exchange, way, &upload, &sent) {
             next = pick::pick(&way.hit, &way.binding, &tried, exchange);

@@ -315,6 +315,7 @@ impl Downstream for H2 {
         let ends = left == Some(0);
         send.send_data(Bytes::copy_from_slice(part), ends).map_err(io::Error::other)?;
         (self.left, self.is_ended) = (left, ends);
+        self.active.0.marks.sent_data();
         Poll::Ready(Ok(part.len()))
     }
 
