@@ -82,11 +82,6 @@ impl Client {
         self.stream.get_ref().peek(&mut [0; 1]).expect("something comes");
     }
 
-    /// The socket, for what the other methods do not do.
-    pub fn socket(&self) -> &TcpStream {
-        self.stream.get_ref()
-    }
-
     /// Sends bytes and says with the last of them, in one packet, that nothing more will be sent.
     pub fn send_and_finish(&mut self, bytes: impl AsRef<[u8]>) {
         let socket = socket2::SockRef::from(self.stream.get_ref());
