@@ -33,8 +33,10 @@ const FLUSH_EVERY: Duration = Duration::from_millis(200);
 
 /// Starts tracing to standard error. `level` is a filter as in `RUST_LOG`, e.g. `info` or `ayad=debug`.
 pub fn start(level: &str, json: bool) -> Result<(), String> {
-    let filter =
-        EnvFilter::try_new(level).map_err(|error| format!("\"{level}\" is no log level: {error}"))?;
+    // What clients do on an HTTP/2 connection is counted by its reason; as warnings of the codec it would be a log that
+    // anybody can fill.
+    let filter = EnvFilter::try_new(format!("h2=error,{level}"))
+        .map_err(|error| format!("\"{level}\" is no log level: {error}"))?;
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(|| stderr::Stderr).with_target(false);
     let started = if json { builder.json().try_init() } else { builder.try_init() };

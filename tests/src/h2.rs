@@ -134,9 +134,14 @@ pub async fn read_all(recv: &mut RecvStream) -> Result<Vec<u8>, h2::Error> {
 
 /// The next bytes of a body, which makes room for more.
 pub async fn next(recv: &mut RecvStream) -> Result<Option<Bytes>, h2::Error> {
-    let Some(part) = recv.data().await.transpose()? else { return Ok(None) };
-    recv.flow_control().release_capacity(part.len())?;
-    Ok(Some(part))
+    loop {
+        let Some(part) = recv.data().await.transpose()? else { return Ok(None) };
+        recv.flow_control().release_capacity(part.len())?;
+        // The end may come in a frame of its own.
+        if !part.is_empty() {
+            return Ok(Some(part));
+        }
+    }
 }
 
 /// Sends bytes as the windows allow.

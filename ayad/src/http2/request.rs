@@ -191,7 +191,7 @@ mod tests {
         let read = read(written, false).unwrap();
         assert_eq!(read.request.uri().to_string(), "http://a:1/x?y");
         assert_eq!(read.request.method(), "POST");
-        let mut names: Vec<_> = read.request.headers().keys().map(|name| name.as_str()).collect();
+        let mut names: Vec<_> = read.request.headers().keys().map(http::HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["te", "x-one"]);
         assert!(!read.ends && read.key.is_none());

@@ -238,17 +238,17 @@ impl Frames {
 impl AsyncRead for Watched {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.marks.verdict().is_some() {
-            // The task of the connection sees the verdict when it is polled again.
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         if !this.early.is_empty() {
             let count = this.early.len().min(buf.remaining());
             buf.put_slice(&this.early.data()[..count]);
             this.early.consume(count);
             this.early.release();
             return Poll::Ready(Ok(()));
+        }
+        if this.marks.verdict().is_some() {
+            // The task of the connection sees the verdict when it is polled again.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
         }
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
@@ -368,7 +368,8 @@ mod tests {
         let mut watched = Frames::new(0);
         assert_eq!(watched.feed(&frame(SETTINGS, 0, 0, &[]), &marks), None);
         for _ in 0..1000 {
-            (marks.answered(), marks.answered());
+            marks.answered();
+            marks.answered();
             assert_eq!(watched.feed(&frame(RESET, 0, 1, &[0; 4]), &marks), None);
         }
     }

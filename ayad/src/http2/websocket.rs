@@ -1,4 +1,4 @@
-//! WebSockets between the two ways of asking for one: `Upgrade` in HTTP/1.1 (RFC 6455, 4) and `CONNECT` with
+//! A WebSocket between the two ways of asking for one: `Upgrade` in HTTP/1.1 (RFC 6455, 4) and `CONNECT` with
 //! `:protocol` in HTTP/2 (RFC 8441).
 //!
 //! HTTP/1.1 proves with a key that both sides mean it; HTTP/2 does not need to. So whoever stands between makes up the

@@ -97,6 +97,8 @@ struct Driver {
     shared: Arc<Shared>,
     wait: Wait,
     phase: Phase,
+    /// Why it ends was counted.
+    is_counted: bool,
     /// Bytes that had moved when the timer last rang.
     moved: u64,
 }
@@ -126,7 +128,7 @@ pub(super) async fn run(stream: Stream, early: Queue, client: Arc<Client>, accep
         active: AtomicUsize::new(0),
         idle_since: AtomicU64::new(now.as_nanos()),
     });
-    let mut driver = Driver { conn, shared, wait, phase: Phase::Open, moved: 0 };
+    let mut driver = Driver { conn, shared, wait, phase: Phase::Open, is_counted: false, moved: 0 };
     driver.wait.arm(now.after(driver.tick()));
     poll_fn(|cx| driver.poll(cx)).await;
 }
@@ -173,7 +175,7 @@ impl Driver {
         {
             let is_flood = verdict == h2::Reason::ENHANCE_YOUR_CALM;
             let reason = if is_flood { Reason::FrameFlood } else { Reason::BadRequest };
-            unread::ended(&self.shared.client, reason);
+            self.count(reason);
             self.end(verdict);
             return true;
         }
@@ -210,7 +212,7 @@ impl Driver {
         match self.phase {
             Phase::Ending => return true,
             _ if is_read && is_still => {
-                unread::ended(&self.shared.client, Reason::SendTimeout);
+                self.count(Reason::SendTimeout);
                 self.end(h2::Reason::CANCEL);
             }
             Phase::Leaving if !is_busy && !is_read => self.end(h2::Reason::NO_ERROR),
@@ -238,16 +240,21 @@ impl Driver {
         }
     }
 
+    fn count(&mut self, reason: Reason) {
+        self.is_counted = true;
+        unread::ended(&self.shared.client, reason);
+    }
+
     /// Counts a connection that the codec ended.
-    fn note(&self, error: &h2::Error) {
+    fn note(&mut self, error: &h2::Error) {
         let reason = match error.reason() {
             Some(h2::Reason::ENHANCE_YOUR_CALM) => Reason::FrameFlood,
             Some(_) => Reason::BadRequest,
             None => Reason::ClientGone,
         };
         // What the client said or did to its own connection is no trouble of ours.
-        if self.phase != Phase::Ending && error.is_library() {
-            unread::ended(&self.shared.client, reason);
+        if !self.is_counted && error.is_library() {
+            self.count(reason);
         } else {
             tracing::debug!(%error, "an HTTP/2 connection ended");
         }

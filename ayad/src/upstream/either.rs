@@ -98,7 +98,7 @@ impl Upstream {
 
     /// Goes on behind `101`: from here on the bytes are another protocol's, in both directions.
     pub fn begin_tunnel(&mut self, head: &ResponseHead) {
-        on!(self, one => one.begin_tunnel(head), two => two.pass_head());
+        on!(self, one => one.begin_tunnel(head), two => two.begin_tunnel());
     }
 
     /// Makes bytes of the answer's body ready; 0 once there are no more.

@@ -11,7 +11,7 @@
 //! | more requests than the backend takes at once | another connection, up to [`MOST`] of them; then they queue |
 //!
 //! A new connection carries nothing before the backend's settings came: only they say how many requests it takes at
-//! once, and whether it takes WebSockets. Those who need a connection at the same moment wait for one attempt.
+//! once, and whether it takes a WebSocket. Those who need a connection at the same moment wait for one attempt.
 
 mod call;
 

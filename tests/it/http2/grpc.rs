@@ -1,5 +1,7 @@
 //! gRPC: calls pass with their trailers, and what the proxy itself has to say is said in gRPC.
 
+use std::net::SocketAddr;
+
 use aya_tests::backend::Backend;
 use aya_tests::daemon::Daemon;
 use aya_tests::h2::{self, Answer, Client, Incoming, Server, run};
@@ -13,7 +15,7 @@ const MESSAGE: &[u8] = b"\0\0\0\0\x03abc";
 
 fn call(path: &str) -> Request<()> {
     let request = Request::post(format!("http://test.example{path}"));
-    request.header("content-type", "application/grpc").header("te", "trailers").body(()).unwrap()
+    request.header("content-type", "application/grpc").header("te", "trailers").body(()).expect("it is valid")
 }
 
 /// Repeats the message, and ends with the status that the path names.
@@ -21,38 +23,40 @@ async fn serve(mut incoming: Incoming) {
     assert_eq!(incoming.request.headers()["te"], "trailers");
     let status = incoming.request.uri().path()[1..].to_owned();
     let head = Response::builder().header("content-type", "application/grpc");
-    let body = h2::read_all(incoming.request.body_mut()).await.unwrap();
+    let body = h2::read_all(incoming.request.body_mut()).await.expect("the other side is there");
     if body.is_empty() {
-        let only = head.header("grpc-status", status).body(()).unwrap();
-        incoming.respond.send_response(only, true).unwrap();
+        let only = head.header("grpc-status", status).body(()).expect("it is valid");
+        incoming.respond.send_response(only, true).expect("the other side is there");
         return;
     }
-    let mut send = incoming.respond.send_response(head.body(()).unwrap(), false).unwrap();
-    send.send_data(Bytes::from(body), false).unwrap();
-    let trailers = [("grpc-status".parse().unwrap(), status.parse().unwrap())];
-    send.send_trailers(HeaderMap::from_iter(trailers)).unwrap();
+    let mut send =
+        incoming.respond.send_response(head.body(()).expect("it is valid"), false).expect("it is valid");
+    send.send_data(Bytes::from(body), false).expect("the other side is there");
+    let trailers = [("grpc-status".parse().expect("it is valid"), status.parse().expect("it is valid"))];
+    send.send_trailers(HeaderMap::from_iter(trailers)).expect("the other side is there");
 }
 
-async fn ask(daemon: &Daemon, path: &str, body: &[u8]) -> Answer {
-    let client = Client::connect(daemon.address()).await;
+async fn ask(address: SocketAddr, path: &str, body: &[u8]) -> Answer {
+    let client = Client::connect(address).await;
     let (response, mut send) = client.begin(call(path), false).await;
-    h2::send_all(&mut send, body, true).await.unwrap();
+    h2::send_all(&mut send, body, true).await.expect("the other side is there");
     if body.is_empty() {
-        send.send_data(Bytes::new(), true).unwrap();
+        send.send_data(Bytes::new(), true).expect("the other side is there");
     }
-    h2::whole(response.await.unwrap()).await.unwrap()
+    h2::whole(response.await.expect("the other side is there")).await.expect("the other side is there")
 }
 
 #[test]
 fn a_call_passes_with_its_messages_and_its_status() {
     let backend = Server::with(serve);
     let daemon = before_h2(backend.address);
+    let address = daemon.address();
     run(async {
-        let answer = ask(&daemon, "/0", MESSAGE).await;
+        let answer = ask(address, "/0", MESSAGE).await;
         assert_eq!((answer.status, answer.body.as_slice()), (200, MESSAGE));
         assert_eq!((answer.trailer("grpc-status"), answer.field("grpc-status")), (Some("0"), None));
 
-        let answer = ask(&daemon, "/5", b"").await;
+        let answer = ask(address, "/5", b"").await;
         assert_eq!((answer.status, answer.field("grpc-status")), (200, Some("5")));
     });
 }
@@ -61,9 +65,10 @@ fn a_call_passes_with_its_messages_and_its_status() {
 fn a_call_whose_status_blames_the_backend_is_a_failure_of_it() {
     let backend = Server::with(serve);
     let daemon = before_h2(backend.address);
+    let address = daemon.address();
     run(async {
         for (path, body) in [("/0", MESSAGE), ("/5", MESSAGE), ("/14", MESSAGE), ("/13", b""), ("/2", b"")] {
-            ask(&daemon, path, body).await;
+            ask(address, path, body).await;
         }
     });
     wait::until_true("the calls are recorded", || daemon.control.backends()[0].traffic.requests == 5);
@@ -74,8 +79,9 @@ fn a_call_whose_status_blames_the_backend_is_a_failure_of_it() {
 fn what_the_proxy_itself_answers_is_an_answer_in_grpc() {
     let gone = Backend::refusing();
     let daemon = Daemon::balancing(&[("one", gone.address)], "protocol = \"h2\"");
+    let address = daemon.address();
     run(async {
-        let answer = ask(&daemon, "/0", MESSAGE).await;
+        let answer = ask(address, "/0", MESSAGE).await;
         assert_eq!((answer.status, answer.text()), (200, String::new()));
         assert_eq!(answer.field("content-type"), Some("application/grpc"));
         assert_eq!(answer.field("grpc-status"), Some("14"));
@@ -94,8 +100,9 @@ fn a_call_to_a_backend_that_speaks_http1_keeps_its_trailers() {
         )
     });
     let daemon = super::before_h1(backend.address);
+    let address = daemon.address();
     run(async {
-        let answer = ask(&daemon, "/0", MESSAGE).await;
+        let answer = ask(address, "/0", MESSAGE).await;
         assert_eq!((answer.text().as_str(), answer.trailer("grpc-status")), ("x", Some("3")));
     });
     assert!(backend.heads()[0].lists("te", "trailers"));

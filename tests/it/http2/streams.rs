@@ -36,14 +36,19 @@ fn events_h2(arrived: &Arc<Gates>) -> Server {
     Server::with(move |mut incoming: Incoming| {
         let arrived = Arc::clone(&arrived);
         async move {
-            let response = Response::builder().header("content-type", "text/event-stream").body(()).unwrap();
-            let mut send = incoming.respond.send_response(response, false).unwrap();
+            let response = Response::builder()
+                .header("content-type", "text/event-stream")
+                .body(())
+                .expect("it is valid");
+            let mut send = incoming.respond.send_response(response, false).expect("the other side is there");
             for index in 0..EVENTS {
-                send.send_data(Bytes::from_static(b"data: x\n\n"), false).unwrap();
+                send.send_data(Bytes::from_static(b"data: x\n\n"), false).expect("the other side is there");
                 let arrived = Arc::clone(&arrived);
-                tokio::task::spawn_blocking(move || arrived.0[index].pass()).await.unwrap();
+                tokio::task::spawn_blocking(move || arrived.0[index].pass())
+                    .await
+                    .expect("the other side is there");
             }
-            send.send_data(Bytes::new(), true).unwrap();
+            send.send_data(Bytes::new(), true).expect("the other side is there");
         }
     })
 }
@@ -53,15 +58,19 @@ struct Gates([Gate; EVENTS]);
 
 /// Reads events by HTTP/2, and lets the next one be sent after each.
 fn read_h2(daemon: &Daemon, arrived: &Gates) {
+    let address = daemon.address();
     run(async {
-        let client = Client::connect(daemon.address()).await;
+        let client = Client::connect(address).await;
         let (response, _) = client.begin(request("GET", "/events"), true).await;
-        let mut recv = response.await.unwrap().into_body();
+        let mut recv = response.await.expect("the other side is there").into_body();
         for gate in &arrived.0 {
-            assert_eq!(h2::next(&mut recv).await.unwrap().unwrap(), "data: x\n\n");
+            assert_eq!(
+                h2::next(&mut recv).await.expect("the other side is there").expect("the other side is there"),
+                "data: x\n\n"
+            );
             gate.open();
         }
-        assert!(h2::next(&mut recv).await.unwrap().is_none());
+        assert!(h2::next(&mut recv).await.expect("the other side is there").is_none());
     });
 }
 
@@ -102,8 +111,9 @@ fn both_directions_flow_at_the_same_time() {
         send.send_data(Bytes::new(), true).unwrap();
     });
     let daemon = before_h2(backend.address);
+    let address = daemon.address();
     run(async {
-        let client = Client::connect(daemon.address()).await;
+        let client = Client::connect(address).await;
         let (response, mut send) = client.begin(request("POST", "/chat"), false).await;
         let mut recv = response.await.unwrap().into_body();
         for word in ["one", "two", "three"] {
@@ -119,8 +129,9 @@ fn both_directions_flow_at_the_same_time() {
 fn many_requests_share_a_connection_on_both_sides() {
     let backend = Server::saying("hello");
     let daemon = before_h2(backend.address);
+    let address = daemon.address();
     run(async {
-        let client = Client::connect(daemon.address()).await;
+        let client = Client::connect(address).await;
         let mut begun = Vec::new();
         for _ in 0..90 {
             begun.push(client.begin(request("GET", "/"), true).await);
@@ -155,8 +166,9 @@ fn a_client_that_gives_up_cancels_its_request_and_no_other() {
         Ok(Then::Close)
     });
     for daemon in [before_h2(two.address), before_h1(one.address)] {
+        let address = daemon.address();
         run(async {
-            let client = Client::connect(daemon.address()).await;
+            let client = Client::connect(address).await;
             let (response, mut send) = client.begin(request("POST", "/goes"), false).await;
             while one.requests() + two.requests() == 0 {
                 tokio::task::yield_now().await;
@@ -186,8 +198,12 @@ fn a_client_that_does_not_read_holds_up_nobody_else() {
         Ok(Then::Close)
     });
     let daemon = before_h1(backend.address);
+    let address = daemon.address();
     run(async {
-        let client = Client::connect(daemon.address()).await;
+        // Room for more than the one answer that is not read.
+        let mut settings = ::h2::client::Builder::new();
+        settings.initial_connection_window_size(1 << 20);
+        let client = Client::configured(address, &settings).await;
         let (response, _) = client.begin(request("GET", "/large"), true).await;
         let stuck = response.await.unwrap();
         let full = Arc::clone(&full);
@@ -210,14 +226,14 @@ fn a_daemon_that_stops_finishes_requests_and_says_goodbye() {
         }
     });
     let daemon = before_h2(backend.address);
+    let address = daemon.address();
     run(async {
-        let client = Client::connect(daemon.address()).await;
+        let client = Client::connect(address).await;
         let (response, _) = client.begin(request("GET", "/"), true).await;
         while backend.requests() == 0 {
             tokio::task::yield_now().await;
         }
         daemon.signal("TERM");
-        let address = daemon.address();
         while tokio::net::TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
         }

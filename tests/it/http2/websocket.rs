@@ -1,4 +1,6 @@
-//! WebSockets over HTTP/2 (RFC 8441), to either kind of backend, and from HTTP/1.1.
+//! A WebSocket over HTTP/2 (RFC 8441), to either kind of backend, and from HTTP/1.1.
+
+use std::net::SocketAddr;
 
 use aya_tests::backend::{Backend, Then};
 use aya_tests::client;
@@ -16,19 +18,22 @@ const PROOF: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 fn connect(protocol: &'static str) -> Request<()> {
     let request = Request::builder().method("CONNECT").uri("http://test.example/chat");
     let request = request.extension(::h2::ext::Protocol::from_static(protocol));
-    request.header("sec-websocket-version", "13").body(()).unwrap()
+    request.header("sec-websocket-version", "13").body(()).expect("it is valid")
 }
 
 /// Repeats what it is told.
 async fn repeat(mut incoming: Incoming) {
     assert_eq!(incoming.request.method(), "CONNECT");
-    assert_eq!(incoming.request.extensions().get::<::h2::ext::Protocol>().unwrap().as_str(), "websocket");
+    assert_eq!(
+        incoming.request.extensions().get::<::h2::ext::Protocol>().expect("the other side is there").as_str(),
+        "websocket"
+    );
     assert!(!incoming.request.headers().contains_key("sec-websocket-key"));
-    let mut send = incoming.respond.send_response(Response::new(()), false).unwrap();
-    while let Some(part) = next(incoming.request.body_mut()).await.unwrap() {
-        send_all(&mut send, &part, false).await.unwrap();
+    let mut send = incoming.respond.send_response(Response::new(()), false).expect("the other side is there");
+    while let Some(part) = next(incoming.request.body_mut()).await.expect("the other side is there") {
+        send_all(&mut send, &part, false).await.expect("the other side is there");
     }
-    send.send_data(Bytes::new(), true).unwrap();
+    send.send_data(Bytes::new(), true).expect("the other side is there");
 }
 
 fn server() -> Server {
@@ -40,20 +45,23 @@ fn server() -> Server {
 /// Opens a WebSocket by HTTP/2, and says three words.
 async fn talk(client: &Client) {
     let (response, mut send) = client.begin(connect("websocket"), false).await;
-    let response = response.await.unwrap();
+    let response = response.await.expect("the other side is there");
     assert_eq!(response.status(), 200);
     assert!(!response.headers().contains_key("sec-websocket-accept"));
     let mut recv = response.into_body();
     for word in ["one", "two", "three"] {
-        send_all(&mut send, word.as_bytes(), false).await.unwrap();
-        assert_eq!(next(&mut recv).await.unwrap().unwrap(), word);
+        send_all(&mut send, word.as_bytes(), false).await.expect("the other side is there");
+        assert_eq!(
+            next(&mut recv).await.expect("the other side is there").expect("the other side is there"),
+            word
+        );
     }
-    send.send_data(Bytes::new(), true).unwrap();
-    assert!(next(&mut recv).await.unwrap().is_none());
+    send.send_data(Bytes::new(), true).expect("the other side is there");
+    assert!(next(&mut recv).await.expect("the other side is there").is_none());
 }
 
-async fn connected(daemon: &aya_tests::daemon::Daemon) -> Client {
-    let client = Client::connect(daemon.address()).await;
+async fn connected(address: SocketAddr) -> Client {
+    let client = Client::connect(address).await;
     while !client.allows_websockets().await {
         tokio::task::yield_now().await;
     }
@@ -78,7 +86,8 @@ fn a_websocket_by_http2_reaches_a_backend_that_speaks_http1() {
         Ok(Then::Close)
     });
     let daemon = before_h1(backend.address);
-    run(async { talk(&connected(&daemon).await).await });
+    let address = daemon.address();
+    run(async { talk(&connected(address).await).await });
 }
 
 /// RFC 6455, 4.2.2, by the tool that everybody has.
@@ -90,7 +99,8 @@ fn proof(key: &str) -> String {
 fn a_websocket_passes_between_two_sides_of_http2() {
     let backend = server();
     let daemon = before_h2(backend.address);
-    run(async { talk(&connected(&daemon).await).await });
+    let address = daemon.address();
+    run(async { talk(&connected(address).await).await });
 }
 
 #[test]
@@ -112,7 +122,7 @@ fn a_websocket_by_http1_reaches_a_backend_that_speaks_http2() {
 
 async fn refused(client: &Client, request: Request<()>) -> Answer {
     let (response, _send) = client.begin(request, false).await;
-    h2::whole(response.await.unwrap()).await.unwrap()
+    h2::whole(response.await.expect("the other side is there")).await.expect("the other side is there")
 }
 
 #[test]
@@ -126,8 +136,9 @@ fn an_answer_that_opens_no_websocket_does_not_look_as_if_it_did() {
         [(wrong, 502, Some("bad-response")), (none, 502, Some("bad-response")), (forbids, 403, None)]
     {
         let daemon = before_h1(backend.address);
+        let address = daemon.address();
         run(async {
-            let client = connected(&daemon).await;
+            let client = connected(address).await;
             let answer = refused(&client, connect("websocket")).await;
             assert_eq!((answer.status, answer.field("x-aya-reason")), (status, reason));
         });
@@ -138,8 +149,9 @@ fn an_answer_that_opens_no_websocket_does_not_look_as_if_it_did() {
 fn other_uses_of_connect_are_not_done() {
     let backend = Backend::saying("a page");
     let daemon = before_h1(backend.address);
+    let address = daemon.address();
     run(async {
-        let client = connected(&daemon).await;
+        let client = connected(address).await;
         let answer = refused(&client, connect("connect-udp")).await;
         assert_eq!((answer.status, answer.field("x-aya-reason")), (501, Some("not-implemented")));
         let plain = Request::builder().method("CONNECT").uri("test.example:80").body(()).unwrap();

@@ -42,6 +42,8 @@ impl Incoming {
 
 /// What it does with a connection besides serving requests.
 pub type Speaking = Connection<TcpStream, Bytes>;
+/// What happens on the connection before a request is served.
+type Before = dyn Fn(&mut Speaking, usize) + Send + Sync;
 type Served = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A server on a loopback port of its own. It stops when it is dropped.
@@ -148,7 +150,7 @@ impl Drop for Server {
 
 struct Shared {
     builder: Builder,
-    before: Box<dyn Fn(&mut Speaking, usize) + Send + Sync>,
+    before: Box<Before>,
     serve: Box<dyn Fn(Incoming) -> Served + Send + Sync>,
     counts: Arc<Counts>,
 }

@@ -132,7 +132,7 @@ impl Raw {
     }
 
     /// The next frame; `None` once the connection is closed.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub fn read(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         match self.stream.read_exact(&mut head) {
             Ok(()) => {}
@@ -149,12 +149,12 @@ impl Raw {
 
     /// Reads up to a frame of this type on this stream.
     pub fn until(&mut self, kind: u8, stream: u32) -> Option<Frame> {
-        std::iter::from_fn(|| self.next()).find(|frame| frame.kind == kind && frame.stream == stream)
+        std::iter::from_fn(|| self.read()).find(|frame| frame.kind == kind && frame.stream == stream)
     }
 
     /// Reads up to the end, and says with which code the other side ended the connection; `None` when it did not say.
     pub fn goaway(&mut self) -> Option<u32> {
-        let last = std::iter::from_fn(|| self.next()).filter(|frame| frame.kind == GOAWAY).last()?;
+        let last = std::iter::from_fn(|| self.read()).filter(|frame| frame.kind == GOAWAY).last()?;
         last.payload.get(4..8).map(|code| u32::from_be_bytes(code.try_into().expect("four bytes are four")))
     }
 

@@ -26,6 +26,7 @@ const LIMITS: Limits = Limits { bytes: 256 * 1024, fields: 128 };
 const FRAME: usize = 16 * 1024;
 
 /// One request, and where it stands. Dropping it before its end cancels it (`RST_STREAM`).
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one request")]
 pub struct Call {
     sender: SendRequest<Bytes>,
     place: Place,
@@ -126,7 +127,9 @@ impl Call {
         // Nothing of it left this process.
         let (response, send) = sent.map_err(|_| HeadFailure::Unprocessed)?;
         self.stream = response.stream_id().as_u32();
-        (self.key, self.is_sent) = (outgoing.key, outgoing.ends);
+        // What follows a request for a WebSocket is not its body.
+        self.is_sent = outgoing.ends || outgoing.key.is_some();
+        self.key = outgoing.key;
         (self.response, self.send) = (Some(response), Some(send));
         Ok(())
     }
@@ -246,6 +249,12 @@ impl Call {
     /// Goes on behind a head: that of an interim answer, or of the real one.
     pub fn pass_head(&mut self) {
         self.head.clear();
+    }
+
+    /// Goes on behind the answer that opened a WebSocket: what is sent from here on are its bytes.
+    pub fn begin_tunnel(&mut self) {
+        self.pass_head();
+        self.is_sent = false;
     }
 
     /// Makes bytes of the answer's body ready; 0 once there are no more.
