@@ -39,6 +39,10 @@ alone:
 test:
     .ci/run test
 
+# Clients that nobody here wrote
+clients:
+    .ci/run clients
+
 # Release build and a demo of five seconds
 smoke:
     .ci/run demo
@@ -62,3 +66,7 @@ bench:
 # Looks for inputs that break a parser, for a minute; needs a nightly toolchain and cargo-fuzz
 fuzz TARGET SECONDS="60":
     cargo +nightly fuzz run --fuzz-dir tests/fuzz {{ TARGET }} -- -max_total_time={{ SECONDS }} -max_len=4096
+
+# Half an hour of mixed traffic and changes: memory and descriptors stay flat
+soak:
+    .ci/soak

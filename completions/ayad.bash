@@ -28,6 +28,9 @@ _ayad() {
             ayad,schema)
                 cmd="ayad__subcmd__schema"
                 ;;
+            ayad,upgrade)
+                cmd="ayad__subcmd__upgrade"
+                ;;
             ayad__subcmd__help,check)
                 cmd="ayad__subcmd__help__subcmd__check"
                 ;;
@@ -40,6 +43,9 @@ _ayad() {
             ayad__subcmd__help,schema)
                 cmd="ayad__subcmd__help__subcmd__schema"
                 ;;
+            ayad__subcmd__help,upgrade)
+                cmd="ayad__subcmd__help__subcmd__upgrade"
+                ;;
             *)
                 ;;
         esac
@@ -47,7 +53,7 @@ _ayad() {
 
     case "${cmd}" in
         ayad)
-            opts="-c -h -V --config --listen --backend --control --state-dir --workers --log-level --help --version check schema completion help"
+            opts="-c -h -V --config --listen --backend --control --state-dir --workers --log-level --help --version check upgrade schema completion help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -125,7 +131,7 @@ _ayad() {
             return 0
             ;;
         ayad__subcmd__help)
-            opts="check schema completion help"
+            opts="check upgrade schema completion help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -194,6 +200,20 @@ _ayad() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        ayad__subcmd__help__subcmd__upgrade)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         ayad__subcmd__schema)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -201,6 +221,28 @@ _ayad() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        ayad__subcmd__upgrade)
+            opts="-h --socket --binary --dry-run --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --binary)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

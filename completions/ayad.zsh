@@ -49,6 +49,15 @@ json\:"One JSON object"))' \
 ':file -- Configuration file:_files' \
 && ret=0
 ;;
+(upgrade)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Socket of the running daemon]:PATH:_files' \
+'--binary=[Start this binary instead of the one the daemon was started from]:PATH:_default' \
+'--dry-run[Only try how far the new process gets]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (schema)
 _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
@@ -80,6 +89,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(upgrade)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (schema)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -105,6 +118,7 @@ esac
 _ayad_commands() {
     local commands; commands=(
 'check:Check a configuration file and show what it means' \
+'upgrade:Have the running daemon hand over to a new process, without a client noticing' \
 'schema:Print the JSON Schema of the configuration file' \
 'completion:Print completions for a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -125,6 +139,7 @@ _ayad__subcmd__completion_commands() {
 _ayad__subcmd__help_commands() {
     local commands; commands=(
 'check:Check a configuration file and show what it means' \
+'upgrade:Have the running daemon hand over to a new process, without a client noticing' \
 'schema:Print the JSON Schema of the configuration file' \
 'completion:Print completions for a shell' \
 'help:Print this message or the help of the given subcommand(s)' \
@@ -151,10 +166,20 @@ _ayad__subcmd__help__subcmd__schema_commands() {
     local commands; commands=()
     _describe -t commands 'ayad help schema commands' commands "$@"
 }
+(( $+functions[_ayad__subcmd__help__subcmd__upgrade_commands] )) ||
+_ayad__subcmd__help__subcmd__upgrade_commands() {
+    local commands; commands=()
+    _describe -t commands 'ayad help upgrade commands' commands "$@"
+}
 (( $+functions[_ayad__subcmd__schema_commands] )) ||
 _ayad__subcmd__schema_commands() {
     local commands; commands=()
     _describe -t commands 'ayad schema commands' commands "$@"
+}
+(( $+functions[_ayad__subcmd__upgrade_commands] )) ||
+_ayad__subcmd__upgrade_commands() {
+    local commands; commands=()
+    _describe -t commands 'ayad upgrade commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_ayad" ]; then

@@ -4,6 +4,7 @@
 //! never looks at flags. This is the one file of the daemon that reads the environment: values travel from
 //! here as [`Env`], so that everything behind it can be tested without one.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
@@ -76,9 +77,6 @@ struct RunArgs {
     /// Log events of this level and above
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
     log_level: LogLevel,
-    /// Take over from the process at the other end of standard input
-    #[arg(long, hide = true)]
-    take_over: bool,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -211,8 +209,6 @@ pub enum Intent {
         origin: Origin,
         /// What to log.
         log_level: LogLevel,
-        /// Whether another process hands over to this one.
-        take_over: bool,
     },
     /// Check a file.
     Check {
@@ -239,9 +235,18 @@ pub enum Intent {
 }
 
 impl Args {
+    /// The command line of this process, and whether it is to take over from another one. That flag is between
+    /// the two processes: it is in no help and in no completion.
+    pub fn of_process() -> (Self, bool) {
+        let all = || std::env::args_os().enumerate();
+        let is_take_over = |(at, arg): &(usize, OsString)| *at > 0 && arg == TAKE_OVER;
+        let for_people = all().filter(|arg| !is_take_over(arg)).map(|(_, arg)| arg);
+        (Self::parse_from(for_people), all().any(|arg| is_take_over(&arg)))
+    }
+
     /// Says what was meant, and what flags override.
     pub fn into_intent(self) -> (Intent, Overrides) {
-        let RunArgs { config, listen, backend, control, state_dir, workers, log_level, take_over } = self.run;
+        let RunArgs { config, listen, backend, control, state_dir, workers, log_level } = self.run;
         let overrides = Overrides { control, state_dir, workers: workers.map(|number| number as usize) };
         let intent = match (self.command, config) {
             (Some(Command::Check { file, format }), _) => Intent::Check { file, format },
@@ -250,11 +255,11 @@ impl Args {
             }
             (Some(Command::Schema), _) => Intent::Schema,
             (Some(Command::Completion { shell }), _) => Intent::Completion(shell),
-            (None, Some(file)) => Intent::Run { origin: Origin::File(file), log_level, take_over },
+            (None, Some(file)) => Intent::Run { origin: Origin::File(file), log_level },
             (None, None) if listen.is_empty() => Intent::Nothing,
             (None, None) => {
                 let origin = Origin::Flags { listen, backends: backend };
-                Intent::Run { origin, log_level, take_over }
+                Intent::Run { origin, log_level }
             }
         };
         (intent, overrides)
@@ -348,7 +353,7 @@ mod tests {
         let (intent, overrides) = intent("ayad --config a.toml --workers 2 --log-level debug").unwrap();
 
         let origin = Origin::File("a.toml".into());
-        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Debug, take_over: false });
+        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Debug });
         assert_eq!(overrides, Overrides { workers: Some(2), ..Overrides::default() });
     }
 
@@ -358,7 +363,7 @@ mod tests {
 
         let origin =
             Origin::Flags { listen: vec!["127.0.0.1:0".into()], backends: vec!["a:1".into(), "b:2".into()] };
-        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Info, take_over: false });
+        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Info });
     }
 
     #[test]

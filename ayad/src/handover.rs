@@ -44,7 +44,7 @@ use serde::{Deserialize, Serialize};
 
 use self::learned::Learned;
 
-/// The flag that makes a process take over; hidden from people.
+/// The argument that makes a process take over; people never type it.
 pub const TAKE_OVER: &str = "--take-over";
 /// Version of the messages below; both sides must speak the same.
 const PROTOCOL: u32 = 1;

@@ -154,6 +154,14 @@ mod tests {
     }
 
     #[test]
+    fn the_shortest_header_takes_nothing_of_what_follows_it() {
+        run(async {
+            let (read, rest) = sent(&[b"PROXY UNKNOWN\r\nGET / HTTP/1.1\r\n"]).await;
+            assert_eq!((read.unwrap(), rest.as_slice()), (None, &b"GET / HTTP/1.1\r\n"[..]));
+        });
+    }
+
+    #[test]
     fn a_connection_that_ends_or_begins_with_something_else_fails() {
         run(async {
             let (ended, _) = sent(&[&LINE[..20]]).await;

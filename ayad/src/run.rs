@@ -1,10 +1,11 @@
 //! What the binary does for each thing it can be asked.
 
 use std::io::{self, Write};
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::thread;
 
 use aya_api::exit::Exit;
-use clap::Parser;
 use signal_hook::iterator::Signals;
 
 use crate::args::{Args, Format, Intent, LogLevel, NOTHING_TO_DO, Origin, Style, completions};
@@ -16,10 +17,11 @@ use crate::{clock, descriptors, log, server, shutdown, upgrade};
 
 /// Reads the command line and does what it says.
 pub fn main() -> Exit {
-    let (intent, overrides) = Args::parse().into_intent();
+    let (args, take_over) = Args::of_process();
+    let (intent, overrides) = args.into_intent();
     let env = Env::from_process(overrides);
     match intent {
-        Intent::Run { origin, log_level, take_over } => run(origin, log_level, env, take_over),
+        Intent::Run { origin, log_level } => run(origin, log_level, env, take_over),
         Intent::Check { file, format } => check(&file, format, &env),
         Intent::Upgrade { socket, binary, dry_run } => {
             upgrade(&socket.unwrap_or_else(|| env.default_control()), binary, dry_run)
@@ -38,11 +40,22 @@ pub fn main() -> Exit {
 
 impl Origin {
     /// Reads and checks the configuration. Blocks: reads files, resolves names.
+    ///
+    /// It happens on a thread of its own that ends with it. What a large file takes on the way is several times what
+    /// is left of it in the end; the allocator gives it back some seconds after its thread has ended, and keeps it
+    /// for a thread that lives on.
     pub fn load(&self, env: &Env) -> Result<Config, Problems> {
-        match self {
+        let load = || match self {
             Self::File(path) => config::load(path, env),
             Self::Flags { listen, backends } => config::from_flags(listen, backends, None, env),
-        }
+        };
+        thread::scope(|scope| {
+            match thread::Builder::new().name("aya-load".to_owned()).spawn_scoped(scope, load) {
+                Ok(loading) => loading.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                // No thread to be had is no reason not to read a file.
+                Err(_) => load(),
+            }
+        })
     }
 }
 

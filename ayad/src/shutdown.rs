@@ -89,7 +89,7 @@ fn drain(running: &Running, mut second: mpsc::UnboundedReceiver<i32>) -> Exit {
     state.stopping.store(true, Ordering::Relaxed);
     let snapshot = state.snapshot.load_full();
     for binding in &snapshot.bindings {
-        binding.end(Ending::Refuse);
+        binding.end(if is_handed_over { Ending::HandOver } else { Ending::Refuse });
     }
     state.crew.end_clients(None);
     let limit = snapshot.daemon.shutdown_timeout;

@@ -2,7 +2,8 @@
 //!
 //! There is one pointer that changes: [`State::snapshot`]. One writer (the control thread) builds a new
 //! [`Snapshot`] and stores it; a request loads it once. What must outlive a configuration (counters, health,
-//! connections, sockets, orders) lives in cells ([`Backend`], [`ListenerCell`], [`Binding`]) that the next snapshot takes over.
+//! connections, sockets, orders) lives in cells ([`Backend`], [`ListenerCell`], [`Binding`]) that the next
+//! snapshot takes over.
 //! Nothing here decides anything: decisions are in `aya-core`, orders come through `control`.
 
 mod backend;
@@ -53,7 +54,7 @@ pub struct State {
     pub max_clients: u64,
     /// Connections that were ended by a defect of this program.
     pub panics: AtomicU64,
-    /// Set once another process has taken over the sockets.
+    /// Set once the sockets belong to another process, or are about to: what is done to them here is done to it.
     pub handed_over: AtomicBool,
     /// Set once the daemon is asked to stop.
     pub stopping: AtomicBool,

@@ -4,6 +4,7 @@ mod fields;
 mod framing;
 mod limits;
 mod messages;
+mod passage;
 mod retry;
 mod slow;
 mod stream;

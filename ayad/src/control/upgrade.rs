@@ -129,6 +129,7 @@ async fn run(shared: &Shared, wanted: Wanted) -> Result<Change, ApiError> {
     let mut control = shared.borrow_mut();
     control.upgrades.is_running = false;
     if let Err(error) = &result {
+        control.state.handed_over.store(false, Ordering::Release);
         control.upgrades.doors.send_replace(Doors::Open);
         control.state.events.hold(false);
         let cause = format!("no upgrade, this process goes on: {}", error.message);
@@ -241,6 +242,8 @@ impl Control {
         }
         let hint = "is a limit on open files reached?";
         let lock = self.journal.lock().map_err(|error| failed(error.to_string(), hint))?;
+        // A stop from here on must not spoil the sockets for the other process.
+        self.state.handed_over.store(true, Ordering::Release);
         self.upgrades.doors.send_replace(Doors::Waiting);
         self.state.events.hold(true);
         let handed = Handed {
@@ -254,7 +257,6 @@ impl Control {
 
     /// The next process serves: this one finishes what it has.
     fn let_go(&mut self, pid: u32, ready: &Ready, wanted: &Wanted) {
-        self.state.handed_over.store(true, Ordering::Release);
         self.upgrades.doors.send_replace(Doors::Shut);
         self.upgrades.entrance = None;
         for binding in &self.state.snapshot.load().bindings {

@@ -190,7 +190,8 @@ impl Download {
         std::mem::take(&mut self.moved) | (self.told.replace(self.awaited) != Some(self.awaited))
     }
 
-    /// Passes on what can be passed on now; ready once the client has all of it, or why it never will.
+    /// Passes on what can be passed on now; ready once all of it was taken from the backend, or why it never will be.
+    /// The client then still has to be told that this was the end.
     #[inline]
     pub(super) fn poll<D: Downstream>(
         &mut self,
@@ -204,10 +205,7 @@ impl Download {
                 continue;
             }
             match up.poll_body(cx) {
-                Poll::Ready(Ok(0)) => {
-                    self.awaited = Awaited::Client;
-                    return down.poll_finish(cx, up.trailers()).map_err(|_| Reason::ClientGone);
-                }
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(_)) => {
                     self.awaited = Awaited::Client;
                     match down.poll_send(cx, up.body()) {

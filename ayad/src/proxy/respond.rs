@@ -103,6 +103,7 @@ pub(super) async fn pass_on<D: Downstream>(
     exchange.bytes_sent = up.payload();
     passed?;
     exchange.is_failure |= grpc::failed_at_last(up.trailers());
+    let trailers = up.trailers().to_vec();
     let now = clock::now();
     if upload.is_whole()
         && let Some(up) = up.reusable()
@@ -110,8 +111,29 @@ pub(super) async fn pass_on<D: Downstream>(
         exchange.keep(up, now);
     }
     exchange.bytes_received = down.received();
+    // Remembered before the last bytes go out, so that whoever has its answer also finds it counted.
     exchange.complete(now);
+    finish(down, &trailers).await;
     Ok(())
+}
+
+/// Hands the end of an answer to the system, or cuts it when the client takes too long.
+async fn finish<D: Downstream>(down: &mut D, trailers: &[u8]) {
+    let mut is_armed = false;
+    let is_told = poll_fn(|cx| match down.poll_finish(cx, trailers) {
+        Poll::Ready(finished) => Poll::Ready(finished.is_ok()),
+        Poll::Pending => {
+            if !std::mem::replace(&mut is_armed, true) {
+                let allowed = down.client().listener.conf.body_timeout;
+                down.wait().limit(None);
+                down.wait().arm(clock::now().after(allowed));
+            }
+            down.wait().poll(cx).map(|()| false)
+        }
+    });
+    if !is_told.await {
+        down.cut();
+    }
 }
 
 /// Joins client and backend after `101`, until both have ended. What the client sent early comes first.
@@ -130,16 +152,20 @@ pub(super) async fn switch<D: Downstream>(
     turn.head.clear();
     down.wait().limit(None);
     let mut download = Download::new();
-    let mut is_answered = false;
+    let (mut is_taken, mut is_answered) = (false, false);
     let ended = poll_fn(|cx| {
         if !upload.is_over()
             && let Poll::Ready(Err(reason)) = upload.poll(cx, down, &mut up)
         {
             return Poll::Ready(Err(reason));
         }
-        if !is_answered && let Poll::Ready(ended) = download.poll(cx, down, &mut up) {
-            is_answered = true;
+        if !is_taken && let Poll::Ready(ended) = download.poll(cx, down, &mut up) {
+            is_taken = true;
             ended?;
+        }
+        if is_taken && !is_answered && let Poll::Ready(ended) = down.poll_finish(cx, b"") {
+            is_answered = true;
+            ended.map_err(|_| Reason::ClientGone)?;
         }
         if is_answered && upload.is_over() {
             return Poll::Ready(Ok(()));
@@ -247,7 +273,7 @@ async fn say<D: Downstream>(down: &mut D, turn: &mut Turn, head: &[u8], added: &
     let allowed = down.client().listener.conf.body_timeout;
     down.wait().limit(None);
     down.wait().arm(clock::now().after(allowed));
-    let told = poll_fn(|cx| {
+    let sent = poll_fn(|cx| {
         while !rest.is_empty() {
             match down.poll_send(cx, rest) {
                 Poll::Ready(Ok(count)) => rest = &rest[count..],
@@ -255,12 +281,11 @@ async fn say<D: Downstream>(down: &mut D, turn: &mut Turn, head: &[u8], added: &
                 Poll::Pending => return down.wait().poll(cx).map(|()| false),
             }
         }
-        match down.poll_finish(cx, b"") {
-            Poll::Ready(done) => Poll::Ready(done.is_ok()),
-            Poll::Pending => down.wait().poll(cx).map(|()| false),
-        }
+        Poll::Ready(true)
     });
-    if !told.await {
+    if sent.await {
+        finish(down, b"").await;
+    } else {
         down.cut();
     }
 }

@@ -1,3 +1,5 @@
+//! The rules of retries, one by one; the laws of the budget are with it.
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
