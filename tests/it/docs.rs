@@ -25,6 +25,12 @@ const DOCUMENTS: &[&str] = &[
     "ayad/docs/adr/0007-hyper-now-an-http1-codec-of-our-own-later.md",
     "ayad/docs/adr/0008-sockets-belong-to-addresses.md",
     "ayad/docs/adr/0009-an-upgrade-passes-sockets-over-a-private-pair.md",
+    "ayad/docs/adr/0010-an-http1-codec-of-our-own.md",
+    "ayad/docs/adr/0011-one-head-for-all-protocols.md",
+    "ayad/docs/adr/0012-strict-by-default.md",
+    "ayad/docs/adr/0013-a-half-closed-with-its-request-waits.md",
+    "ayad/docs/adr/0014-paths-have-one-normal-form.md",
+    "ayad/docs/adr/0015-large-bodies-are-spliced.md",
 ];
 
 #[test]
