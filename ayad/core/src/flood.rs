@@ -24,6 +24,9 @@ pub const FRAME: u32 = 1;
 pub const RESET: u32 = 10;
 /// What an answer earns that was sent whole: one reset for each two answers is fair.
 pub const ANSWER: u32 = 5;
+/// What a piece of a body earns that was sent: a window update each way and a ping, which is what gRPC sends for each
+/// message of a conversation. Envoy allows ten window updates.
+pub const DATA: u32 = 3;
 /// Bytes sent that earn one window update.
 pub const BYTES: u32 = 1024;
 

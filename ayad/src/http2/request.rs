@@ -114,7 +114,7 @@ pub fn read(text: &[u8], is_secure: bool) -> Option<Outgoing> {
     }
     let fields = request.headers_mut();
     fields.reserve(head.fields.len());
-    for field in head.fields.iter() {
+    for field in &head.fields {
         match field.known {
             Known::Host => {}
             _ if key.is_some() && field.name.of(&bytes).eq_ignore_ascii_case(websocket::KEY.as_bytes()) => {}

@@ -74,6 +74,11 @@ impl Marks {
         self.earned.fetch_add(flood::ANSWER, Ordering::Relaxed);
     }
 
+    /// A piece of a body was sent.
+    pub fn sent_data(&self) {
+        self.earned.fetch_add(flood::DATA, Ordering::Relaxed);
+    }
+
     /// Bytes read and written so far.
     pub fn moved(&self) -> u64 {
         self.moved.load(Ordering::Relaxed)
@@ -366,6 +371,23 @@ mod tests {
             marks.answered();
             marks.answered();
             assert_eq!(watched.feed(&frame(RESET, 0, 1, &[0; 4]), &marks), None);
+        }
+    }
+
+    #[test]
+    fn a_conversation_in_small_messages_is_no_flood() {
+        let marks = Marks::default();
+        let mut watched = Frames::new(0);
+        assert_eq!(watched.feed(&frame(SETTINGS, 0, 0, &[]), &marks), None);
+        for _ in 0..10_000 {
+            marks.sent_data();
+            let for_it = [
+                frame(8, 0, 1, &[0; 4]),
+                frame(8, 0, 0, &[0; 4]),
+                frame(6, 0, 0, &[0; 8]),
+                frame(DATA, 0, 1, b"x"),
+            ];
+            assert_eq!(watched.feed(&for_it.concat(), &marks), None);
         }
     }
 

@@ -163,7 +163,10 @@ pub(super) async fn switch<D: Downstream>(
             is_taken = true;
             ended?;
         }
-        if is_taken && !is_answered && let Poll::Ready(ended) = down.poll_finish(cx, b"") {
+        if is_taken
+            && !is_answered
+            && let Poll::Ready(ended) = down.poll_finish(cx, b"")
+        {
             is_answered = true;
             ended.map_err(|_| Reason::ClientGone)?;
         }

@@ -1,6 +1,6 @@
 //! Certificates from a directory by ACME (RFC 8555).
 //!
-//! [`order`] makes one order and answers its challenges; [`Store`] keeps the account and certificates over restarts;
+//! [`order()`] makes one order and answers its challenges; [`Store`] keeps the account and certificates over restarts;
 //! [`Challenges`] is what the data plane answers from. When to order is decided in `aya_core::certificate`, and
 //! done by [`crate::certificates`]. Wildcards are not offered: they need DNS-01, and with it somebody's DNS.
 

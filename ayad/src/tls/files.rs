@@ -121,13 +121,15 @@ fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     }
 }
 
-/// What tells that a file is another one or has other content: device, inode, size, time of change in nanoseconds.
-type Stamp = Option<(u64, u64, u64, i128)>;
+/// What tells that a file is another one, has other content, or may be read by others: device, inode, size, and when
+/// its content and its entry changed, in nanoseconds.
+type Stamp = Option<(u64, u64, u64, i128, i128)>;
 
 fn stamp(path: &Path) -> Stamp {
     let meta = std::fs::metadata(path).ok()?;
-    let nanos = i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
-    Some((meta.dev(), meta.ino(), meta.size(), nanos))
+    let nanos = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+    let (content, entry) = (nanos(meta.mtime(), meta.mtime_nsec()), nanos(meta.ctime(), meta.ctime_nsec()));
+    Some((meta.dev(), meta.ino(), meta.size(), content, entry))
 }
 
 /// Files that belong together, and what came of reading them last.
@@ -154,7 +156,8 @@ impl Watch {
     }
 
     /// Reads the files when they have changed. Files that cannot be used are told once, and only when they are still
-    /// the same at the next look: a certificate and its key are never replaced in one step.
+    /// the same at the next look: a certificate and its key are never replaced in one step. They are tried again at each
+    /// look, because the cause may not be in them.
     pub(super) fn look<T>(
         &mut self,
         read: impl FnOnce() -> Result<T, FileError>,
@@ -165,10 +168,7 @@ impl Watch {
             return None;
         }
         let before = self.refused.take().filter(|refused| refused.seen == seen);
-        if let Some(told) = before.as_ref().filter(|refused| refused.is_told) {
-            self.refused = Some(Refused { seen, error: told.error.clone(), is_told: true });
-            return None;
-        }
+        let was_told = before.as_ref().is_some_and(|refused| refused.is_told);
         match read() {
             Ok(value) => {
                 self.loaded = seen;
@@ -177,7 +177,7 @@ impl Watch {
             Err(error) => {
                 let is_told = before.is_some();
                 self.refused = Some(Refused { seen, error: error.clone(), is_told });
-                is_told.then_some(Err(error))
+                (is_told && !was_told).then_some(Err(error))
             }
         }
     }
@@ -209,7 +209,8 @@ mod tests {
         assert!(watch.trouble().is_none());
         assert_eq!(watch.look(bad), Some(bad()) as Option<Result<i32, _>>);
         assert!(watch.trouble().is_some());
-        assert_eq!(watch.look(|| Ok(4)), None);
+        assert_eq!(watch.look(bad), None);
+        assert_eq!(watch.look(|| Ok(4)), Some(Ok(4)));
         write("good again");
         assert_eq!(watch.look(|| Ok(5)), Some(Ok(5)));
         assert!(watch.trouble().is_none());

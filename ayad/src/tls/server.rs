@@ -247,6 +247,8 @@ impl ServerTls {
             entry.trouble = trouble;
             match looked {
                 None => {}
+                // Touched, or copied over itself.
+                Some(Ok(loaded)) if loaded.key.cert == entry.loaded.key.cert => {}
                 Some(Ok(loaded)) => {
                     notes.push(Note::good(format!("{} has changed and is in force", files.cert.display())));
                     entry.loaded = loaded;

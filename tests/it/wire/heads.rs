@@ -53,6 +53,9 @@ fn fields_that_are_not_a_name_a_colon_and_a_value_are_refused() {
         bad("no colon", with_line("b c")),
         bad("only a name", with_line("b")),
         bad("a line of spaces", with_line("  ")),
+        // Servers that hand fields on as variables read these as the real ones.
+        bad("a coding with an underscore", with_line("transfer_encoding: chunked")),
+        bad("a length with an underscore", with_line("Content_Length: 5")),
     ];
     for byte in
         [b' ', b'"', b'(', b')', b',', b'/', b';', b'<', b'=', b'>', b'@', b'[', b'\\', b']', b'{', b'}']
@@ -100,6 +103,7 @@ fn request_lines_that_are_not_three_words_are_refused() {
         bad("a fourth word", with_first("GET / x HTTP/1.1")),
         bad("no method", with_first(" / HTTP/1.1")),
         bad("a method that is no token", with_first("G(ET / HTTP/1.1")),
+        bad("a method in lower case", with_first("get / HTTP/1.1")),
         bad("lower case version", with_first("GET / http/1.1")),
         bad("HTTP/0.9", with_first("GET / HTTP/0.9")),
         bad("HTTP/1.2", with_first("GET / HTTP/1.2")),
@@ -127,9 +131,7 @@ fn unusual_heads_arrive_as_they_came() {
         same("tabs inside a value", "GET / HTTP/1.1\r\nhost: a\r\nb: c\td\r\n\r\n"),
         same("UTF-8 in a value", "GET / HTTP/1.1\r\nhost: a\r\nb: ä€\r\n\r\n"),
         same("every character of a name", "GET / HTTP/1.1\r\nhost: a\r\n!#$%&'*+-.^_`|~09azAZ: c\r\n\r\n"),
-        same("a method of its own", "M-SEARCH!#$ / HTTP/1.1\r\nhost: a\r\n\r\n"),
-        same("a method in lower case", "get / HTTP/1.1\r\nhost: a\r\n\r\n"),
-        same("underscores in a name", "GET / HTTP/1.1\r\nhost: a\r\ntransfer_encoding: chunked\r\n\r\n"),
+        same("a method of its own", "M-SEARCH_2 / HTTP/1.1\r\nhost: a\r\n\r\n"),
         same("a field of 15,000 bytes", &long),
         same("a hundred fields", &many),
         case(

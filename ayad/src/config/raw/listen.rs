@@ -15,7 +15,8 @@ pub struct Listen {
     pub bind: OneOrMany<Bind>,
     /// What is spoken. Default: "http".
     pub protocol: Option<Protocol>,
-    /// Whether clients may also speak HTTP/2, as gRPC does: with prior knowledge, or as TLS agrees. Default: true.
+    /// Whether clients may also speak HTTP/2, as gRPC does: with prior knowledge, or as TLS agrees. Default: true. An
+    /// idle HTTP/2 connection costs about 46 KiB.
     pub http2: Option<bool>,
     /// Most client connections at once, over all addresses and workers; more are turned away. Default:
     /// 10000. Each idle one costs about 40 KiB.

@@ -179,7 +179,9 @@ impl Call {
 
     fn send_part(&mut self, part: Bytes, ends: bool) -> io::Result<()> {
         let send = self.send.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
-        send.send_data(part, ends).map_err(io::Error::other)
+        send.send_data(part, ends).map_err(io::Error::other)?;
+        self.place.0.marks.sent_data();
+        Ok(())
     }
 
     /// Waits until the backend takes some of so many bytes.
