@@ -63,6 +63,10 @@ top:
 bench:
     cargo bench --package aya-core
 
+# ayad beside nginx and HAProxy: `just compare small tls`, or everything
+compare *CASES:
+    .ci/bench/run {{ CASES }}
+
 # Looks for inputs that break a parser, for a minute; needs a nightly toolchain and cargo-fuzz
 fuzz TARGET SECONDS="60":
     cargo +nightly fuzz run --fuzz-dir tests/fuzz {{ TARGET }} -- -max_total_time={{ SECONDS }} -max_len=4096
