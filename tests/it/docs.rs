@@ -4,6 +4,8 @@
 mod fences;
 mod session;
 
+use std::collections::BTreeSet;
+
 use aya_core::pick::PICKERS;
 
 use self::fences::{Fence, fences};
@@ -14,7 +16,9 @@ use crate::source::{exists, read, rust_files};
 const DOCUMENTS: &[&str] = &[
     "README.md",
     "ayad/docs/ARCHITECTURE.md",
+    "ayad/docs/CHANGELOG.md",
     "ayad/docs/LEXICON.md",
+    "ayad/docs/PERFORMANCE.md",
     "ayad/docs/TENETS.md",
     "ayad/docs/adr/0001-one-snapshot-pointer.md",
     "ayad/docs/adr/0002-the-clients-task-drives-the-upstream-connection.md",
@@ -128,6 +132,23 @@ fn the_justfile_has_every_step_and_no_other() {
     for step in justfile.lines().filter_map(|line| line.trim().strip_prefix(".ci/run ")) {
         assert!(steps.split_whitespace().any(|known| known == step), "{step} is no step");
     }
+}
+
+#[test]
+fn every_measurement_is_in_the_script_and_in_the_document() {
+    let (script, document) = (read(".ci/bench/run"), read("ayad/docs/PERFORMANCE.md"));
+    let written: BTreeSet<&str> = script
+        .lines()
+        .filter_map(|line| line.strip_prefix("bench_")?.split_once("() {").map(|(case, _)| case))
+        // It measures nothing, but starts everything for whoever wants to.
+        .filter(|case| *case != "up")
+        .collect();
+    let fences = fences(&document);
+    let commands = fences.iter().filter(|fence| fence.language == "sh").flat_map(|fence| fence.text.lines());
+    let shown =
+        commands.filter_map(|line| line.strip_prefix(".ci/bench/run ")).flat_map(str::split_whitespace);
+
+    assert_eq!(shown.collect::<BTreeSet<_>>(), written);
 }
 
 /// Words in backticks that name a place in this repository.
