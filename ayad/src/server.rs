@@ -24,7 +24,7 @@ use crate::log::AccessLog;
 use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError};
-use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, State, WorkerOrder};
+use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, State, WorkerOrder};
 use crate::{certificates, clock, descriptors, health};
 
 /// Why the daemon could not start.
@@ -142,12 +142,8 @@ fn start_behind(
     let prepared = apply::prepare(config, &before)?;
     drop(before);
 
-    let (handed, lock) = match inheritance.as_mut() {
-        Some(inheritance) => {
-            inheritance.ready(&prepared.snapshot).map(|(handed, lock)| (handed, Some(lock)))?
-        }
-        None => (Handed::default(), None),
-    };
+    let taken = inheritance.as_mut().map(|inheritance| inheritance.ready(&prepared.snapshot)).transpose()?;
+    let (handed, lock) = taken.map(|(handed, lock)| (handed, Some(lock))).unwrap_or_default();
     let journal_failed = |source| StartError::Journal { path: daemon.state_dir.clone(), source };
     let (journal, damage) = Journal::open(&daemon.state_dir, lock).map_err(journal_failed)?;
     let Handed { rev, seq, events, learned } = handed;
@@ -159,21 +155,16 @@ fn start_behind(
     let max_clients = descriptors::max_clients(prepared.snapshot.backends().count(), workers);
     access_log.switch(prepared.log);
     let (crew, inboxes) = Crew::new(workers);
-    let state = Arc::new(State::new(
-        prepared.snapshot,
-        crew,
-        revs.get().max(rev),
-        max_clients,
-        refusals,
-        access_log,
-        challenges,
-        EventLog::resume(seq, events),
-    ));
+    let events = EventLog::resume(seq, events);
+    let (snapshot, rev) = (prepared.snapshot, revs.get().max(rev));
+    let parts = Parts { snapshot, crew, rev, max_clients, refusals, access_log, challenges, events };
+    let state = Arc::new(State::new(parts));
     warn(&state, prepared.warnings);
     Prepared::serve(&state.snapshot.load(), &prepared.served);
     let (signals, on_signal) = mpsc::unbounded_channel();
     let (ready, on_ready) = std::sync::mpsc::sync_channel(1);
     let (applied, on_applied) = watch::channel(0);
+    let entrance = Entrance { path: daemon.control.clone(), control: Arc::new(socket), admin };
     let setup = Setup {
         state: Arc::clone(&state),
         source,
@@ -182,7 +173,7 @@ fn start_behind(
         damage,
         applied,
         signals: on_signal,
-        entrance: Entrance { path: daemon.control.clone(), control: Arc::new(socket), admin },
+        entrance,
         program,
         opened: prepared.opened,
         taken_over,

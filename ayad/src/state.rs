@@ -63,18 +63,31 @@ pub struct State {
     rev: AtomicU64,
 }
 
+/// What a [`State`] begins with.
+#[derive(Debug)]
+pub struct Parts {
+    /// The first configuration.
+    pub snapshot: Snapshot,
+    /// The workers.
+    pub crew: Crew,
+    /// The last revision number in use.
+    pub rev: u64,
+    /// Most client connections at once.
+    pub max_clients: u64,
+    /// To the health thread.
+    pub refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
+    /// Where requests are logged.
+    pub access_log: AccessLog,
+    /// Proofs for ACME directories.
+    pub challenges: Arc<Challenges>,
+    /// What happened before.
+    pub events: EventLog,
+}
+
 impl State {
-    /// Puts the parts together; `rev` is the last revision number in use.
-    pub fn new(
-        snapshot: Snapshot,
-        crew: Crew,
-        rev: u64,
-        max_clients: u64,
-        refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
-        access_log: AccessLog,
-        challenges: Arc<Challenges>,
-        events: EventLog,
-    ) -> Self {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Self {
+        let Parts { snapshot, crew, rev, max_clients, refusals, access_log, challenges, events } = parts;
         Self {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             events,

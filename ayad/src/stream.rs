@@ -10,9 +10,12 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::{RecvFlags, SendFlags, recv};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
+
+use crate::queue::Queue;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +77,30 @@ impl Stream {
         Poll::Ready(Ok(read.filled().len()))
     }
 
+    /// Reads what there is behind what the queue holds. 0 is the end. While there is nothing, the queue takes no
+    /// memory for it.
+    #[inline]
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, queue: &mut Queue) -> Poll<io::Result<usize>> {
+        if let Self::Plain(Plain::Tcp(tcp)) = self {
+            return receive(tcp, cx, queue);
+        }
+        let polled = self.poll_read_into(cx, queue.space());
+        match polled {
+            Poll::Ready(Ok(count)) => queue.filled(count),
+            Poll::Ready(Err(_)) | Poll::Pending => queue.release(),
+        }
+        polled
+    }
+
+    /// Writes some of `data`, and says how much the system took.
+    #[inline]
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Plain(Plain::Tcp(tcp)) => send(tcp, cx, data),
+            other => Pin::new(other).poll_write(cx, data),
+        }
+    }
+
     /// The TCP socket, when nothing stands between it and the bytes.
     pub fn plain_tcp(&self) -> Option<&TcpStream> {
         match self {
@@ -89,6 +116,62 @@ impl Stream {
             Self::Tls(tls) => tls.get_ref().0,
         }
     }
+}
+
+/// Receives with a bare system call: the C library's is a cancellation point, which costs as much again as the rest of
+/// what happens in this process.
+#[inline]
+fn receive(tcp: &TcpStream, cx: &mut Context<'_>, queue: &mut Queue) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(tcp.poll_read_ready(cx))?;
+        let space = queue.space();
+        let room = space.len();
+        let received = tcp.try_io(Interest::READABLE, || Ok(recv(tcp, space, RecvFlags::empty())?.1));
+        match received {
+            Ok(count) => {
+                queue.filled(count);
+                // The system had no more, and says so when it has again: asking would be a call for nothing.
+                if count > 0 && count < room {
+                    note_drained(tcp, Interest::READABLE);
+                }
+                return Poll::Ready(Ok(count));
+            }
+            Err(error) if is_passing(&error) => queue.release(),
+            Err(error) => {
+                queue.release();
+                return Poll::Ready(Err(error));
+            }
+        }
+    }
+}
+
+/// Sends, as [`receive`] receives.
+#[inline]
+fn send(tcp: &TcpStream, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(tcp.poll_write_ready(cx))?;
+        let sent = tcp.try_io(Interest::WRITABLE, || Ok(rustix::net::send(tcp, data, SendFlags::NOSIGNAL)?));
+        match sent {
+            Ok(count) => {
+                if count > 0 && count < data.len() {
+                    note_drained(tcp, Interest::WRITABLE);
+                }
+                return Poll::Ready(Ok(count));
+            }
+            Err(error) if is_passing(&error) => {}
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+    }
+}
+
+/// Takes note that a socket is not ready any more, as edges require.
+fn note_drained(tcp: &TcpStream, interest: Interest) {
+    let blocked = tcp.try_io(interest, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+    debug_assert!(blocked.is_err());
+}
+
+fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 impl From<TcpStream> for Stream {

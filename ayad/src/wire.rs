@@ -98,17 +98,7 @@ impl Wire {
     /// with an empty input.
     #[inline]
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let polled = self.stream.poll_read_into(cx, self.input.space());
-        match polled {
-            Poll::Ready(Ok(count)) => {
-                self.input.filled(count);
-                Poll::Ready(Ok(count))
-            }
-            other => {
-                self.input.release();
-                other
-            }
-        }
+        self.stream.poll_fill(cx, &mut self.input)
     }
 
     /// The body that begins is read without its framing: it goes on in another one. To be called before any of it is
@@ -225,7 +215,7 @@ impl Wire {
             return Poll::Ready(Ok(part.len()));
         }
         if pending.is_empty() {
-            return Pin::new(stream).poll_write(cx, data);
+            return stream.poll_send(cx, data);
         }
         if data.len() <= COPIED && pending.len() <= SMALL - COPIED {
             pending.extend(data);
@@ -283,7 +273,7 @@ impl Wire {
 /// Writes some of what is pending.
 #[inline]
 fn poll_write(stream: &mut Stream, pending: &mut Queue, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-    let written = ready!(Pin::new(stream).poll_write(cx, pending.data()))?;
+    let written = ready!(stream.poll_send(cx, pending.data()))?;
     if written == 0 {
         return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
     }

@@ -128,37 +128,15 @@ impl Known {
     /// Looks a name up, in any case. Most names are told apart by their length.
     #[inline]
     pub fn of(name: &[u8]) -> Self {
-        let Some((first, rest)) = name.split_first() else { return Self::Other };
+        let Some(first) = name.first() else { return Self::Other };
         let first = first | 0x20;
-        let is_it = |known: &&Self| {
-            let wanted = known.name().as_bytes();
+        for (known, wanted) in BY_LENGTH[name.len().min(BY_LENGTH.len() - 1)] {
             // Most names of one length differ in their first letter.
-            first == wanted[0] && rest.eq_ignore_ascii_case(&wanted[1..])
-        };
-        Self::of_length(name.len()).iter().find(is_it).copied().unwrap_or(Self::Other)
-    }
-
-    /// The names of this length.
-    #[inline]
-    const fn of_length(length: usize) -> &'static [Self] {
-        match length {
-            2 => &[Self::Te],
-            3 => &[Self::Via],
-            4 => &[Self::Host],
-            6 => &[Self::Accept, Self::Cookie, Self::Expect],
-            7 => &[Self::Upgrade, Self::Trailer],
-            9 => &[Self::Forwarded],
-            10 => &[Self::Connection, Self::KeepAlive],
-            11 => &[Self::RetryAfter],
-            12 => &[Self::ContentType, Self::RequestId, Self::Reason],
-            14 => &[Self::ContentLength, Self::Http2Settings],
-            15 => &[Self::ForwardedFor, Self::IdempotencyKey],
-            16 => &[Self::ForwardedHost, Self::ProxyConnection],
-            17 => &[Self::TransferEncoding, Self::ForwardedProto],
-            18 => &[Self::ProxyAuthenticate],
-            19 => &[Self::ProxyAuthorization],
-            _ => &[],
+            if first == wanted[0] && name.eq_ignore_ascii_case(wanted) {
+                return *known;
+            }
         }
+        Self::Other
     }
 
     /// True for a name that frames a request or says where it came from, written with `_` for `-`. CGI, and what
@@ -169,12 +147,12 @@ impl Known {
         }
         let alike =
             |(byte, known): (&u8, u8)| byte.eq_ignore_ascii_case(&known) || (*byte == b'_' && known == b'-');
-        Self::of_length(name.len()).iter().any(|known| match known {
+        BY_LENGTH[name.len()].iter().any(|(known, wanted)| match known {
             Self::ContentLength
             | Self::TransferEncoding
             | Self::ForwardedFor
             | Self::ForwardedHost
-            | Self::ForwardedProto => name.iter().zip(known.name().bytes()).all(alike),
+            | Self::ForwardedProto => name.iter().zip(wanted.iter().copied()).all(alike),
             _ => false,
         })
     }
@@ -184,6 +162,35 @@ impl Known {
         1 << self as u8
     }
 }
+
+/// The names by their length.
+static BY_LENGTH: [&[(Known, &[u8])]; 21] = [
+    &[],
+    &[],
+    &[(Known::Te, b"te")],
+    &[(Known::Via, b"via")],
+    &[(Known::Host, b"host")],
+    &[],
+    &[(Known::Accept, b"accept"), (Known::Cookie, b"cookie"), (Known::Expect, b"expect")],
+    &[(Known::Upgrade, b"upgrade"), (Known::Trailer, b"trailer")],
+    &[],
+    &[(Known::Forwarded, b"forwarded")],
+    &[(Known::Connection, b"connection"), (Known::KeepAlive, b"keep-alive")],
+    &[(Known::RetryAfter, b"retry-after")],
+    &[
+        (Known::ContentType, b"content-type"),
+        (Known::RequestId, b"x-request-id"),
+        (Known::Reason, b"x-aya-reason"),
+    ],
+    &[],
+    &[(Known::ContentLength, b"content-length"), (Known::Http2Settings, b"http2-settings")],
+    &[(Known::ForwardedFor, b"x-forwarded-for"), (Known::IdempotencyKey, b"idempotency-key")],
+    &[(Known::ForwardedHost, b"x-forwarded-host"), (Known::ProxyConnection, b"proxy-connection")],
+    &[(Known::TransferEncoding, b"transfer-encoding"), (Known::ForwardedProto, b"x-forwarded-proto")],
+    &[(Known::ProxyAuthenticate, b"proxy-authenticate")],
+    &[(Known::ProxyAuthorization, b"proxy-authorization")],
+    &[],
+];
 
 /// One field line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -387,4 +394,20 @@ pub(super) fn framing(bytes: &[u8], fields: &Fields, http_1_0: bool) -> Option<F
 fn number(text: &[u8]) -> Option<u64> {
     let fits = (1..=19).contains(&text.len()) && text.iter().all(u8::is_ascii_digit);
     fits.then(|| text.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_found_in_any_case_and_nothing_else_is() {
+        for known in Known::ALL {
+            assert_eq!(Known::of(known.name().as_bytes()), *known);
+            assert_eq!(Known::of(known.name().to_uppercase().as_bytes()), *known);
+            assert_eq!(Known::of(format!("{}x", known.name()).as_bytes()), Known::Other);
+        }
+        assert_eq!(Known::of(b""), Known::Other);
+        assert_eq!(Known::of(b"hosd"), Known::Other);
+    }
 }

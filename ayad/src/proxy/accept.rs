@@ -171,12 +171,11 @@ fn admit_introduced(state: &Arc<State>, arrival: Arrival<TcpStream>) {
             _ => stream.local_addr().ok(),
         };
         let client = Arc::new(client);
-        match told {
-            Err(reason) => unread::remember(&client, reason),
-            Ok(_) => {
-                begin(&client);
-                drive(stream, client).await;
-            }
+        if let Err(reason) = told {
+            unread::remember(&client, reason);
+        } else {
+            begin(&client);
+            drive(stream, client).await;
         }
         drop(seat);
     });

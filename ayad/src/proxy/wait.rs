@@ -20,13 +20,15 @@ pub(super) struct Wait {
     at: u64,
     limit: u64,
     armed: u64,
+    /// The runtime's timer knows whom to wake.
+    is_watched: bool,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Wait {
     /// A timer that never rings.
     pub(super) fn new() -> Self {
-        Self { at: NEVER, limit: NEVER, armed: NEVER, sleep: None }
+        Self { at: NEVER, limit: NEVER, armed: NEVER, is_watched: false, sleep: None }
     }
 
     /// Rings at `at`, or at the end of the whole request when that comes first; replaces what was armed before.
@@ -42,7 +44,7 @@ impl Wait {
 
     /// Forgets what was waited for, and keeps the runtime's timer for whoever uses it next.
     pub(super) fn rest(&mut self) {
-        (self.at, self.limit) = (NEVER, NEVER);
+        (self.at, self.limit, self.is_watched) = (NEVER, NEVER, false);
     }
 
     /// True once the whole request has taken too long.
@@ -55,6 +57,10 @@ impl Wait {
     #[inline]
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.at == NEVER && self.armed == NEVER {
+            return Poll::Pending;
+        }
+        let rings_early_enough = self.is_watched && self.at >= self.armed;
+        if rings_early_enough && self.sleep.as_ref().is_some_and(|sleep| !sleep.is_elapsed()) {
             return Poll::Pending;
         }
         self.poll_timer(cx)
@@ -72,7 +78,8 @@ impl Wait {
             } else if self.armed == NEVER {
                 return Poll::Pending;
             }
-            if sleep.as_mut().poll(cx).is_pending() {
+            self.is_watched = sleep.as_mut().poll(cx).is_pending();
+            if self.is_watched {
                 return Poll::Pending;
             }
             self.armed = NEVER;

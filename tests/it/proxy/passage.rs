@@ -142,7 +142,7 @@ fn strict(log: &Arc<Mutex<Log>>) -> Backend {
             match first(&bytes) {
                 Found::Request(seen, size, _) => {
                     bytes.drain(..size);
-                    log.lock().unwrap().seen.push(*seen);
+                    log.lock().expect("no test panics while it holds the log").seen.push(*seen);
                     if stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").is_err() {
                         return;
                     }
@@ -152,7 +152,10 @@ fn strict(log: &Arc<Mutex<Log>>) -> Backend {
                     Ok(count) => bytes.extend_from_slice(&buffer[..count]),
                 },
                 Found::Refused => {
-                    log.lock().unwrap().unreadable.push(bytes.escape_ascii().to_string());
+                    log.lock()
+                        .expect("no test panics while it holds the log")
+                        .unreadable
+                        .push(bytes.escape_ascii().to_string());
                     return;
                 }
             }
@@ -269,7 +272,7 @@ fn a_backend_gets_the_requests_that_a_strict_reader_finds_and_no_other() {
             client.rest();
         }
 
-        let log = log.lock().unwrap();
+        let log = log.lock().expect("no test panics while it holds the log");
         let is_ours = |seen: &&Seen| seen.host.ends_with(&tag);
         let seen: Vec<_> = log.seen.iter().filter(is_ours).map(|seen| passed_on(seen, names_x_b)).collect();
         let expected: Vec<_> = requests.iter().map(|seen| passed_on(seen, names_x_b)).collect();
@@ -278,6 +281,6 @@ fn a_backend_gets_the_requests_that_a_strict_reader_finds_and_no_other() {
         Ok(())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
-    let seen = log.lock().unwrap().seen.len();
+    let seen = log.lock().expect("no test panics while it holds the log").seen.len();
     assert_eq!(seen, expected_in_all.get(), "something came after its connection was over");
 }
