@@ -1,7 +1,7 @@
 //! `ayad`: a reverse proxy that balances on what it sees, gives up the less important work first, and
 //! explains itself.
 //!
-//! The modules are listed in the order in which they are best read. A request goes
+//! `ayad/docs/ARCHITECTURE.md` lists the modules in the order in which they are best read. A request goes
 //! `accept → parse → route → guard → admit → pick → forward → respond → record`; [`proxy`] is that story on
 //! one screen. `proxy` and `control` never see each other: they meet in [`state`]. Every decision is made in
 //! `aya-core`, which has neither sockets nor a clock.

@@ -3,8 +3,9 @@
 //! `accept → parse → route → guard → admit → pick → forward → respond → record`
 //!
 //! Each step is a file of its own and knows none of the others. What passes between them has a name:
-//! `Target`, `Hit`, `Identity`, `Picked`, `Answer` (all in `between`), and [`exchange::Exchange`], which travels
-//! along and is recorded exactly once, whatever happens.
+//! `Request`, `Target`, `Hit`, `Identity`, `Way`, `Picked` (all in `between`), and [`exchange::Exchange`], which travels
+//! along and is recorded exactly once, whatever happens. The client is a `Downstream`, whichever protocol it speaks,
+//! and the backend an [`Upstream`].
 //!
 //! Budget for a small request: one snapshot comparison, two clock reads, no lock and no allocation in
 //! `route`, `admit` and `pick`.
