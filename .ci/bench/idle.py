@@ -13,7 +13,7 @@ def main() -> None:
         connection = socket.create_connection(("127.0.0.1", port), timeout=10)
         connection.sendall(REQUEST)
         answer = b""
-        while not answer.endswith(b"bytes.\n"):
+        while not answer.endswith(b"in all.\n"):
             part = connection.recv(4096)
             if not part:
                 sys.exit("a connection was closed")
