@@ -12,7 +12,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::client::Client;
-use super::worker::Worker;
+use super::worker::{Registered, Worker};
 use super::{closing, h1, introduce, tcp, unread};
 use crate::clock;
 use crate::config::Protocol;
@@ -145,10 +145,10 @@ fn admit(state: &Arc<State>, arrival: Arrival<TcpStream>) {
         });
         return;
     }
-    begin(&client);
+    let registered = begin(&client);
     tokio::spawn(async move {
         drive(stream, client).await;
-        drop(seat);
+        drop((registered, seat));
     });
 }
 
@@ -174,8 +174,9 @@ fn admit_introduced(state: &Arc<State>, arrival: Arrival<TcpStream>) {
         if let Err(reason) = told {
             unread::remember(&client, reason);
         } else {
-            begin(&client);
+            let registered = begin(&client);
             drive(stream, client).await;
+            drop(registered);
         }
         drop(seat);
     });
@@ -195,11 +196,11 @@ fn admit_tcp(state: &Arc<State>, arrival: Arrival<TcpStream>) {
 }
 
 /// Makes a connection known to its worker, which tells it when to end.
-fn begin(client: &Arc<Client>) {
+fn begin(client: &Arc<Client>) -> Registered {
     if client.state.is_stopping() || client.listener.cell.is_removed() {
         client.close();
     }
-    Worker::with(|worker| worker.register(client));
+    Worker::with(|worker| worker.register(client))
 }
 
 fn is_clients_doing(error: &io::Error) -> bool {

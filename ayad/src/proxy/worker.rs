@@ -27,7 +27,7 @@ pub struct Worker {
     snapshot: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
     pickers: RefCell<Vec<Kept>>,
     rng: RefCell<Rng>,
-    clients: RefCell<Vec<Weak<Client>>>,
+    clients: RefCell<Clients>,
 }
 
 struct Kept {
@@ -35,8 +35,34 @@ struct Kept {
     picker: Box<dyn Picker>,
 }
 
-/// How many entries of closed connections are tolerated before the registry is swept.
-const SWEEP_AT: usize = 64;
+/// The connections of a worker, in places that are used again.
+#[derive(Default)]
+struct Clients {
+    all: Vec<Weak<Client>>,
+    free: Vec<usize>,
+}
+
+/// The place of one connection among those that its worker knows.
+#[derive(Debug)]
+pub struct Registered(usize);
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        let left = WORKER.try_with(|cell| {
+            let Some(worker) = cell.get() else { return };
+            let mut clients = worker.clients.borrow_mut();
+            clients.all[self.0] = Weak::new();
+            clients.free.push(self.0);
+            if clients.free.len() == clients.all.len() {
+                // The memory of a burst is not kept.
+                *clients = Clients::default();
+            }
+        });
+        if left.is_err() {
+            tracing::trace!("a connection outlived its worker");
+        }
+    }
+}
 
 impl Worker {
     /// Makes this thread worker `index`. To be called once, before its first connection.
@@ -47,7 +73,7 @@ impl Worker {
             snapshot: RefCell::new(Cache::new(snapshot)),
             pickers: RefCell::new(Vec::new()),
             rng: RefCell::new(Rng::seeded(seed)),
-            clients: RefCell::new(Vec::new()),
+            clients: RefCell::default(),
         };
         WORKER.with(|cell| assert!(cell.set(worker).is_ok(), "a thread is one worker, once"));
     }
@@ -83,18 +109,22 @@ impl Worker {
         [rng.next_u64(), rng.next_u64()]
     }
 
-    /// Remembers a connection, so that it can be woken when the daemon stops or its listener goes.
-    pub fn register(&self, client: &Arc<Client>) {
+    /// Remembers a connection until the result is dropped, so that it can be woken when the daemon stops or its
+    /// listener goes.
+    pub fn register(&self, client: &Arc<Client>) -> Registered {
         let mut clients = self.clients.borrow_mut();
-        if clients.len() >= SWEEP_AT && clients.len() == clients.capacity() {
-            clients.retain(|c| c.strong_count() > 0);
-        }
-        clients.push(Arc::downgrade(client));
+        let place = clients.free.pop().unwrap_or_else(|| {
+            clients.all.push(Weak::new());
+            clients.all.len() - 1
+        });
+        clients.all[place] = Arc::downgrade(client);
+        Registered(place)
     }
 
     /// Tells the connections of a listener, or all, to end after the request they serve.
     pub fn close_clients(&self, of: Option<&Arc<ListenerCell>>) {
-        for client in self.clients.borrow().iter().filter_map(Weak::upgrade) {
+        let clients: Vec<_> = self.clients.borrow().all.iter().filter_map(Weak::upgrade).collect();
+        for client in clients {
             if of.is_none_or(|cell| Arc::ptr_eq(cell, &client.listener.cell)) {
                 client.close();
             }
