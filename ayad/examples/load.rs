@@ -19,10 +19,6 @@ use ayad::state::Snapshot;
 
 const RUNS: usize = 15;
 
-/// As in the binary: most of the work is allocation.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[expect(clippy::print_stdout, reason = "an example shows what it does")]
 fn main() -> Result<(), Box<dyn Error>> {
     let mut counts = std::env::args().skip(1).map_while(|text| text.parse().ok());

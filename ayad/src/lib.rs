@@ -28,7 +28,6 @@ pub mod relay;
 pub mod run;
 pub mod server;
 pub mod shutdown;
-pub mod socket;
 pub mod sockets;
 pub mod state;
 pub mod stream;

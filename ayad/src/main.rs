@@ -7,6 +7,3 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     ayad::run::main().into()
 }
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use aya_api::event::Severity;
 use tokio::sync::watch;
 
 pub use backend::{AdminOrder, Backend, CheckRecord, HISTORY_KEPT, Past, PastEntry, Totals, WorkerCell};
@@ -123,6 +124,13 @@ impl State {
         if backend.leave_at_once() && self.refusals.send(Arc::clone(backend)).is_err() {
             tracing::debug!(backend = %backend.id, "no health thread to report a refusal to: stopping");
         }
+    }
+
+    /// Counts a connection, or a request of one, that a defect of this program ended.
+    pub fn panicked(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
+        let cause = "a defect of ayad ended a connection; its log has the place";
+        self.events.push(NewEvent::new(Severity::Error, "daemon", "ayad", cause.to_owned()));
     }
 
     /// True once the daemon is asked to stop.

@@ -74,7 +74,8 @@ pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
             && conn.speaks_http2().await
         {
             let Wire { stream, input, .. } = conn.wire;
-            return h2::run(stream, input, conn.client, accepted).await;
+            // Boxed, like all that few connections need: otherwise every idle one would hold room for it.
+            return Box::pin(h2::run(stream, input, conn.client, accepted)).await;
         }
         let mut turn = Turn::take();
         match conn.next(&mut turn.request).await {
@@ -82,8 +83,7 @@ pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
             Next::End => return,
             Next::Refused(reason) => {
                 unread::remember(&conn.client, reason);
-                closing::last_words(conn.wire.stream, reason).await;
-                return;
+                return Box::pin(closing::last_words(conn.wire.stream, reason)).await;
             }
         }
         if conn.is_cut {
@@ -93,7 +93,7 @@ pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
             break;
         }
     }
-    closing::farewell(conn.wire.stream).await;
+    Box::pin(closing::farewell(conn.wire.stream)).await;
 }
 
 impl H1 {

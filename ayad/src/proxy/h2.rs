@@ -17,6 +17,9 @@
 //! (RFC 9218), and pushed answers, which no browser takes any more.
 
 mod stream;
+mod tasks;
+
+use self::tasks::Job;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -76,6 +79,9 @@ impl Active {
 
 impl Drop for Active {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.client.state.panicked();
+        }
         if self.0.active.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.0.idle_since.store(clock::now().as_nanos(), Ordering::Relaxed);
         }
@@ -153,7 +159,7 @@ impl Driver {
             match self.conn.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => {
                     let active = Active::begin(&self.shared);
-                    tokio::spawn(stream::serve_one(active, request, respond, clock::now()));
+                    tasks::serve(Job { active, request, respond, started: clock::now() });
                 }
                 Poll::Ready(Some(Err(error))) => {
                     self.note(&error);

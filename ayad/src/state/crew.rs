@@ -5,12 +5,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aya_api::event::Severity;
 use aya_core::spread::worker_for;
 use tokio::sync::mpsc;
 
 use super::counters::Padded;
-use super::{Binding, Listener, ListenerCell, NewEvent, State};
+use super::{Binding, Listener, ListenerCell, State};
 
 /// Connections on their way to one worker at most; one that finds no place stays where it was accepted.
 const ON_THEIR_WAY: usize = 256;
@@ -90,9 +89,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         // The runtime catches a panic at the task, so it ends this connection and nothing else.
         if std::thread::panicking() {
-            self.state.panics.fetch_add(1, Ordering::Relaxed);
-            let cause = "a defect of ayad ended a connection; its log has the place";
-            self.state.events.push(NewEvent::new(Severity::Error, "daemon", "ayad", cause.to_owned()));
+            self.state.panicked();
         }
         self.state.crew.all[self.worker].open.fetch_sub(1, Ordering::Relaxed);
         self.cell.connections.fetch_sub(1, Ordering::Relaxed);
