@@ -14,6 +14,7 @@
 //! What it deliberately does not do: decode percent-escapes, merge slashes or resolve dots (paths arrive in
 //! their normal form, see [`crate::path`], and a route that no such path can match is an error), strip ports from hosts or queries from paths (the parser has them apart).
 
+mod literals;
 mod order;
 mod pattern;
 mod trie;

@@ -1,6 +1,7 @@
 //! The trie of segments of one host, and the search through it.
 
 use super::Found;
+use super::literals::Literals;
 use super::order::Route;
 use super::pattern::Segment;
 
@@ -16,8 +17,8 @@ pub(super) struct Trie {
 
 #[derive(Debug, Default)]
 struct Node {
-    /// Child nodes by literal segment, sorted.
-    literals: Vec<(Box<str>, usize)>,
+    /// Child nodes by literal segment.
+    literals: Literals,
     /// Child node for any segment that is not empty.
     parameter: Option<usize>,
     /// Routes whose path ends here, most specific first.
@@ -99,8 +100,7 @@ impl Trie {
             Some((segment, below)) => (segment, Some(below)),
             None => (path, None),
         };
-        let literal = node.literals.binary_search_by(|(literal, _)| literal.as_ref().cmp(segment));
-        let literal = literal.ok().map(|at| node.literals[at].1);
+        let literal = node.literals.get(segment);
         let parameter = node.parameter.filter(|_| !segment.is_empty());
         for child in [literal, parameter].into_iter().flatten() {
             if let Some(route) = self.walk(&self.nodes[child], below, take) {
@@ -119,15 +119,7 @@ impl Trie {
         let parent = &mut self.nodes[node];
         let child = match segment {
             Segment::Parameter => *parent.parameter.get_or_insert(fresh),
-            Segment::Literal(text) => {
-                match parent.literals.binary_search_by(|(literal, _)| literal.as_ref().cmp(text.as_ref())) {
-                    Ok(at) => parent.literals[at].1,
-                    Err(at) => {
-                        parent.literals.insert(at, (text.clone(), fresh));
-                        fresh
-                    }
-                }
-            }
+            Segment::Literal(text) => parent.literals.get_or_insert(text, fresh),
         };
         if child == fresh {
             self.nodes.push(Node::default());
