@@ -58,6 +58,7 @@ use crate::args::Origin;
 use crate::clock;
 use crate::config::Env;
 use crate::handover::{Program, TakenOver};
+use crate::heap::{self, Bursts};
 use crate::state::{Backend, Binding, NewEvent, PastEntry, Pool, State};
 
 /// Time between two looks at drains and leases.
@@ -112,6 +113,7 @@ pub struct Control {
     env: Env,
     journal: Journal,
     sampler: Sampler,
+    bursts: Bursts,
     leases: Vec<Lease>,
     algorithm_orders: HashMap<String, AlgorithmOrder>,
     applied: watch::Sender<u64>,
@@ -148,6 +150,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         env: setup.env,
         journal: setup.journal,
         sampler: Sampler::default(),
+        bursts: Bursts::default(),
         leases: Vec::new(),
         algorithm_orders: HashMap::new(),
         applied: setup.applied,
@@ -207,6 +210,9 @@ impl Control {
         if count.is_multiple_of(TICKS_PER_SAMPLE) {
             self.sampler.sample(&snapshot);
             self.sampler.set_hedge_delays(&snapshot);
+            if self.bursts.is_over(self.state.clients.load(std::sync::atomic::Ordering::Relaxed)) {
+                heap::give_back();
+            }
             for pool in &snapshot.pools {
                 for backend in &pool.backends {
                     for worker in &backend.workers {

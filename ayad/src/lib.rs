@@ -6,7 +6,7 @@
 //! one screen. `proxy` and `control` never see each other: they meet in [`state`]. Every decision is made in
 //! `aya-core`, which has neither sockets nor a clock.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod args;
 pub mod buffers;
@@ -18,6 +18,7 @@ pub mod descriptors;
 pub mod h1;
 pub mod handover;
 pub mod health;
+pub mod heap;
 pub mod http2;
 pub mod log;
 pub mod metrics;
