@@ -155,7 +155,8 @@ fn the_wait_before_an_attempt_is_not_part_of_it() {
         })
     });
     let members = [("a", backends[0].address), ("b", backends[1].address)];
-    let daemon = Daemon::balancing(&members, "retry = { on = [503], per_try = \"1s\", retry_after = \"1s\" }");
+    let daemon =
+        Daemon::balancing(&members, "retry = { on = [503], per_try = \"1s\", retry_after = \"1s\" }");
 
     let answer = get(daemon.address(), "/");
 
