@@ -207,11 +207,14 @@ async fn handle<D: Downstream>(
         };
         if let Some(more) = once_more(turn, exchange, way, &upload, &sent) {
             next = pick::pick(&way.hit, &way.binding, &tried, exchange);
-            if next.is_some() {
+            if let Some(next) = &mut next {
                 let outcome = sent.as_ref().map(|_| turn.response.status).map_err(|failed| failed.reason());
                 exchange.note_failed_attempt(outcome);
                 drop(sent);
-                again::pause(down, more.after).await.map_err(Stop::Refuse)?;
+                if !more.after.is_zero() {
+                    again::pause(down, more.after).await.map_err(Stop::Refuse)?;
+                    next.place.begin(clock::now());
+                }
                 extra = Some(more);
                 upload.again();
                 continue;

@@ -83,9 +83,6 @@ pub(super) fn decide_hedge(way: &Way) -> Option<Extra> {
 
 /// Waits before another attempt, unless the client goes.
 pub(super) async fn pause<D: Downstream>(down: &mut D, after: Duration) -> Result<(), Reason> {
-    if after.is_zero() {
-        return Ok(());
-    }
     down.wait().arm(clock::now().after(after));
     poll_fn(|cx| {
         if down.is_body_over() && down.poll_gone(cx).is_ready() {

@@ -51,7 +51,12 @@ impl Place {
         &self.backend.workers[self.worker]
     }
 
-    /// When it was taken.
+    /// The attempt begins only now: what was waited before counts neither as its time nor as the backend's.
+    pub fn begin(&mut self, now: Tick) {
+        self.since = now;
+    }
+
+    /// When it was taken, or the attempt it was taken for began.
     pub fn since(&self) -> Tick {
         self.since
     }

@@ -5,10 +5,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -104,20 +105,23 @@ pub fn read_roots(path: &Path, roots: &mut RootCertStore) -> Result<(), FileErro
     Ok(())
 }
 
-/// Reads a file of at most [`MOST`] bytes.
+/// Reads a regular file of at most [`MOST`] bytes. Anything else is refused: a pipe would be waited for, and with it
+/// the thread that looks at all certificates.
 fn read(path: &Path) -> Result<Vec<u8>, FileError> {
-    let read = || {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut options = File::options();
+        let file = options.read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
         let mut bytes = Vec::new();
-        File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+        file.take(MOST + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     };
     match read() {
         Ok(bytes) if bytes.len() as u64 > MOST => Err(FileError::new(path, "it is larger than 1 MiB")),
         Ok(bytes) => Ok(bytes),
-        Err(error) => {
-            let error: io::Error = error;
-            Err(FileError::new(path, format!("cannot be read: {error}")))
-        }
+        Err(error) => Err(FileError::new(path, format!("cannot be read: {error}"))),
     }
 }
 

@@ -93,7 +93,7 @@ impl Upstream {
     /// Goes on with the body of the answer; `raw` says that its chunks are passed on as they are.
     #[inline]
     pub fn begin_answer(&mut self, head: &ResponseHead, raw: bool) {
-        on!(self, one => one.begin_answer(head, raw), two => two.pass_head());
+        on!(self, one => one.begin_answer(head, raw), two => two.begin_answer(head));
     }
 
     /// Goes on behind `101`: from here on the bytes are another protocol's, in both directions.

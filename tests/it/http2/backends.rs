@@ -146,3 +146,21 @@ fn a_body_waits_until_the_backend_takes_it() {
         daemon.control.backends().iter().all(|backend| backend.traffic.in_flight == 0)
     });
 }
+
+#[test]
+fn a_body_where_none_may_be_is_not_read_as_the_next_answer() {
+    const FORGED: &str = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nforged";
+    let backend = Server::with(|incoming: Incoming| async move {
+        let path = incoming.request.uri().path();
+        let status = path.trim_start_matches('/').parse().unwrap_or(200);
+        incoming.answer(status, FORGED);
+    });
+    let daemon = before_h2(backend.address);
+    for (method, path) in [("GET", "/204"), ("GET", "/304"), ("HEAD", "/200")] {
+        let mut client = client::Client::connect(daemon.address());
+        client.send(client::request(method, path, &[]));
+        let all = client.rest();
+        let text = String::from_utf8_lossy(&all);
+        assert!(text.ends_with("\r\n\r\n") && !text.contains("forged"), "{method} {path}: {text}");
+    }
+}

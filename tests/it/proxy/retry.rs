@@ -1,5 +1,8 @@
 //! What is tried again, and what never.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use aya_tests::backend::{Backend, Then};
 use aya_tests::client::{Client, get, request};
 use aya_tests::daemon::Daemon;
@@ -139,4 +142,24 @@ fn attempts_are_limited() {
 
     let tried: u64 = daemon.control.backends().iter().map(|backend| backend.traffic.requests).sum();
     assert_eq!(tried, 2);
+}
+
+#[test]
+fn the_wait_before_an_attempt_is_not_part_of_it() {
+    let requests = Arc::new(AtomicUsize::new(0));
+    let backends = [(); 2].map(|()| {
+        let requests = Arc::clone(&requests);
+        Backend::with(move |visit| match requests.fetch_add(1, Ordering::SeqCst) {
+            0 => visit.raw_answer("HTTP/1.1 503 Busy\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"),
+            _ => visit.answer(200, "later"),
+        })
+    });
+    let members = [("a", backends[0].address), ("b", backends[1].address)];
+    let daemon =
+        Daemon::balancing(&members, "retry = { on = [503], per_try = \"1s\", retry_after = \"1s\" }");
+
+    let answer = get(daemon.address(), "/");
+
+    assert_eq!((answer.status, answer.text()), (200, "later".to_owned()));
+    assert_eq!(requests.load(Ordering::SeqCst), 2);
 }

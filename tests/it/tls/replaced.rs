@@ -105,6 +105,25 @@ fn a_bad_file_leaves_the_old_certificate_and_is_told_once() {
 }
 
 #[test]
+fn a_pipe_in_place_of_a_file_does_not_end_the_looking() {
+    let scene = Scene::new();
+    let [old, new] = [(); 2].map(|()| scene.authority.server(&["a.test"]));
+    let daemon = scene.start(&only("web"), &[("web", &old)]);
+    let key = daemon.folder().join("web.key");
+
+    fs::remove_file(&key).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&key).status().expect("there is mkfifo");
+    assert!(made.success());
+
+    let trouble = || daemon.control.listeners()[0].tls.clone().unwrap().certificates[0].trouble.clone();
+    wait::until_true("the pipe is seen", || trouble().is_some_and(|why| why.contains("no regular file")));
+    fs::remove_file(&key).unwrap();
+    new.write(daemon.folder(), "web");
+    let caller = || Caller::trusting(&scene.authority);
+    wait::until_true("the new certificate is shown", || shown(&caller(), &daemon) == new.der);
+}
+
+#[test]
 fn a_reload_that_leaves_tls_alone_leaves_sessions_alone() {
     let scene = Scene::new();
     let leaf = scene.authority.server(&["a.test"]);

@@ -14,7 +14,7 @@ use h2::{Reason, RecvStream, SendStream};
 
 use super::{Shared, Tally};
 use crate::clock;
-use crate::h1::{BadBody, BadResponse, Limits, ResponseHead};
+use crate::h1::{BadBody, BadResponse, Framing, Limits, ResponseHead};
 use crate::http2::{fields, request, response};
 use crate::queue::Queue;
 use crate::upstream::HeadFailure;
@@ -48,6 +48,8 @@ pub struct Call {
     /// Bytes of the answer's body that were received and not passed on.
     part: Bytes,
     payload: u64,
+    /// The head was one of an answer without a body.
+    is_bare: bool,
     is_over: bool,
     trailers: Queue,
 }
@@ -83,6 +85,7 @@ impl Call {
             head: Queue::new(),
             part: Bytes::new(),
             payload: 0,
+            is_bare: false,
             is_over: false,
             trailers: Queue::new(),
         }
@@ -246,9 +249,15 @@ impl Call {
         &self.head.data()[..head.size]
     }
 
-    /// Goes on behind a head: that of an interim answer, or of the real one.
+    /// Goes on behind the head of an interim answer.
     pub fn pass_head(&mut self) {
         self.head.clear();
+    }
+
+    /// Goes on behind the head of the answer.
+    pub fn begin_answer(&mut self, head: &ResponseHead) {
+        self.is_bare = head.framing == Framing::None;
+        self.pass_head();
     }
 
     /// Goes on behind the answer that opened a WebSocket: what is sent from here on are its bytes.
@@ -265,6 +274,11 @@ impl Call {
             }
             let Some(recv) = self.recv.as_mut().filter(|_| !self.is_over) else { return Poll::Ready(Ok(0)) };
             match ready!(recv.poll_data(cx)) {
+                // The codec compares bodies with their length, but lets 204, 304 and answers to HEAD have one. In
+                // HTTP/1.1 it would be read as the next answer.
+                Some(Ok(part)) if self.is_bare && !part.is_empty() => {
+                    return Poll::Ready(Err(BodyFailure::Bad(BadBody("an answer that has no body has one"))));
+                }
                 Some(Ok(part)) => {
                     self.payload += part.len() as u64;
                     self.part = part;
