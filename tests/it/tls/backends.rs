@@ -129,7 +129,7 @@ fn a_check_speaks_tls_too() {
     let other = Authority::new("outside").pem();
     let refused = before(&backend, "ca = \"inside.pem\"", check, &[("inside.pem", &other)]);
     let down = refused.control.expect_health("main/one", Health::Down);
-    assert_eq!(down.health.cause, "unreachable: TLS handshake failed");
+    assert_eq!(down.health.cause, "unreachable: certificate of an unknown authority");
 }
 
 #[test]
