@@ -85,7 +85,9 @@ impl ListenerView {
             let subject = format!("certificate of {} for {named}", self.name);
             let (is_bad, end) = match certificate.standing {
                 CertificateStanding::Good => (false, None),
-                CertificateStanding::Placeholder => (true, Some("is a placeholder that no client believes".to_owned())),
+                CertificateStanding::Placeholder => {
+                    (true, Some("is a placeholder that no client believes".to_owned()))
+                }
                 CertificateStanding::Expiring => {
                     (false, Some(format!("expires in {}", days(certificate.days_left))))
                 }
