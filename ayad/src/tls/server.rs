@@ -154,7 +154,7 @@ impl NoHandshake {
 
     /// True when TLS itself failed. A client that only connects and leaves has not failed at anything.
     pub fn is_of_tls(&self) -> bool {
-        self.error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>())
+        self.error.get_ref().is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
     }
 }
 
