@@ -122,7 +122,7 @@ pub enum Verb {
     Status(StatusArgs),
     /// List objects of one kind
     Get(GetArgs),
-    /// Tell everything about one pool or backend
+    /// Tell everything about one pool, backend or listener
     Describe(DescribeArgs),
     /// Print events as they happen
     Watch(WatchArgs),

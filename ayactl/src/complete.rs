@@ -81,6 +81,17 @@ pub fn pools_and_backends(typed: &OsStr) -> Vec<CompletionCandidate> {
     offer(typed, names)
 }
 
+/// What can be described: pools, backends and listeners.
+pub fn described(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let listeners = ask(&GetListeners).unwrap_or_default();
+    let mut names: Vec<_> =
+        listeners.into_iter().map(|l| (l.name, format!("listener {}", l.bind.join(", ")))).collect();
+    let pools = ask(&GetPools).unwrap_or_default();
+    names.extend(pool_names(&pools));
+    names.extend(backend_names(&pools));
+    offer(typed, names)
+}
+
 /// Backends as `pool/backend=`, each with its weight.
 pub fn weights(typed: &OsStr) -> Vec<CompletionCandidate> {
     let pools = ask(&GetPools).unwrap_or_default();

@@ -5,6 +5,7 @@
 //!
 //! To add a probe: one file beside this one, one line in [`PROBES`], one variant of [`config::Probe`].
 
+mod handshake;
 mod http;
 mod tcp;
 
@@ -23,7 +24,7 @@ use tokio::task::AbortHandle;
 use crate::clock;
 use crate::config::{self, Check};
 use crate::state::{Backend, CheckRecord, NewEvent, PastEntry, Pool, State};
-use crate::tls::ClientTls;
+use crate::tls::{ClientTls, Offer};
 
 /// One kind of check, for documentation.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +40,7 @@ pub const PROBES: &[ProbeSpec] = &[tcp::SPEC, http::SPEC];
 
 /// What [`Cause::Unreachable`] says, so that another process can say the same.
 pub fn reasons() -> impl Iterator<Item = &'static &'static str> {
-    tcp::UNREACHABLE.iter()
+    tcp::UNREACHABLE.iter().chain(&handshake::UNREACHABLE)
 }
 
 /// Why a check did not pass.
@@ -193,7 +194,12 @@ fn unmade(state: &State, backend: &Backend, is_told: &mut bool, error: &io::Erro
 async fn probe(backend: &Backend, check: &Check, tls: Option<&ClientTls>) -> Result<(), NoPass> {
     let stream = tcp::probe(&backend.resolved, check.proxy_protocol).await?;
     match &check.probe {
-        config::Probe::Tcp => Ok(()),
+        config::Probe::Tcp => {
+            if let Some(tls) = tls {
+                handshake::shake(stream, &backend.address, tls, Offer::Both).await?;
+            }
+            Ok(())
+        }
         config::Probe::Http(wanted) => http::probe(stream, &backend.address, wanted, tls).await,
     }
 }

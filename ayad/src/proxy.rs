@@ -116,6 +116,7 @@ fn find_way(
         return Err(Instead::Prove(proof));
     }
     let hit = route::route(&client, request, &target)?;
+    exchange.note_routed(&hit);
     let identity = guard::identify(&client, request);
     admit::admit(&client, request)?;
 

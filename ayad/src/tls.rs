@@ -27,7 +27,7 @@ pub(crate) use client::system_roots;
 pub use client::{ClientTls, Offer, host_of};
 pub use files::{FileError, Loaded, read_pair, read_roots};
 pub use identity::{ClientIdentity, is_reserved};
-pub use server::{AcmeState, Handshake, Handshakes, InForce, Note, ServerTls, Source};
+pub use server::{AcmeState, Handshake, Handshakes, InForce, NoHandshake, Note, ServerTls, Source};
 
 /// The one provider of cryptography. Key exchange is X25519 first; the post-quantum hybrid is used with clients
 /// that offer nothing else, because it costs as much as the rest of the handshake.

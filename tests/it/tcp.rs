@@ -53,7 +53,7 @@ pub(super) fn greeting(name: &'static str) -> Backend {
 }
 
 /// The lines of an access log once there are `count`.
-pub(super) fn logged(path: &std::path::Path, count: usize) -> Vec<serde_json::Value> {
+pub(crate) fn logged(path: &std::path::Path, count: usize) -> Vec<serde_json::Value> {
     wait::until("the log has its lines", || {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         let lines: Vec<_> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();

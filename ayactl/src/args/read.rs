@@ -87,12 +87,18 @@ pub struct GetArgs {
 
 /// `ayactl describe`.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  ayactl describe shop\n  ayactl describe shop/web-1\n  \
-                        ayactl describe shop/web-1 -o json | jq '.history[0]'")]
+#[command(
+    after_help = "Examples:\n  ayactl describe shop\n  ayactl describe shop/web-1\n  ayactl describe web --listener\n  \
+                        ayactl describe shop/web-1 -o json | jq '.history[0]'"
+)]
 pub struct DescribeArgs {
-    /// A pool, or a backend as POOL/BACKEND
-    #[arg(value_name = "POOL|POOL/BACKEND", add = ArgValueCompleter::new(complete::pools_and_backends))]
+    /// A pool, a backend as POOL/BACKEND, or a listener
+    #[arg(value_name = "POOL|POOL/BACKEND|LISTENER", add = ArgValueCompleter::new(complete::described))]
     pub name: String,
+
+    /// Take the name for that of a listener, also when a pool has it
+    #[arg(long)]
+    pub listener: bool,
 }
 
 /// What can be watched.

@@ -1,8 +1,11 @@
-//! `ayactl describe`: everything about one pool or backend.
+//! `ayactl describe`: everything about one pool, backend or listener.
+
+mod listener;
 
 use std::fmt::Write as _;
 
 use aya_api::command::backends::GetBackend;
+use aya_api::command::listeners::GetListeners;
 use aya_api::command::pools::GetPools;
 use aya_api::command::routes::GetRoutes;
 use aya_api::view::{
@@ -27,6 +30,9 @@ const CHECKS: usize = 10;
 
 /// Runs the verb.
 pub async fn run(session: &mut Session<'_, '_>, args: &DescribeArgs) -> Result<u8, Failure> {
+    if args.listener {
+        return listener_named(session, &args.name).await;
+    }
     let pools = session.client.call(&GetPools).await?;
     let text = if args.name.contains('/') {
         let all: Vec<BackendView> = pools.into_iter().flat_map(|pool| pool.backends).collect();
@@ -39,6 +45,12 @@ pub async fn run(session: &mut Session<'_, '_>, args: &DescribeArgs) -> Result<u
         backend_text(&detail, &session.view)?
     } else {
         let Some(pool) = pools.iter().find(|pool| pool.name == args.name) else {
+            let listeners = session.client.call(&GetListeners).await?;
+            if let Some(found) = listeners.iter().find(|listener| listener.name == args.name) {
+                let text = listener::text(found, &session.view)?;
+                session.print(&text)?;
+                return Ok(0);
+            }
             let names = pools.iter().map(|pool| pool.name.as_str());
             let ids = pools.iter().flat_map(|pool| &pool.backends).map(|backend| backend.id.as_str());
             return Err(Failure::not_found("pool", &args.name, names.chain(ids)));
@@ -46,6 +58,17 @@ pub async fn run(session: &mut Session<'_, '_>, args: &DescribeArgs) -> Result<u
         let routes = session.client.call(&GetRoutes).await?;
         pool_text(pool, &routes, &session.view)?
     };
+    session.print(&text)?;
+    Ok(0)
+}
+
+/// A listener, also when a pool has the same name.
+async fn listener_named(session: &mut Session<'_, '_>, name: &str) -> Result<u8, Failure> {
+    let listeners = session.client.call(&GetListeners).await?;
+    let Some(found) = listeners.iter().find(|listener| listener.name == name) else {
+        return Err(Failure::not_found("listener", name, listeners.iter().map(|l| l.name.as_str())));
+    };
+    let text = listener::text(found, &session.view)?;
     session.print(&text)?;
     Ok(0)
 }

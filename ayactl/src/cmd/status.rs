@@ -118,6 +118,8 @@ fn listener_lines(status: &Status) -> String {
             let verb = if first.not_after_ms > status.at_ms { "ends " } else { "" };
             let end = time::ending(status.at_ms, first.not_after_ms);
             let _ = write!(text, " · certificate {verb}{end}");
+        } else if listener.has_only_placeholders() {
+            text.push_str(" · no certificate yet");
         }
         text.push('\n');
     }

@@ -12,7 +12,7 @@ use crate::fake::Fake;
 use crate::fixture;
 
 /// Every command that reads and ends by itself.
-const READS: [&str; 15] = [
+const READS: [&str; 16] = [
     "status",
     "get backends",
     "get pools",
@@ -23,6 +23,7 @@ const READS: [&str; 15] = [
     "get operations",
     "describe shop",
     "describe shop/web-3",
+    "describe web --listener",
     "weight get",
     "algorithm list",
     "algorithm get",
@@ -51,7 +52,10 @@ fn certificates_show_when_they_end_and_what_is_wrong_with_them() {
     // The pools below are in another snapshot.
     let (top, _) = status.split_once("\n\nPOOL").unwrap_or((&status, ""));
     let listeners = run(&fake.socket(), "get listeners -o wide").out;
-    insta::assert_snapshot!(format!("{top}\n\n$ ayactl get listeners -o wide\n{listeners}"));
+    let one = run(&fake.socket(), "describe secure -o wide").out;
+    insta::assert_snapshot!(format!(
+        "{top}\n\n$ ayactl get listeners -o wide\n{listeners}\n$ ayactl describe secure -o wide\n{one}"
+    ));
 }
 
 #[test]
@@ -116,6 +120,7 @@ fn what_is_not_there_exits_with_3_and_a_suggestion() {
         ("get pools shpo", "did you mean \"shop\"?"),
         ("describe shop/wbe-1", "did you mean \"shop/web-1\"?"),
         ("describe shpo", "did you mean \"shop\"?"),
+        ("describe webs --listener", "did you mean \"web\"?"),
         ("drain web-1 --yes", "did you mean \"shop/web-1\"?"),
         ("drain shop --yes", "all its backends are 'shop/*'"),
         ("drain zzz/* --yes", "see `ayactl get backends`"),

@@ -113,6 +113,8 @@ reasons! {
     BadProxyHeader = "bad-proxy-header", 400, Client;
     /// The client sent more frames over HTTP/2 than its requests explain; its connection ends.
     FrameFlood = "frame-flood", 429, Client;
+    /// The TLS handshake of the client failed, or took too long; it cannot be told in HTTP.
+    NoHandshake = "no-handshake", 400, Client;
     /// The daemon is stopping.
     Stopping = "stopping", 503, Proxy;
 }

@@ -6,6 +6,7 @@
 //! still read, so that a typo in one pool does not hide a dangling name in the next. What names mean, and
 //! whether values agree with one another, is the business of [`super::check`].
 
+mod elsewhere;
 pub mod schema;
 pub mod suggest;
 mod walk;

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use super::{NoPass, ProbeSpec};
+use super::{NoPass, ProbeSpec, handshake};
 use crate::config::HttpProbe;
 use crate::stream::{Plain, Stream};
 use crate::tls::{ClientTls, Offer};
@@ -31,13 +31,7 @@ pub(super) async fn probe(
 ) -> Result<(), NoPass> {
     let stream = match tls {
         None => Stream::Plain(plain),
-        Some(tls) => match tls.connect(plain, name, Offer::Http1).await {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                tracing::debug!(backend = name, %error, "a check failed in the TLS handshake");
-                return Err(Cause::Unreachable("TLS handshake failed").into());
-            }
-        },
+        Some(tls) => handshake::shake(plain, name, tls, Offer::Http1).await?,
     };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| cause_of(&e))?;
     let asked = async {

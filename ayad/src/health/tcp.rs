@@ -12,7 +12,10 @@ use crate::stream::{Endpoint, Plain};
 use crate::upstream::is_our_own_want;
 
 /// Its line in the table.
-pub(super) const SPEC: ProbeSpec = ProbeSpec { name: "tcp", summary: "opens a connection and closes it" };
+pub(super) const SPEC: ProbeSpec = ProbeSpec {
+    name: "tcp",
+    summary: "opens a connection, shakes hands where the pool has TLS, and closes it",
+};
 
 /// Why nothing can be sent there, besides that it is refused.
 pub(super) const UNREACHABLE: [&str; 3] = [NO_ROUTE, NO_NETWORK, NO_CONNECTION];

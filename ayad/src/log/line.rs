@@ -1,6 +1,7 @@
 //! One line of the access log.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aya_core::reason::Reason;
@@ -12,6 +13,7 @@ use crate::proxy::between::{Request, Target};
 use crate::proxy::client::Client;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::notes::Id;
+use crate::state::Pool;
 
 /// What is taken down of a request before its head is passed on.
 #[derive(Debug)]
@@ -22,6 +24,7 @@ pub struct LogDraft {
     host: String,
     uri: String,
     version: &'static str,
+    pool: Option<Arc<Pool>>,
     attempts: Vec<Attempt>,
 }
 
@@ -45,8 +48,14 @@ impl LogDraft {
             host: target.host.to_owned(),
             uri: format!("{}{}", target.path, String::from_utf8_lossy(head.query.of(request.bytes))),
             version: if head.http_1_0 { "1.0" } else { request.protocol },
+            pool: None,
             attempts: Vec::new(),
         }
+    }
+
+    /// Takes down where the request is routed to.
+    pub fn routed(&mut self, pool: &Arc<Pool>) {
+        self.pool = Some(Arc::clone(pool));
     }
 
     /// Takes down an attempt that did not bring the answer.
@@ -69,11 +78,16 @@ pub struct LogLine<'e> {
     host: Option<&'e str>,
     uri: Option<&'e str>,
     version: Option<&'static str>,
+    /// Where a route sent it, also when no backend could be asked.
     pool: Option<&'e str>,
+    /// Whose answer it was.
     backend: Option<&'e str>,
     /// Status the client got; 0 when it got none.
     status: u16,
     reason: Option<&'static str>,
+    /// More about the reason, where it has many causes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'e str>,
     attempts: u32,
     /// Attempts before the one that counted, in their order.
     #[serde(skip_serializing_if = "<[Attempt]>::is_empty")]
@@ -117,10 +131,11 @@ impl<'e> LogLine<'e> {
             host: Some(&draft.host),
             uri: Some(&draft.uri),
             version: Some(draft.version),
-            pool: backend.map(|b| b.pool.as_str()),
+            pool: draft.pool.as_ref().map(|pool| pool.name.as_str()),
             backend: backend.map(|b| b.name.as_str()),
             status: exchange.status,
             reason: exchange.reason.map(Reason::as_str),
+            detail: None,
             attempts: exchange.attempts,
             failed_attempts: &draft.attempts,
             bytes_received: exchange.bytes_received,
@@ -145,12 +160,18 @@ impl<'e> LogLine<'e> {
             backend: None,
             status: reason.status(),
             reason: Some(reason.as_str()),
+            detail: None,
             attempts: 0,
             failed_attempts: &[],
             bytes_received: 0,
             bytes_sent: 0,
             timing_us: Timing::default(),
         }
+    }
+
+    /// The line of a connection that ended before anything could be answered on it, and why.
+    pub fn untold(client: &'e Client, reason: Reason, detail: &'e str) -> Self {
+        Self { status: 0, detail: Some(detail), ..Self::unreadable(client, reason) }
     }
 }
 

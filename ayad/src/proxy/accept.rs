@@ -229,12 +229,19 @@ async fn secure(stream: TcpStream, client: &Client) -> Option<Stream> {
             client.handshake.get_or_init(|| handshake);
             Some(stream)
         }
-        Ok(Err(error)) => {
-            tracing::debug!(peer = %client.peer, %error, "no TLS handshake");
+        Ok(Err(failed)) => {
+            if failed.is_of_tls() {
+                unread::untold(client, Reason::NoHandshake, &failed.error.to_string());
+            } else {
+                tracing::debug!(peer = %client.peer, error = %failed.error, "left before the TLS handshake ended");
+            }
+            if let Some(plain) = failed.plain {
+                closing::farewell(Stream::Plain(plain)).await;
+            }
             None
         }
         Err(_) => {
-            tracing::debug!(peer = %client.peer, "the TLS handshake took too long");
+            unread::untold(client, Reason::NoHandshake, "it took too long");
             None
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aya_core::reason::{Blame, Reason};
 use aya_core::time::Tick;
 
-use super::between::{Identity, Request, Target};
+use super::between::{Hit, Identity, Request, Target};
 use super::exchange::{Exchange, Place};
 use super::verdict;
 use super::worker::Worker;
@@ -21,6 +21,13 @@ impl Exchange {
     pub(super) fn note_request(&mut self, request: &Request<'_>, target: &Target<'_>) {
         if self.client.state.access_log.is_on() {
             self.draft = Some(Box::new(LogDraft::of(request, target)));
+        }
+    }
+
+    /// Takes down which pool the request is for.
+    pub(super) fn note_routed(&mut self, hit: &Hit) {
+        if let Some(draft) = &mut self.draft {
+            draft.routed(&hit.pool);
         }
     }
 

@@ -21,3 +21,12 @@ pub(super) fn remember(client: &Client, reason: Reason) {
         state.access_log.write(&LogLine::unreadable(client, reason));
     }
 }
+
+/// As [`remember`], of a connection that could not be answered in HTTP; `detail` says what went wrong.
+pub(super) fn untold(client: &Client, reason: Reason, detail: &str) {
+    ended(client, reason);
+    let access_log = &client.state.access_log;
+    if access_log.is_on() {
+        access_log.write(&LogLine::untold(client, reason, detail));
+    }
+}

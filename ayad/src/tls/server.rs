@@ -138,6 +138,32 @@ struct Files {
     watch: Watch,
 }
 
+/// A handshake that came to nothing.
+#[derive(Debug)]
+pub struct NoHandshake {
+    /// Why.
+    pub error: io::Error,
+    /// The connection, when it is still there: the alert is lost when it is closed while bytes of the client wait in it.
+    pub plain: Option<Plain>,
+}
+
+impl NoHandshake {
+    fn over((error, plain): (io::Error, Plain)) -> Self {
+        Self { error, plain: Some(plain) }
+    }
+
+    /// True when TLS itself failed. A client that only connects and leaves has not failed at anything.
+    pub fn is_of_tls(&self) -> bool {
+        self.error.get_ref().is_some_and(|inner| inner.downcast_ref::<rustls::Error>().is_some())
+    }
+}
+
+impl From<io::Error> for NoHandshake {
+    fn from(error: io::Error) -> Self {
+        Self { error, plain: None }
+    }
+}
+
 impl ServerTls {
     /// Reads what the settings name, and what ACME left in `store`. Blocks on the disk.
     pub fn new(
@@ -174,16 +200,19 @@ impl ServerTls {
     /// Shakes hands with a client. A failed handshake is answered with an alert and counted; the error says why. So is
     /// the end of a connection by which an ACME directory convinced itself of a name (kind `ConnectionAborted`), but
     /// not counted. Has no time limit of its own. Cancel-safe: dropping the future closes the connection.
-    pub async fn accept(&self, plain: Plain) -> io::Result<(Stream, Handshake)> {
+    ///
+    /// # Errors
+    /// [`NoHandshake`], with the connection where an alert was written that the client may still read.
+    pub async fn accept(&self, plain: Plain) -> Result<(Stream, Handshake), NoHandshake> {
         let accepted = match &self.proofs {
-            None => TlsAcceptor::from(self.config.load_full()).accept(plain).await,
+            None => {
+                let accepted = TlsAcceptor::from(self.config.load_full()).accept(plain).into_fallible().await;
+                accepted.map_err(NoHandshake::over)
+            }
             Some(proofs) => self.accept_or_prove(plain, proofs).await,
         };
-        let stream = accepted.inspect_err(|error| {
-            // A client that only connects and leaves has not failed at anything.
-            let of_tls =
-                |inner: &(dyn std::error::Error + Send + Sync + 'static)| inner.is::<rustls::Error>();
-            if error.get_ref().is_some_and(of_tls) {
+        let stream = accepted.inspect_err(|failed| {
+            if failed.is_of_tls() {
                 self.handshakes.failed.fetch_add(1, Ordering::Relaxed);
             }
         })?;
@@ -199,15 +228,17 @@ impl ServerTls {
         &self,
         plain: Plain,
         proofs: &Arc<ServerConfig>,
-    ) -> io::Result<server::TlsStream<Plain>> {
+    ) -> Result<server::TlsStream<Plain>, NoHandshake> {
         let start = LazyConfigAcceptor::new(Acceptor::default(), plain).await?;
         let proves = start.client_hello().alpn().is_some_and(|offered| offered.eq([acme::ALPN]));
         if !proves {
-            return start.into_stream(self.config.load_full()).await;
+            let accepted = start.into_stream(self.config.load_full()).into_fallible().await;
+            return accepted.map_err(NoHandshake::over);
         }
         let mut stream = start.into_stream(Arc::clone(proofs)).await?;
         stream.shutdown().await?;
-        Err(io::Error::new(io::ErrorKind::ConnectionAborted, "an ACME directory has looked at our proof"))
+        let seen = "an ACME directory has looked at our proof";
+        Err(io::Error::new(io::ErrorKind::ConnectionAborted, seen).into())
     }
 
     fn told(&self, connection: &ServerConnection) -> Handshake {

@@ -10,6 +10,8 @@ use aya_tests::daemon::{Daemon, LISTEN, ROUTE, Setup, members};
 use aya_tests::tls::{backend, server_config};
 use aya_tests::wait;
 
+use crate::tcp::logged;
+
 /// A backend that tells by which name it was asked for.
 fn server(leaf: &Leaf, clients: Option<&Authority>) -> Backend {
     backend(server_config(leaf, clients), |head, _, name| {
@@ -19,13 +21,17 @@ fn server(leaf: &Leaf, clients: Option<&Authority>) -> Backend {
 
 /// A daemon in front of it, with these keys in `tls` of the pool; `files` are written before.
 fn before(backend: &Backend, tls: &str, health: &str, files: &[(&str, &str)]) -> Daemon {
+    setup(backend, tls, health, files).start()
+}
+
+fn setup(backend: &Backend, tls: &str, health: &str, files: &[(&str, &str)]) -> Setup {
     let backends = members(&[("one", backend.address)]);
     let pool = format!("[pool.main]\nbackends = {backends}\n{health}\ntls = {{ {tls} }}\n");
     let setup = Setup::new(&format!("{LISTEN}{pool}{ROUTE}"));
     for (name, text) in files {
         std::fs::write(setup.folder().join(name), text).expect("the folder can be written to");
     }
-    setup.start()
+    setup
 }
 
 const NO_CHECK: &str = "health = { kind = \"none\" }";
@@ -80,11 +86,16 @@ fn a_backend_that_does_not_speak_tls_is_told_as_such() {
         drop(socket.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"));
     });
     let authority = Authority::new("inside").pem();
-    let daemon = before(&backend, "ca = \"inside.pem\"", NO_CHECK, &[("inside.pem", &authority)]);
+    let setup = setup(&backend, "ca = \"inside.pem\"", NO_CHECK, &[("inside.pem", &authority)]);
+    let log = setup.folder().join("access.log");
+    let daemon = setup.daemon(&format!("access_log = \"{}\"", log.display())).start();
 
     let answer = get(daemon.address(), "/");
 
     assert_eq!((answer.status, answer.reason()), (502, Some("tls-failed")));
+    let line = &logged(&log, 1)[0];
+    // No backend answered, and still it is known whose request this was.
+    assert_eq!((&line["pool"], &line["backend"]), (&"main".into(), &serde_json::Value::Null), "{line}");
 }
 
 #[test]
@@ -129,7 +140,23 @@ fn a_check_speaks_tls_too() {
     let other = Authority::new("outside").pem();
     let refused = before(&backend, "ca = \"inside.pem\"", check, &[("inside.pem", &other)]);
     let down = refused.control.expect_health("main/one", Health::Down);
-    assert_eq!(down.health.cause, "unreachable: TLS handshake failed");
+    assert_eq!(down.health.cause, "unreachable: certificate of an unknown authority");
+}
+
+#[test]
+fn a_check_that_only_connects_shakes_hands_too() {
+    let authority = Authority::new("inside");
+    let backend = server(&authority.server(&["elsewhere.test"]), None);
+    let check = "health = { kind = \"tcp\", interval = \"300ms\", timeout = \"300ms\", rise = 1, fall = 1 }";
+    let files = [("inside.pem", authority.pem())];
+    let files = files.each_ref().map(|(name, text)| (*name, text.as_str()));
+
+    let named = before(&backend, "ca = \"inside.pem\", server_name = \"elsewhere.test\"", check, &files);
+    named.control.expect_health("main/one", Health::Up);
+
+    let unnamed = before(&backend, "ca = \"inside.pem\"", check, &files);
+    let down = unnamed.control.expect_health("main/one", Health::Down);
+    assert_eq!(down.health.cause, "unreachable: certificate for another name");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use aya_tests::tls::Caller;
 use aya_tests::wait;
 
 use super::{Scene, only};
+use crate::tcp::logged;
 
 fn start(scene: &Scene, keys: &str) -> Daemon {
     let leaf = scene.authority.server(&["a.test"]);
@@ -37,6 +38,26 @@ fn a_required_certificate_lets_in_who_has_a_good_one() {
     let tls = || daemon.control.listeners()[0].tls.clone().unwrap();
     assert_eq!(tls().client_certificates, "required");
     wait::until_true("the failures are counted", || (tls().full, tls().failed) == (1, 3));
+}
+
+#[test]
+fn whoever_is_turned_away_reads_why_and_so_does_the_operator() {
+    let scene = Scene::new();
+    let leaf = scene.authority.server(&["a.test"]);
+    let keys = format!("{}, client_ca = \"ca.pem\", client_certificates = \"required\"", only("web"));
+    let setup = scene.setup(&keys, &[("web", &leaf)]);
+    let log = setup.folder().join("access.log");
+    let daemon = setup.daemon(&format!("access_log = \"{}\"", log.display())).start();
+
+    // The request is on its way before the handshake has failed; its bytes must not cost the alert.
+    let refused = Caller::trusting(&scene.authority).get(daemon.address(), "a.test", "/");
+
+    let error = refused.err().unwrap().to_string();
+    assert!(error.contains("CertificateRequired"), "{error}");
+    let line = &logged(&log, 1)[0];
+    assert_eq!((&line["reason"], &line["status"]), (&"no-handshake".into(), &0.into()), "{line}");
+    assert_eq!(line["detail"], "peer sent no certificates");
+    assert!(daemon.control.text("/metrics").contains("ayad_refusals_total{reason=\"no-handshake\"} 1"));
 }
 
 #[test]

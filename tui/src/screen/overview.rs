@@ -134,7 +134,9 @@ fn pool_facts(model: &Model, pool: &PoolView, has_p50: bool) -> Vec<Fact> {
     if let Some(sticky) = &pool.algorithm.sticky {
         facts.push(Fact::new(5, format!("sticky {sticky}"), Tone::Muted));
     }
-    facts.push(Fact::new(7, pool.check.clone(), Tone::Muted));
+    // Alone in a line of words, "none" would not say what there is none of.
+    let check = if pool.check == "none" { "no check".to_owned() } else { pool.check.clone() };
+    facts.push(Fact::new(7, check, Tone::Muted));
     facts
 }
 

@@ -2,7 +2,7 @@
 
 use aya_api::view::{ListenerView, RouteView};
 
-use crate::render::cell::Cell;
+use crate::render::cell::{Cell, Tone};
 use crate::render::{Column, Row};
 
 impl Row for ListenerView {
@@ -34,6 +34,9 @@ fn certificates(listener: &ListenerView) -> Option<String> {
 
 /// When the certificate that ends first does so.
 fn expires(listener: &ListenerView, now_ms: u64) -> Cell {
+    if listener.has_only_placeholders() {
+        return Cell::text("no certificate yet").toned(Tone::Bad);
+    }
     Cell::until(now_ms, listener.first_to_expire().map(|one| one.not_after_ms))
 }
 

@@ -85,7 +85,9 @@ impl ListenerView {
             let subject = format!("certificate of {} for {named}", self.name);
             let (is_bad, end) = match certificate.standing {
                 CertificateStanding::Good => (false, None),
-                CertificateStanding::Placeholder => (true, Some("is a placeholder".to_owned())),
+                CertificateStanding::Placeholder => {
+                    (true, Some("is a placeholder that no client believes".to_owned()))
+                }
                 CertificateStanding::Expiring => {
                     (false, Some(format!("expires in {}", days(certificate.days_left))))
                 }
@@ -108,9 +110,23 @@ impl ListenerView {
         alarms
     }
 
-    /// The certificate that ends first.
+    /// The certificate that ends first; a placeholder has no end that anybody waits for.
     pub fn first_to_expire(&self) -> Option<&CertificateView> {
-        self.tls.iter().flat_map(|tls| &tls.certificates).min_by_key(|one| one.not_after_ms)
+        let all = self.tls.iter().flat_map(|tls| &tls.certificates);
+        all.filter(|one| !one.is_placeholder()).min_by_key(|one| one.not_after_ms)
+    }
+
+    /// True when there is no certificate yet that a client would believe.
+    pub fn has_only_placeholders(&self) -> bool {
+        let certificates = self.tls.as_ref().map_or(&[][..], |tls| &tls.certificates);
+        !certificates.is_empty() && certificates.iter().all(CertificateView::is_placeholder)
+    }
+}
+
+impl CertificateView {
+    /// True for one that the daemon made itself until there is a real one.
+    pub fn is_placeholder(&self) -> bool {
+        self.standing == CertificateStanding::Placeholder
     }
 }
 

@@ -186,7 +186,12 @@ fn member(pool: &str, entry: &BackendEntry, at: &At<'_>, problems: &mut Vec<Prob
 fn name_of(address: &str, at: &At<'_>, problems: &mut Vec<Problem>) -> String {
     if let Err(wrong) = format::name(address) {
         let problem = at.problem(format!("\"{address}\" cannot also be the name of the backend"));
-        problems.push(problem.help(format!("give it a \"name\": {}", wrong.help)));
+        let help = if address.starts_with(format::UNIX) {
+            format!("give it a name: {{ name = \"app\", address = \"{address}\" }}")
+        } else {
+            format!("give it a \"name\": {}", wrong.help)
+        };
+        problems.push(problem.help(help));
     }
     address.to_owned()
 }

@@ -42,7 +42,11 @@ impl Findings<'_> {
     }
 
     fn file(&mut self, at: &At<'_>, error: &FileError) {
-        let help = "paths are relative to the folder of this file; see its owner and what it holds";
+        let help = if std::fs::File::open(&error.path).is_err() {
+            "paths are relative to the folder of this file; see whether it is there and who may read it"
+        } else {
+            "see what it holds: the certificate itself comes first in its file, and its key is the one it was made with"
+        };
         self.wrong(at, error.to_string(), help);
     }
 }

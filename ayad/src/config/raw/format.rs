@@ -153,10 +153,12 @@ fn bind(text: &str) -> Result<SocketAddr, Wrong> {
 fn address(text: &str) -> Result<String, Wrong> {
     let wrong = |help: &str| Wrong::new(format!("\"{text}\" is no address of a backend"), help);
     if let Some((scheme, rest)) = text.split_once("://") {
-        return Err(wrong(&format!(
-            "leave out \"{scheme}://\" and write \"{}\"",
-            rest.trim_end_matches('/')
-        )));
+        let rest = rest.trim_end_matches('/');
+        return Err(wrong(&match scheme {
+            "unix" => format!("write \"unix:/{}\"", rest.trim_start_matches('/')),
+            "https" => format!("write \"{rest}\", and tls = {{}} in the pool"),
+            _ => format!("leave out \"{scheme}://\" and write \"{rest}\""),
+        }));
     }
     if let Some(path) = text.strip_prefix(UNIX) {
         let fits = path.starts_with('/') && path.len() <= MAX_SOCKET_PATH && !path.contains('\0');

@@ -19,7 +19,7 @@ pub struct Listen {
     /// idle HTTP/2 connection costs about 46 KiB.
     pub http2: Option<bool>,
     /// Most client connections at once, over all addresses and workers; more are turned away. Default:
-    /// 10000. Each idle one costs a few KiB of memory, and more inside TLS.
+    /// 10000. Each idle one costs about 3 KiB of memory, and more inside TLS and over HTTP/2.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub max_connections: Option<u32>,
     /// How long clients may take.

@@ -120,8 +120,8 @@ pub struct Backend {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Health {
-    /// "tcp" connects, "http" asks for a page, "none" trusts traffic alone. Default: "tcp", or "http" when
-    /// a key that only "http" has is set.
+    /// "tcp" connects (and shakes hands, with `tls`), "http" asks for a page, "none" trusts traffic alone. Default:
+    /// "tcp", or "http" when a key that only "http" has is set.
     pub kind: Option<HealthKind>,
     /// Path that is asked for. Default: "/". Only with kind "http".
     pub path: Option<Target>,

@@ -12,6 +12,7 @@ use serde_json::{Map, Number, Value};
 use toml::Spanned;
 use toml::de::{DeArray, DeFloat, DeInteger, DeTable, DeValue};
 
+use super::elsewhere;
 use super::schema::{branches, describe, kind, resolve, words};
 use super::suggest::remedy;
 use crate::config::raw::format::Format;
@@ -144,7 +145,8 @@ impl Walk<'_> {
             }
             let title = branch.schema["title"].as_str().unwrap_or("one of the words for this key");
             let message = format!("{path}: \"{text}\" is not {title}");
-            self.report(path, span, message, remedy("words", text, words));
+            let help = elsewhere::remedy(path, text).map(Into::into);
+            self.report(path, span, message, help.unwrap_or_else(|| remedy("words", text, words)));
             return None;
         }
         if let Some(format) = branch.format
@@ -189,11 +191,12 @@ impl Walk<'_> {
         let known: Vec<_> = schema["properties"].as_object().into_iter().flat_map(Map::keys).collect();
         let known: Vec<_> = known.into_iter().map(String::as_str).collect();
         let name: &str = key.get_ref();
+        let help = elsewhere::remedy(path, name).map(Into::into);
         self.report(
             path,
             &key.span(),
             format!("unknown key \"{name}\"{}", at(path)),
-            remedy("keys", name, &known),
+            help.unwrap_or_else(|| remedy("keys", name, &known)),
         );
     }
 
@@ -222,11 +225,12 @@ impl Walk<'_> {
             DeValue::Array(_) => "a list".into(),
             DeValue::Table(_) => "a table".into(),
         };
+        let meant = elsewhere::remedy(path, &found).map(|help| format!("; {help}")).unwrap_or_default();
         self.report(
             path,
             &node.span(),
             format!("{path}: {found} is of the wrong type"),
-            format!("\"{key}\" takes {}", describe(schema)),
+            format!("\"{key}\" takes {}{meant}", describe(schema)),
         );
     }
 
