@@ -123,7 +123,12 @@ impl Stream {
 #[inline]
 fn receive(tcp: &TcpStream, cx: &mut Context<'_>, queue: &mut Queue) -> Poll<io::Result<usize>> {
     loop {
-        ready!(tcp.poll_read_ready(cx))?;
+        let Poll::Ready(ready) = tcp.poll_read_ready(cx) else {
+            // It may be the last for hours.
+            queue.release();
+            return Poll::Pending;
+        };
+        ready?;
         let space = queue.space();
         let room = space.len();
         let received = tcp.try_io(Interest::READABLE, || Ok(recv(tcp, space, RecvFlags::empty())?.1));
