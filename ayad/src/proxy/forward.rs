@@ -7,6 +7,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use aya_core::reason::Reason;
+use aya_core::time::Tick;
 
 use super::between::{Failed, Picked, Way};
 use super::client::Client;
@@ -87,14 +88,18 @@ pub(super) fn kept(place: &Place) -> Option<Upstream> {
 
 fn take_kept<D: Downstream>(down: &mut D, exchange: &Exchange) -> Option<Upstream> {
     let place = exchange.place.as_ref()?;
-    let conf = &place.pool.conf;
     let now = place.since();
     let kept = kept(place)?;
     // Close enough: nothing was waited for since then.
-    let ends = now.after(conf.first_byte_timeout);
-    let try_ends = conf.retry.rules.try_deadline(now, None);
-    down.wait().arm(try_ends.map_or(ends, |t| t.min(ends)));
+    down.wait().arm(answer_due(place, now));
     Some(kept)
+}
+
+/// When the answer must have begun, of a backend that is waited for since `now`.
+fn answer_due(place: &Place, now: Tick) -> Tick {
+    let conf = &place.pool.conf;
+    let ends = now.after(conf.first_byte_timeout);
+    conf.retry.rules.try_deadline(place.since(), None).map_or(ends, |try_ends| try_ends.min(ends))
 }
 
 /// Makes a new connection.
@@ -104,9 +109,7 @@ async fn connect<D: Downstream>(down: &mut D, exchange: &Exchange) -> Result<Ups
     down.wait().arm(clock::now().after(conf.connect_timeout));
     let made = within(down, connect_to(&exchange.client, place), Reason::ConnectTimeout).await?;
     let now = clock::now();
-    let ends = now.after(conf.first_byte_timeout);
-    let try_ends = conf.retry.rules.try_deadline(place.since(), None);
-    down.wait().arm(try_ends.map_or(ends, |t| t.min(ends)));
+    down.wait().arm(answer_due(place, now));
     made.map_err(|error| connect_reason(&exchange.client.state, place, &error))
 }
 
@@ -275,9 +278,7 @@ fn rearm<D: Downstream>(down: &mut D, exchange: &Exchange, way: &Way, upload: &m
     let ends = match (upload.awaited, &exchange.place) {
         (Awaited::Backend, Some(place)) => {
             upload.pace.rest(now);
-            let ends = now.after(place.pool.conf.first_byte_timeout);
-            let try_ends = place.pool.conf.retry.rules.try_deadline(place.since(), None);
-            try_ends.map_or(ends, |t| t.min(ends))
+            answer_due(place, now)
         }
         _ if upload.unmet => now.after(CONTINUE_AFTER),
         _ => {

@@ -3,31 +3,28 @@
 //! While it waits for its next request a connection holds two sockets' worth of bookkeeping and no buffer. What cannot
 //! be read as a request is answered and ends the connection, because nobody knows where the next request would begin.
 
+mod stream;
+
 use std::future::poll_fn;
-use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use aya_core::reason::Reason;
 use aya_core::time::Tick;
 
-use tokio::net::TcpStream;
-
 use super::between::Request;
 use super::client::Client;
-use super::downstream::{Downstream, Reply};
+use super::downstream::Downstream;
 use super::exchange::Exchange;
-use super::hop::Hop;
 use super::turn::Turn;
 use super::wait::Wait;
 use super::{closing, h2, prepare, serve, unread};
 use crate::clock;
-use crate::h1::{Framing, Known, Limits, RequestHead};
+use crate::h1::{Limits, RequestHead};
 use crate::http2::PREFACE;
-use crate::relay::reset_on_close;
 use crate::stream::Stream;
-use crate::wire::{BodyFailure, Mode, Wire};
+use crate::wire::{Mode, Wire};
 
 /// How long an idle connection stays once it must end, for a request that may be on its way.
 const LINGER: Duration = Duration::from_millis(100);
@@ -261,195 +258,4 @@ fn has_end(bytes: &[u8], seen: usize) -> bool {
     let from = seen.saturating_sub(3);
     let mut ends = memchr::memchr_iter(b'\n', &bytes[from..]).map(|at| from + at);
     ends.any(|at| bytes[..at].ends_with(b"\n") || bytes[..at].ends_with(b"\n\r"))
-}
-
-/// What chunks that cannot be read, or a body that ends early, are called.
-fn body_reason(failure: &BodyFailure) -> Reason {
-    match failure {
-        BodyFailure::Bad(_) => Reason::BadRequest,
-        BodyFailure::Closed | BodyFailure::Io(_) => Reason::ClientGone,
-    }
-}
-
-impl Downstream for H1 {
-    fn client(&self) -> &Arc<Client> {
-        &self.client
-    }
-
-    fn wait(&mut self) -> &mut Wait {
-        &mut self.wait
-    }
-
-    #[inline]
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Reason>> {
-        self.wire.poll_body(cx).map_err(|failure| body_reason(&failure))
-    }
-
-    #[inline]
-    fn body(&self) -> &[u8] {
-        self.wire.body()
-    }
-
-    #[inline]
-    fn consume_body(&mut self, count: usize) {
-        self.wire.consume_body(count);
-    }
-
-    fn unframe(&mut self) {
-        self.wire.unframe();
-    }
-
-    /// `101` and any refusal mean the same on both sides.
-    fn accepts(&self, _: Reply<'_>) -> bool {
-        true
-    }
-
-    #[inline]
-    fn is_body_over(&self) -> bool {
-        self.wire.is_body_over()
-    }
-
-    #[inline]
-    fn trailers(&self) -> &[u8] {
-        self.wire.trailers()
-    }
-
-    fn received(&self) -> u64 {
-        self.wire.payload()
-    }
-
-    /// A client that closes its half of the connection together with its request wants the answer. One that closes it
-    /// later has given up: TCP does not tell a half that is closed from a client that went away.
-    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_first = !std::mem::replace(&mut self.looked, true);
-        while !self.half_closed && self.wire.input.len() < READ_AHEAD {
-            match self.wire.poll_fill(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0)) if is_first || clock::now().since(self.begun) < TOGETHER => {
-                    self.half_closed = true;
-                }
-                Poll::Ready(Ok(0) | Err(_)) => {
-                    self.is_cut = true;
-                    return Poll::Ready(());
-                }
-                Poll::Ready(Ok(_)) => {}
-            }
-        }
-        Poll::Pending
-    }
-
-    fn takes_chunks(&self) -> bool {
-        !self.http_1_0
-    }
-
-    fn interim(&mut self, reply: Reply<'_>) {
-        if self.http_1_0 {
-            return;
-        }
-        self.holds_body &= reply.head.status != 100;
-        let out = self.wire.output();
-        status_line(out, reply);
-        let replaced = [Known::ContentLength, Known::TransferEncoding, Known::Reason];
-        Hop::of(reply.bytes, &reply.head.fields, &replaced).runs(|run| out.extend(run));
-        out.extend(b"\r\n");
-    }
-
-    fn answer(&mut self, reply: Reply<'_>) {
-        let head = reply.head;
-        if reply.switches {
-            return self.switch(reply);
-        }
-        let mode = match head.framing {
-            Framing::None | Framing::Length(_) => Mode::Plain,
-            _ if self.http_1_0 => {
-                self.until_close = true;
-                Mode::Plain
-            }
-            Framing::Chunked => Mode::Raw,
-            Framing::UntilClose => Mode::Chunks,
-        };
-        // Nobody knows whether a body that the client held back still comes; what follows could be read as either.
-        let is_in_doubt = self.holds_body && self.wire.payload() == 0 && !self.wire.is_body_over();
-        if self.until_close || self.half_closed || is_in_doubt || self.client.is_closing() {
-            self.keep_alive = false;
-        }
-        let bodiless = head.status < 200 || head.status == 204;
-        let length = if bodiless { Known::ContentLength } else { Known::Other };
-        let replaced = [Known::TransferEncoding, Known::Reason, length];
-        self.wire.begin_output(mode);
-        let out = self.wire.output();
-        status_line(out, reply);
-        Hop::of(reply.bytes, &head.fields, &replaced).runs(|run| out.extend(run));
-        out.extend(reply.added);
-        if matches!(mode, Mode::Raw | Mode::Chunks) {
-            out.extend(b"transfer-encoding: chunked\r\n");
-        }
-        match (self.keep_alive, self.http_1_0) {
-            (false, _) => out.extend(b"connection: close\r\n"),
-            (true, true) => out.extend(b"connection: keep-alive\r\n"),
-            (true, false) => {}
-        }
-        out.extend(b"\r\n");
-    }
-
-    #[inline]
-    fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        self.wire.poll_send(cx, data)
-    }
-
-    #[inline]
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.wire.poll_flush(cx)
-    }
-
-    fn socket(&self) -> Option<&TcpStream> {
-        self.wire.writes_payload_as_it_is().then(|| self.wire.stream.plain_tcp()).flatten()
-    }
-
-    #[inline]
-    fn poll_finish(&mut self, cx: &mut Context<'_>, trailers: &[u8]) -> Poll<io::Result<()>> {
-        self.wire.poll_finish(cx, trailers)
-    }
-
-    fn end_after(&mut self) {
-        self.keep_alive = false;
-    }
-
-    fn cut(&mut self) {
-        self.is_cut = true;
-        // What is there of the answer is worth more than nothing; a client that takes no more does without.
-        drop(self.wire.poll_flush(&mut Context::from_waker(Waker::noop())));
-        // A plain close would look like the end of such an answer.
-        if self.until_close
-            && let Err(error) = reset_on_close(&self.wire.stream)
-        {
-            tracing::debug!(%error, "an answer ends without a reset");
-        }
-    }
-}
-
-impl H1 {
-    /// `101`: what was read already is the first of the other protocol.
-    fn switch(&mut self, reply: Reply<'_>) {
-        self.keep_alive = false;
-        self.wire.begin_output(Mode::Tunnel);
-        self.wire.begin_body(Framing::UntilClose, false);
-        let out = self.wire.output();
-        status_line(out, reply);
-        let replaced = [Known::ContentLength, Known::TransferEncoding, Known::Reason];
-        Hop::of(reply.bytes, &reply.head.fields, &replaced).runs(|run| out.extend(run));
-        out.extend(b"connection: upgrade\r\n");
-        for protocol in reply.head.fields.all(reply.bytes, Known::Upgrade) {
-            super::head::line(out, "upgrade", protocol);
-        }
-        out.extend(b"\r\n");
-    }
-}
-
-/// The backend's own line, in our version.
-fn status_line(out: &mut crate::queue::Queue, reply: Reply<'_>) {
-    const VERSION: usize = "HTTP/1.x".len();
-    out.extend(b"HTTP/1.1");
-    out.extend(&reply.bytes[VERSION..reply.head.reason.end()]);
-    out.extend(b"\r\n");
 }
