@@ -9,7 +9,6 @@ use crate::config::Route;
 use crate::config::raw;
 use crate::config::report::Problem;
 use crate::config::shape::suggest::remedy;
-use crate::config::source::KeyPath;
 
 /// Host and path of a route that says nothing about them.
 const ANY_HOST: &str = "*";
@@ -60,7 +59,7 @@ fn refused(error: &RouteError, routes: &[&(Route, At<'_>)]) -> Problem {
         }
         RouteError::Host { text, problem } => {
             // Hosts are parsed by their format, so no route is to blame here.
-            let whole = routes[0].1.document.key(&KeyPath::default().key("route"));
+            let whole = routes[0].1.document().root().key("route").name();
             Problem::new(whole, format!("{text:?} is no host to match")).help(*problem)
         }
     }
