@@ -190,7 +190,8 @@ impl Router {
                 return Found::Route(route as usize);
             }
         }
-        let host_matched = || self.hosts.roots(&self.tries, host).any(|root| self.hosts.serves(root, listener));
+        let host_matched =
+            || self.hosts.roots(&self.tries, host).any(|root| self.hosts.serves(root, listener));
         match search.path_matched() {
             true => Found::NoMethod,
             false if host_matched() => Found::NoPath,

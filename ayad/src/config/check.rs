@@ -14,12 +14,12 @@ mod tls;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::marks::{Marks, Spot};
 use super::raw::format::name;
 use super::raw::listen::Listen;
 use super::raw::pool::Pool;
 use super::raw::route::Route;
 use super::raw::{File, Listeners};
-use super::marks::{Marks, Spot};
 use super::report::{Problem, Problems};
 use super::shape::{At, Document};
 use super::{Config, Env};
@@ -110,16 +110,27 @@ impl<'a> Sections<'a> {
     /// The names in a section as they were written, even if so wrongly that nothing else is left of them.
     /// `None` when the section lacks names that somebody meant to write.
     fn names(&self, section: &str) -> Option<Vec<&'a str>> {
-        let is_whole =
-            |document: &Document| [section, "include"].iter().all(|key| !document.root().key(key).is_damaged());
-        let names = || self.documents.iter().flat_map(|document| document.root().key(section).keys());
+        let is_whole = |document: &Document| {
+            [section, "include"].iter().all(|key| !document.root().key(key).is_damaged())
+        };
+        let names = || {
+            self.documents
+                .iter()
+                .flat_map(|document| document.root().key(section).children())
+                .map(|(name, _)| name)
+        };
         self.documents.iter().all(is_whole).then(|| names().collect())
     }
 }
 
+/// What is in the table, and where. Both are in order of name, so they are gone through side by side.
 fn entries<'a, T>(table: Option<&'a BTreeMap<String, T>>, at: At<'a>) -> Vec<Entry<'a, T>> {
-    let table = table.into_iter().flatten();
-    table.map(|(name, value)| Entry { name, value, at: at.key(name) }).collect()
+    let mut written = at.children();
+    let entry = |(name, value): (&'a String, &'a T)| {
+        let at = written.find(|(key, _)| *key == name).map_or(at, |(_, below)| below);
+        Entry { name, value, at }
+    };
+    table.into_iter().flatten().map(entry).collect()
 }
 
 /// Sorts by name and reports names that are no names, or taken.
@@ -188,7 +199,8 @@ fn write_out_listen(marks: &mut Marks) {
 /// `backends = X` stands for `pool.main.backends = X` and a table `route.main`.
 fn write_out_backends(marks: &mut Marks, section: &str) {
     let Some(written) = marks.below(Spot::ROOT, "backends") else { return };
-    let table = marks.below(Spot::ROOT, section).unwrap_or_else(|| marks.graft(Spot::ROOT, section, written, false));
+    let table =
+        marks.below(Spot::ROOT, section).unwrap_or_else(|| marks.graft(Spot::ROOT, section, written, false));
     let main = marks.graft(table, MAIN, written, false);
     if section == "pool" {
         marks.graft(main, "backends", written, true);

@@ -67,9 +67,8 @@ impl Reading<'_> {
         };
         let document = shape::read(&Arc::new(Source::new(name.to_string(), text)), self.problems);
         let includes = document.raw.include.clone().unwrap_or_default();
-        let places: Vec<_> = (0..includes.len())
-            .map(|index| document.root().key("include").index(index).value())
-            .collect();
+        let places: Vec<_> =
+            (0..includes.len()).map(|index| document.root().key("include").index(index).value()).collect();
         self.documents.push(document);
         above.push(real);
         for (pattern, place) in includes.iter().zip(&places) {

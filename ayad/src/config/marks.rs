@@ -106,9 +106,11 @@ impl Marks {
         (index < below.range().len()).then(|| Spot(below.start).after(index))
     }
 
-    /// The keys of a table, as they were written, in order.
-    pub fn keys(&self, table: Spot) -> impl Iterator<Item = &str> {
-        self.nodes[self.node(table).below.range()].iter().map(|node| self.name(node))
+    /// The keys of a table, as they were written, in order, and their spots.
+    pub fn children(&self, table: Spot) -> impl Iterator<Item = (&str, Spot)> {
+        let below = self.node(table).below;
+        let spots = (below.start..below.end).map(Spot);
+        self.nodes[below.range()].iter().map(|node| self.name(node)).zip(spots)
     }
 
     /// Notes that something in this very value was wrong and was left out.
@@ -205,7 +207,7 @@ mod tests {
         assert_eq!(marks.below(shop, "backend"), None);
         assert_eq!(marks.item(list, 2).map(|item| marks.value(item)), Some(30..31));
         assert_eq!(marks.item(list, 3), None);
-        assert_eq!(marks.keys(shop).collect::<Vec<_>>(), ["backends"]);
+        assert_eq!(marks.children(shop).collect::<Vec<_>>(), [("backends", list)]);
     }
 
     #[test]
@@ -234,7 +236,8 @@ mod tests {
         let bare = marks.graft(shop, "a", list, false);
         let whole = marks.graft(shop, "z", list, true);
 
-        assert_eq!(marks.keys(shop).collect::<Vec<_>>(), ["a", "backends", "z"]);
+        let keys: Vec<_> = marks.children(shop).map(|(key, _)| key).collect();
+        assert_eq!(keys, ["a", "backends", "z"]);
         assert_eq!((marks.item(bare, 0), marks.item(whole, 2).is_some()), (None, true));
         assert!(marks.is_sound(bare) && !marks.is_sound(whole));
     }

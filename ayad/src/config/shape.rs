@@ -21,9 +21,9 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use super::Origin;
 use super::marks::{Marks, Spot};
 use super::raw::File;
-use super::Origin;
 use super::report::{Place, Problem};
 use super::source::Source;
 use path::Path;
@@ -109,10 +109,11 @@ impl<'a> At<'a> {
         self.is_written && self.document.marks.is_damaged(self.spot)
     }
 
-    /// The keys of this table, as they were written, in order.
-    pub fn keys(self) -> impl Iterator<Item = &'a str> {
+    /// The keys of this table, as they were written, in order, and where each is.
+    pub fn children(self) -> impl Iterator<Item = (&'a str, Self)> {
         let table = self.is_written.then_some(self.spot);
-        table.into_iter().flat_map(move |table| self.document.marks.keys(table))
+        let children = table.into_iter().flat_map(move |table| self.document.marks.children(table));
+        children.map(move |(key, spot)| (key, Self { spot, ..self }))
     }
 
     /// A problem with the value.
@@ -213,11 +214,12 @@ fn shape(
         // Beside a syntax error, what seems to be absent may stand in the broken part.
         problems.extend(absences);
     }
-    let raw = File::deserialize(toml::Deserializer::from(Spanned::new(0..0, table))).unwrap_or_else(|error| {
-        // The schema and the types disagree. Both come from one derive, but a file must not panic us.
-        let place = Place { source: Arc::clone(source), span: error.span().unwrap_or(0..0) };
-        problems.push(Problem::new(place, format!("this file cannot be read: {}", error.message())));
-        File::default()
-    });
+    let raw =
+        File::deserialize(toml::Deserializer::from(Spanned::new(0..0, table))).unwrap_or_else(|error| {
+            // The schema and the types disagree. Both come from one derive, but a file must not panic us.
+            let place = Place { source: Arc::clone(source), span: error.span().unwrap_or(0..0) };
+            problems.push(Problem::new(place, format!("this file cannot be read: {}", error.message())));
+            File::default()
+        });
     Document { source: Arc::clone(source), marks, raw, parsed }
 }

@@ -15,7 +15,7 @@ impl Source {
     /// Names a text.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
-        let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        let after_breaks = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
         let lines = std::iter::once(0).chain(after_breaks).collect();
         Self { name: name.into(), text, lines }
     }

@@ -89,7 +89,10 @@ mod tests {
                 assert_eq!(found, Some(index));
             }
             let absent = tag(0, b"absent");
-            assert_eq!(edges.find(absent, |child| tag(child % 3, texts[child as usize].as_bytes()) == absent), None);
+            assert_eq!(
+                edges.find(absent, |child| tag(child % 3, texts[child as usize].as_bytes()) == absent),
+                None
+            );
         }
     }
 
