@@ -23,7 +23,6 @@ use super::peer::Actor;
 use super::server::Reply;
 use super::{Control, Shared};
 use crate::config::{Config, Problems};
-use crate::heap;
 use crate::state::NewEvent;
 
 /// Readings of the configuration at once, also those that hang and that nobody waits for any more.
@@ -101,8 +100,6 @@ async fn run(shared: Shared) {
             asked
         };
         if asked.is_empty() {
-            // What reading left behind: tens of megabytes after thousands of routes.
-            tokio::task::spawn_blocking(heap::give_back);
             return;
         }
         let loaded = load(&shared).await;
