@@ -13,7 +13,7 @@ use crate::config::{self, Config, Env, Problems};
 use crate::handover::taker::Inheritance;
 use crate::handover::{HandoverError, Program};
 use crate::server::StartError;
-use crate::{clock, descriptors, log, server, shutdown, upgrade};
+use crate::{clock, descriptors, heap, log, server, shutdown, upgrade};
 
 /// Reads the command line and does what it says.
 pub fn main() -> Exit {
@@ -114,6 +114,7 @@ fn start(origin: Origin, env: Env, signals: Signals, mut inheritance: Option<Inh
     if let Some(inheritance) = inheritance {
         inheritance.started();
     }
+    heap::give_back();
     shutdown::wait(&running, signals)
 }
 
