@@ -32,8 +32,11 @@ pub struct LogDraft {
 #[derive(Debug, Serialize)]
 struct Attempt {
     backend: String,
-    /// The status of its answer, or why there was none.
+    /// The status of its answer, or why there was none, or `given-up` when another one at the same time ended first.
     outcome: String,
+    /// More about it, where that has many causes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<Box<str>>,
     took_us: u64,
 }
 
@@ -59,9 +62,9 @@ impl LogDraft {
     }
 
     /// Takes down an attempt that did not bring the answer.
-    pub fn attempted(&mut self, backend: &str, outcome: String, took: Duration) {
+    pub fn attempted(&mut self, backend: &str, outcome: String, detail: Option<Box<str>>, took: Duration) {
         let took_us = took.as_micros() as u64;
-        self.attempts.push(Attempt { backend: backend.to_owned(), outcome, took_us });
+        self.attempts.push(Attempt { backend: backend.to_owned(), outcome, detail, took_us });
     }
 }
 
