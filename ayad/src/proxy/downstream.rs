@@ -33,6 +33,9 @@ pub(super) trait Downstream: Send {
     /// The connection.
     fn client(&self) -> &Arc<Client>;
 
+    /// Has the connection know what it connected to, for backends that are told.
+    fn learn_local(&self) {}
+
     /// Its timer.
     fn wait(&mut self) -> &mut Wait;
 

@@ -103,6 +103,8 @@ pub struct Exchange {
     pub draft: Option<Box<LogDraft>>,
     /// What the system or TLS said when the last connection failed, until an attempt is noted with it.
     pub cause: Option<Box<str>>,
+    /// How a gRPC call ended, once that is known.
+    pub grpc_status: Option<u32>,
     /// The answer itself says that its backend failed, whatever its status.
     pub is_failure: bool,
     /// What it tells about its backend was taken down already.
@@ -127,6 +129,7 @@ impl Exchange {
             steps: Steps::default(),
             draft: None,
             cause: None,
+            grpc_status: None,
             is_failure: false,
             is_measured: false,
             ended: None,

@@ -108,6 +108,9 @@ pub(super) fn answer_due(place: &Place, now: Tick) -> Tick {
 async fn connect<D: Downstream>(down: &mut D, exchange: &mut Exchange) -> Result<Upstream, Reason> {
     let place = exchange.place.as_ref().ok_or(Reason::NoBackend)?;
     let conf = &place.pool.conf;
+    if conf.proxy_protocol.is_some() {
+        down.learn_local();
+    }
     down.wait().arm(clock::now().after(conf.connect_timeout));
     let made = within(down, connect_to(&exchange.client, place), Reason::ConnectTimeout).await?;
     let now = clock::now();
@@ -124,7 +127,8 @@ pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Upstrea
     let conf = &place.pool.conf;
     let mut first = Vec::new();
     if let Some(version) = conf.proxy_protocol {
-        let told = client.local.map(|destination| Addresses { source: client.peer, destination });
+        let told =
+            client.local.get().copied().map(|destination| Addresses { source: client.peer, destination });
         let handshake = client.handshake.get();
         let facts = Facts {
             authority: handshake.and_then(|handshake| handshake.server_name.as_deref()),

@@ -102,7 +102,7 @@ pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
 impl H1 {
     fn new(stream: Stream, client: Arc<Client>, accepted: Tick) -> Self {
         Self {
-            wire: Wire::new(stream),
+            wire: Wire::of_client(stream),
             client,
             wait: Wait::new(),
             http_1_0: false,

@@ -95,6 +95,9 @@ pub(super) async fn race<D: Downstream>(
     delay: Duration,
     second: impl FnOnce(&mut Exchange) -> Option<Picked>,
 ) -> Raced {
+    if way.hit.pool.conf.proxy_protocol.is_some() {
+        down.learn_local();
+    }
     let head = std::mem::take(&mut turn.head);
     let mut other = Second::default();
     let finish = run(down, &head, exchange, &first.place, way, delay, &mut other, second).await;

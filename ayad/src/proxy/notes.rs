@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aya_core::grpc;
 use aya_core::reason::{Blame, Reason};
 use aya_core::time::Tick;
 
@@ -104,9 +105,22 @@ impl Exchange {
         }
     }
 
-    /// The connection carries another protocol from here on: how long it does says nothing about its backend.
-    pub(super) fn note_switched(&mut self, status: u16, now: Tick) {
+    /// The answer says how a gRPC call ended.
+    #[inline]
+    pub(super) fn note_grpc(&mut self, status: Option<u32>) {
+        if let Some(status) = status {
+            self.grpc_status = Some(status);
+            self.is_failure |= grpc::is_failure(status);
+        }
+    }
+
+    /// The connection carries another protocol from here on, which may have a name: how long it does says nothing about
+    /// its backend.
+    pub(super) fn note_switched(&mut self, status: u16, protocol: Option<&[u8]>, now: Tick) {
         self.note_answer(status);
+        if let (Some(draft), Some(protocol)) = (&mut self.draft, protocol) {
+            draft.switched(protocol);
+        }
         if let Some(place) = &self.place {
             self.note_result(place, now, true);
         }

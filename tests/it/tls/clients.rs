@@ -92,6 +92,29 @@ fn an_identity_survives_resumption() {
 }
 
 #[test]
+fn the_access_log_says_what_the_handshake_told() {
+    let scene = Scene::new();
+    let tls = format!("{}, client_ca = \"ca.pem\", client_certificates = \"optional\"", only("web"));
+    let setup = Setup::new(&format!("{}{}", super::listen("main", &tls), scene.pool()));
+    scene.write(setup.folder(), &[("web", &scene.authority.server(&["a.test"]))]);
+    let log = setup.folder().join("access.log");
+    let daemon = setup.daemon(&format!("access_log = \"{}\"", log.display())).start();
+    let ada = Caller::showing(&scene.authority, &scene.authority.client("ada", &[]));
+
+    ada.get(daemon.address(), "a.test", "/").unwrap();
+    Caller::trusting(&scene.authority).get(daemon.address(), "a.test", "/").unwrap();
+
+    let lines = logged(&log, 2);
+    let tls = &lines[0]["tls"];
+    assert_eq!((&tls["version"], &tls["server_name"]), (&"1.3".into(), &"a.test".into()), "{tls}");
+    assert_eq!((&tls["client_subject"], &tls["resumed"]), (&"CN=ada".into(), &false.into()), "{tls}");
+    assert_eq!(tls["client_fingerprint"].as_str().map(str::len), Some(64), "{tls}");
+    assert!(tls["cipher"].as_str().is_some_and(|cipher| cipher.starts_with("TLS13_")), "{tls}");
+    assert_eq!(lines[0]["protocol"], "HTTP/1.1");
+    assert!(lines[1]["tls"].is_object() && lines[1]["tls"]["client_subject"].is_null(), "{}", lines[1]);
+}
+
+#[test]
 fn nobody_can_claim_to_be_somebody_on_any_listener() {
     let scene = Scene::new();
     let leaf = scene.authority.server(&["a.test"]);

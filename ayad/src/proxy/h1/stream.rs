@@ -30,6 +30,10 @@ impl Downstream for H1 {
         &self.client
     }
 
+    fn learn_local(&self) {
+        self.client.learn_local(self.wire.stream.plain());
+    }
+
     fn wait(&mut self) -> &mut Wait {
         &mut self.wait
     }
