@@ -62,6 +62,14 @@ impl Downstream for H1 {
         true
     }
 
+    fn source(&self) -> Option<(&TcpStream, u64)> {
+        Some((self.wire.stream.plain_tcp()?, self.wire.unread_payload()?))
+    }
+
+    fn took_from_source(&mut self, count: u64) {
+        self.wire.skipped(count);
+    }
+
     #[inline]
     fn is_body_over(&self) -> bool {
         self.wire.is_body_over()
