@@ -104,6 +104,13 @@ pub(super) fn answer_due(place: &Place, now: Tick) -> Tick {
     conf.retry.rules.try_deadline(place.since(), None).map_or(ends, |try_ends| try_ends.min(ends))
 }
 
+/// When a connection must be there that is being made since `now`.
+pub(super) fn connect_due(place: &Place, now: Tick) -> Tick {
+    let conf = &place.pool.conf;
+    let ends = now.after(conf.connect_timeout);
+    conf.retry.rules.try_deadline(place.since(), None).map_or(ends, |try_ends| try_ends.min(ends))
+}
+
 /// Makes a new connection.
 async fn connect<D: Downstream>(down: &mut D, exchange: &mut Exchange) -> Result<Upstream, Reason> {
     let place = exchange.place.as_ref().ok_or(Reason::NoBackend)?;
@@ -111,7 +118,7 @@ async fn connect<D: Downstream>(down: &mut D, exchange: &mut Exchange) -> Result
     if conf.proxy_protocol.is_some() {
         down.learn_local();
     }
-    down.wait().arm(clock::now().after(conf.connect_timeout));
+    down.wait().arm(connect_due(place, clock::now()));
     let made = within(down, connect_to(&exchange.client, place), Reason::ConnectTimeout).await?;
     let now = clock::now();
     down.wait().arm(answer_due(place, now));

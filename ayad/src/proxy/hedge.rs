@@ -19,7 +19,7 @@ use super::again::{self, Extra};
 use super::between::{Failed, Picked, Way};
 use super::downstream::Downstream;
 use super::exchange::{Exchange, Place};
-use super::forward::{answer_due, begin, connect_reason, connect_to, failed, kept};
+use super::forward::{answer_due, begin, connect_due, connect_reason, connect_to, failed, kept};
 use super::turn::Turn;
 use crate::clock;
 use crate::h1::ResponseHead;
@@ -226,8 +226,8 @@ fn attempt<'a>(
                 ended => return ended.map_err(Lost::from),
             }
         }
-        let connecting = connect_to(&client, place);
-        let made = tokio::time::timeout(place.pool.conf.connect_timeout, connecting).await;
+        let due = clock::instant(connect_due(place, clock::now()));
+        let made = tokio::time::timeout_at(due, connect_to(&client, place)).await;
         let fresh = made.map_err(|_| Failed::Unsent(Reason::ConnectTimeout))?.map_err(|error| {
             let (reason, cause) = connect_reason(&client.state, place, &error);
             Lost { failed: Failed::Unsent(reason), cause }

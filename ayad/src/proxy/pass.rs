@@ -10,6 +10,7 @@ use aya_core::reason::Reason;
 use tokio::net::TcpStream;
 
 use super::downstream::Downstream;
+use super::hop::honest_trailers;
 use crate::relay::{Pipe, poll_splice};
 use crate::upstream::Upstream;
 use crate::wire::BodyFailure;
@@ -46,7 +47,9 @@ pub(super) struct Upload {
     pub(super) unmet: bool,
     /// How long the client was waited for.
     pub(super) pace: Pace,
-    /// Lent while payload goes past this process.
+    /// Payload goes past this process, to the end of the length or chunk.
+    is_spliced: bool,
+    /// Lent while bytes are in it: clients may take long to send the next ones.
     pipe: Option<Pipe>,
 }
 
@@ -91,6 +94,7 @@ impl Upload {
             kept,
             unmet: false,
             pace: Pace::default(),
+            is_spliced: false,
             pipe: None,
         }
     }
@@ -145,7 +149,8 @@ impl Upload {
             match down.poll_body(cx) {
                 Poll::Ready(Ok(0)) => {
                     (self.awaited, self.unmet) = (Awaited::Backend, false);
-                    match up.poll_finish(cx, down.trailers()) {
+                    let reserved = &down.client().listener.conf.reserved_prefixes;
+                    match up.poll_finish(cx, &honest_trailers(down.trailers(), reserved)) {
                         Poll::Ready(Ok(())) => self.is_over = true,
                         Poll::Ready(Err(_)) => return self.give_up(),
                         Poll::Pending => return Poll::Pending,
@@ -190,7 +195,7 @@ impl Upload {
     ) -> Option<Poll<Result<(), Splice>>> {
         let Upstream::H1(plain) = up else { return None };
         let (_, left) = down.source()?;
-        let is_worth_it = left > 0 && (self.pipe.is_some() || left >= SPLICED);
+        let is_worth_it = left > 0 && (self.is_spliced || left >= SPLICED);
         // What is too long is refused where it is counted.
         if !is_worth_it || self.most.is_some_and(|most| left > most.saturating_sub(down.received())) {
             return None;
@@ -206,9 +211,14 @@ impl Upload {
         let (from, _) = down.source()?;
         let to = plain.wire.writes_payload_as_it_is().then(|| plain.wire.stream.plain_tcp()).flatten()?;
         let moved = splice(&mut self.pipe, from, to, left, cx)?;
-        self.awaited = if is_held(self.pipe.as_ref()) { Awaited::Backend } else { Awaited::Client };
+        if is_held(self.pipe.as_ref()) {
+            self.awaited = Awaited::Backend;
+        } else {
+            self.pipe = None;
+        }
         Some(moved.map_ok(|count| {
             down.took_from_source(count);
+            self.is_spliced = count < left;
             (self.moved, self.unmet) = (true, false);
         }))
     }

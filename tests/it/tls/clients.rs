@@ -143,6 +143,10 @@ fn nobody_can_claim_to_be_somebody_on_any_listener() {
     let told = ada.ask(daemon.address_of("main"), "a.test", &lie).unwrap().text();
     assert_eq!(seen(&told).iter().filter(|(_, value)| *value == "CN=root").count(), 0, "{told}");
     assert!(told.contains("x-client-cert-subject: CN=ada\n"), "{told}");
+    let chunked = request("POST", "/", &[("host", "a.test"), ("transfer-encoding", "chunked")]);
+    let behind = chunked + "0\r\nx-client-cert-subject: CN=root\r\nx-sum: 1\r\n\r\n";
+    let told = aya_tests::client::ask(daemon.address_of("plain"), &behind).text();
+    assert!(seen(&told).is_empty(), "{told}");
 }
 
 #[test]
