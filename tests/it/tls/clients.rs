@@ -2,7 +2,8 @@
 
 use aya_tests::certs::Authority;
 use aya_tests::client::request;
-use aya_tests::daemon::{Daemon, LISTEN, Setup};
+use aya_tests::daemon::{Daemon, LISTEN, ROUTE, Setup, members};
+use aya_tests::tape::Tape;
 use aya_tests::tls::Caller;
 use aya_tests::wait;
 
@@ -143,10 +144,25 @@ fn nobody_can_claim_to_be_somebody_on_any_listener() {
     let told = ada.ask(daemon.address_of("main"), "a.test", &lie).unwrap().text();
     assert_eq!(seen(&told).iter().filter(|(_, value)| *value == "CN=root").count(), 0, "{told}");
     assert!(told.contains("x-client-cert-subject: CN=ada\n"), "{told}");
+}
+
+#[test]
+fn nobody_can_claim_it_behind_a_body() {
+    let scene = Scene::new();
+    let tape = Tape::start();
+    let tls = format!("{}, client_ca = \"ca.pem\", client_certificates = \"optional\"", only("web"));
+    let backends = members(&[("one", tape.address())]);
+    let pool = format!("[pool.main]\nbackends = {backends}\nhealth = {{ kind = \"none\" }}\n{ROUTE}");
+    let setup = Setup::new(&format!("{}{pool}", super::listen("main", &tls)));
+    scene.write(setup.folder(), &[("web", &scene.authority.server(&["a.test"]))]);
+    let daemon = setup.start();
+
     let chunked = request("POST", "/", &[("host", "a.test"), ("transfer-encoding", "chunked")]);
-    let behind = chunked + "0\r\nx-client-cert-subject: CN=root\r\nx-sum: 1\r\n\r\n";
-    let told = aya_tests::client::ask(daemon.address_of("plain"), &behind).text();
-    assert!(seen(&told).is_empty(), "{told}");
+    let lie = chunked + "0\r\nX_Client-Cert-Subject: CN=root\r\nx-sum: 1\r\n\r\n";
+    Caller::trusting(&scene.authority).ask(daemon.address(), "a.test", &lie).unwrap();
+
+    let heard = String::from_utf8(tape.heard().concat()).unwrap();
+    assert!(heard.ends_with("\r\n0\r\nx-sum: 1\r\n\r\n"), "{heard}");
 }
 
 #[test]
