@@ -49,6 +49,8 @@ struct Inflow {
     raw: bool,
     payload: u64,
     trailers: Queue,
+    /// Trailers with names that some reader takes for framing are no good, as in a head.
+    is_of_client: bool,
 }
 
 /// The message that is being written.
@@ -93,8 +95,16 @@ impl Wire {
             raw: false,
             payload: 0,
             trailers: Queue::new(),
+            is_of_client: false,
         };
         Self { stream, input: Queue::new(), inflow, outflow: Outflow::default(), watcher: 0 }
+    }
+
+    /// As [`Self::new`], where requests come: what their heads may not say, their trailers may not say either.
+    pub fn of_client(stream: Stream) -> Self {
+        let mut wire = Self::new(stream);
+        wire.inflow.is_of_client = true;
+        wire
     }
 
     /// Reads what there is behind what was read before. 0 is the end of the stream. Holds no memory while it waits
@@ -352,6 +362,11 @@ impl Inflow {
     fn trailers(&mut self, input: &mut Queue) -> Result<Look, BadBody> {
         let mut fields = Fields::default();
         let Some(size) = self.reader.trailers(input.data(), &mut fields)? else { return Ok(Look::More) };
+        if self.is_of_client && fields.has_disguised() {
+            return Err(BadBody(
+                "a trailer looks like a field that frames the request or says where it is from",
+            ));
+        }
         for field in fields.iter().filter(|field| may_trail(field.name.of(input.data()))) {
             self.trailers.extend(field.line().of(input.data()));
         }
@@ -361,6 +376,15 @@ impl Inflow {
 }
 
 /// True when a field of this name may come behind a body.
+///
+/// `_` counts as `-`, as it does for whoever makes variables of fields (RFC 3875, 4.1.18).
 pub fn may_trail(name: &[u8]) -> bool {
-    Known::of(name) == Known::Other && !NO_TRAILERS.iter().any(|no| name.eq_ignore_ascii_case(no.as_bytes()))
+    let alike =
+        |no: &str| name.len() == no.len() && name.iter().zip(no.bytes()).all(|(byte, no)| plain(*byte) == no);
+    let is_known = Known::of(name) != Known::Other || Known::ALL.iter().any(|known| alike(known.name()));
+    !is_known && !NO_TRAILERS.iter().any(|no| alike(no))
+}
+
+fn plain(byte: u8) -> u8 {
+    if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
 }

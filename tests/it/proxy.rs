@@ -2,6 +2,7 @@
 
 mod fields;
 mod framing;
+mod hedge;
 mod limits;
 mod messages;
 mod passage;
@@ -9,6 +10,7 @@ mod retry;
 mod slow;
 mod stream;
 mod trouble;
+mod uploads;
 
 use aya_tests::backend::Backend;
 use aya_tests::daemon::Daemon;

@@ -1,9 +1,11 @@
 //! A request that waits long is also sent to a second backend, and whoever answers first is passed on.
 //!
 //! Only requests without a body that mean the same when sent twice, only once each, and only with room in the pool's
-//! budget. Interim answers are left out, because they would belong to one of two stories. The slower attempt is
-//! dropped with its connection.
+//! budget. Interim answers are left out, because they would belong to one of two stories. Each attempt has its own
+//! deadlines, counted from its own beginning. The slower attempt is dropped with its connection, and says nothing about
+//! its backend; one that failed does.
 
+use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,12 +13,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use aya_core::reason::Reason;
+use aya_core::time::Tick;
 
 use super::again::{self, Extra};
 use super::between::{Failed, Picked, Way};
 use super::downstream::Downstream;
 use super::exchange::{Exchange, Place};
-use super::forward::{begin, connect_reason, connect_to, failed, kept};
+use super::forward::{answer_due, begin, connect_due, connect_reason, connect_to, failed, kept};
 use super::turn::Turn;
 use crate::clock;
 use crate::h1::ResponseHead;
@@ -26,7 +29,21 @@ use crate::wire::Mode;
 
 /// The head of an answer, and the connection it came by.
 type Answered = (Upstream, ResponseHead);
-type Attempt<'a> = Pin<Box<dyn Future<Output = Result<Answered, Failed>> + Send + 'a>>;
+type Attempt<'a> = Pin<Box<dyn Future<Output = Result<Answered, Lost>> + Send + 'a>>;
+
+/// An attempt that gave no answer.
+#[derive(Debug)]
+struct Lost {
+    failed: Failed,
+    /// What the system or TLS said, where there was no connection.
+    cause: Option<Box<str>>,
+}
+
+impl From<Failed> for Lost {
+    fn from(failed: Failed) -> Self {
+        Self { failed, cause: None }
+    }
+}
 
 /// After what time the request is sent to a second backend; `None` for those that never are.
 pub(super) fn delay(way: &Way) -> Option<Duration> {
@@ -38,16 +55,37 @@ pub(super) fn delay(way: &Way) -> Option<Duration> {
 
 /// What came of the race.
 pub(super) struct Raced {
-    /// The answer that came first.
-    pub(super) up: Upstream,
-    /// Token of its backend, when the client is to be bound to it.
-    pub(super) token: Option<u64>,
+    /// The answer that came first, and the token of its backend when the client is to be bound to it; or how the last
+    /// attempt failed.
+    pub(super) answered: Result<(Upstream, Option<u64>), Failed>,
     /// What a second attempt holds of the budget.
     pub(super) extra: Option<Extra>,
 }
 
-/// Sends the request to `first`, and after `delay` also to what `second` picks. The winner's head is then in
-/// `turn.response`, its place in the exchange.
+/// How two attempts ended, or one.
+struct Finish {
+    /// The second one counts.
+    is_second: bool,
+    result: Result<Answered, Lost>,
+    /// How the one that does not count had failed, if it had.
+    before: Option<Lost>,
+}
+
+impl Finish {
+    fn of_first(result: Result<Answered, Lost>) -> Self {
+        Self { is_second: false, result, before: None }
+    }
+}
+
+/// The second attempt, once there is one.
+#[derive(Default)]
+struct Second {
+    picked: OnceCell<Picked>,
+    extra: Option<Extra>,
+}
+
+/// Sends the request to `first`, and after `delay` also to what `second` picks. The head of the answer is then in
+/// `turn.response`, the place of the attempt that counts in the exchange.
 pub(super) async fn race<D: Downstream>(
     down: &mut D,
     turn: &mut Turn,
@@ -56,86 +94,104 @@ pub(super) async fn race<D: Downstream>(
     way: &Way,
     delay: Duration,
     second: impl FnOnce(&mut Exchange) -> Option<Picked>,
-) -> Result<Raced, Failed> {
+) -> Raced {
+    if way.hit.pool.conf.proxy_protocol.is_some() {
+        down.learn_local();
+    }
     let head = std::mem::take(&mut turn.head);
-    let raced = run(down, &head, exchange, first, way, delay, second).await;
+    let mut other = Second::default();
+    let finish = run(down, &head, exchange, &first.place, way, delay, &mut other, second).await;
     turn.head = head;
-    let (raced, response) = raced?;
-    turn.response = response;
-    Ok(raced)
+    let Second { picked, extra } = other;
+    let counts = match picked.into_inner() {
+        None => first,
+        Some(second) => {
+            let (counts, lost) = if finish.is_second { (second, first) } else { (first, second) };
+            give_up(exchange, lost.place, finish.before);
+            counts
+        }
+    };
+    let token = counts.bind.then(|| counts.place.backend.load.token());
+    exchange.place = Some(counts.place);
+    exchange.note_picked();
+    exchange.note_connected();
+    let answered = match finish.result {
+        Ok((up, response)) => {
+            turn.response = response;
+            Ok((up, token))
+        }
+        Err(lost) => {
+            exchange.cause = lost.cause;
+            Err(lost.failed)
+        }
+    };
+    Raced { answered, extra }
 }
 
+/// Remembers the attempt that does not count.
+fn give_up(exchange: &mut Exchange, place: Place, lost: Option<Lost>) {
+    match lost {
+        Some(Lost { failed, cause }) => {
+            (exchange.place, exchange.cause) = (Some(place), cause);
+            exchange.note_failed_attempt(Err(failed.reason()));
+        }
+        None => exchange.note_given_up(&place),
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "what two attempts need, and where the second one is kept")]
 async fn run<D: Downstream>(
     down: &mut D,
     head: &Queue,
     exchange: &mut Exchange,
-    first: Picked,
+    first: &Place,
     way: &Way,
     delay: Duration,
+    other: &mut Second,
     second: impl FnOnce(&mut Exchange) -> Option<Picked>,
-) -> Result<(Raced, ResponseHead), Failed> {
-    let token_of = |picked: &Picked| picked.bind.then(|| picked.place.backend.load.token());
-    let token = token_of(&first);
-    // Declared first, because both attempts borrow for the same time.
-    let other: Picked;
-    let mut one: Attempt<'_> = Box::pin(attempt(exchange, head, &first.place, way));
+) -> Finish {
+    let mut one: Attempt<'_> = Box::pin(attempt(exchange, head, first, way));
     down.wait().arm(clock::now().after(delay));
-    if let Some(ended) = wait(down, &mut [&mut one]).await? {
-        drop(one);
-        return end(exchange, first.place, token, None, ended.1);
+    match wait(down, &mut [&mut one]).await {
+        Ok(Some((_, result))) => return Finish::of_first(result),
+        Ok(None) => down.wait().arm(Tick::from_nanos(u64::MAX)),
+        Err(failed) => return Finish::of_first(Err(failed.into())),
     }
-    let extra = again::decide_hedge(way);
-    let Some(picked) = extra.as_ref().and_then(|_| second(exchange)) else {
-        arm(down, way);
-        let ended = wait(down, &mut [&mut one]).await?.ok_or(Failed::Sent(Reason::FirstByteTimeout))?;
-        drop(one);
-        return end(exchange, first.place, token, None, ended.1);
+    other.extra = again::decide_hedge(way);
+    let picked = other.extra.as_ref().and_then(|_| second(exchange));
+    let Some(picked) = picked.map(|picked| other.picked.get_or_init(|| picked)) else {
+        return Finish::of_first(last(down, &mut one).await);
     };
-    other = picked;
-    let other_token = token_of(&other);
-    let mut two: Attempt<'_> = Box::pin(attempt(exchange, head, &other.place, way));
-    arm(down, way);
-    let ended = wait(down, &mut [&mut one, &mut two]).await?.ok_or(Failed::Sent(Reason::FirstByteTimeout))?;
-    let (winner, result) = ended;
-    let (result, winner) = match (result, winner) {
-        (Ok(answered), winner) => (Ok(answered), winner),
+    let mut two: Attempt<'_> = Box::pin(attempt(exchange, head, &picked.place, way));
+    let (index, result) = match wait(down, &mut [&mut one, &mut two]).await {
+        Ok(Some(ended)) => ended,
+        Ok(None) => (0, Err(Failed::Final(Reason::RequestTimeout).into())),
+        Err(failed) => (0, Err(failed.into())),
+    };
+    match result {
         // The other one may still do better.
-        (Err(_), 0) => (wait(down, &mut [&mut two]).await?.map_or(Err(late()), |e| e.1), 1),
-        (Err(_), _) => (wait(down, &mut [&mut one]).await?.map_or(Err(late()), |e| e.1), 0),
-    };
-    drop((one, two));
-    let (place, token) = if winner == 0 { (first.place, token) } else { (other.place, other_token) };
-    end(exchange, place, token, extra, result)
+        Err(lost) if !matches!(lost.failed, Failed::Final(_)) => {
+            let result = last(down, if index == 0 { &mut two } else { &mut one }).await;
+            Finish { is_second: index == 0, result, before: Some(lost) }
+        }
+        result => Finish { is_second: index == 1, result, before: None },
+    }
 }
 
-fn late() -> Failed {
-    Failed::Sent(Reason::FirstByteTimeout)
-}
-
-fn arm<D: Downstream>(down: &mut D, way: &Way) {
-    let conf = &way.hit.pool.conf;
-    down.wait().arm(clock::now().after(conf.retry.rules.per_try.unwrap_or(conf.first_byte_timeout)));
-}
-
-fn end(
-    exchange: &mut Exchange,
-    place: Place,
-    token: Option<u64>,
-    extra: Option<Extra>,
-    result: Result<Answered, Failed>,
-) -> Result<(Raced, ResponseHead), Failed> {
-    exchange.place = Some(place);
-    exchange.note_picked();
-    exchange.note_connected();
-    let (up, response) = result?;
-    Ok((Raced { up, token, extra }, response))
+/// Waits for the only attempt that is left.
+async fn last<D: Downstream>(down: &mut D, attempt: &mut Attempt<'_>) -> Result<Answered, Lost> {
+    match wait(down, &mut [attempt]).await {
+        Ok(Some((_, result))) => result,
+        Ok(None) => Err(Failed::Final(Reason::RequestTimeout).into()),
+        Err(failed) => Err(failed.into()),
+    }
 }
 
 /// Waits for the first of several attempts to end, and says which. `None` once the armed time has passed.
 async fn wait<D: Downstream>(
     down: &mut D,
     attempts: &mut [&mut Attempt<'_>],
-) -> Result<Option<(usize, Result<Answered, Failed>)>, Failed> {
+) -> Result<Option<(usize, Result<Answered, Lost>)>, Failed> {
     poll_fn(|cx| {
         for (index, attempt) in attempts.iter_mut().enumerate() {
             if let Poll::Ready(ended) = attempt.as_mut().poll(cx) {
@@ -154,41 +210,53 @@ async fn wait<D: Downstream>(
     .await
 }
 
-/// One attempt of a request without a body, which knows nothing of the client.
+/// One attempt of a request without a body, which knows nothing of the client. As in `forward`, a kept connection that
+/// turns out to be closed is replaced by a fresh one.
 fn attempt<'a>(
     exchange: &Exchange,
     head: &'a Queue,
     place: &'a Place,
     way: &'a Way,
-) -> impl Future<Output = Result<Answered, Failed>> + Send + 'a {
+) -> impl Future<Output = Result<Answered, Lost>> + Send + 'a {
     let client = Arc::clone(&exchange.client);
     async move {
-        let mut up = if let Some(kept) = kept(place) {
-            kept
-        } else {
-            let connecting = connect_to(&client, place);
-            let made = tokio::time::timeout(place.pool.conf.connect_timeout, connecting).await;
-            let made = made.map_err(|_| Failed::Unsent(Reason::ConnectTimeout))?;
-            made.map_err(|error| Failed::Unsent(connect_reason(&client.state, place, &error)))?
-        };
-        begin(&mut up, head, place, way, Mode::Plain);
-        let mut response = ResponseHead::default();
-        poll_fn(|cx| {
-            // What cannot be written shows when the answer is read.
-            let written = up.poll_finish(cx, b"");
-            loop {
-                match up.poll_head(cx, &mut response, way.to_head) {
-                    Poll::Ready(Ok(())) if response.is_interim() => up.skip_interim(&response),
-                    Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
-                    Poll::Ready(Err(failure)) => return Poll::Ready(Err(failed(&up, &failure, true))),
-                    Poll::Pending if matches!(written, Poll::Ready(Err(_))) => {
-                        return Poll::Ready(Err(Failed::Sent(Reason::ClosedEarly)));
-                    }
-                    Poll::Pending => return Poll::Pending,
-                }
+        if let Some(kept) = kept(place) {
+            match ask(kept, head, place, way).await {
+                Err(Failed::Stale(_)) => {}
+                ended => return ended.map_err(Lost::from),
             }
-        })
-        .await?;
-        Ok((up, response))
+        }
+        let due = clock::instant(connect_due(place, clock::now()));
+        let made = tokio::time::timeout_at(due, connect_to(&client, place)).await;
+        let fresh = made.map_err(|_| Failed::Unsent(Reason::ConnectTimeout))?.map_err(|error| {
+            let (reason, cause) = connect_reason(&client.state, place, &error);
+            Lost { failed: Failed::Unsent(reason), cause }
+        })?;
+        ask(fresh, head, place, way).await.map_err(Lost::from)
     }
+}
+
+/// Sends the request, and waits for the head of the answer.
+async fn ask(mut up: Upstream, head: &Queue, place: &Place, way: &Way) -> Result<Answered, Failed> {
+    begin(&mut up, head, place, way, Mode::Plain);
+    let mut response = ResponseHead::default();
+    let due = clock::instant(answer_due(place, clock::now()));
+    let answered = poll_fn(|cx| {
+        // What cannot be written shows when the answer is read.
+        let written = up.poll_finish(cx, b"");
+        loop {
+            match up.poll_head(cx, &mut response, way.to_head) {
+                Poll::Ready(Ok(())) if response.is_interim() => up.skip_interim(&response),
+                Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+                Poll::Ready(Err(failure)) => return Poll::Ready(Err(failed(&up, &failure, true))),
+                Poll::Pending if matches!(written, Poll::Ready(Err(_))) => {
+                    return Poll::Ready(Err(Failed::Sent(Reason::ClosedEarly)));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    });
+    let answered = tokio::time::timeout_at(due, answered).await;
+    answered.map_err(|_| Failed::Sent(Reason::FirstByteTimeout))??;
+    Ok((up, response))
 }

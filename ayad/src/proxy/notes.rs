@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aya_core::grpc;
 use aya_core::reason::{Blame, Reason};
 use aya_core::time::Tick;
 
@@ -15,6 +16,9 @@ use crate::log::LogDraft;
 
 /// Longest request id taken over from a client, in bytes.
 const LONGEST_ID: usize = 128;
+
+/// What the access log calls one of two attempts at once that had not ended when the other one did.
+const GIVEN_UP: &str = "given-up";
 
 impl Exchange {
     /// Takes down what the access log needs of the request, while there is an access log.
@@ -78,9 +82,10 @@ impl Exchange {
     /// `outcome` is the status of an answer that is not passed on, or why there is none.
     pub(super) fn note_failed_attempt(&mut self, outcome: Result<u16, Reason>) {
         let Some(place) = self.place.take() else { return };
+        let cause = self.cause.take();
         if let Some(draft) = &mut self.draft {
             let word = outcome.map_or_else(|reason| reason.as_str().to_owned(), |status| status.to_string());
-            draft.attempted(&place.backend.name, word, clock::now().since(place.since()));
+            draft.attempted(&place.backend.name, word, cause, clock::now().since(place.since()));
         }
         if outcome.map_or_else(|reason| reason.blame() == Blame::Backend, |status| status >= 500) {
             self.note_result(&place, clock::now(), false);
@@ -88,9 +93,34 @@ impl Exchange {
         }
     }
 
-    /// The connection carries another protocol from here on: how long it does says nothing about its backend.
-    pub(super) fn note_switched(&mut self, status: u16, now: Tick) {
+    /// One of two attempts at once had not ended when the other one did, which says nothing about its backend.
+    pub(super) fn note_given_up(&mut self, place: &Place) {
+        if let Some(draft) = &mut self.draft {
+            draft.attempted(
+                &place.backend.name,
+                GIVEN_UP.to_owned(),
+                None,
+                clock::now().since(place.since()),
+            );
+        }
+    }
+
+    /// The answer says how a gRPC call ended.
+    #[inline]
+    pub(super) fn note_grpc(&mut self, status: Option<u32>) {
+        if let Some(status) = status {
+            self.grpc_status = Some(status);
+            self.is_failure |= grpc::is_failure(status);
+        }
+    }
+
+    /// The connection carries another protocol from here on, which may have a name: how long it does says nothing about
+    /// its backend.
+    pub(super) fn note_switched(&mut self, status: u16, protocol: Option<&[u8]>, now: Tick) {
         self.note_answer(status);
+        if let (Some(draft), Some(protocol)) = (&mut self.draft, protocol) {
+            draft.switched(protocol);
+        }
         if let Some(place) = &self.place {
             self.note_result(place, now, true);
         }
