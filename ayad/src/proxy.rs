@@ -197,7 +197,7 @@ async fn handle<D: Downstream>(
     loop {
         let picked = next.take().ok_or(Stop::Refuse(Reason::NoBackend))?;
         tried.push(picked.index);
-        let token = picked.bind.then(|| picked.place.backend.load.token());
+        let token = picked.bind.then(|| picked.place.backend().load.token());
         let sent = match hedge::delay(way).filter(|_| tried.len() == 1) {
             None => {
                 let up = forward::forward(down, turn, exchange, picked, way, &mut upload).await;

@@ -185,7 +185,7 @@ impl<'e> LogLine<'e> {
     /// The line of a request that is over.
     pub fn of(draft: &'e LogDraft, exchange: &'e Exchange, now: Tick) -> Self {
         let client = &exchange.client;
-        let backend = exchange.place.as_ref().map(|place| &place.backend);
+        let backend = exchange.place.as_ref().map(|place| place.backend());
         Self {
             time_ms: clock::wall_ms(),
             listener: &client.listener.conf.name,

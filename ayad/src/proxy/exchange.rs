@@ -20,10 +20,10 @@ use crate::upstream::Connection;
 /// A place for one request in a backend, given back when dropped.
 #[derive(Debug)]
 pub struct Place {
-    /// The backend.
-    pub backend: Arc<Backend>,
-    /// Its pool, as it was when the request was routed.
+    /// The pool, as it was when the request was routed.
     pub pool: Arc<Pool>,
+    /// Position of the backend in it.
+    index: usize,
     worker: usize,
     since: Tick,
     is_trial: bool,
@@ -32,13 +32,17 @@ pub struct Place {
 impl Place {
     /// Takes a place in backend `index` of `pool`, unless it is not eligible any more.
     pub fn take(pool: &Arc<Pool>, index: usize, worker: usize, now: Tick, bound: bool) -> Option<Self> {
-        let backend = Arc::clone(&pool.backends[index]);
-        let is_trial = match backend.load.acquire(now, bound) {
+        let is_trial = match pool.backends[index].load.acquire(now, bound) {
             Acquired::Refused => return None,
             Acquired::Taken => false,
             Acquired::Trial => true,
         };
-        Some(Self { backend, pool: Arc::clone(pool), worker, since: now, is_trial })
+        Some(Self { pool: Arc::clone(pool), index, worker, since: now, is_trial })
+    }
+
+    /// The backend.
+    pub fn backend(&self) -> &Arc<Backend> {
+        &self.pool.backends[self.index]
     }
 
     /// True when this request decides whether an open breaker closes.
@@ -48,7 +52,7 @@ impl Place {
 
     /// This worker's cell of the backend.
     pub fn cell(&self) -> &WorkerCell {
-        &self.backend.workers[self.worker]
+        &self.backend().workers[self.worker]
     }
 
     /// When it was taken: the attempt began.
@@ -59,7 +63,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.backend.load.release();
+        self.backend().load.release();
     }
 }
 
@@ -139,7 +143,7 @@ impl Exchange {
     /// Keeps the connection for the next request to the same backend, unless the backend is leaving.
     pub fn keep(&self, connection: Box<Connection>, now: Tick) {
         if let Some(place) = &self.place
-            && place.backend.load.eligible_bound(now)
+            && place.backend().load.eligible_bound(now)
             // One that began with a client's address is that client's.
             && place.pool.conf.proxy_protocol.is_none()
         {

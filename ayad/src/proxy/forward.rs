@@ -145,12 +145,12 @@ pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Upstrea
         };
         write_header(version, told, &facts, &mut first);
     }
-    let tls = place.pool.tls.as_deref().map(|tls| (tls, place.backend.address.as_str()));
+    let tls = place.pool.tls.as_deref().map(|tls| (tls, place.backend().address.as_str()));
     let offer = match conf.protocol {
         UpstreamProtocol::Http1 => Offer::Http1,
         UpstreamProtocol::Http2 => Offer::H2,
     };
-    let stream = upstream::open(&place.backend.resolved, tls, offer, &first);
+    let stream = upstream::open(&place.backend().resolved, tls, offer, &first);
     match conf.protocol {
         UpstreamProtocol::Http1 => Ok(Upstream::H1(Box::new(Connection::new(stream.await?)))),
         UpstreamProtocol::Http2 => {
@@ -191,17 +191,17 @@ pub(super) fn connect_reason(
 ) -> (Reason, Option<Box<str>>) {
     let (reason, error) = match error {
         ConnectError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            state.refused(&place.backend);
+            state.refused(place.backend());
             return (Reason::ConnectRefused, None);
         }
         ConnectError::Io(error) if upstream::is_our_own_want(error) => {
-            tracing::warn!(backend = place.backend.id, %error, "cannot connect for want of our own");
+            tracing::warn!(backend = place.backend().id, %error, "cannot connect for want of our own");
             (Reason::OutOfResources, error)
         }
         ConnectError::Io(error) => (Reason::ConnectFailed, error),
         ConnectError::Tls(error) => (Reason::TlsFailed, error),
     };
-    tracing::debug!(backend = place.backend.id, %error, reason = reason.as_str(), "cannot connect");
+    tracing::debug!(backend = place.backend().id, %error, reason = reason.as_str(), "cannot connect");
     let cause: String = error.to_string().chars().take(LONGEST_CAUSE).collect();
     (reason, Some(cause.into()))
 }
@@ -210,8 +210,8 @@ pub(super) fn connect_reason(
 pub(super) fn begin(up: &mut Upstream, head: &Queue, place: &Place, way: &Way, mode: Mode) {
     let mut host = Queue::new();
     if !way.names_host {
-        let name = match &place.backend.resolved {
-            Endpoint::Tcp(_) => place.backend.address.as_str(),
+        let name = match &place.backend().resolved {
+            Endpoint::Tcp(_) => place.backend().address.as_str(),
             Endpoint::Unix(_) => "localhost",
         };
         line(&mut host, "host", name.as_bytes());

@@ -111,7 +111,7 @@ pub(super) async fn race<D: Downstream>(
             counts
         }
     };
-    let token = counts.bind.then(|| counts.place.backend.load.token());
+    let token = counts.bind.then(|| counts.place.backend().load.token());
     exchange.place = Some(counts.place);
     exchange.note_picked();
     exchange.note_connected();

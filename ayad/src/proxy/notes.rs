@@ -85,11 +85,11 @@ impl Exchange {
         let cause = self.cause.take();
         if let Some(draft) = &mut self.draft {
             let word = outcome.map_or_else(|reason| reason.as_str().to_owned(), |status| status.to_string());
-            draft.attempted(&place.backend.name, word, cause, clock::now().since(place.since()));
+            draft.attempted(&place.backend().name, word, cause, clock::now().since(place.since()));
         }
         if outcome.map_or_else(|reason| reason.blame() == Blame::Backend, |status| status >= 500) {
             self.note_result(&place, clock::now(), false);
-            self.failed = Some(Arc::clone(&place.backend));
+            self.failed = Some(Arc::clone(place.backend()));
         }
     }
 
@@ -97,7 +97,7 @@ impl Exchange {
     pub(super) fn note_given_up(&mut self, place: &Place) {
         if let Some(draft) = &mut self.draft {
             draft.attempted(
-                &place.backend.name,
+                &place.backend().name,
                 GIVEN_UP.to_owned(),
                 None,
                 clock::now().since(place.since()),

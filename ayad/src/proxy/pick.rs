@@ -62,8 +62,8 @@ fn bound(
         Bound::Cookie(Some(token)) => sticky::by_token(loads, token, now, tried),
     }?;
     let place = Place::take(&hit.pool, index, exchange.client.worker, now, true)?;
-    if place.backend.load.honours_sticky() {
-        place.backend.bound_request(now);
+    if place.backend().load.honours_sticky() {
+        place.backend().bound_request(now);
     }
     exchange.attempts += 1;
     Some(Picked { place, index, bind: false })

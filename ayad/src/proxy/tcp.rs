@@ -161,8 +161,8 @@ fn pick(session: &Session, hit: &Hit, tried: &Tried) -> Option<(Place, usize)> {
         && let Some(index) = sticky::by_source(loads, key, now, tried)
         && let Some(place) = Place::take(&hit.pool, index, worker, now, true)
     {
-        if place.backend.load.honours_sticky() {
-            place.backend.bound_request(now);
+        if place.backend().load.honours_sticky() {
+            place.backend().bound_request(now);
         }
         return Some((place, index));
     }
@@ -176,7 +176,7 @@ fn pick(session: &Session, hit: &Hit, tried: &Tried) -> Option<(Place, usize)> {
 
 async fn connect(session: &Session) -> Result<Plain, Reason> {
     let place = session.place.as_ref().ok_or(Reason::NoBackend)?;
-    let connecting = place.backend.resolved.connect();
+    let connecting = place.backend().resolved.connect();
     let connected = tokio::time::timeout(place.pool.conf.connect_timeout, connecting).await;
     let backend = connected
         .map_err(|_| Reason::ConnectTimeout)?

@@ -18,8 +18,8 @@ pub(super) fn begun(state: &State, place: &Place) {
 
 /// An attempt went well or not, after `took`.
 pub(super) fn reached(state: &State, place: &Place, now: Tick, took: Duration, ok: bool) {
-    place.backend.load.record(now, took, ok);
-    if let Some(change) = place.backend.load.breaker().record(now, ok) {
+    place.backend().load.record(now, took, ok);
+    if let Some(change) = place.backend().load.breaker().record(now, ok) {
         tell(state, place, change);
     }
 }
@@ -30,6 +30,6 @@ fn tell(state: &State, place: &Place, change: BreakerChange) {
         BreakerChange::HalfOpened => (Severity::Info, "half-open", "one request is let through to try"),
         BreakerChange::Closed => (Severity::Info, "closed", "the trial request succeeded"),
     };
-    let from = place.backend.remember_breaker(to, cause);
-    state.events.push(NewEvent::new(severity, "breaker", &place.backend.id, cause).change(from, to));
+    let from = place.backend().remember_breaker(to, cause);
+    state.events.push(NewEvent::new(severity, "breaker", &place.backend().id, cause).change(from, to));
 }

@@ -110,7 +110,7 @@ impl Session {
             let took = now.since(place.since());
             verdict::reached(&self.state, &place, now, took, false);
             place.cell().finished(took.as_micros() as u64, false);
-            self.failed = Some(Arc::clone(&place.backend));
+            self.failed = Some(Arc::clone(place.backend()));
         }
     }
 
@@ -158,7 +158,7 @@ impl Session {
     }
 
     fn line(&self, reason: Option<Reason>, now: Tick) -> ConnectionLine<'_> {
-        let backend = self.place.as_ref().map(|place| &place.backend);
+        let backend = self.place.as_ref().map(|place| place.backend());
         let micros = |took: Duration| took.as_micros() as u64;
         let picked = self.picked.map(|picked| picked.since(self.started));
         let connected = self.connected.zip(self.picked).map(|(connected, picked)| connected.since(picked));
