@@ -106,8 +106,8 @@ pub fn sticky_words(sticky: &Sticky) -> String {
     }
 }
 
-/// What is retried, in words: `connect-failure, reset, 502-503 (3 attempts, 20% + 3 at once)`, or `never`.
-pub fn retry_words(rules: &RetryRules) -> String {
+/// What is a cause to send a request once more; empty for nothing.
+pub fn retry_causes(rules: &RetryRules) -> Vec<String> {
     let causes = [
         ("connect-failure", rules.on_connect_failure),
         ("reset", rules.on_reset),
@@ -117,7 +117,13 @@ pub fn retry_words(rules: &RetryRules) -> String {
     if !rules.on_status.is_empty() {
         words.push(rules.on_status.to_string());
     }
-    if words.is_empty() || rules.attempts < 2 {
+    if rules.attempts < 2 { Vec::new() } else { words }
+}
+
+/// What is retried, in words: `connect-failure, reset, 502-503 (3 attempts, 20% + 3 at once)`, or `never`.
+pub fn retry_words(rules: &RetryRules) -> String {
+    let words = retry_causes(rules);
+    if words.is_empty() {
         return "never".into();
     }
     let share = show_percent(rules.budget.share);
