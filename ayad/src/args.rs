@@ -261,9 +261,7 @@ impl Args {
             }
             (Some(Command::Schema), _) => Intent::Schema,
             (Some(Command::Completion { shell }), _) => Intent::Completion(shell),
-            (None, Some(file)) => {
-                Intent::Run { origin: Origin::File(file), log_level, stop_on_eof }
-            }
+            (None, Some(file)) => Intent::Run { origin: Origin::File(file), log_level, stop_on_eof },
             (None, None) if listen.is_empty() => Intent::Nothing,
             (None, None) => {
                 let origin = Origin::Flags { listen, backends: backend };
@@ -299,7 +297,11 @@ impl Program {
         let args = std::env::args_os().skip(1).filter(|arg| arg != TAKE_OVER);
         // Without /proc its name has to do.
         let named = || std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
-        Self { path: std::env::current_exe().unwrap_or_else(|_| named()), args: args.collect(), lifeline: None }
+        Self {
+            path: std::env::current_exe().unwrap_or_else(|_| named()),
+            args: args.collect(),
+            lifeline: None,
+        }
     }
 }
 

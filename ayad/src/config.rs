@@ -33,7 +33,10 @@ use ipnet::IpNet;
 pub use describe::{describe, describe_json};
 pub use env::{Env, Overrides};
 pub use report::{Problem, Problems};
-pub use tls::{Acme, AcmeChallenge, Alpn, CertificateFiles, ClientAuth, Covered, CoveredBy, ListenerTls, PoolTls, TlsVersion};
+pub use tls::{
+    Acme, AcmeChallenge, Alpn, CertificateFiles, ClientAuth, Covered, CoveredBy, ListenerTls, PoolTls,
+    TlsVersion,
+};
 
 pub use crate::proxy_protocol::Version as ProxyVersion;
 pub use crate::stream::Endpoint;

@@ -49,8 +49,8 @@ use aya_api::view::UpgradeView;
 use aya_core::axis::Admin;
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use self::journal::Damage;
 pub use self::entrance::Entrance;
+use self::journal::Damage;
 pub use self::journal::Journal;
 use self::leases::Lease;
 use self::sampler::Sampler;

@@ -1,8 +1,8 @@
 //! What the binary does for each thing it can be asked.
 
 use std::io::{self, Write};
-use std::panic::resume_unwind;
 use std::os::fd::OwnedFd;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;

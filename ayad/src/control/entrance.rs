@@ -93,7 +93,8 @@ impl Control {
         let (severity, cause) = match &bound {
             Ok(_) => {
                 entrance.told = None;
-                let cause = format!("the file of the control socket was gone; bound again at {}", path.display());
+                let cause =
+                    format!("the file of the control socket was gone; bound again at {}", path.display());
                 (Severity::Warning, cause)
             }
             Err(error) => {
@@ -101,7 +102,8 @@ impl Control {
                 if entrance.told.replace(why.clone()).is_some_and(|told| told == why) {
                     return None;
                 }
-                let cause = format!("nobody finds the control socket any more, and it cannot be bound again: {why}");
+                let cause =
+                    format!("nobody finds the control socket any more, and it cannot be bound again: {why}");
                 (Severity::Error, cause)
             }
         };

@@ -2,8 +2,8 @@
 
 use aya_api::error::ApiError;
 
-use super::server::Reply;
 use super::Control;
+use super::server::Reply;
 
 /// Answers with all listeners.
 pub(super) fn handle(control: &Control) -> Result<Reply, ApiError> {

@@ -30,12 +30,7 @@ pub struct Goods {
 
 impl Goods {
     /// Gathers what `snapshot` listens on, and the doors of the control API.
-    pub fn of(
-        snapshot: &Snapshot,
-        entrance: &Entrance,
-        lifeline: Option<Arc<OwnedFd>>,
-        rev: u64,
-    ) -> Self {
+    pub fn of(snapshot: &Snapshot, entrance: &Entrance, lifeline: Option<Arc<OwnedFd>>, rev: u64) -> Self {
         let mut listening = Vec::new();
         let mut addresses = Vec::new();
         for binding in &snapshot.bindings {

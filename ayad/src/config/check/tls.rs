@@ -75,10 +75,12 @@ pub(super) fn listener(
     }
     let (certificates, mut covered) = certificate_list(listed, &at_list, found);
     let acme = acme.as_ref().map(|acme| acme::check(acme, &at.key("acme"), found));
-    covered.extend(acme.iter().map(|acme| Covered {
-        names: acme.names.clone(),
-        source: CoveredBy::Acme(acme.directory.clone()),
-    }));
+    covered.extend(
+        acme.iter().map(|acme| Covered {
+            names: acme.names.clone(),
+            source: CoveredBy::Acme(acme.directory.clone()),
+        }),
+    );
     let mode = client_certificates.unwrap_or(ClientCertificates::Off);
     let clients = client_auth(mode, client_ca.as_deref(), at, found);
     if mode == ClientCertificates::Off {

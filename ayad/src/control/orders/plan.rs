@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use aya_api::axis::{Admin as AdminWord};
+use aya_api::axis::Admin as AdminWord;
 use aya_api::command::weight::MAX_WEIGHT;
 use aya_api::error::{ApiError, ErrorCode};
 use aya_core::axis::Admin;

@@ -38,7 +38,8 @@ pub(super) fn view(pool: &Pool) -> UpstreamView {
 fn secured(tls: &ClientTls) -> UpstreamTlsView {
     let settings = tls.settings();
     let shown = tls.certificate().zip(settings.client.as_ref());
-    let shown = shown.map(|(info, (cert, _))| InForce { info, source: Source::File(cert.clone()), trouble: None });
+    let shown =
+        shown.map(|(info, (cert, _))| InForce { info, source: Source::File(cert.clone()), trouble: None });
     let now_s = (clock::wall_ms() / 1000).cast_signed();
     UpstreamTlsView {
         verify: settings.verify,
