@@ -7,7 +7,8 @@ use aya_api::event::{Event, Severity};
 use aya_api::view::{
     AcmeView, AdminView, AlgorithmInfo, AlgorithmView, BackendDetail, BackendView, BreakerView, Bucket,
     CertificateStanding, CertificateView, CheckView, Count, DaemonView, HealthView, Latency, ListenerView,
-    PoolView, RetrySettings, SPARK_POINTS, Status, TlsView, Traffic, Transition, UpstreamView,
+    PoolView, RetrySettings, SPARK_POINTS, Status, TlsView, Traffic, Transition, UpstreamTlsView,
+    UpstreamView,
 };
 
 /// The time of the picture: 14:40:00 UTC.
@@ -111,6 +112,24 @@ pub(crate) fn secure_listener() -> ListenerView {
         tls: Some(tls),
         ..status().listeners.remove(0)
     }
+}
+
+/// HTTP/2 in TLS to backends that are shown a certificate which is over.
+pub(crate) fn shown_to_backends() -> UpstreamView {
+    let day = 24 * HOUR;
+    let shown = CertificateView {
+        names: Vec::new(),
+        source: "file /etc/ayad/client.pem".into(),
+        issuer: "CN=Internal CA".into(),
+        fingerprint: "cd".repeat(32),
+        not_before_ms: NOW_MS - 90 * day,
+        not_after_ms: NOW_MS - 2 * day,
+        days_left: -3,
+        standing: CertificateStanding::Expired,
+        trouble: None,
+    };
+    let tls = UpstreamTlsView { verify: true, ca: None, server_name: None, client_certificate: Some(shown) };
+    UpstreamView { protocol: "h2".into(), tls: Some(tls), ..UpstreamView::default() }
 }
 
 pub(crate) fn empty_status() -> Status {
