@@ -283,11 +283,11 @@ fn pool(name: &str, backends: Vec<BackendView>) -> PoolView {
     }
 }
 
-/// HTTP/2 in TLS behind the PROXY protocol, with a certificate of our own.
+/// TLS behind the PROXY protocol, with a certificate of our own.
 fn upstream() -> UpstreamView {
     let tls = secure_listener().tls.expect("it has TLS");
     UpstreamView {
-        protocol: "h2".into(),
+        protocol: "http/1.1".into(),
         tls: Some(UpstreamTlsView {
             verify: true,
             ca: Some("/etc/ayad/ca.pem".into()),

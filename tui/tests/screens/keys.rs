@@ -307,7 +307,7 @@ fn the_mouse_selects_sorts_and_opens_but_never_answers() {
 
 #[test]
 fn the_selected_row_is_always_inside_the_window() {
-    let mut model = live((60, 16));
+    let mut model = live((80, 16));
     hear(&mut model, Message::Status(Box::new(fixture::crowded_status(4, 25))));
     for key in ["G", "k", "k", "g", "j", "j", "j"] {
         strike(&mut model, key);
