@@ -360,10 +360,11 @@ mod tests {
 
     #[test]
     fn a_file_and_flags_beside_it_are_understood() {
-        let (intent, overrides) = intent("ayad --config a.toml --workers 2 --log-level debug").unwrap();
+        let (intent, overrides) =
+            intent("ayad --config a.toml --workers 2 --log-level debug --stop-on-eof").unwrap();
 
         let origin = Origin::File("a.toml".into());
-        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Debug });
+        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Debug, stop_on_eof: true });
         assert_eq!(overrides, Overrides { workers: Some(2), ..Overrides::default() });
     }
 
@@ -373,7 +374,7 @@ mod tests {
 
         let origin =
             Origin::Flags { listen: vec!["127.0.0.1:0".into()], backends: vec!["a:1".into(), "b:2".into()] };
-        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Info });
+        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Info, stop_on_eof: false });
     }
 
     #[test]

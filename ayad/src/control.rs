@@ -152,7 +152,6 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
     let socket = setup.entrance.listener()?;
     let admin = setup.entrance.admin.as_ref().map(|(_, socket)| socket.try_clone());
     let admin = admin.transpose()?.map(tokio::net::TcpListener::from_std).transpose()?;
-    let mut signals = setup.signals;
     let started_ms = clock::wall_ms();
     let line = setup.taken_over.as_ref().map(|before| before.line.clone()).unwrap_or_default();
     let mut control = Control {
@@ -197,6 +196,12 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
     if setup.ready.send(()).is_err() {
         tracing::debug!("nobody waits for the start any more");
     }
+    beat(&shared, setup.signals).await;
+    Ok(())
+}
+
+/// Does what is due at each tick, and what signals ask for, until nobody can send signals any more.
+async fn beat(shared: &Shared, mut signals: mpsc::UnboundedReceiver<Signal>) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     for count in 0_u32.. {
@@ -204,17 +209,16 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
             _ = tick.tick() => {
                 shared.borrow_mut().tick(count);
                 if count.is_multiple_of(TICKS_PER_LOOK) {
-                    entrance::look(&shared);
+                    entrance::look(shared);
                 }
             }
             signal = signals.recv() => match signal {
-                Some(Signal::Reload) => reload::by_signal(&shared),
-                Some(Signal::Upgrade) => upgrade::by_signal(&shared),
+                Some(Signal::Reload) => reload::by_signal(shared),
+                Some(Signal::Upgrade) => upgrade::by_signal(shared),
                 None => break,
             },
         }
     }
-    Ok(())
 }
 
 impl Control {

@@ -21,11 +21,10 @@
 //! ended by the old process, which serves what had begun.
 //!
 //! What goes along ([`learned`]): health with its cause, breakers, latency estimates, the history of backends, which
-//! backends are drained, the numbers of events, revisions
-//! and configurations ([`Line`]). Orders and leases are in the journal, whose lock
-//! is an open file that both share for a moment. What does not: counters, rates and checks kept for people. They
-//! describe a process; for as long as the old one finishes both count, and Prometheus knows what a counter is
-//! that starts again.
+//! backends are drained, the numbers of events, revisions and configurations ([`Line`]). Orders and leases are in the
+//! journal, whose lock is an open file that both share for a moment; failed orders of certificates are on the disk as
+//! well. What does not: counters, rates and checks kept for people. They describe a process; for as long as the old one
+//! finishes both count, and Prometheus knows what a counter is that starts again.
 //!
 //! What it deliberately does not do: move connections that are open. The old process finishes them within
 //! `daemon.shutdown_timeout`.

@@ -132,7 +132,7 @@ struct Line {
     /// The daemon process that answered last: its id and start.
     process: Option<(u32, u64)>,
     /// Since when its line of processes serves.
-    line: Option<u64>,
+    since_ms: Option<u64>,
     backoff: Duration,
 }
 
@@ -147,7 +147,7 @@ impl Line {
             events: None,
             seq: 0,
             process: None,
-            line: None,
+            since_ms: None,
             backoff: MIN_BACKOFF,
         }
     }
@@ -218,7 +218,7 @@ impl Line {
         if self.process.replace(process).is_some_and(|old| old != process) {
             self.events = None;
         }
-        if self.line.replace(daemon.serving_since_ms).is_some_and(|old| old != daemon.serving_since_ms) {
+        if self.since_ms.replace(daemon.serving_since_ms).is_some_and(|old| old != daemon.serving_since_ms) {
             self.seq = 0;
         }
     }

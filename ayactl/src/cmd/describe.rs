@@ -55,7 +55,8 @@ pub async fn run(session: &mut Session<'_, '_>, args: &DescribeArgs) -> Result<u
             return Err(Failure::not_found("pool", &args.name, names.chain(ids)));
         };
         let routes = session.client.call(&GetRoutes).await?;
-        pool::text(pool, &routes, &session.view)?
+        let listeners = session.client.call(&GetListeners).await?;
+        pool::text(pool, &pool::Ways::to(pool, &routes, &listeners), &session.view)?
     };
     session.print(&text)?;
     Ok(0)

@@ -180,7 +180,8 @@ impl Renewal {
         let failures = before.failures.saturating_add(1);
         let wait = retry_after(failures, self.rng.unit());
         let minutes = wait.as_secs().div_ceil(60);
-        let told = format!("no certificate: {text}; tried again in {minutes} min or at a reload");
+        let sooner = if may_hurry(failures, Duration::ZERO) { " or at a reload" } else { "" };
+        let told = format!("no certificate: {text}; tried again in {minutes} min{sooner}");
         self.tell(Severity::Error, &told);
         let next_ms = clock::wall_ms().saturating_add(wait.as_millis() as u64);
         let kept = Failures { count: failures, error: text.clone(), tried_ms: self.tried_ms, next_ms };

@@ -40,7 +40,7 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
             }
             Line::CertificateTitles => draw(&certificate_slots(window), certificate_titles(), buf),
             Line::Certificate(used) => {
-                draw(&certificate_slots(window), certificate_cells(&used, is_wide), buf)
+                draw(&certificate_slots(window), certificate_cells(&used, is_wide), buf);
             }
             Line::Because { tone, text, is_first } => {
                 let lead = if is_first { model.theme.glyphs.elbow } else { " " };
@@ -66,18 +66,22 @@ pub(crate) fn height(model: &Model) -> usize {
 /// Widest column that shares what the others leave: figures should not stand far from what they are about.
 const WIDEST: u16 = 48;
 
-/// Slots from left to right. Widths of 0 share what the others leave.
+/// Width of a column that shares what the others leave.
+const OPEN: u16 = u16::MAX;
+
+/// Slots from left to right. Columns without a width are left out.
 fn slots<const N: usize>(area: Rect, widths: [(u16, bool); N]) -> [Slot; N] {
-    let fixed: u16 = widths.iter().map(|(width, _)| width).sum();
-    let gaps = GAP * (N as u16).saturating_sub(1);
-    let open = widths.iter().filter(|(width, _)| *width == 0).count().max(1) as u16;
+    let shown = || widths.iter().map(|(width, _)| *width).filter(|width| *width > 0);
+    let fixed: u16 = shown().filter(|width| *width != OPEN).sum();
+    let gaps = GAP * (shown().count() as u16).saturating_sub(1);
+    let open = shown().filter(|width| *width == OPEN).count().max(1) as u16;
     let share = (area.width.saturating_sub(fixed + gaps) / open).min(WIDEST);
     let mut x = area.x;
     widths.map(|(width, right)| {
-        let width = if width == 0 { share } else { width };
+        let width = if width == OPEN { share } else { width };
         let width = width.min(area.right().saturating_sub(x));
         let slot = Slot { x, width, right };
-        x = (x + width + GAP).min(area.right());
+        x = if width == 0 { x } else { (x + width + GAP).min(area.right()) };
         slot
     })
 }
@@ -85,8 +89,13 @@ fn slots<const N: usize>(area: Rect, widths: [(u16, bool); N]) -> [Slot; N] {
 fn listener_slots(area: Rect) -> [Slot; 7] {
     let left = |width| (width, false);
     let right = |width| (width, true);
-    let name = if area.width >= WIDE { 20 } else { 10 };
-    slots(area, [left(name), left(0), left(0), right(6), right(6), right(7), right(8)])
+    // With margins 80 cells hold any IPv4 address with its port.
+    let (name, protocols) = match area.width {
+        WIDE.. => (20, OPEN),
+        76.. => (10, 8),
+        _ => (8, 0),
+    };
+    slots(area, [left(name), left(OPEN), left(protocols), right(6), right(6), right(7), right(8)])
 }
 
 fn listener_titles() -> Vec<Cell> {
@@ -137,8 +146,8 @@ fn protocols(listener: &ListenerView, is_wide: bool) -> String {
 }
 
 fn certificate_slots(area: Rect) -> [Slot; 5] {
-    let (used, source) = if area.width >= WIDE { (24, 0) } else { (12, 16) };
-    slots(area, [(0, false), (used, false), (source, false), (11, true), (11, false)])
+    let (used, source) = if area.width >= WIDE { (24, OPEN) } else { (12, 16) };
+    slots(area, [(OPEN, false), (used, false), (source, false), (11, true), (11, false)])
 }
 
 fn certificate_titles() -> Vec<Cell> {

@@ -214,12 +214,9 @@ fn shop() -> PoolView {
         traffic: traffic(882.0, Some(0.031), Some((12.1, 108.4)), 13),
         spark: spark(1_200, 3),
         check: "http GET /healthz every 2s".into(),
-        breaker: None,
-        retry: RetrySettings::default(),
-        hedge: None,
-        upstream: UpstreamView::default(),
         eligible: 3,
         backends,
+        ..api()
     }
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use aya_api::view::{
-    BreakerSettings, HedgeSettings, KeepaliveSettings, PoolView, RetrySettings, RouteView, UpstreamTimeouts,
-    UpstreamTlsView, UpstreamView,
+    BreakerSettings, HedgeSettings, KeepaliveSettings, ListenerView, PoolView, RetrySettings, RouteView,
+    UpstreamTimeouts, UpstreamTlsView, UpstreamView,
 };
 
 use super::{field, traffic};
@@ -14,8 +14,28 @@ use crate::render::cell::UNKNOWN;
 use crate::render::{self, View};
 use crate::time::{self, setting};
 
+/// How requests come to a pool.
+pub(super) struct Ways {
+    routes: Vec<String>,
+    /// Only connections come, of listeners that pass bytes on as they are.
+    is_tcp: bool,
+}
+
+impl Ways {
+    /// The ways to this pool.
+    pub(super) fn to(pool: &PoolView, routes: &[RouteView], listeners: &[ListenerView]) -> Self {
+        let to_it = || routes.iter().filter(|route| route.pool == pool.name);
+        let is_tcp = |name: &String| listeners.iter().any(|l| l.name == *name && l.protocol == "tcp");
+        let mut from = to_it().flat_map(|route| &route.listeners).peekable();
+        Self {
+            is_tcp: from.peek().is_some() && from.all(is_tcp),
+            routes: to_it().map(|route| route.name.clone()).collect(),
+        }
+    }
+}
+
 /// One pool, in the format asked for.
-pub(super) fn text(pool: &PoolView, routes: &[RouteView], view: &View) -> Result<String, Failure> {
+pub(super) fn text(pool: &PoolView, ways: &Ways, view: &View) -> Result<String, Failure> {
     if let Some(text) = render::document(pool, view)? {
         return Ok(text);
     }
@@ -28,12 +48,12 @@ pub(super) fn text(pool: &PoolView, routes: &[RouteView], view: &View) -> Result
     field(&mut text, "Sticky", pool.algorithm.sticky.as_deref().unwrap_or("no"));
     field(&mut text, "Check", &pool.check);
     field(&mut text, "Breaker", &pool.breaker.as_ref().map_or_else(|| "none".to_owned(), breaker));
-    upstream(&mut text, &pool.upstream, view.now_ms);
+    upstream(&mut text, &pool.upstream, ways, view.now_ms);
     repeats(&mut text, &pool.retry, pool.hedge.as_ref());
     field(&mut text, "Eligible", &format!("{} of {}", pool.eligible, pool.backends.len()));
     traffic(&mut text, &pool.traffic);
-    let to_it: Vec<&str> = routes.iter().filter(|r| r.pool == pool.name).map(|r| r.name.as_str()).collect();
-    field(&mut text, "Routes", if to_it.is_empty() { UNKNOWN.into() } else { to_it.join(", ") }.as_str());
+    let Ways { routes, .. } = ways;
+    field(&mut text, "Routes", if routes.is_empty() { UNKNOWN.into() } else { routes.join(", ") }.as_str());
     field(&mut text, "Revision", &pool.rev.to_string());
     text.push('\n');
     text.push_str(&render::list(pool.backends.clone(), view)?);
@@ -60,8 +80,10 @@ fn breaker(breaker: &BreakerSettings) -> String {
     format!("opens after {failures} failures in a row, for {}", setting(*open_ms))
 }
 
-fn upstream(text: &mut String, upstream: &UpstreamView, now_ms: u64) {
+fn upstream(text: &mut String, upstream: &UpstreamView, ways: &Ways, now_ms: u64) {
     let UpstreamView { protocol, tls, proxy_protocol, timeouts, keepalive } = upstream;
+    // What it would speak if it had requests is of no interest to whoever passes bytes on.
+    let protocol = if ways.is_tcp { "tcp" } else { protocol };
     let proxy = proxy_protocol.as_ref().map(|version| format!(", after PROXY protocol {version}"));
     field(text, "Protocol", &format!("{protocol}{}", proxy.unwrap_or_default()));
     field(text, "TLS", &tls.as_ref().map_or_else(|| "no".to_owned(), |tls| secured(tls, now_ms)));
@@ -75,6 +97,9 @@ fn upstream(text: &mut String, upstream: &UpstreamView, now_ms: u64) {
         request_ms.map_or_else(|| "unlimited".to_owned(), setting),
     );
     field(text, "Timeouts", &line);
+    if ways.is_tcp {
+        return;
+    }
     let KeepaliveSettings { max_idle, idle_ms, age_ms } = keepalive;
     let line = if *max_idle == 0 {
         "no connection is kept".to_owned()

@@ -73,7 +73,9 @@ fn certificates(model: &Model) -> Vec<Used<'_>> {
     let of_listeners =
         status.listeners.iter().filter_map(|l| Some((l.name.clone(), &l.tls.as_ref()?.certificates)));
     for (name, certificates) in of_listeners {
-        certificates.iter().for_each(|certificate| add(&mut all, certificate, name.clone()));
+        for certificate in certificates {
+            add(&mut all, certificate, name.clone());
+        }
     }
     for pool in &status.pools {
         let shown = pool.upstream.tls.as_ref().and_then(|tls| tls.client_certificate.as_ref());
