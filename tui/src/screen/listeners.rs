@@ -17,14 +17,14 @@ use crate::widget::table::{self, Cell, Slot};
 const MARGIN: u16 = 2;
 /// Cells between two columns.
 const GAP: u16 = 2;
-/// From this width on, protocols, addresses and names are listed in full.
-const WIDE: u16 = 120;
+/// From this width on, beside the margin, protocols, addresses and names are listed in full.
+const WIDE: u16 = 120 - MARGIN;
 
 /// Draws the lines that pass the filter and are inside the window.
 #[expect(clippy::unnecessary_wraps, reason = "every screen has the same shape")]
 pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Position> {
-    let is_wide = area.width >= WIDE;
     let window = Rect { x: area.x + MARGIN, width: area.width.saturating_sub(MARGIN), ..area };
+    let is_wide = window.width >= WIDE;
     let all = lines::lines(model);
     let scroll = model.wiring.scroll.min(all.len().saturating_sub(1));
     for (y, line) in (window.top()..window.bottom()).zip(all.into_iter().skip(scroll)) {
@@ -99,7 +99,7 @@ fn listener_slots(area: Rect) -> [Slot; 7] {
 }
 
 fn listener_titles() -> Vec<Cell> {
-    let titles = ["LISTENER", "ADDRESS", "PROTOCOLS", "CONNS", "REQ/S", "REFUSED", "TLS FAIL"];
+    let titles = ["LISTENER", "ADDRESS", "SPEAKS", "CONNS", "REQ/S", "REFUSED", "TLS FAIL"];
     titles.map(|title| Cell::new(title, Tone::Title)).to_vec()
 }
 
