@@ -7,6 +7,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -16,16 +17,19 @@ use super::BindError;
 /// Mode of the control socket: its owner and its group.
 const CONTROL_MODE: u32 = 0o660;
 
-/// Device and number of a file: which one it is, whatever its name.
+/// Which file it is, whatever its name. Systems give the number of a file that is gone to the next one, so its birth
+/// counts as well, where the file system knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileId {
     device: u64,
     number: u64,
+    born: Option<SystemTime>,
 }
 
 impl FileId {
     fn at(path: &Path) -> Option<Self> {
-        fs::symlink_metadata(path).ok().map(|found| Self { device: found.dev(), number: found.ino() })
+        let found = fs::symlink_metadata(path).ok()?;
+        Some(Self { device: found.dev(), number: found.ino(), born: found.created().ok() })
     }
 }
 
@@ -151,6 +155,12 @@ mod tests {
         assert!(nowhere.unwrap_err().hint().contains("make the folder"));
     }
 
+    /// Removes a file, and lets nobody have its number.
+    fn remove(path: &Path, kept: &str) {
+        fs::hard_link(path, path.with_extension(kept)).unwrap();
+        fs::remove_file(path).unwrap();
+    }
+
     #[test]
     fn a_removed_file_is_missed_and_one_of_another_daemon_is_left_to_it() {
         let dir = tempfile::tempdir().unwrap();
@@ -158,7 +168,7 @@ mod tests {
         let (_first, file) = bound(&path).unwrap();
         assert!(file.is_ours());
 
-        fs::remove_file(&path).unwrap();
+        remove(&path, "first");
         assert!(!file.is_ours());
         let (other, others_file) = bound(&path).unwrap();
         assert!(!file.is_ours());
@@ -167,6 +177,7 @@ mod tests {
         assert!(others_file.is_ours());
 
         drop(other);
+        remove(&path, "other");
         let _again = file.bind_again().unwrap();
         assert!(file.is_ours() && !others_file.is_ours());
         file.remove();

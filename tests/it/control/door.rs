@@ -50,6 +50,8 @@ fn a_path_that_somebody_else_has_taken_is_left_to_them_until_they_are_gone() {
     let (_backend, daemon) = daemon();
     let mut stream = daemon.control.stream(None);
 
+    // Its number must not be given to the next file: not every file system tells when a file was born.
+    fs::hard_link(daemon.socket(), daemon.folder().join("kept")).expect("a second name");
     fs::remove_file(daemon.socket()).expect("there is a file");
     let other = UnixListener::bind(daemon.socket()).expect("the path is free");
     let cause = loop {
