@@ -9,6 +9,7 @@ pub mod check;
 pub mod describe;
 pub mod env;
 pub mod include;
+pub mod marks;
 pub mod raw;
 pub mod report;
 pub mod shape;

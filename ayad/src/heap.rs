@@ -1,9 +1,10 @@
-//! Memory that a burst of connections left behind goes back to the system.
+//! Memory that a burst of connections left behind, or the start, goes back to the system.
 //!
-//! The system's allocator keeps what was freed, because most of it is wanted again soon. After thousands of
-//! connections have closed it is not, and an operator who looks at the process must not see a leak where there is none.
-//! Giving back walks the free lists, with workers waiting meanwhile for some milliseconds at worst, so it happens once
-//! for each burst and never on the way of a request.
+//! The system's allocator keeps what was freed, because most of it is wanted again soon. After thousands of connections
+//! have closed, or thousands of routes were read once, it is not, and an operator who looks at the process must not see a
+//! leak where there is none. Giving back walks the free lists, with workers waiting meanwhile for some milliseconds at
+//! worst, so it happens once for each burst and never on the way of a request. A reload keeps what it freed: the next
+//! one takes it again, and would spend as long on getting it back as on reading the file.
 
 /// Fewer connections than this are no burst: what they leave is less than a megabyte.
 const BURST: u64 = 256;

@@ -15,7 +15,7 @@ use crate::config::{self, Config, Env, Problems};
 use crate::handover::taker::Inheritance;
 use crate::handover::{HandoverError, Program};
 use crate::server::StartError;
-use crate::{clock, descriptors, lifeline, log, server, shutdown, upgrade};
+use crate::{clock, descriptors, heap, lifeline, log, server, shutdown, upgrade};
 
 /// Reads the command line and does what it says.
 pub fn main() -> Exit {
@@ -139,6 +139,7 @@ fn start(
     if let Some(inheritance) = inheritance {
         inheritance.started();
     }
+    heap::give_back();
     shutdown::wait(&running, signals)
 }
 

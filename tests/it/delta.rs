@@ -227,7 +227,8 @@ fn expect_routes(config: &[(String, String)], old: &Snapshot, new: &Snapshot) {
     }
     for ((route, target), (name, pool)) in new.routes.iter().zip(&new.targets).zip(config) {
         assert_eq!((&route.name, &route.pool), (name, pool));
-        assert_eq!(new.pools[*target].name, *pool);
+        assert_eq!(new.pools[target.pool].name, *pool);
+        assert!(Arc::ptr_eq(&target.requests, &route.requests), "{name} is counted where it is shown");
     }
     let spoken = |s: &Snapshot| s.routes.iter().map(|r| r.name.clone()).collect::<Vec<_>>();
     let heard = |s: &Snapshot| s.listeners.iter().map(|l| l.conf.name.clone()).collect::<Vec<_>>();

@@ -8,21 +8,25 @@
 //! on order; two routes that match the very same requests are an error.
 //!
 //! Routes become one trie of segments for each host, searched with backtracking: each node at most once, no
-//! allocation, a binary search for each segment. A regular-expression set was not taken, because it cannot
+//! allocation, and two pieces of memory read for each segment, however many routes there are. A regular-expression set was not taken, because it cannot
 //! say which of two matches is more specific and people cannot predict it.
 //!
 //! What it deliberately does not do: decode percent-escapes, merge slashes or resolve dots (paths arrive in
 //! their normal form, see [`crate::path`], and a route that no such path can match is an error), strip ports from hosts or queries from paths (the parser has them apart).
 
-mod literals;
+mod edges;
+mod hosts;
+mod node;
 mod order;
 mod pattern;
+mod rules;
 mod trie;
 
 use std::fmt;
 
+use hosts::Hosts;
 use pattern::Pattern;
-use trie::{Search, Trie};
+use trie::{Builder, Search, Tries};
 
 pub use pattern::{MAX_PATH, MAX_SEGMENTS};
 
@@ -142,20 +146,17 @@ pub enum Found {
 /// The compiled routes; the default has none.
 #[derive(Debug, Default)]
 pub struct Router {
-    /// Sorted by name.
-    exact: Vec<(Box<[u8]>, Trie)>,
-    /// Sorted by suffix.
-    wildcard: Vec<(Box<[u8]>, Trie)>,
-    any: Option<Trie>,
-    order: Vec<usize>,
+    hosts: Hosts,
+    tries: Tries,
+    order: Vec<u32>,
 }
 
 impl Router {
     /// Compiles routes; reports everything that is wrong with them.
-    pub fn build(specs: &[RouteSpec]) -> Result<Self, Vec<RouteError>> {
+    pub fn build<'s>(specs: impl IntoIterator<Item = &'s RouteSpec>) -> Result<Self, Vec<RouteError>> {
         let mut errors = Vec::new();
-        let mut routes = Vec::with_capacity(specs.len());
-        for (index, spec) in specs.iter().enumerate() {
+        let mut routes = Vec::new();
+        for (index, spec) in specs.into_iter().enumerate() {
             match Pattern::parse(&spec.path) {
                 Ok(pattern) => routes.push(order::Route::new(index, spec, pattern)),
                 Err(problem) => {
@@ -163,12 +164,12 @@ impl Router {
                 }
             }
         }
-        routes.sort_by(order::Route::compare);
+        routes.sort_unstable_by(order::Route::compare);
         errors.extend(order::duplicates(&routes));
         if !errors.is_empty() {
             return Err(errors);
         }
-        Ok(Self::assemble(routes))
+        Ok(Self::assemble(&routes))
     }
 
     /// The route for a request: `listener` is the index of the listener it came in by, `host` is without port
@@ -183,12 +184,19 @@ impl Router {
     ) -> Found {
         let mut buffer = [0; MAX_HOST];
         let mut search = Search::new(listener, method, header);
-        for trie in self.tries(lower_case(host, &mut buffer)) {
-            if let Some(route) = search.run(trie, path) {
-                return Found::Route(route);
+        let host = lower_case(host, &mut buffer);
+        for root in self.hosts.roots(&self.tries, host) {
+            if let Some(route) = search.run(&self.tries, root, path) {
+                return Found::Route(route as usize);
             }
         }
-        search.why_not()
+        let host_matched =
+            || self.hosts.roots(&self.tries, host).any(|root| self.hosts.serves(root, listener));
+        match search.path_matched() {
+            true => Found::NoMethod,
+            false if host_matched() => Found::NoPath,
+            false => Found::NoHost,
+        }
     }
 
     /// The methods that routes name for this listener, host and path, for the `Allow` header after
@@ -197,37 +205,26 @@ impl Router {
     pub fn methods(&self, listener: u16, host: &str, path: &str) -> Vec<&str> {
         let mut buffer = [0; MAX_HOST];
         let mut methods = Vec::new();
-        for trie in self.tries(lower_case(host, &mut buffer)) {
-            trie.methods(listener, path, &mut methods);
+        for root in self.hosts.roots(&self.tries, lower_case(host, &mut buffer)) {
+            self.tries.methods(root, listener, path, &mut methods);
         }
         methods
     }
 
     /// The indices of all routes, most specific first.
     pub fn order(&self) -> Vec<usize> {
-        self.order.clone()
+        self.order.iter().map(|index| *index as usize).collect()
     }
 
-    /// The tries of all hosts that match a name, most specific first.
-    fn tries<'t>(&'t self, name: &[u8]) -> impl Iterator<Item = &'t Trie> {
-        let labels = name.iter().enumerate().skip(1).filter(|&(_, &byte)| byte == b'.').map(|(at, _)| at);
-        let wildcards = labels.filter_map(|at| lookup(&self.wildcard, &name[at..]));
-        lookup(&self.exact, name).into_iter().chain(wildcards).chain(self.any.as_ref())
-    }
-
-    /// Builds the tables from routes in order of specificity, so that every list in a trie is in order too.
-    fn assemble(routes: Vec<order::Route>) -> Self {
-        let order = routes.iter().map(|route| route.index).collect();
-        let mut router = Self { exact: Vec::new(), wildcard: Vec::new(), any: None, order };
+    /// Builds the tries from routes in order of specificity, so that every list in them is in order too.
+    fn assemble(routes: &[order::Route<'_>]) -> Self {
+        let (mut hosts, mut builder) = (Hosts::default(), Builder::default());
         for route in routes {
-            let trie = match &route.host {
-                HostMatch::Any => router.any.get_or_insert_default(),
-                HostMatch::Exact(name) => entry(&mut router.exact, name),
-                HostMatch::Wildcard(suffix) => entry(&mut router.wildcard, suffix),
-            };
-            trie.insert(route);
+            let root = hosts.add(&mut builder, route);
+            builder.insert(root, route);
         }
-        router
+        let order = routes.iter().map(|route| route.index as u32).collect();
+        Self { hosts, tries: builder.finish(), order }
     }
 }
 
@@ -258,22 +255,6 @@ fn lower_case<'b>(host: &str, buffer: &'b mut [u8; MAX_HOST]) -> &'b [u8] {
     name.copy_from_slice(host);
     name.make_ascii_lowercase();
     name
-}
-
-fn lookup<'t>(table: &'t [(Box<[u8]>, Trie)], name: &[u8]) -> Option<&'t Trie> {
-    let at = table.binary_search_by(|(key, _)| key.as_ref().cmp(name)).ok()?;
-    Some(&table[at].1)
-}
-
-fn entry<'t>(table: &'t mut Vec<(Box<[u8]>, Trie)>, name: &str) -> &'t mut Trie {
-    let at = match table.binary_search_by(|(key, _)| key.as_ref().cmp(name.as_bytes())) {
-        Ok(at) => at,
-        Err(at) => {
-            table.insert(at, (name.as_bytes().into(), Trie::default()));
-            at
-        }
-    };
-    &mut table[at].1
 }
 
 #[cfg(test)]

@@ -14,15 +14,15 @@ mod tls;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::marks::{Marks, Spot};
 use super::raw::format::name;
 use super::raw::listen::Listen;
 use super::raw::pool::Pool;
 use super::raw::route::Route;
 use super::raw::{File, Listeners};
-use super::report::{Place, Problem, Problems};
-use super::shape::Document;
-use super::source::KeyPath;
-use super::{Config, Env, Origin};
+use super::report::{Problem, Problems};
+use super::shape::{At, Document};
+use super::{Config, Env};
 use tls::Findings;
 
 /// Versions of the file format that are read.
@@ -68,52 +68,6 @@ pub fn check(
     }
 }
 
-/// A key somewhere in the files.
-#[derive(Clone, Debug)]
-struct At<'a> {
-    document: &'a Document,
-    path: KeyPath,
-}
-
-impl<'a> At<'a> {
-    fn root(document: &'a Document) -> Self {
-        Self { document, path: KeyPath::default() }
-    }
-
-    fn key(&self, key: &str) -> Self {
-        Self { document: self.document, path: self.path.key(key) }
-    }
-
-    fn index(&self, index: usize) -> Self {
-        Self { document: self.document, path: self.path.index(index) }
-    }
-
-    fn name(&self) -> Place {
-        self.document.key(&self.path)
-    }
-
-    fn value(&self) -> Place {
-        self.document.value(&self.path)
-    }
-
-    fn is_sound(&self) -> bool {
-        self.document.marks.is_sound(&self.path)
-    }
-
-    fn is_written(&self) -> bool {
-        self.document.marks.has(&self.path)
-    }
-
-    /// A problem with the value.
-    fn problem(&self, message: impl Into<String>) -> Problem {
-        Problem::new(self.value(), message)
-    }
-
-    fn origin(&self) -> Origin {
-        Origin(self.name().line())
-    }
-}
-
 /// A named table somewhere in the files.
 #[derive(Clone, Debug)]
 struct Entry<'a, T> {
@@ -135,14 +89,14 @@ impl<'a> Sections<'a> {
     fn collect(documents: &'a [Document], problems: &mut Vec<Problem>) -> Self {
         let (mut daemons, mut listeners, mut pools, mut routes) = (vec![], vec![], vec![], vec![]);
         for document in documents {
-            let root = At::root(document);
+            let root = document.root();
             // `aya` is checked and `include` followed by now; shorthand was written out.
             let File { aya: _, include: _, backends: _, listen, daemon, pool, route } = &document.raw;
             daemons.extend(daemon.as_ref().map(|daemon| (daemon, root.key("daemon"))));
             let named = listen.as_ref().and_then(Listeners::named);
-            listeners.extend(entries(named, &root.key("listen")));
-            pools.extend(entries(pool.as_ref(), &root.key("pool")));
-            routes.extend(entries(route.as_ref(), &root.key("route")));
+            listeners.extend(entries(named, root.key("listen")));
+            pools.extend(entries(pool.as_ref(), root.key("pool")));
+            routes.extend(entries(route.as_ref(), root.key("route")));
         }
         Self {
             documents,
@@ -156,16 +110,27 @@ impl<'a> Sections<'a> {
     /// The names in a section as they were written, even if so wrongly that nothing else is left of them.
     /// `None` when the section lacks names that somebody meant to write.
     fn names(&self, section: &str) -> Option<Vec<&'a str>> {
-        let [section, include] = [section, "include"].map(|key| KeyPath::default().key(key));
-        let marks = self.documents.iter().map(|document| &document.marks);
-        let is_whole = marks.clone().all(|marks| !marks.is_damaged(&section) && !marks.is_damaged(&include));
-        is_whole.then(|| marks.flat_map(|marks| marks.keys(&section)).collect())
+        let is_whole = |document: &Document| {
+            [section, "include"].iter().all(|key| !document.root().key(key).is_damaged())
+        };
+        let names = || {
+            self.documents
+                .iter()
+                .flat_map(|document| document.root().key(section).children())
+                .map(|(name, _)| name)
+        };
+        self.documents.iter().all(is_whole).then(|| names().collect())
     }
 }
 
-fn entries<'a, T>(table: Option<&'a BTreeMap<String, T>>, at: &At<'a>) -> Vec<Entry<'a, T>> {
-    let table = table.into_iter().flatten();
-    table.map(|(name, value)| Entry { name, value, at: at.key(name) }).collect()
+/// What is in the table, and where. Both are in order of name, so they are gone through side by side.
+fn entries<'a, T>(table: Option<&'a BTreeMap<String, T>>, at: At<'a>) -> Vec<Entry<'a, T>> {
+    let mut written = at.children();
+    let entry = |(name, value): (&'a String, &'a T)| {
+        let at = written.find(|(key, _)| *key == name).map_or(at, |(_, below)| below);
+        Entry { name, value, at }
+    };
+    table.into_iter().flatten().map(entry).collect()
 }
 
 /// Sorts by name and reports names that are no names, or taken.
@@ -195,45 +160,58 @@ fn unique<'a, T>(
 
 /// Writes shorthand out in full, with the marks of what was written.
 fn write_out(document: &mut Document, problems: &mut Vec<Problem>) {
-    let root = KeyPath::default();
     if let Some(Listeners::Main(bind)) = document.raw.listen.take_if(|l| matches!(l, Listeners::Main(_))) {
         let named = BTreeMap::from([(MAIN.to_owned(), Listen::on(bind))]);
         document.raw.listen = Some(Listeners::Named(named));
-        let from = root.key("listen");
-        let to = from.key(MAIN);
-        let mark = document.marks.find(&from);
-        document.marks.alias(&from, &to.key("bind"));
-        document.marks.insert(to, mark);
+        write_out_listen(&mut document.marks);
     }
     let Some(backends) = document.raw.backends.take() else { return };
-    let from = root.key("backends");
-    let mark = document.marks.find(&from);
-    let short = document.key(&from);
+    let short = document.root().key("backends").name();
     for section in ["pool", "route"] {
-        let full = root.key(section).key(MAIN);
-        if document.marks.has(&full) {
+        let full = document.root().key(section).key(MAIN);
+        if full.is_written() {
             let message =
                 format!("the shorthand \"backends\" and [{section}.{MAIN}] both define {section} \"{MAIN}\"");
-            let problem = Problem::new(short.clone(), message).other(document.key(&full), "in full");
+            let problem = Problem::new(short.clone(), message).other(full.name(), "in full");
             problems.push(
                 problem.help(format!("move the backends into [pool.{MAIN}], or rename [{section}.{MAIN}]")),
             );
         } else {
-            document.marks.insert(full, mark.clone());
+            write_out_backends(&mut document.marks, section);
         }
     }
-    document.marks.alias(&from, &root.key("pool").key(MAIN).key("backends"));
     let pools = document.raw.pool.get_or_insert_default();
     pools.entry(MAIN.to_owned()).or_insert_with(|| Pool::of(backends));
     let routes = document.raw.route.get_or_insert_default();
     routes.entry(MAIN.to_owned()).or_insert_with(|| Route::everything_to(MAIN));
 }
 
+/// `listen = X` stands for `listen.main.bind = X`.
+fn write_out_listen(marks: &mut Marks) {
+    let Some(listen) = marks.below(Spot::ROOT, "listen") else { return };
+    let written = marks.graft(Spot::ROOT, "", listen, true);
+    let Some(listen) = marks.below(Spot::ROOT, "listen") else { return };
+    marks.clear(listen);
+    let main = marks.graft(listen, MAIN, listen, false);
+    marks.graft(main, "bind", written, true);
+}
+
+/// `backends = X` stands for `pool.main.backends = X` and a table `route.main`.
+fn write_out_backends(marks: &mut Marks, section: &str) {
+    let Some(written) = marks.below(Spot::ROOT, "backends") else { return };
+    let table =
+        marks.below(Spot::ROOT, section).unwrap_or_else(|| marks.graft(Spot::ROOT, section, written, false));
+    let main = marks.graft(table, MAIN, written, false);
+    if section == "pool" {
+        marks.graft(main, "backends", written, true);
+    }
+}
+
 fn check_version(documents: &[Document], problems: &mut Vec<Problem>) {
     let accepted: Vec<_> = FORMATS.iter().map(ToString::to_string).collect();
     let help = format!("this ayad reads format {}: write aya = {}", accepted.join(", "), FORMATS[0]);
     for (index, document) in documents.iter().enumerate() {
-        let at = At::root(document).key("aya");
+        let at = document.root().key("aya");
         match document.raw.aya {
             Some(version) if FORMATS.contains(&version) => {}
             Some(version) => {
@@ -250,9 +228,9 @@ fn check_version(documents: &[Document], problems: &mut Vec<Problem>) {
 /// Reports what would run but serve nobody.
 fn check_served(documents: &[Document], sections: &Sections<'_>, problems: &mut Vec<Problem>) {
     let Some(document) = documents.first() else { return };
-    let root = At::root(document);
-    let written = |section: &str| documents.iter().any(|d| At::root(d).key(section).is_written());
-    if document.marks.is_damaged(&KeyPath::default().key("include")) {
+    let root = document.root();
+    let written = |section: &str| documents.iter().any(|d| d.root().key(section).is_written());
+    if root.key("include").is_damaged() {
         // What seems to be missing may stand in a file that could not be read.
         return;
     }

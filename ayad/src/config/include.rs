@@ -9,9 +9,10 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::marks::Spot;
 use super::report::{Place, Problem};
 use super::shape::{self, Document};
-use super::source::{KeyPath, Source};
+use super::source::Source;
 
 /// Most bytes of one file.
 const MAX_BYTES: u64 = 16 << 20;
@@ -26,7 +27,8 @@ pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Vec<Document> {
     reading.file(path, &nowhere, &mut Vec::new());
     let Reading { mut documents, is_whole, .. } = reading;
     if let (false, Some(first)) = (is_whole, documents.first_mut()) {
-        first.marks.note_damage(KeyPath::default().key("include"));
+        let include = first.marks.below(Spot::ROOT, "include").unwrap_or(Spot::ROOT);
+        first.marks.note_damage(include);
     }
     documents
 }
@@ -65,9 +67,8 @@ impl Reading<'_> {
         };
         let document = shape::read(&Arc::new(Source::new(name.to_string(), text)), self.problems);
         let includes = document.raw.include.clone().unwrap_or_default();
-        let places: Vec<_> = (0..includes.len())
-            .map(|index| document.value(&KeyPath::default().key("include").index(index)))
-            .collect();
+        let places: Vec<_> =
+            (0..includes.len()).map(|index| document.root().key("include").index(index).value()).collect();
         self.documents.push(document);
         above.push(real);
         for (pattern, place) in includes.iter().zip(&places) {

@@ -27,7 +27,7 @@ pub struct Place {
 impl Place {
     /// `file:line`, for people.
     pub fn line(&self) -> String {
-        format!("{}:{}", self.source.name, self.source.position(self.span.start).0)
+        self.source.line_name(self.span.start)
     }
 }
 

@@ -7,21 +7,27 @@
 //! whether values agree with one another, is the business of [`super::check`].
 
 mod elsewhere;
+mod part;
+mod path;
 pub mod schema;
 pub mod suggest;
 mod walk;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
+use super::Origin;
+use super::marks::{Marks, Spot};
 use super::raw::File;
 use super::report::{Place, Problem};
-use super::source::{KeyPath, Mark, Marks, Source};
+use super::source::Source;
+use path::Path;
+use walk::{Here, Walk};
 
 /// A text that was read, as far as it could be.
 #[derive(Debug)]
@@ -37,14 +43,9 @@ pub struct Document {
 }
 
 impl Document {
-    /// The value at a path.
-    pub fn value(&self, path: &KeyPath) -> Place {
-        self.place(self.marks.find(path).value)
-    }
-
-    /// The key at a path.
-    pub fn key(&self, path: &KeyPath) -> Place {
-        self.place(self.marks.find(path).key)
+    /// The file as a whole.
+    pub fn root(&self) -> At<'_> {
+        At { document: self, spot: Spot::ROOT, is_written: true }
     }
 
     fn place(&self, span: Range<usize>) -> Place {
@@ -52,9 +53,83 @@ impl Document {
     }
 }
 
+/// A key of a document. One that is not written stands where the table around it does.
+#[derive(Clone, Copy, Debug)]
+pub struct At<'a> {
+    document: &'a Document,
+    spot: Spot,
+    is_written: bool,
+}
+
+impl<'a> At<'a> {
+    /// The document it is a key of.
+    pub fn document(self) -> &'a Document {
+        self.document
+    }
+
+    /// One key further down.
+    #[must_use]
+    pub fn key(self, key: &str) -> Self {
+        self.below(|marks, spot| marks.below(spot, key))
+    }
+
+    /// One item of this list.
+    #[must_use]
+    pub fn index(self, index: usize) -> Self {
+        self.below(|marks, spot| marks.item(spot, index))
+    }
+
+    fn below(self, find: impl FnOnce(&Marks, Spot) -> Option<Spot>) -> Self {
+        let found = if self.is_written { find(&self.document.marks, self.spot) } else { None };
+        found.map_or(Self { is_written: false, ..self }, |spot| Self { spot, ..self })
+    }
+
+    /// The bytes of the key.
+    pub fn name(self) -> Place {
+        self.document.place(self.document.marks.key(self.spot))
+    }
+
+    /// The bytes of the value.
+    pub fn value(self) -> Place {
+        self.document.place(self.document.marks.value(self.spot))
+    }
+
+    /// True when the text has this key, even if its value was no good.
+    pub fn is_written(self) -> bool {
+        self.is_written
+    }
+
+    /// True when nothing at or below it was left out.
+    pub fn is_sound(self) -> bool {
+        !self.is_written || self.document.marks.is_sound(self.spot)
+    }
+
+    /// True when something was left out of this very value.
+    pub fn is_damaged(self) -> bool {
+        self.is_written && self.document.marks.is_damaged(self.spot)
+    }
+
+    /// The keys of this table, as they were written, in order, and where each is.
+    pub fn children(self) -> impl Iterator<Item = (&'a str, Self)> {
+        let table = self.is_written.then_some(self.spot);
+        let children = table.into_iter().flat_map(move |table| self.document.marks.children(table));
+        children.map(move |(key, spot)| (key, Self { spot, ..self }))
+    }
+
+    /// A problem with the value.
+    pub fn problem(self, message: impl Into<String>) -> Problem {
+        Problem::new(self.value(), message)
+    }
+
+    /// Where it stands, for people.
+    pub fn origin(self) -> Origin {
+        Origin(self.document.source.line_name(self.document.marks.key(self.spot).start))
+    }
+}
+
 /// Reads a file.
 pub fn read(source: &Arc<Source>, problems: &mut Vec<Problem>) -> Document {
-    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    let (mut table, errors) = DeTable::parse_recoverable(&source.text);
     let parsed = errors.is_empty();
     let is_open =
         |message: &str| ["unclosed array", "unclosed inline"].iter().any(|p| message.starts_with(p));
@@ -69,7 +144,7 @@ pub fn read(source: &Arc<Source>, problems: &mut Vec<Problem>) -> Document {
         problems.extend(errors.iter().map(|error| syntax(source, error)));
     }
     let mut found = Vec::new();
-    let document = shape(source, table.get_ref(), parsed, &mut found);
+    let document = shape(source, std::mem::take(table.get_mut()), parsed, &mut found);
     if unclosed {
         found.clear();
     } else if !parsed {
@@ -120,25 +195,31 @@ pub fn read_flags(
         let value = list(spans);
         table.get_mut().insert(Spanned::new(value.span(), Cow::Borrowed(key)), value);
     }
-    shape(source, table.get_ref(), true, problems)
+    shape(source, std::mem::take(table.get_mut()), true, problems)
 }
 
-fn shape(source: &Arc<Source>, table: &DeTable<'_>, parsed: bool, problems: &mut Vec<Problem>) -> Document {
-    let root = KeyPath::default();
-    let mut marks = Marks::default();
-    marks.insert(root.clone(), Mark { key: 0..0, value: 0..0 });
-    let mut walk = walk::Walk { source, marks, problems, absences: Vec::new(), known: HashMap::new() };
-    let value = walk.table(&schema::SCHEMA, &root, &(0..0), table).unwrap_or_default();
-    let walk::Walk { marks, absences, .. } = walk;
+fn shape(
+    source: &Arc<Source>,
+    mut table: DeTable<'_>,
+    parsed: bool,
+    problems: &mut Vec<Problem>,
+) -> Document {
+    let mut walk = Walk { source, marks: Marks::default(), problems, absences: Vec::new() };
+    let here = Here { path: &Path::ROOT, spot: Spot::ROOT };
+    for branch in &part::FILE.branches {
+        walk.table(branch, here, &(0..0), &mut table);
+    }
+    let Walk { marks, absences, .. } = walk;
     if parsed {
         // Beside a syntax error, what seems to be absent may stand in the broken part.
         problems.extend(absences);
     }
-    let raw = serde_json::from_value(value).unwrap_or_else(|error| {
-        // The schema and the types disagree. Both come from one derive, but a file must not panic us.
-        let place = Place { source: Arc::clone(source), span: 0..0 };
-        problems.push(Problem::new(place, format!("this file cannot be read: {error}")));
-        File::default()
-    });
+    let raw =
+        File::deserialize(toml::Deserializer::from(Spanned::new(0..0, table))).unwrap_or_else(|error| {
+            // The schema and the types disagree. Both come from one derive, but a file must not panic us.
+            let place = Place { source: Arc::clone(source), span: error.span().unwrap_or(0..0) };
+            problems.push(Problem::new(place, format!("this file cannot be read: {}", error.message())));
+            File::default()
+        });
     Document { source: Arc::clone(source), marks, raw, parsed }
 }

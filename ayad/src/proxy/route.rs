@@ -19,9 +19,9 @@ pub(super) fn route(client: &Client, request: &Request<'_>, target: &Target<'_>)
             let path = if target.path == "*" { "/" } else { target.path };
             match snapshot.router.find(listener, target.host, path, method, &mut field) {
                 Found::Route(index) => {
-                    let route = &snapshot.routes[index];
-                    route.matched();
-                    let position = snapshot.targets[index];
+                    let target = &snapshot.targets[index];
+                    target.matched();
+                    let position = target.pool;
                     Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position })
                 }
                 Found::NoHost | Found::NoPath => Err(Reason::NoRoute),

@@ -120,9 +120,9 @@ fn route(session: &Session) -> Result<Hit, Reason> {
         worker.snapshot(|snapshot| {
             match snapshot.router.find(snapshot.index_of(&session.listener), host, "/", "", &mut |_| None) {
                 Found::Route(index) => {
-                    let route = &snapshot.routes[index];
-                    route.matched();
-                    let position = snapshot.targets[index];
+                    let target = &snapshot.targets[index];
+                    target.matched();
+                    let position = target.pool;
                     Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position })
                 }
                 Found::NoHost | Found::NoPath | Found::NoMethod => Err(Reason::NoRoute),

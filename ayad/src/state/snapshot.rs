@@ -36,9 +36,8 @@ pub struct Snapshot {
     pub pools: Vec<Arc<Pool>>,
     /// Routes; [`Router`] knows them by index.
     pub routes: Vec<Arc<Route>>,
-    /// The pool of each route, as an index in `pools`. Beside the routes, so that a route stays the same when
-    /// pools come or go.
-    pub targets: Vec<usize>,
+    /// What a request needs of each route, by the same indices as `routes`.
+    pub targets: Vec<Target>,
     /// Matcher over the routes.
     pub router: Arc<Router>,
     /// For each listener, whether its clients' TLS hello is read: it speaks TCP and has routes for hosts.
@@ -278,6 +277,24 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *origin == b.origin
 }
 
+/// What a request needs of its route: all else about it is for people. Small and side by side, because thousands of
+/// routes that are asked in turn are not in the nearest cache; and beside the routes, so that a route stays the same
+/// when pools come or go.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its pool, as an index in [`Snapshot::pools`].
+    pub pool: usize,
+    /// [`Route::requests`].
+    pub requests: Arc<AtomicU64>,
+}
+
+impl Target {
+    /// Counts a matched request.
+    pub fn matched(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// One route with its counter. It names what it is about and holds no positions, so that it stays the same
 /// object while listeners and pools around it change.
 #[derive(Debug)]
@@ -341,10 +358,5 @@ impl Route {
             && self.path == other.path
             && self.methods == other.methods
             && self.headers == other.headers
-    }
-
-    /// Counts a matched request.
-    pub fn matched(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -7,23 +7,23 @@ use super::{HostMatch, RouteError, RouteSpec};
 
 /// A route ready for comparing and compiling; its lists are sorted.
 #[derive(Debug)]
-pub(super) struct Route {
+pub(super) struct Route<'s> {
     pub(super) index: usize,
-    pub(super) host: HostMatch,
-    pub(super) pattern: Pattern,
-    pub(super) methods: Vec<String>,
-    pub(super) headers: Vec<(String, String)>,
+    pub(super) host: &'s HostMatch,
+    pub(super) pattern: Pattern<'s>,
+    pub(super) methods: Vec<&'s str>,
+    pub(super) headers: Vec<(String, &'s str)>,
     pub(super) listeners: Option<Vec<u16>>,
 }
 
-impl Route {
-    pub(super) fn new(index: usize, spec: &RouteSpec, pattern: Pattern) -> Self {
-        let headers = spec.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+impl<'s> Route<'s> {
+    pub(super) fn new(index: usize, spec: &'s RouteSpec, pattern: Pattern<'s>) -> Self {
+        let headers = spec.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.as_str()));
         Self {
             index,
-            host: spec.host.clone(),
+            host: &spec.host,
             pattern,
-            methods: sorted(spec.methods.iter().cloned()),
+            methods: sorted(spec.methods.iter().map(String::as_str)),
             headers: sorted(headers),
             listeners: spec.listeners.as_ref().map(|list| sorted(list.iter().copied())),
         }
@@ -39,7 +39,7 @@ impl Route {
 
     /// As [`Route::compare`], by what is matched in the request; equal means the same requests.
     fn compare_match(&self, other: &Self) -> Ordering {
-        compare_hosts(&self.host, &other.host)
+        compare_hosts(self.host, other.host)
             .then_with(|| self.pattern.steps().cmp(other.pattern.steps()))
             .then_with(|| self.methods.is_empty().cmp(&other.methods.is_empty()))
             .then_with(|| other.headers.len().cmp(&self.headers.len()))
@@ -60,7 +60,7 @@ impl Route {
 }
 
 /// The pairs of routes that match the same requests, each later one reported once. `routes` is sorted.
-pub(super) fn duplicates(routes: &[Route]) -> impl Iterator<Item = RouteError> {
+pub(super) fn duplicates(routes: &[Route<'_>]) -> impl Iterator<Item = RouteError> {
     let groups = routes.chunk_by(|a, b| a.compare_match(b).is_eq());
     groups.flat_map(|group| {
         (1..group.len()).filter_map(|at| {

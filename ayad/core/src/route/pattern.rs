@@ -9,18 +9,18 @@ pub const MAX_PATH: usize = 2048;
 pub const MAX_SEGMENTS: usize = 64;
 
 /// One segment of a pattern. Declared in order of specificity.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Segment {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Segment<'p> {
     /// This text; empty after a final slash.
-    Literal(Box<str>),
+    Literal(&'p str),
     /// Any text but none.
     Parameter,
 }
 
 /// A path of a match, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern {
-    pub(super) segments: Vec<Segment>,
+pub(super) struct Pattern<'p> {
+    pub(super) segments: Vec<Segment<'p>>,
     /// Whether anything may follow, or nothing.
     pub(super) rest: bool,
 }
@@ -28,14 +28,14 @@ pub(super) struct Pattern {
 /// One step in comparing patterns. Declared in order of specificity.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Step<'p> {
-    Segment(&'p Segment),
+    Segment(Segment<'p>),
     End,
     Rest,
 }
 
-impl Pattern {
+impl<'p> Pattern<'p> {
     /// Reads a path; the error says what would be accepted.
-    pub(super) fn parse(path: &str) -> Result<Self, &'static str> {
+    pub(super) fn parse(path: &'p str) -> Result<Self, &'static str> {
         let Some(below) = path.strip_prefix('/') else {
             return Err("a path starts with \"/\"");
         };
@@ -65,13 +65,13 @@ impl Pattern {
     }
 
     /// The pattern as a sequence whose order is the order of specificity among patterns that match the same.
-    pub(super) fn steps(&self) -> impl Iterator<Item = Step<'_>> {
+    pub(super) fn steps(&self) -> impl Iterator<Item = Step<'p>> {
         let end = if self.rest { Step::Rest } else { Step::End };
-        self.segments.iter().map(Step::Segment).chain([end])
+        self.segments.iter().copied().map(Step::Segment).chain([end])
     }
 }
 
-fn segment<'p>(text: &'p str, last: bool, names: &mut Vec<&'p str>) -> Result<Segment, &'static str> {
+fn segment<'p>(text: &'p str, last: bool, names: &mut Vec<&'p str>) -> Result<Segment<'p>, &'static str> {
     if text == "*" {
         return Err("\"*\" is accepted only as the last segment, as in \"/api/*\"");
     }
@@ -98,11 +98,15 @@ fn segment<'p>(text: &'p str, last: bool, names: &mut Vec<&'p str>) -> Result<Se
              characters that a URI lacks are, in capitals (\"%C3%A9\"), and there are no dot segments",
         );
     }
-    Ok(Segment::Literal(text.into()))
+    Ok(Segment::Literal(text))
 }
 
 /// Whether a segment can occur in the path of a request, which is in normal form by the time it is looked up.
 fn is_normal(segment: &str) -> bool {
+    // As nearly all are; what has dots or escapes is looked at as a path.
+    if segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')) {
+        return true;
+    }
     let path = [b"/", segment.as_bytes()].concat();
     normalise(&path, &mut Vec::new()) == Ok(Normal::AsIs)
 }
@@ -113,7 +117,7 @@ mod tests {
 
     #[test]
     fn paths_are_read_segment_by_segment() {
-        let literal = |text: &str| Segment::Literal(text.into());
+        let literal = Segment::Literal;
         let read = |path| Pattern::parse(path).map(|p| (p.segments, p.rest));
 
         assert_eq!(read("/"), Ok((vec![literal("")], false)));

@@ -1,87 +1,59 @@
-//! The trie of segments of one host, and the search through it.
+//! The tries of segments of all hosts, and the search through one of them.
+//!
+//! They share their memory: nodes in one list, steps by literal text in one table ([`super::edges`]), what routes ask
+//! besides host and path in another ([`super::rules`]). A node is known by its place in the list, and a trie by that of
+//! its root.
 
-use super::Found;
-use super::literals::Literals;
+use super::edges::{Edges, tag};
+use super::node::{Long, NONE, Node, Routes, Which};
 use super::order::Route;
 use super::pattern::Segment;
+use super::rules::{Collected, Rules};
 
-/// All routes of one host. The first node is the root, before the first segment.
-#[derive(Debug)]
-pub(super) struct Trie {
-    nodes: Vec<Node>,
-    /// Whether some route is for every listener.
-    all_listeners: bool,
-    /// Listeners that routes name.
-    listeners: Vec<u16>,
-}
-
+/// All tries.
 #[derive(Debug, Default)]
-struct Node {
-    /// Child nodes by literal segment.
-    literals: Literals,
-    /// Child node for any segment that is not empty.
-    parameter: Option<usize>,
-    /// Routes whose path ends here, most specific first.
-    end: Vec<Leaf>,
-    /// Routes that match whatever follows here, most specific first.
-    rest: Vec<Leaf>,
+pub(super) struct Tries {
+    nodes: Vec<Node>,
+    long: Long,
+    edges: Edges,
+    lists: Vec<Vec<Leaf>>,
+    /// The first has no conditions.
+    rules: Vec<Rules>,
 }
 
-#[derive(Debug)]
-struct Leaf {
-    route: usize,
-    methods: Vec<String>,
-    headers: Vec<(String, String)>,
-    listeners: Option<Vec<u16>>,
+/// A route at the end of a search.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Leaf {
+    route: u32,
+    /// Index of its rules.
+    rules: u32,
 }
 
-impl Leaf {
-    fn serves(&self, listener: u16) -> bool {
-        self.listeners.as_ref().is_none_or(|listeners| listeners.binary_search(&listener).is_ok())
-    }
+/// A leaf with what it asks.
+#[derive(Clone, Copy)]
+struct Candidate<'t> {
+    route: u32,
+    rules: &'t Rules,
 }
 
-impl Default for Trie {
-    fn default() -> Self {
-        Self { nodes: vec![Node::default()], all_listeners: false, listeners: Vec::new() }
-    }
-}
-
-impl Trie {
-    /// Adds a route. Routes come in order of specificity.
-    pub(super) fn insert(&mut self, route: Route) {
-        match &route.listeners {
-            None => self.all_listeners = true,
-            Some(named) => self.listeners.extend(named),
-        }
-        self.listeners.sort_unstable();
-        self.listeners.dedup();
-        let node = route.pattern.segments.iter().fold(0, |node, segment| self.child(node, segment));
-        let node = &mut self.nodes[node];
-        let leaves = if route.pattern.rest { &mut node.rest } else { &mut node.end };
-        let Route { index, methods, headers, listeners, .. } = route;
-        leaves.push(Leaf { route: index, methods, headers, listeners });
+impl Tries {
+    /// The root that hangs below `above` by this text; roots of hosts hang below numbers that are no nodes.
+    pub(super) fn root(&self, above: u32, text: &[u8]) -> Option<u32> {
+        self.edges.find(tag(above, text), |node| self.nodes[node as usize].is(above, text, &self.long))
     }
 
-    /// Adds the methods that routes of a listener name for this path, each once.
-    pub(super) fn methods<'t>(&'t self, listener: u16, path: &str, out: &mut Vec<&'t str>) {
-        self.visit(path, &mut |leaf: &'t Leaf| {
-            for method in leaf.methods.iter().filter(|_| leaf.serves(listener)) {
-                if !out.contains(&method.as_str()) {
-                    out.push(method);
-                }
-            }
-            None
-        });
-    }
-
-    /// Shows every route that matches the path to `take`, most specific first, until it takes one.
-    fn visit<'t>(&'t self, path: &str, take: &mut impl FnMut(&'t Leaf) -> Option<usize>) -> Option<usize> {
-        let root = &self.nodes[0];
+    /// Shows every route that matches the path to `take`, most specific first, until it takes one. Whether a request
+    /// is for it otherwise is left to `take`.
+    fn visit<'t>(
+        &'t self,
+        root: u32,
+        path: &str,
+        take: &mut impl FnMut(Candidate<'t>) -> Option<u32>,
+    ) -> Option<u32> {
         match path.strip_prefix('/') {
             Some(below) => self.walk(root, Some(below), take),
             // `OPTIONS *` has no path; only a route for everything takes it.
-            None => root.rest.iter().find_map(take),
+            None => self.offer(self.nodes[root as usize].rest, take),
         }
     }
 
@@ -89,42 +61,121 @@ impl Trie {
     /// bounded by the depth of the trie, and no node is visited twice.
     fn walk<'t>(
         &'t self,
-        node: &'t Node,
+        at: u32,
         path: Option<&str>,
-        take: &mut impl FnMut(&'t Leaf) -> Option<usize>,
-    ) -> Option<usize> {
+        take: &mut impl FnMut(Candidate<'t>) -> Option<u32>,
+    ) -> Option<u32> {
+        let node = &self.nodes[at as usize];
         let Some(path) = path else {
-            return node.end.iter().chain(&node.rest).find_map(take);
+            return self.offer(node.end, take).or_else(|| self.offer(node.rest, take));
         };
         let (segment, below) = match path.split_once('/') {
             Some((segment, below)) => (segment, Some(below)),
             None => (path, None),
         };
-        let literal = node.literals.get(segment);
-        let parameter = node.parameter.filter(|_| !segment.is_empty());
+        let literal = self.root(at, segment.as_bytes());
+        let parameter = Some(node.parameter).filter(|node| *node != NONE && !segment.is_empty());
         for child in [literal, parameter].into_iter().flatten() {
-            if let Some(route) = self.walk(&self.nodes[child], below, take) {
+            if let Some(route) = self.walk(child, below, take) {
                 return Some(route);
             }
         }
-        node.rest.iter().find_map(take)
+        self.offer(node.rest, take)
     }
 
-    fn serves(&self, listener: u16) -> bool {
-        self.all_listeners || self.listeners.binary_search(&listener).is_ok()
-    }
-
-    fn child(&mut self, node: usize, segment: &Segment) -> usize {
-        let fresh = self.nodes.len();
-        let parent = &mut self.nodes[node];
-        let child = match segment {
-            Segment::Parameter => *parent.parameter.get_or_insert(fresh),
-            Segment::Literal(text) => parent.literals.get_or_insert(text, fresh),
-        };
-        if child == fresh {
-            self.nodes.push(Node::default());
+    fn offer<'t>(
+        &'t self,
+        routes: Routes,
+        take: &mut impl FnMut(Candidate<'t>) -> Option<u32>,
+    ) -> Option<u32> {
+        match routes.which() {
+            Which::None => None,
+            Which::One(route) => take(Candidate { route, rules: &self.rules[0] }),
+            Which::List(index) => self.lists[index].iter().find_map(|leaf| {
+                take(Candidate { route: leaf.route, rules: &self.rules[leaf.rules as usize] })
+            }),
         }
-        child
+    }
+
+    /// Adds the methods that routes of a listener name for this path, each once.
+    pub(super) fn methods<'t>(&'t self, root: u32, listener: u16, path: &str, out: &mut Vec<&'t str>) {
+        self.visit(root, path, &mut |candidate: Candidate<'t>| {
+            for method in candidate.rules.methods.iter().filter(|_| candidate.rules.serves(listener)) {
+                if !out.contains(&method.as_str()) {
+                    out.push(method);
+                }
+            }
+            None
+        });
+    }
+}
+
+/// Tries in the making.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    tries: Tries,
+    rules: Collected,
+}
+
+impl Builder {
+    /// The root that hangs below `above` by this text; makes one if there is none.
+    pub(super) fn root(&mut self, above: u32, text: &[u8]) -> u32 {
+        if let Some(known) = self.tries.root(above, text) {
+            return known;
+        }
+        let fresh = self.push(above, text);
+        self.tries.edges.insert(tag(above, text), fresh);
+        fresh
+    }
+
+    /// Adds a route below a root. Routes come in order of specificity.
+    pub(super) fn insert(&mut self, root: u32, route: &Route<'_>) {
+        let at = route.pattern.segments.iter().fold(root, |node, segment| match segment {
+            Segment::Literal(text) => self.root(node, text.as_bytes()),
+            Segment::Parameter => self.parameter(node),
+        });
+        let rules = self.rules.of(route);
+        let Tries { nodes, lists, .. } = &mut self.tries;
+        let node = &mut nodes[at as usize];
+        let routes = if route.pattern.rest { &mut node.rest } else { &mut node.end };
+        // The first rules are those of nobody.
+        let leaf = Leaf { route: route.index as u32, rules: rules.map_or(0, |place| place + 1) };
+        match routes.which() {
+            Which::None if rules.is_none() => *routes = Routes::one(leaf.route),
+            Which::None => {
+                *routes = Routes::list(lists.len());
+                lists.push(vec![leaf]);
+            }
+            Which::One(route) => {
+                *routes = Routes::list(lists.len());
+                lists.push(vec![Leaf { route, rules: 0 }, leaf]);
+            }
+            Which::List(index) => lists[index].push(leaf),
+        }
+    }
+
+    /// The tries as they are searched.
+    pub(super) fn finish(self) -> Tries {
+        let Self { mut tries, rules } = self;
+        tries.rules = std::iter::once(Rules::default()).chain(rules.all).collect();
+        tries.nodes.shrink_to_fit();
+        tries
+    }
+
+    fn parameter(&mut self, node: u32) -> u32 {
+        let known = self.tries.nodes[node as usize].parameter;
+        if known != NONE {
+            return known;
+        }
+        let fresh = self.push(node, b"");
+        self.tries.nodes[node as usize].parameter = fresh;
+        fresh
+    }
+
+    fn push(&mut self, above: u32, text: &[u8]) -> u32 {
+        let Tries { nodes, long, .. } = &mut self.tries;
+        nodes.push(Node::new(above, text, long));
+        (nodes.len() - 1) as u32
     }
 }
 
@@ -133,7 +184,6 @@ pub(super) struct Search<'s, 'r> {
     listener: u16,
     method: &'s str,
     header: &'s mut dyn FnMut(&str) -> Option<&'r [u8]>,
-    host_matched: bool,
     path_matched: bool,
 }
 
@@ -143,32 +193,24 @@ impl<'s, 'r> Search<'s, 'r> {
         method: &'s str,
         header: &'s mut dyn FnMut(&str) -> Option<&'r [u8]>,
     ) -> Self {
-        Self { listener, method, header, host_matched: false, path_matched: false }
+        Self { listener, method, header, path_matched: false }
     }
 
     /// The most specific route of one host.
-    pub(super) fn run(&mut self, trie: &Trie, path: &str) -> Option<usize> {
-        self.host_matched |= trie.serves(self.listener);
-        trie.visit(path, &mut |leaf| self.take(leaf))
+    pub(super) fn run(&mut self, tries: &Tries, root: u32, path: &str) -> Option<u32> {
+        tries.visit(root, path, &mut |candidate| self.take(candidate))
     }
 
-    /// Why nothing was found.
-    pub(super) fn why_not(&self) -> Found {
-        match (self.host_matched, self.path_matched) {
-            (_, true) => Found::NoMethod,
-            (true, false) => Found::NoPath,
-            (false, false) => Found::NoHost,
-        }
+    /// Whether some route matched by all but method and headers.
+    pub(super) fn path_matched(&self) -> bool {
+        self.path_matched
     }
 
-    fn take(&mut self, leaf: &Leaf) -> Option<usize> {
-        if !leaf.serves(self.listener) {
+    fn take(&mut self, Candidate { route, rules }: Candidate<'_>) -> Option<u32> {
+        if !rules.serves(self.listener) {
             return None;
         }
         self.path_matched = true;
-        let method = leaf.methods.is_empty() || leaf.methods.iter().any(|method| method == self.method);
-        let mut headers = leaf.headers.iter();
-        let matched = method && headers.all(|(name, value)| (self.header)(name) == Some(value.as_bytes()));
-        matched.then_some(leaf.route)
+        rules.match_request(self.method, self.header).then_some(route)
     }
 }

@@ -144,7 +144,7 @@ fn members(pool: &str, entries: &[BackendEntry], list: &At<'_>, problems: &mut V
     for (index, entry) in entries.iter().enumerate() {
         let at = list.index(index);
         let backend = member(pool, entry, &at, problems);
-        if let Some(first) = names.insert(backend.name.clone(), at.clone()) {
+        if let Some(first) = names.insert(backend.name.clone(), at) {
             let message = format!("pool \"{pool}\" has two backends named \"{}\"", backend.name);
             let problem = at.problem(message).other(first.value(), "first used");
             problems.push(problem.help("give each a name of its own; without one, its address is its name"));
@@ -156,7 +156,7 @@ fn members(pool: &str, entries: &[BackendEntry], list: &At<'_>, problems: &mut V
 
 fn member(pool: &str, entry: &BackendEntry, at: &At<'_>, problems: &mut Vec<Problem>) -> Backend {
     let (name, Address(address), weight, zone, tags, place) = match entry {
-        BackendEntry::Address(address) => (None, address, None, None, None, at.clone()),
+        BackendEntry::Address(address) => (None, address, None, None, None, *at),
         BackendEntry::Full(raw::pool::Backend { name, address, weight, zone, tags }) => {
             (name.as_ref(), address, *weight, zone.clone(), tags.clone(), at.key("address"))
         }

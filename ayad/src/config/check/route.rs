@@ -9,7 +9,6 @@ use crate::config::Route;
 use crate::config::raw;
 use crate::config::report::Problem;
 use crate::config::shape::suggest::remedy;
-use crate::config::source::KeyPath;
 
 /// Host and path of a route that says nothing about them.
 const ANY_HOST: &str = "*";
@@ -19,7 +18,7 @@ const ANY_PATH: &str = "/*";
 pub(super) fn check<'a>(sections: &Sections<'a>, problems: &mut Vec<Problem>) -> Vec<(Route, At<'a>)> {
     let routes: Vec<_> = sections.routes.iter().map(|entry| route(entry, sections, problems)).collect();
     tcp::check_served(sections, &routes, problems);
-    routes.into_iter().zip(sections.routes.iter().map(|entry| entry.at.clone())).collect()
+    routes.into_iter().zip(sections.routes.iter().map(|entry| entry.at)).collect()
 }
 
 /// Compiles the matcher, unless something is wrong with the matches.
@@ -32,8 +31,7 @@ pub(super) fn compile(routes: &[(Route, At<'_>)], problems: &mut Vec<Problem>) -
         let of_path = errors.iter().filter(|error| matches!(error, RouteError::Path { .. }));
         problems.extend(of_path.map(|error| refused(error, &[other])));
     }
-    let specs: Vec<_> = sound.iter().map(|(route, _)| route.matches.clone()).collect();
-    match Router::build(&specs) {
+    match Router::build(sound.iter().map(|(route, _)| &route.matches)) {
         Ok(router) => (sound.len() == routes.len()).then_some(router),
         Err(errors) => {
             problems.extend(errors.iter().map(|error| refused(error, &sound)));
@@ -60,7 +58,7 @@ fn refused(error: &RouteError, routes: &[&(Route, At<'_>)]) -> Problem {
         }
         RouteError::Host { text, problem } => {
             // Hosts are parsed by their format, so no route is to blame here.
-            let whole = routes[0].1.document.key(&KeyPath::default().key("route"));
+            let whole = routes[0].1.document().root().key("route").name();
             Problem::new(whole, format!("{text:?} is no host to match")).help(*problem)
         }
     }

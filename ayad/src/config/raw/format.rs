@@ -3,6 +3,7 @@
 //! A value of these types is parsed, not merely checked. The table also names each format in the JSON
 //! Schema; the names start with `aya-` because JSON Schema's own `duration`, for one, is another notation.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use aya_core::pick::{self, PICKERS, PickerSpec};
 use aya_core::route::HostMatch;
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
 use crate::config::shape::suggest::nearest;
@@ -35,6 +37,21 @@ impl Format {
     }
 }
 
+/// Reads a text where it stands, without a copy.
+struct Text<T>(fn(&str) -> Result<T, Wrong>);
+
+impl<T> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).map_err(E::custom)
+    }
+}
+
 macro_rules! formats {
     ($(
         $(#[$doc:meta])*
@@ -47,8 +64,7 @@ macro_rules! formats {
 
             impl<'de> Deserialize<'de> for $type {
                 fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                    let text = String::deserialize(deserializer)?;
-                    $parse(&text).map(Self).map_err(serde::de::Error::custom)
+                    deserializer.deserialize_str(Text(|text| $parse(text).map(Self)))
                 }
             }
 

@@ -2,7 +2,7 @@
 //!
 //! The nearest known word is no help to them: "https" is one letter from "http", and not what they want.
 
-use crate::config::source::KeyPath;
+use super::path::Path;
 
 const HTTPS: &str =
     "write protocol = \"http\", and tls = { certificates = [{ cert = \"web.pem\", key = \"web.key\" }] }";
@@ -50,7 +50,7 @@ const MEANT: &[(&str, &[&str], &str)] = &[
 ];
 
 /// What to write instead of `word` at `path`, when that is known.
-pub(super) fn remedy(path: &KeyPath, word: &str) -> Option<&'static str> {
+pub(super) fn remedy(path: &Path<'_>, word: &str) -> Option<&'static str> {
     let path = path.to_string();
     let word = word.to_ascii_lowercase();
     let meant = MEANT.iter().find(|(at, words, _)| words.contains(&word.as_str()) && fits(at, &path));
@@ -74,12 +74,13 @@ mod tests {
 
     #[test]
     fn habits_of_elsewhere_are_understood_where_they_belong() {
-        let path = |keys: &[&str]| keys.iter().fold(KeyPath::default(), |path, key| path.key(key));
+        let (root, listen, pool) = (Path::ROOT, Path::ROOT.key("listen"), Path::ROOT.key("pool"));
+        let (listener, web) = (listen.key("web"), pool.key("web"));
 
-        assert_eq!(remedy(&path(&["listen", "web", "protocol"]), "HTTPS"), Some(HTTPS));
-        assert_eq!(remedy(&path(&["pool", "web", "protocol"]), "https"), Some(TLS_OUT));
-        assert_eq!(remedy(&path(&["pool", "web", "tls"]), "true"), Some(DEFAULTS));
-        assert_eq!(remedy(&path(&["listen", "web"]), "protocol"), None);
-        assert_eq!(remedy(&path(&["listen"]), "ssl"), None);
+        assert_eq!(remedy(&listener.key("protocol"), "HTTPS"), Some(HTTPS));
+        assert_eq!(remedy(&web.key("protocol"), "https"), Some(TLS_OUT));
+        assert_eq!(remedy(&web.key("tls"), "true"), Some(DEFAULTS));
+        assert_eq!(remedy(&listener, "protocol"), None);
+        assert_eq!(remedy(&root.key("listen"), "ssl"), None);
     }
 }

@@ -1,23 +1,22 @@
 //! The routes of a configuration, and their matcher: both stay as they are where they say the same.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use aya_core::route::Router;
 
 use super::{Before, changed_or_added};
-use crate::config::Config;
-use crate::state::{Listener, Route};
+use crate::config::{self, Config};
+use crate::state::{Listener, Route, Target};
 
 /// Routes with what belongs to them, all by the same indices.
 pub(super) struct Routes {
     pub(super) all: Vec<Arc<Route>>,
-    pub(super) targets: Vec<usize>,
+    pub(super) targets: Vec<Target>,
     pub(super) router: Arc<Router>,
 }
 
-/// Takes the routes of `config`; costs a look-up by name for each.
+/// Takes the routes of `config`. Those before are in order of name too, so both are gone through once, side by side.
 pub(super) fn routes(
     config: &Config,
     router: Router,
@@ -25,12 +24,15 @@ pub(super) fn routes(
     before: &Before<'_>,
     summary: &mut Vec<String>,
 ) -> Routes {
-    let old: HashMap<&str, &Arc<Route>> =
-        before.snapshot.iter().flat_map(|s| &s.routes).map(|r| (r.name.as_str(), r)).collect();
+    let mut old = before.snapshot.map_or(&[][..], |snapshot| &snapshot.routes).iter().peekable();
+    let mut gone = Vec::new();
     let mut routes = Vec::with_capacity(config.routes.len());
     for conf in &config.routes {
+        while let Some(passed) = old.next_if(|old| old.name < conf.name) {
+            gone.push(format!("route {} removed", passed.name));
+        }
+        let known = old.next_if(|old| old.name == conf.name);
         let pool = config.pools[conf.pool].name.as_str();
-        let known = old.get(conf.name.as_str()).copied();
         if let Some(same) = known.filter(|r| r.is_same(conf, pool)) {
             routes.push(Arc::clone(same));
             continue;
@@ -39,12 +41,15 @@ pub(super) fn routes(
         let requests = known.map_or_else(|| Arc::new(AtomicU64::new(0)), |r| Arc::clone(&r.requests));
         routes.push(Arc::new(Route::new(conf, pool, requests, (before.next_rev)())));
     }
-    let names: HashSet<&str> = config.routes.iter().map(|r| r.name.as_str()).collect();
-    let mut gone: Vec<&str> = old.into_keys().filter(|name| !names.contains(name)).collect();
-    gone.sort_unstable();
-    summary.extend(gone.into_iter().map(|name| format!("route {name} removed")));
+    gone.extend(old.map(|passed| format!("route {} removed", passed.name)));
+    summary.append(&mut gone);
+    let target = |(conf, route): (&config::Route, &Arc<Route>)| Target {
+        pool: conf.pool,
+        requests: Arc::clone(&route.requests),
+    };
+    let targets = config.routes.iter().zip(&routes).map(target).collect();
     let router = same_router(&routes, listeners, before).unwrap_or_else(|| Arc::new(router));
-    Routes { all: routes, targets: config.routes.iter().map(|r| r.pool).collect(), router }
+    Routes { all: routes, targets, router }
 }
 
 /// The matcher in force, when it says the same: it knows routes and listeners by their positions.
@@ -57,7 +62,7 @@ fn same_router(
     let names =
         |listeners: &[Arc<Listener>]| listeners.iter().map(|l| l.conf.name.clone()).collect::<Vec<_>>();
     let is_same = routes.len() == old.routes.len()
-        && routes.iter().zip(&old.routes).all(|(new, old)| new.matches_as(old))
+        && routes.iter().zip(&old.routes).all(|(new, old)| Arc::ptr_eq(new, old) || new.matches_as(old))
         && names(listeners) == names(&old.listeners);
     is_same.then(|| Arc::clone(&old.router))
 }
