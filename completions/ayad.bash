@@ -53,7 +53,7 @@ _ayad() {
 
     case "${cmd}" in
         ayad)
-            opts="-c -h -V --config --listen --backend --control --state-dir --workers --log-level --help --version check upgrade schema completion help"
+            opts="-c -h -V --config --listen --backend --control --state-dir --workers --log-level --stop-on-eof --help --version check upgrade schema completion help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_ayad_global_optspecs
-    string join \n c/config= listen= backend= control= state-dir= workers= log-level= h/help V/version
+    string join \n c/config= listen= backend= control= state-dir= workers= log-level= stop-on-eof h/help V/version
 end
 
 function __fish_ayad_needs_command
@@ -35,6 +35,7 @@ warn\t'Also what may soon'
 info\t'Also what changed'
 debug\t'Also decisions'
 trace\t'Everything'"
+complete -c ayad -n "__fish_ayad_needs_command" -l stop-on-eof -d 'Stop as on SIGTERM when standard input ends, so that it never outlives the program that started it'
 complete -c ayad -n "__fish_ayad_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c ayad -n "__fish_ayad_needs_command" -s V -l version -d 'Print version'
 complete -c ayad -n "__fish_ayad_needs_command" -f -a "check" -d 'Check a configuration file and show what it means'

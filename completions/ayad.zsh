@@ -27,6 +27,7 @@ warn\:"Also what may soon"
 info\:"Also what changed"
 debug\:"Also decisions"
 trace\:"Everything"))' \
+'--stop-on-eof[Stop as on SIGTERM when standard input ends, so that it never outlives the program that started it]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '-V[Print version]' \

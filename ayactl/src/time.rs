@@ -58,6 +58,20 @@ pub fn span(length_ms: u64) -> String {
     if text.is_empty() { "0s".into() } else { text }
 }
 
+/// Writes a setting exactly, with every unit it needs: `250ms`, `1m30s`, `1h`.
+pub fn setting(length_ms: u64) -> String {
+    let mut rest = length_ms;
+    let mut text = String::new();
+    for (unit, unit_ms) in &UNITS {
+        let count = rest / unit_ms;
+        rest %= unit_ms;
+        if count > 0 {
+            let _ = write!(text, "{count}{unit}");
+        }
+    }
+    if text.is_empty() { "0s".into() } else { text }
+}
+
 /// How long ago something was.
 pub fn age(now_ms: u64, at_ms: u64) -> String {
     span(now_ms.saturating_sub(at_ms))
@@ -119,6 +133,12 @@ mod tests {
         assert_eq!(span(725_000), "12m5s");
         assert_eq!(span(86_400_000 * 3 + 3_600_000 * 4 + 61_000), "3d4h");
         assert_eq!(span(3_600_000 + 5000), "1h");
+    }
+
+    #[test]
+    fn settings_lose_nothing() {
+        let texts = [0, 250, 1500, 90_000, 86_400_000 + 1].map(setting);
+        assert_eq!(texts, ["0s", "250ms", "1s500ms", "1m30s", "1d1ms"]);
     }
 
     #[test]

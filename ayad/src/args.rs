@@ -77,6 +77,9 @@ struct RunArgs {
     /// Log events of this level and above
     #[arg(long, value_enum, value_name = "LEVEL", default_value_t = LogLevel::Info)]
     log_level: LogLevel,
+    /// Stop as on SIGTERM when standard input ends, so that it never outlives the program that started it
+    #[arg(long)]
+    stop_on_eof: bool,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -209,6 +212,8 @@ pub enum Intent {
         origin: Origin,
         /// What to log.
         log_level: LogLevel,
+        /// Whether to stop when standard input ends.
+        stop_on_eof: bool,
     },
     /// Check a file.
     Check {
@@ -246,7 +251,8 @@ impl Args {
 
     /// Says what was meant, and what flags override.
     pub fn into_intent(self) -> (Intent, Overrides) {
-        let RunArgs { config, listen, backend, control, state_dir, workers, log_level } = self.run;
+        let RunArgs { config, listen, backend, control, state_dir, workers, log_level, stop_on_eof } =
+            self.run;
         let overrides = Overrides { control, state_dir, workers: workers.map(|number| number as usize) };
         let intent = match (self.command, config) {
             (Some(Command::Check { file, format }), _) => Intent::Check { file, format },
@@ -255,11 +261,11 @@ impl Args {
             }
             (Some(Command::Schema), _) => Intent::Schema,
             (Some(Command::Completion { shell }), _) => Intent::Completion(shell),
-            (None, Some(file)) => Intent::Run { origin: Origin::File(file), log_level },
+            (None, Some(file)) => Intent::Run { origin: Origin::File(file), log_level, stop_on_eof },
             (None, None) if listen.is_empty() => Intent::Nothing,
             (None, None) => {
                 let origin = Origin::Flags { listen, backends: backend };
-                Intent::Run { origin, log_level }
+                Intent::Run { origin, log_level, stop_on_eof }
             }
         };
         (intent, overrides)
@@ -291,7 +297,11 @@ impl Program {
         let args = std::env::args_os().skip(1).filter(|arg| arg != TAKE_OVER);
         // Without /proc its name has to do.
         let named = || std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
-        Self { path: std::env::current_exe().unwrap_or_else(|_| named()), args: args.collect() }
+        Self {
+            path: std::env::current_exe().unwrap_or_else(|_| named()),
+            args: args.collect(),
+            lifeline: None,
+        }
     }
 }
 
@@ -350,10 +360,11 @@ mod tests {
 
     #[test]
     fn a_file_and_flags_beside_it_are_understood() {
-        let (intent, overrides) = intent("ayad --config a.toml --workers 2 --log-level debug").unwrap();
+        let (intent, overrides) =
+            intent("ayad --config a.toml --workers 2 --log-level debug --stop-on-eof").unwrap();
 
         let origin = Origin::File("a.toml".into());
-        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Debug });
+        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Debug, stop_on_eof: true });
         assert_eq!(overrides, Overrides { workers: Some(2), ..Overrides::default() });
     }
 
@@ -363,7 +374,7 @@ mod tests {
 
         let origin =
             Origin::Flags { listen: vec!["127.0.0.1:0".into()], backends: vec!["a:1".into(), "b:2".into()] };
-        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Info });
+        assert_eq!(intent, Intent::Run { origin, log_level: LogLevel::Info, stop_on_eof: false });
     }
 
     #[test]

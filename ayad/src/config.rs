@@ -34,7 +34,10 @@ use ipnet::IpNet;
 pub use describe::{describe, describe_json};
 pub use env::{Env, Overrides};
 pub use report::{Problem, Problems};
-pub use tls::{Acme, AcmeChallenge, Alpn, CertificateFiles, ClientAuth, ListenerTls, PoolTls, TlsVersion};
+pub use tls::{
+    Acme, AcmeChallenge, Alpn, CertificateFiles, ClientAuth, Covered, CoveredBy, ListenerTls, PoolTls,
+    TlsVersion,
+};
 
 pub use crate::proxy_protocol::Version as ProxyVersion;
 pub use crate::stream::Endpoint;
@@ -96,6 +99,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// Matcher over [`Config::routes`], by the same indices; listeners by index in [`Config::listeners`].
     pub router: Router,
+    /// What the listeners that speak TLS answer with, by the same indices as [`Config::listeners`].
+    pub covered: Vec<Vec<Covered>>,
     /// What is valid but probably not meant, in the order of files and lines.
     pub warnings: Vec<Problem>,
 }

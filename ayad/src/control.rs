@@ -14,6 +14,7 @@ mod backends;
 mod call;
 mod changes;
 mod daemon;
+mod entrance;
 mod events;
 mod journal;
 mod leases;
@@ -44,15 +45,16 @@ use std::time::Duration;
 
 use aya_api::error::{ApiError, ErrorCode};
 use aya_api::event::Severity;
+use aya_api::view::UpgradeView;
 use aya_core::axis::Admin;
 use tokio::sync::{Semaphore, mpsc, watch};
 
+pub use self::entrance::Entrance;
 use self::journal::Damage;
 pub use self::journal::Journal;
 use self::leases::Lease;
 use self::sampler::Sampler;
 use self::server::Door;
-pub use self::upgrade::Entrance;
 use self::upgrade::Upgrades;
 use crate::args::Origin;
 use crate::clock;
@@ -65,6 +67,9 @@ use crate::state::{Backend, Binding, NewEvent, PastEntry, Pool, State};
 const TICK: Duration = Duration::from_millis(25);
 /// Ticks in a second, when figures are taken and old connections closed.
 const TICKS_PER_SAMPLE: u32 = 40;
+
+/// Ticks between two looks at the file of the control socket.
+const TICKS_PER_LOOK: u32 = 80;
 
 /// Everything the control thread starts with.
 pub struct Setup {
@@ -119,6 +124,10 @@ pub struct Control {
     applied: watch::Sender<u64>,
     answered: server::Answered,
     started_ms: u64,
+    /// When the first process of the line started.
+    serving_since_ms: u64,
+    /// The upgrade in which this process took over.
+    upgraded: Option<UpgradeView>,
     last_reload_error: Option<String>,
     reloads: reload::Reloads,
     /// Addresses that have ended, until nobody accepts there any more.
@@ -140,10 +149,11 @@ type Shared = Rc<RefCell<Control>>;
 
 /// Serves the control API until the process ends.
 pub async fn run(setup: Setup) -> std::io::Result<()> {
-    let socket = setup.entrance.control.try_clone().and_then(tokio::net::UnixListener::from_std)?;
+    let socket = setup.entrance.listener()?;
     let admin = setup.entrance.admin.as_ref().map(|(_, socket)| socket.try_clone());
     let admin = admin.transpose()?.map(tokio::net::TcpListener::from_std).transpose()?;
-    let mut signals = setup.signals;
+    let started_ms = clock::wall_ms();
+    let line = setup.taken_over.as_ref().map(|before| before.line.clone()).unwrap_or_default();
     let mut control = Control {
         state: setup.state,
         source: setup.source,
@@ -155,7 +165,13 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         algorithm_orders: HashMap::new(),
         applied: setup.applied,
         answered: server::Answered::default(),
-        started_ms: clock::wall_ms(),
+        started_ms,
+        serving_since_ms: line.since_ms.unwrap_or(started_ms),
+        upgraded: setup.taken_over.as_ref().map(|before| UpgradeView {
+            at_ms: started_ms,
+            from_pid: before.from,
+            from_version: line.version,
+        }),
         last_reload_error: None,
         reloads: reload::Reloads::default(),
         ending: Vec::new(),
@@ -173,26 +189,36 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
     }
     let doors = control.upgrades.doors();
     let shared = Rc::new(RefCell::new(control));
-    tokio::task::spawn_local(server::serve(Rc::clone(&shared), Door::Control(socket), doors.clone()));
+    entrance::open(&shared, socket);
     if let Some(admin) = admin {
         tokio::task::spawn_local(server::serve(Rc::clone(&shared), Door::Metrics(admin), doors));
     }
     if setup.ready.send(()).is_err() {
         tracing::debug!("nobody waits for the start any more");
     }
+    beat(&shared, setup.signals).await;
+    Ok(())
+}
+
+/// Does what is due at each tick, and what signals ask for, until nobody can send signals any more.
+async fn beat(shared: &Shared, mut signals: mpsc::UnboundedReceiver<Signal>) {
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     for count in 0_u32.. {
         tokio::select! {
-            _ = tick.tick() => shared.borrow_mut().tick(count),
+            _ = tick.tick() => {
+                shared.borrow_mut().tick(count);
+                if count.is_multiple_of(TICKS_PER_LOOK) {
+                    entrance::look(shared);
+                }
+            }
             signal = signals.recv() => match signal {
-                Some(Signal::Reload) => reload::by_signal(&shared),
-                Some(Signal::Upgrade) => upgrade::by_signal(&shared),
+                Some(Signal::Reload) => reload::by_signal(shared),
+                Some(Signal::Upgrade) => upgrade::by_signal(shared),
                 None => break,
             },
         }
     }
-    Ok(())
 }
 
 impl Control {
@@ -226,7 +252,7 @@ impl Control {
 
     /// Another process has handed over. What was drained before still is.
     fn go_on(&self, taken_over: &TakenOver) {
-        let TakenOver { from, drained } = taken_over;
+        let TakenOver { from, line, drained } = taken_over;
         for (backend, since_ms) in drained {
             if backend.load.admin() == Admin::Draining {
                 backend.load.set_admin(Admin::Drained, false);
@@ -234,7 +260,12 @@ impl Control {
             }
         }
         let (version, pid) = (env!("CARGO_PKG_VERSION"), std::process::id());
-        let cause = format!("process {pid}, version {version}, has taken over");
+        let before = line.version.as_deref().unwrap_or("unknown");
+        let cause = if before == version {
+            format!("process {pid} has taken over; the version is still {version}")
+        } else {
+            format!("process {pid} has taken over; version {before} was upgraded to {version}")
+        };
         let event = NewEvent::new(Severity::Info, "upgrade", "ayad", cause);
         self.state.events.push(event.change(format!("pid {from}"), format!("pid {pid}")));
     }

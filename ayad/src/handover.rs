@@ -21,10 +21,10 @@
 //! ended by the old process, which serves what had begun.
 //!
 //! What goes along ([`learned`]): health with its cause, breakers, latency estimates, the history of backends, which
-//! backends are drained, the numbers of events and revisions. Orders and leases are in the journal, whose lock
-//! is an open file that both share for a moment. What does not: counters, rates and checks kept for people. They
-//! describe a process; for as long as the old one finishes both count, and Prometheus knows what a counter is
-//! that starts again.
+//! backends are drained, the numbers of events, revisions and configurations ([`Line`]). Orders and leases are in the
+//! journal, whose lock is an open file that both share for a moment; failed orders of certificates are on the disk as
+//! well. What does not: counters, rates and checks kept for people. They describe a process; for as long as the old one
+//! finishes both count, and Prometheus knows what a counter is that starts again.
 //!
 //! What it deliberately does not do: move connections that are open. The old process finishes them within
 //! `daemon.shutdown_timeout`.
@@ -37,12 +37,15 @@ mod wire;
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use aya_api::event::Event;
 use serde::{Deserialize, Serialize};
 
 use self::learned::Learned;
+use crate::sockets::FileId;
 
 /// The argument that makes a process take over; people never type it.
 pub const TAKE_OVER: &str = "--take-over";
@@ -52,22 +55,29 @@ const PROTOCOL: u32 = 1;
 pub const REV_GAP: u64 = 1 << 20;
 
 /// How this process was started, to start the next one alike.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Program {
     /// The binary.
     pub path: PathBuf,
     /// Its arguments, without [`TAKE_OVER`].
     pub args: Vec<OsString>,
+    /// What it lives on; the next one does, too.
+    pub lifeline: Option<Arc<OwnedFd>>,
 }
 
 /// What the old process has. The descriptors follow in this order: the sockets of each address, the control
-/// socket, that of metrics.
+/// socket, that of metrics, the lifeline.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Offer {
     protocol: u32,
     addresses: Vec<Address>,
     control: PathBuf,
+    /// Which file at that path is the one of the control socket.
+    #[serde(default)]
+    control_file: Option<FileId>,
     admin: Option<SocketAddr>,
+    #[serde(default)]
+    has_lifeline: bool,
     /// The newest revision.
     rev: u64,
     pid: u32,
@@ -78,8 +88,21 @@ struct Offer {
 pub struct TakenOver {
     /// Process id of the first.
     pub from: u32,
+    /// The line of processes.
+    pub line: Line,
     /// Backends that are drained already, each since when.
     pub drained: Vec<(std::sync::Arc<crate::state::Backend>, u64)>,
+}
+
+/// What a process knows of its line: the processes that took over from one another, and itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Line {
+    /// Version of this process.
+    pub version: Option<String>,
+    /// When the first process of the line started, by the wall clock.
+    pub since_ms: Option<u64>,
+    /// Configurations applied since then.
+    pub generation: u64,
 }
 
 /// One address of a listener.
@@ -102,6 +125,9 @@ pub struct Handed {
     pub events: Vec<Event>,
     /// What is known about backends.
     pub learned: Vec<Learned>,
+    /// The line that goes on.
+    #[serde(default)]
+    pub line: Line,
 }
 
 /// From old to new.

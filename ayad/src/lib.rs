@@ -20,6 +20,7 @@ pub mod handover;
 pub mod health;
 pub mod heap;
 pub mod http2;
+pub mod lifeline;
 pub mod log;
 pub mod metrics;
 pub mod proxy;

@@ -1,8 +1,10 @@
 //! What the binary does for each thing it can be asked.
 
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
 use aya_api::exit::Exit;
@@ -13,7 +15,7 @@ use crate::config::{self, Config, Env, Problems};
 use crate::handover::taker::Inheritance;
 use crate::handover::{HandoverError, Program};
 use crate::server::StartError;
-use crate::{clock, descriptors, heap, log, server, shutdown, upgrade};
+use crate::{clock, descriptors, heap, lifeline, log, server, shutdown, upgrade};
 
 /// Reads the command line and does what it says.
 pub fn main() -> Exit {
@@ -21,7 +23,10 @@ pub fn main() -> Exit {
     let (intent, overrides) = args.into_intent();
     let env = Env::from_process(overrides);
     match intent {
-        Intent::Run { origin, log_level } => run(origin, log_level, env, take_over),
+        Intent::Run { origin, log_level, stop_on_eof } => {
+            let wish = Wish { level: log_level, stop_on_eof, is_successor: take_over };
+            run(origin, &wish, env)
+        }
         Intent::Check { file, format } => check(&file, format, &env),
         Intent::Upgrade { socket, binary, dry_run } => {
             upgrade(&socket.unwrap_or_else(|| env.default_control()), binary, dry_run)
@@ -59,28 +64,48 @@ impl Origin {
     }
 }
 
-fn run(origin: Origin, level: LogLevel, env: Env, is_successor: bool) -> Exit {
+/// How the daemon is to be run.
+struct Wish {
+    level: LogLevel,
+    stop_on_eof: bool,
+    is_successor: bool,
+}
+
+fn run(origin: Origin, wish: &Wish, env: Env) -> Exit {
     // The clock's zero, and signals that come while the daemon starts, must not be missed.
     clock::now();
     let signals = match shutdown::signals() {
         Ok(signals) => signals,
         Err(error) => return fail(&format!("cannot take signals: {error}"), "is this a supported system?"),
     };
-    if let Err(error) = log::start(level.as_str(), false) {
+    if let Err(error) = log::start(wish.level.as_str(), false) {
         return fail(&error, "see `ayad --help`");
     }
     descriptors::raise();
-    if !is_successor {
-        return start(origin, env, signals, None);
-    }
-    match Inheritance::receive() {
-        Ok(inheritance) => start(origin, env, signals, Some(inheritance)),
-        Err(error) => fail(&error.to_string(), &error.hint()),
+    let mut inheritance = match wish.is_successor.then(Inheritance::receive).transpose() {
+        Ok(inheritance) => inheritance,
+        Err(error) => return fail(&error.to_string(), &error.hint()),
+    };
+    let lifeline = match &mut inheritance {
+        Some(inheritance) => Ok(inheritance.lifeline()),
+        None => wish.stop_on_eof.then(lifeline::of_stdin).transpose(),
+    };
+    let lifeline = lifeline.map(|end| end.map(Arc::new));
+    let held = lifeline.and_then(|end| end.as_ref().map(lifeline::hold_on).transpose().map(|_| end));
+    match held {
+        Ok(lifeline) => start(origin, env, signals, inheritance, lifeline),
+        Err(error) => fail(&format!("standard input: {error}"), "leave out --stop-on-eof"),
     }
 }
 
-fn start(origin: Origin, env: Env, signals: Signals, mut inheritance: Option<Inheritance>) -> Exit {
-    let program = Program::of_process();
+fn start(
+    origin: Origin,
+    env: Env,
+    signals: Signals,
+    mut inheritance: Option<Inheritance>,
+    lifeline: Option<Arc<OwnedFd>>,
+) -> Exit {
+    let program = Program { lifeline, ..Program::of_process() };
     let config = match origin.load(&env) {
         Ok(config) => config,
         Err(problems) => {
@@ -110,7 +135,7 @@ fn start(origin: Origin, env: Env, signals: Signals, mut inheritance: Option<Inh
             tracing::info!(listener = listener.conf.name, %address, "accepting connections");
         }
     }
-    tracing::info!(socket = %running.control.display(), "control API");
+    tracing::info!(socket = %running.control.path().display(), "control API");
     if let Some(inheritance) = inheritance {
         inheritance.started();
     }

@@ -23,7 +23,7 @@ use crate::handover::{self, Handed, HandoverError, Program, REV_GAP, TakenOver};
 use crate::log::AccessLog;
 use crate::proxy::accept;
 use crate::proxy::worker::Worker;
-use crate::sockets::{self, BindError};
+use crate::sockets::{self, BindError, ControlFile};
 use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, State, WorkerOrder};
 use crate::{certificates, clock, descriptors, health};
 
@@ -80,8 +80,8 @@ pub struct Running {
     pub state: Arc<State>,
     /// Tells the control thread about signals.
     pub signals: mpsc::UnboundedSender<Signal>,
-    /// Control socket, to be removed at the end.
-    pub control: std::path::PathBuf,
+    /// File of the control socket, to be removed at the end.
+    pub control: Arc<ControlFile>,
 }
 
 /// What a daemon starts with.
@@ -100,24 +100,24 @@ pub struct Start {
 /// With an `inheritance`, another process serves until this one does.
 pub fn start(start: Start, mut inheritance: Option<&mut Inheritance>) -> Result<Running, StartError> {
     let control = start.config.daemon.control.clone();
-    if let Some(socket) = inheritance.as_mut().and_then(|inheritance| inheritance.control(&control)) {
-        return start_behind(socket, start, inheritance);
+    if let Some((socket, file)) = inheritance.as_mut().and_then(|inheritance| inheritance.control(&control)) {
+        return start_behind(socket, Arc::new(file), start, inheritance);
     }
     if control == start.env.default_control() {
-        sockets::make_folder(&control);
+        ControlFile::make_folder(&control);
     }
-    let socket = sockets::bind_control(&control).map_err(StartError::Control)?;
-    let started = start_behind(socket, start, inheritance);
-    if started.is_err()
-        && let Err(error) = std::fs::remove_file(&control)
-    {
-        tracing::debug!(%error, "the control socket is gone already");
+    let (socket, file) = ControlFile::bind(control).map_err(StartError::Control)?;
+    let file = Arc::new(file);
+    let started = start_behind(socket, Arc::clone(&file), start, inheritance);
+    if started.is_err() {
+        file.remove();
     }
     started
 }
 
 fn start_behind(
     socket: UnixListener,
+    file: Arc<ControlFile>,
     start: Start,
     mut inheritance: Option<&mut Inheritance>,
 ) -> Result<Running, StartError> {
@@ -146,9 +146,9 @@ fn start_behind(
     let (handed, lock) = taken.map(|(handed, lock)| (handed, Some(lock))).unwrap_or_default();
     let journal_failed = |source| StartError::Journal { path: daemon.state_dir.clone(), source };
     let (journal, damage) = Journal::open(&daemon.state_dir, lock).map_err(journal_failed)?;
-    let Handed { rev, seq, events, learned } = handed;
+    let Handed { rev, seq, events, learned, line } = handed;
     let drained = handover::learned::resume(&prepared.snapshot, learned);
-    let taken_over = inheritance.map(|inheritance| TakenOver { from: inheritance.pid(), drained });
+    let taken_over = inheritance.map(|inheritance| TakenOver { from: inheritance.pid(), line, drained });
 
     let (refusals, refused) = mpsc::unbounded_channel();
     let access_log = AccessLog::new();
@@ -156,7 +156,8 @@ fn start_behind(
     access_log.switch(prepared.log);
     let (crew, inboxes) = Crew::new(workers);
     let events = EventLog::resume(seq, events);
-    let (snapshot, rev) = (prepared.snapshot, revs.get().max(rev));
+    let (mut snapshot, rev) = (prepared.snapshot, revs.get().max(rev));
+    snapshot.generation += taken_over.as_ref().map_or(0, |before| before.line.generation);
     let parts = Parts { snapshot, crew, rev, max_clients, refusals, access_log, challenges, events };
     let state = Arc::new(State::new(parts));
     warn(&state, prepared.warnings);
@@ -164,7 +165,7 @@ fn start_behind(
     let (signals, on_signal) = mpsc::unbounded_channel();
     let (ready, on_ready) = std::sync::mpsc::sync_channel(1);
     let (applied, on_applied) = watch::channel(0);
-    let entrance = Entrance { path: daemon.control.clone(), control: Arc::new(socket), admin };
+    let entrance = Entrance::new(Arc::clone(&file), socket, admin);
     let setup = Setup {
         state: Arc::clone(&state),
         source,
@@ -182,7 +183,7 @@ fn start_behind(
     start_threads(&state, inboxes, refused, on_applied, setup)?;
     // Fails when that thread has ended, which it told.
     on_ready.recv().map_err(|_| StartError::Thread(io::Error::other("the control thread has ended")))?;
-    Ok(Running { state, signals, control: daemon.control })
+    Ok(Running { state, signals, control: file })
 }
 
 /// The socket of metrics, if they are served besides.

@@ -4,9 +4,6 @@
 //! one ends the process at once. SIGHUP reloads, SIGUSR2 hands over to a new process (see [`crate::handover`]), after
 //! which this one ends as if it had been stopped, but for what belongs to the other now.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -33,7 +30,6 @@ const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
 /// Waits for signals until the daemon is to end, then ends it. Returns the exit code.
 pub fn wait(running: &Running, mut signals: Signals) -> Exit {
-    let socket = file_at(&running.control);
     notify(&[NotifyState::Ready]);
     let handle = signals.handle();
     for signal in signals.forever() {
@@ -68,7 +64,7 @@ pub fn wait(running: &Running, mut signals: Signals) -> Exit {
     }
     let exit = drain(running, on_second);
     if !running.state.handed_over.load(Ordering::Acquire) {
-        remove_socket(&running.control, socket);
+        running.control.remove();
     }
     handle.close();
     exit
@@ -129,20 +125,6 @@ fn cut(state: &State) {
     while state.clients.load(Ordering::Relaxed) > 0 && state.cut.receiver_count() > 0 && clock::now() < until
     {
         pause();
-    }
-}
-
-/// Device and number of the file at a path.
-fn file_at(path: &Path) -> Option<(u64, u64)> {
-    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
-}
-
-/// Removes the control socket, but not one that another daemon has made in its place.
-fn remove_socket(path: &Path, ours: Option<(u64, u64)>) {
-    if ours.is_none() || file_at(path) != ours {
-        tracing::debug!("the control socket was gone already");
-    } else if let Err(error) = fs::remove_file(path) {
-        tracing::warn!(%error, "the control socket cannot be removed");
     }
 }
 

@@ -1,19 +1,18 @@
 //! Sockets the daemon listens on, bound before anything else changes: what cannot be bound is an error with
 //! a remedy, never half a start.
 
-use std::fs;
+mod control;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+pub use control::{ControlFile, FileId};
+
 /// Connections that wait to be accepted, for each socket.
 const BACKLOG: i32 = 4096;
-/// Mode of the control socket: its owner and its group.
-const CONTROL_MODE: u32 = 0o660;
 
 /// Why a socket cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -108,39 +107,6 @@ fn listener(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
-/// Makes the folder of the default control socket, which nobody was told to make. When that fails, binding
-/// says why.
-pub fn make_folder(socket: &Path) {
-    if let Some(folder) = socket.parent()
-        && let Err(error) = fs::create_dir_all(folder)
-    {
-        tracing::debug!(%error, folder = %folder.display(), "cannot make the folder of the control socket");
-    }
-}
-
-/// Binds the control socket. A socket file that no daemon answers at is left over from one that was killed,
-/// and is replaced.
-pub fn bind_control(path: &Path) -> Result<UnixListener, BindError> {
-    let failed = |source| BindError::System { address: path.display().to_string(), source };
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => {
-            return Err(BindError::NotASocket { path: path.to_owned() });
-        }
-        Ok(_) => {
-            if UnixStream::connect(path).is_ok() {
-                return Err(BindError::ControlInUse { path: path.to_owned() });
-            }
-            fs::remove_file(path).map_err(failed)?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failed(error)),
-    }
-    let listener = UnixListener::bind(path).map_err(failed)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(CONTROL_MODE)).map_err(failed)?;
-    listener.set_nonblocking(true).map_err(failed)?;
-    Ok(listener)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,23 +124,5 @@ mod tests {
         let address = sockets[0].local_addr().unwrap();
         assert!(matches!(bind(address, 1, false), Err(BindError::InUse { .. })));
         assert!(bind(address, 1, true).is_ok());
-    }
-
-    #[test]
-    fn a_stale_control_socket_is_replaced_and_a_live_one_is_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("s");
-        drop(bind_control(&path).unwrap());
-        let live = bind_control(&path).unwrap();
-        assert!(matches!(bind_control(&path), Err(BindError::ControlInUse { .. })));
-        drop(live);
-
-        let file = dir.path().join("f");
-        fs::write(&file, "keep me").unwrap();
-        assert!(matches!(bind_control(&file), Err(BindError::NotASocket { .. })));
-        assert_eq!(fs::read_to_string(&file).unwrap(), "keep me");
-
-        let nowhere = bind_control(&dir.path().join("no/such/folder/s"));
-        assert!(nowhere.unwrap_err().hint().contains("make the folder"));
     }
 }

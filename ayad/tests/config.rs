@@ -341,7 +341,8 @@ fn what_tls_cannot_do_is_a_warning() {
         "aya = 1\n[listen.web]\nbind = \"127.0.0.1:0\"\ntls = {{ certificates = [{{ cert = \"web.pem\", key = \"web.key\" }}], \
          acme = {{ directory = \"https://acme.test/\", names = [\"b.test\"] }} }}\n{POOL}\
          [route.a]\nmatch = {{ host = \"a.test\" }}\npool = \"main\"\n[route.b]\nmatch = {{ host = \"b.test\" }}\npool = \"main\"\n\
-         [route.c]\nmatch = {{ host = \"c.test\" }}\npool = \"main\"\n[route.d]\nmatch = {{ host = \"*.d.test\" }}\npool = \"main\"\n"
+         [route.c]\nmatch = {{ host = \"c.test\" }}\npool = \"main\"\n[route.d]\nmatch = {{ host = \"*.d.test\" }}\npool = \"main\"\n\
+         [route.t]\nmatch = {{ host = \"*.test\" }}\npool = \"main\"\n"
     );
 
     let (_folder, loaded) = with_certificate(&text);
@@ -353,10 +354,41 @@ fn what_tls_cannot_do_is_a_warning() {
         [
             "http-01 is answered by listeners without TLS, and there is none",
             "no certificate of listener \"web\" covers \"c.test\", the host of route \"c\"",
+            "no certificate of listener \"web\" covers \"*.d.test\", the host of route \"d\"",
         ]
     );
     assert!(config::describe(&config).contains("\nwarnings\n"));
-    assert_eq!(config::describe_json(&config)["warnings"].as_array().unwrap().len(), 2);
+    assert_eq!(config::describe_json(&config)["warnings"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn certificates_are_described_by_name_file_and_end() {
+    let text = format!(
+        "aya = 1\n[listen.web]\nbind = \"127.0.0.1:0\"\ntls = {{ certificates = [{{ cert = \"web.pem\", key = \"web.key\" }}], \
+         acme = {{ directory = \"https://acme.test/\", names = [\"b.test\"], challenge = \"tls-alpn-01\" }} }}\n{POOL}\
+         [route.main]\npool = \"main\"\n"
+    );
+
+    let (folder, loaded) = with_certificate(&text);
+
+    let config = loaded.expect("it is valid");
+    let file = folder.path().join("web.pem").display().to_string();
+    let described = config::describe(&config);
+    let line = |name: &str| {
+        described.lines().find(|line| line.starts_with(&format!("  web  {name} "))).map(str::to_owned)
+    };
+    let (by_file, by_acme) = (line("a.test").expect("it is told"), line("b.test").expect("it is told"));
+    // What rcgen makes ends in the year 4096.
+    assert!(by_file.contains(&file) && by_file.contains("until 4096-01-01 ("), "{described}");
+    assert!(by_file.ends_with("also for other names"), "{described}");
+    assert!(by_acme.contains("acme https://acme.test/"), "{described}");
+    let json = config::describe_json(&config);
+    let [by_file, by_acme] = json["certificates"].as_array().expect("a list").as_slice() else {
+        panic!("{json}")
+    };
+    assert_eq!(by_file["names"], serde_json::json!(["a.test"]));
+    assert_eq!(by_file["not_after_ms"], 67_090_118_400_000_i64);
+    assert_eq!((&by_acme["listener"], &by_acme["days_left"]), (&"web".into(), &serde_json::Value::Null));
 }
 
 #[test]

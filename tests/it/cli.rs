@@ -1,7 +1,8 @@
 //! `ayactl` against a real daemon: what it prints, what it exits with, and how it behaves in pipes.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use aya_api::command::weight::SetWeight;
 use aya_tests::backend::Backend;
 use aya_tests::binary;
 use aya_tests::client::{Client, request};
+use aya_tests::control::Control;
 use aya_tests::daemon::Daemon;
 use aya_tests::wait::{self, Gate};
 use serde_json::Value;
@@ -328,6 +330,36 @@ fn change_until_printed(scene: &Scene, watch: &mut Watch) -> Value {
     })
 }
 
+/// A demo without a dashboard, and where its daemon and its proxy are.
+fn demo() -> (Child, PathBuf, SocketAddr) {
+    let mut command = Command::new(binary::ayactl());
+    command.args(["demo", "--for", "1h", "--rate", "1"]).env_remove("AYA_SOCKET");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("ayactl can be run");
+    let mut lines = BufReader::new(child.stdout.take().expect("the pipe was asked for")).lines();
+    let mut field = |name: &str| loop {
+        let line = lines.next().expect("it says where it is").expect("it prints text");
+        if let Some(value) = line.strip_prefix(name) {
+            break value.trim().to_owned();
+        }
+    };
+    let proxy = field("proxy").strip_prefix("http://").and_then(|address| address.parse().ok());
+    (child, field("socket").into(), proxy.expect("an address"))
+}
+
+#[test]
+fn a_demo_that_is_killed_leaves_no_daemon() {
+    let (mut demo, socket, proxy) = demo();
+    assert!(Control::at(&socket).answers() && TcpStream::connect(proxy).is_ok());
+
+    demo.kill().expect("it runs");
+    demo.wait().expect("it ends");
+
+    wait::until_true("the daemon has ended", || !socket.exists() && TcpStream::connect(proxy).is_err());
+    let folder = socket.parent().expect("it is in a folder");
+    std::fs::remove_dir_all(folder).expect("nobody writes there any more");
+}
+
 #[test]
 fn watch_prints_events_as_they_happen() {
     let scene = scene();
@@ -349,6 +381,26 @@ fn watch_goes_on_after_a_restart_of_the_daemon() {
     daemon.control.call_with(&SetWeight::new("main", "two", 900), &options);
 
     while watch.event()["cause"] != "after the restart" {}
+}
+
+#[test]
+fn watch_goes_on_after_an_upgrade_and_shows_nothing_twice() {
+    let mut scene = scene();
+    let mut watch = Watch::of(&scene);
+    let mut seq = change_until_printed(&scene, &mut watch)["seq"].as_u64().expect("events are numbered");
+
+    scene.daemon.upgrade();
+    let options = ChangeOptions { reason: Some("after the upgrade".into()), ..ChangeOptions::default() };
+    scene.daemon.control.call_with(&SetWeight::new("main", "two", 900), &options);
+
+    loop {
+        let event = watch.event();
+        assert_eq!(event["seq"], seq + 1, "{event}");
+        seq += 1;
+        if event["cause"] == "after the upgrade" {
+            break;
+        }
+    }
 }
 
 #[test]

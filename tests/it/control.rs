@@ -2,6 +2,7 @@
 
 mod calls;
 mod changes;
+mod door;
 mod journal;
 mod stream;
 

@@ -1,10 +1,15 @@
 //! The end: requests finish within a deadline, then everything is gone.
 
+use std::io::{BufRead, BufReader, Lines};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::Arc;
 
 use aya_tests::backend::Backend;
+use aya_tests::binary;
 use aya_tests::client::{Client, request};
-use aya_tests::daemon::{Daemon, Setup, pool};
+use aya_tests::control::Control;
+use aya_tests::daemon::{Daemon, Setup, pool, signal};
 use aya_tests::wait::{self, Gate};
 
 /// A daemon with one request in flight that ends when the gate opens.
@@ -28,6 +33,57 @@ fn busy(timeout: &str) -> Busy {
     client.send(request("GET", "/", &[]));
     backend.expect_requests(1);
     Busy { daemon, client, gate, _backend: backend }
+}
+
+/// A daemon that stops with its input, what it says, and its socket.
+fn with_input(folder: &Path, backend: &str) -> (Child, Lines<BufReader<ChildStderr>>, PathBuf) {
+    let socket = folder.join("control.sock");
+    let mut command = Command::new(binary::ayad());
+    command.args(["--listen", "127.0.0.1:0", "--backend", backend, "--workers", "1", "--stop-on-eof"]);
+    command.arg("--control").arg(&socket).arg("--state-dir").arg(folder.join("state"));
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ayad starts");
+    let said = BufReader::new(child.stderr.take().expect("the pipe was asked for")).lines();
+    (child, said, socket)
+}
+
+fn expect_said(said: &mut Lines<BufReader<ChildStderr>>, words: &str) {
+    let line = said.find(|line| line.as_ref().is_ok_and(|line| line.contains(words)));
+    assert!(line.is_some(), "it never says: {words}");
+}
+
+#[test]
+fn input_that_ends_stops_the_daemon_but_does_not_hurry_one_that_is_stopping() {
+    for is_stopping in [false, true] {
+        let gate = Arc::new(Gate::default());
+        let opened = Arc::clone(&gate);
+        let backend = Backend::with(move |visit| {
+            opened.pass();
+            visit.answer(200, "finished")
+        });
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut child, mut said, socket) = with_input(folder.path(), &backend.address.to_string());
+        expect_said(&mut said, "control API");
+        let control = Control::at(&socket);
+        let address = control.listeners()[0].bind[0].parse().expect("an address");
+        let mut client = Client::connect(address);
+        client.send(request("GET", "/", &[]));
+        backend.expect_requests(1);
+
+        if is_stopping {
+            signal(child.id(), "TERM");
+            expect_said(&mut said, "stopping: requests in flight");
+        }
+        drop(child.stdin.take());
+        expect_said(&mut said, "standard input has ended");
+        if !is_stopping {
+            expect_said(&mut said, "stopping: requests in flight");
+        }
+        gate.open();
+
+        assert_eq!(client.answer().text(), "finished");
+        let status = wait::until("it ends", || child.try_wait().ok().flatten());
+        assert_eq!((status.code(), socket.exists()), (Some(0), false));
+    }
 }
 
 #[test]

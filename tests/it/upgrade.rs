@@ -2,7 +2,7 @@
 //! not get ready changes nothing.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
@@ -13,6 +13,7 @@ use aya_api::error::ErrorCode;
 use aya_tests::backend::Backend;
 use aya_tests::binary;
 use aya_tests::client::{Client, ask, get, request};
+use aya_tests::control::Control;
 use aya_tests::daemon::{Daemon, Setup, pool};
 use aya_tests::load::{self, Load};
 use aya_tests::wait::{self, Gate};
@@ -137,6 +138,57 @@ fn orders_health_and_bound_clients_go_along() {
     assert_eq!(now[..events.len()], events[..], "what happened is still known");
     assert!(now.windows(2).all(|pair| pair[1].seq == pair[0].seq + 1), "numbers go on");
     drop((one, two, three));
+}
+
+#[test]
+fn an_upgrade_is_told_as_one_and_no_restart() {
+    let backend = Backend::saying("one");
+    let text = pool(&[("one", backend.address)], "");
+    let mut daemon = Setup::new(&text).start();
+    daemon.reconfigure(&pool(&[("one", backend.address)], "algorithm = \"random\""));
+    let before = daemon.control.status().daemon;
+    assert_eq!((before.generation, &before.upgraded), (2, &None));
+    assert_eq!(before.serving_since_ms, before.started_ms);
+
+    for step in 1..=2 {
+        let old = daemon.pid();
+        daemon.upgrade();
+        let after = daemon.control.status().daemon;
+        // Each new process has read the file, which is one more configuration.
+        assert_eq!(after.generation, before.generation + step);
+        assert_eq!(after.serving_since_ms, before.serving_since_ms);
+        let upgrade = after.upgraded.expect("it took over");
+        assert_eq!((upgrade.from_pid, upgrade.at_ms), (old, after.started_ms));
+        assert_eq!(upgrade.from_version.as_deref(), Some(before.version.as_str()));
+        let told = format!("process {} has taken over; the version is still {}", after.pid, after.version);
+        assert!(daemon.control.events().iter().any(|event| event.cause == told), "nobody says: {told}");
+    }
+    let (_, started_ms) = (daemon.pid(), daemon.control.status().daemon.started_ms);
+    let daemon = daemon.restart("TERM");
+    let afresh = daemon.control.status().daemon;
+    assert_eq!((afresh.generation, afresh.upgraded), (1, None));
+    assert!(afresh.serving_since_ms >= started_ms && afresh.serving_since_ms == afresh.started_ms);
+}
+
+#[test]
+fn a_daemon_that_stops_with_its_input_still_does_after_an_upgrade() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("control.sock");
+    let mut command = Command::new(binary::ayad());
+    command.args(["--listen", "127.0.0.1:0", "--backend", "127.0.0.1:9", "--workers", "1", "--stop-on-eof"]);
+    command.arg("--control").arg(&socket).arg("--state-dir").arg(folder.path().join("state"));
+    let mut first = command.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("ayad starts");
+    let input = first.stdin.take().expect("the pipe was asked for");
+    let control = Control::at(&socket);
+    wait::until_true("it answers", || control.answers());
+
+    let change = control.call(&Upgrade::default());
+    wait::until_true("the first process ends", || first.try_wait().ok().flatten().is_some());
+    wait::until_true("the next one answers", || control.answers());
+    assert!(change.changed);
+    drop(input);
+
+    wait::until_true("nothing is left of it", || !socket.exists());
 }
 
 #[test]

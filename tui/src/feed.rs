@@ -131,6 +131,8 @@ struct Line {
     seq: u64,
     /// The daemon process that answered last: its id and start.
     process: Option<(u32, u64)>,
+    /// Since when its line of processes serves.
+    since_ms: Option<u64>,
     backoff: Duration,
 }
 
@@ -145,6 +147,7 @@ impl Line {
             events: None,
             seq: 0,
             process: None,
+            since_ms: None,
             backoff: MIN_BACKOFF,
         }
     }
@@ -207,12 +210,16 @@ impl Line {
         }
     }
 
-    /// Another process counts its events from the start.
+    /// Another process has streams of its own. It goes on counting events where an upgrade has left off, and counts
+    /// from the start after a restart.
     fn greet(&mut self, status: &Status) {
-        let process = (status.daemon.pid, status.daemon.started_ms);
+        let daemon = &status.daemon;
+        let process = (daemon.pid, daemon.started_ms);
         if self.process.replace(process).is_some_and(|old| old != process) {
-            self.seq = 0;
             self.events = None;
+        }
+        if self.since_ms.replace(daemon.serving_since_ms).is_some_and(|old| old != daemon.serving_since_ms) {
+            self.seq = 0;
         }
     }
 

@@ -109,16 +109,26 @@ pub struct Binding {
 const OVERVIEW: Scope = Scope::Screen(ScreenId::Overview);
 const BACKEND: Scope = Scope::Screen(ScreenId::Backend);
 const EVENTS: Scope = Scope::Screen(ScreenId::Events);
+const LISTENERS: Scope = Scope::Screen(ScreenId::Listeners);
 const HELP: Scope = Scope::Screen(ScreenId::Help);
 
-const SCREENS: &[Scope] = &[OVERVIEW, BACKEND, EVENTS, HELP];
-const LISTS: &[Scope] = &[OVERVIEW, BACKEND, EVENTS, HELP, Scope::Choose];
-const TABLES: &[Scope] = &[OVERVIEW, EVENTS];
+const SCREENS: &[Scope] = &[OVERVIEW, BACKEND, EVENTS, LISTENERS, HELP];
+const LISTS: &[Scope] = &[OVERVIEW, BACKEND, EVENTS, LISTENERS, HELP, Scope::Choose];
+const TABLES: &[Scope] = &[OVERVIEW, EVENTS, LISTENERS];
 const BACKENDS: &[Scope] = &[OVERVIEW, BACKEND];
 const CONFIRM: &[Scope] = &[Scope::Confirm];
 const TYPING: &[Scope] = &[Scope::Filter, Scope::Weight];
-const EVERYWHERE: &[Scope] =
-    &[OVERVIEW, BACKEND, EVENTS, HELP, Scope::Filter, Scope::Weight, Scope::Choose, Scope::Confirm];
+const EVERYWHERE: &[Scope] = &[
+    OVERVIEW,
+    BACKEND,
+    EVENTS,
+    LISTENERS,
+    HELP,
+    Scope::Filter,
+    Scope::Weight,
+    Scope::Choose,
+    Scope::Confirm,
+];
 
 const fn key(code: KeyCode) -> (KeyCode, KeyModifiers) {
     (code, KeyModifiers::NONE)
@@ -152,7 +162,7 @@ const ONLY_OVERVIEW: &[Scope] = &[OVERVIEW];
 const ONLY_CHOOSE: &[Scope] = &[Scope::Choose];
 const ONLY_FILTER: &[Scope] = &[Scope::Filter];
 const ONLY_WEIGHT: &[Scope] = &[Scope::Weight];
-const AWAY: &[Scope] = &[BACKEND, EVENTS, HELP];
+const AWAY: &[Scope] = &[BACKEND, EVENTS, LISTENERS, HELP];
 const DIALOGS: &[Scope] = &[Scope::Filter, Scope::Weight, Scope::Choose];
 
 /// The keymap. Within a scope every key occurs once.
@@ -190,6 +200,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         SCREENS "1" [ch('1')] Action::Show(ScreenId::Overview), "overview";
         SCREENS "2" [ch('2')] Action::Show(ScreenId::Backend), "selected backend";
         SCREENS "3" [ch('3')] Action::Show(ScreenId::Events), "events", "events";
+        SCREENS "4" [ch('4')] Action::Show(ScreenId::Listeners), "listeners and certificates", "listeners";
         SCREENS "Tab" [key(KeyCode::Tab)] Action::NextScreen, "next screen";
         SCREENS "S-Tab" [key(KeyCode::BackTab)] Action::PreviousScreen, "previous screen";
         SCREENS "?" [ch('?'), key(KeyCode::F(1))] Action::Show(ScreenId::Help), "this help", "help";

@@ -69,6 +69,8 @@ pub struct Model {
     pub back_to: ScreenId,
     /// The table of the overview.
     pub table: Table,
+    /// The listeners and certificates.
+    pub wiring: Wiring,
     /// First line on show of the backend's past.
     pub detail_scroll: usize,
     /// First line on show of help.
@@ -123,6 +125,15 @@ pub struct Table {
     pub filter: Filter,
     /// The only pool that is shown.
     pub pool: Option<String>,
+}
+
+/// The listeners and certificates: what is hidden, and what is inside the window.
+#[derive(Clone, Debug, Default)]
+pub struct Wiring {
+    /// First line on show.
+    pub scroll: usize,
+    /// Which lines are shown.
+    pub filter: Filter,
 }
 
 /// What waits for an answer, over the screen.
@@ -230,6 +241,7 @@ impl Model {
             screen: ScreenId::Overview,
             back_to: ScreenId::Overview,
             table: Table { pool: options.pool.clone(), ..Table::default() },
+            wiring: Wiring::default(),
             detail_scroll: 0,
             help_scroll: 0,
             dialog: None,

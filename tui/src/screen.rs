@@ -17,6 +17,7 @@ mod chrome;
 mod dialog;
 pub(crate) mod events;
 pub(crate) mod help;
+pub(crate) mod listeners;
 pub(crate) mod overview;
 
 use ratatui::buffer::Buffer;
@@ -34,6 +35,8 @@ pub enum ScreenId {
     Backend,
     /// What happened.
     Events,
+    /// Where clients come in, and which certificates they are shown.
+    Listeners,
     /// The keys.
     Help,
 }
@@ -58,6 +61,7 @@ pub const SCREENS: &[Screen] = &[
     Screen { id: ScreenId::Overview, title: "overview", hotkey: '1', in_tour: true, view: overview::view },
     Screen { id: ScreenId::Backend, title: "backend", hotkey: '2', in_tour: true, view: backend::view },
     Screen { id: ScreenId::Events, title: "events", hotkey: '3', in_tour: true, view: events::view },
+    Screen { id: ScreenId::Listeners, title: "listeners", hotkey: '4', in_tour: true, view: listeners::view },
     Screen { id: ScreenId::Help, title: "help", hotkey: '?', in_tour: false, view: help::view },
 ];
 
@@ -155,10 +159,10 @@ mod tests {
     #[test]
     fn the_tour_comes_back() {
         let mut id = ScreenId::Overview;
-        for _ in 0..3 {
+        for _ in 0..4 {
             id = neighbour(id, Way::Next);
         }
         assert_eq!(id, ScreenId::Overview);
-        assert_eq!(neighbour(ScreenId::Overview, Way::Previous), ScreenId::Events);
+        assert_eq!(neighbour(ScreenId::Overview, Way::Previous), ScreenId::Listeners);
     }
 }

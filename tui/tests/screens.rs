@@ -14,7 +14,8 @@ use aya_tui::model::Model;
 use aya_tui::{Color, Options, overview_text};
 use crossterm::event::KeyCode;
 use fixture::{
-    NOW_MS, detail, draw, empty_status, hear, live, options, picture, press, secure_listener, status, strike,
+    NOW_MS, detail, draw, empty_status, hear, live, options, picture, press, secure_listener,
+    shown_to_backends, status, strike,
 };
 use ratatui::style::{Color as Ink, Modifier};
 
@@ -55,6 +56,19 @@ fn certificates_that_end_are_alarms() {
         status.listeners.push(secure_listener());
         hear(&mut model, Message::Status(Box::new(status)));
         snapshot("certificates", &model);
+    }
+}
+
+#[test]
+fn listeners_at_every_size() {
+    for size in SIZES.into_iter().chain([(250, 70)]) {
+        let mut model = live(size);
+        let mut status = status();
+        status.listeners.push(secure_listener());
+        status.pools[1].upstream = shown_to_backends();
+        hear(&mut model, Message::Status(Box::new(status)));
+        strike(&mut model, "4");
+        snapshot("listeners", &model);
     }
 }
 
@@ -151,6 +165,12 @@ fn empty_states_say_what_to_do() {
     strike(&mut model, "3");
     snapshot("no_events", &model);
 
+    let mut nobody = empty_status();
+    nobody.listeners.clear();
+    hear(&mut model, Message::Status(Box::new(nobody)));
+    strike(&mut model, "4");
+    assert!(picture(&model).contains("no listener: nobody can connect"));
+
     let mut status = status();
     status.pools[1].backends.clear();
     status.pools[1].eligible = 0;
@@ -186,9 +206,11 @@ fn the_same_words_stand_there_without_colour() {
 #[test]
 fn ascii_means_every_cell() {
     let ascii = Options { ascii: true, ..options() };
-    for screen in ["", "2", "3", "?", "d", "a", "]"] {
+    for screen in ["", "2", "3", "4", "?", "d", "a", "]"] {
         let mut model = Model::new(&ascii, (120, 40), NOW_MS);
-        hear(&mut model, Message::Status(Box::new(status())));
+        let mut status = status();
+        status.listeners.push(secure_listener());
+        hear(&mut model, Message::Status(Box::new(status)));
         hear(&mut model, Message::Algorithms(fixture::algorithms()));
         select(&mut model, "shop/web-4");
         strike(&mut model, screen);
@@ -239,7 +261,7 @@ fn no_size_is_too_odd_to_draw() {
     for width in (0..260).step_by(7) {
         for height in (0..75).step_by(5) {
             let mut model = live((width, height));
-            for screen in ["1", "2", "3", "?", "1d", "na", "/x"] {
+            for screen in ["1", "2", "3", "4", "?", "1d", "na", "/x"] {
                 strike(&mut model, screen);
                 draw(&model);
             }

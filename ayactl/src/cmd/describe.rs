@@ -1,6 +1,7 @@
 //! `ayactl describe`: everything about one pool, backend or listener.
 
 mod listener;
+mod pool;
 
 use std::fmt::Write as _;
 
@@ -8,9 +9,7 @@ use aya_api::command::backends::GetBackend;
 use aya_api::command::listeners::GetListeners;
 use aya_api::command::pools::GetPools;
 use aya_api::command::routes::GetRoutes;
-use aya_api::view::{
-    BackendDetail, BackendView, Bucket, CheckView, PoolView, RouteView, Traffic, Transition,
-};
+use aya_api::view::{BackendDetail, BackendView, Bucket, CheckView, Traffic, Transition};
 
 use super::targets::find;
 use crate::args::{DescribeArgs, Format};
@@ -56,7 +55,8 @@ pub async fn run(session: &mut Session<'_, '_>, args: &DescribeArgs) -> Result<u
             return Err(Failure::not_found("pool", &args.name, names.chain(ids)));
         };
         let routes = session.client.call(&GetRoutes).await?;
-        pool_text(pool, &routes, &session.view)?
+        let listeners = session.client.call(&GetListeners).await?;
+        pool::text(pool, &pool::Ways::to(pool, &routes, &listeners), &session.view)?
     };
     session.print(&text)?;
     Ok(0)
@@ -71,39 +71,6 @@ async fn listener_named(session: &mut Session<'_, '_>, name: &str) -> Result<u8,
     let text = listener::text(found, &session.view)?;
     session.print(&text)?;
     Ok(0)
-}
-
-fn pool_text(pool: &PoolView, routes: &[RouteView], view: &View) -> Result<String, Failure> {
-    if let Some(text) = render::document(pool, view)? {
-        return Ok(text);
-    }
-    if matches!(view.format, Format::Csv | Format::Name) {
-        return render::list(vec![pool.clone()], view);
-    }
-    let mut text = String::new();
-    let algorithm = &pool.algorithm;
-    let mut how = algorithm.name.clone();
-    if algorithm.overridden {
-        let _ = write!(how, " (configured: {})", algorithm.configured);
-    }
-    if algorithm.restored {
-        how.push_str(", restored from the journal");
-    }
-    if let Some(at) = algorithm.until_ms {
-        let _ = write!(how, ", reverts {}", time::until(view.now_ms, at));
-    }
-    field(&mut text, "Pool", &pool.name);
-    field(&mut text, "Algorithm", &how);
-    field(&mut text, "Sticky", algorithm.sticky.as_deref().unwrap_or("no"));
-    field(&mut text, "Check", &pool.check);
-    field(&mut text, "Eligible", &format!("{} of {}", pool.eligible, pool.backends.len()));
-    traffic(&mut text, &pool.traffic);
-    let to_it: Vec<&str> = routes.iter().filter(|r| r.pool == pool.name).map(|r| r.name.as_str()).collect();
-    field(&mut text, "Routes", if to_it.is_empty() { UNKNOWN.into() } else { to_it.join(", ") }.as_str());
-    field(&mut text, "Revision", &pool.rev.to_string());
-    text.push('\n');
-    text.push_str(&render::list(pool.backends.clone(), view)?);
-    Ok(text)
 }
 
 fn backend_text(detail: &BackendDetail, view: &View) -> Result<String, Failure> {
@@ -136,6 +103,15 @@ fn backend_text(detail: &BackendDetail, view: &View) -> Result<String, Failure> 
 
 fn field(text: &mut String, name: &str, value: &str) {
     let _ = writeln!(text, "{:<13}{}", format!("{name}:"), visible(value.to_owned()));
+}
+
+/// A size in the greatest unit that loses nothing.
+fn bytes(size: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.iter().find(|(_, unit)| size > 0 && size.is_multiple_of(*unit)) {
+        Some((name, unit)) => format!("{} {name}", size / unit),
+        None => format!("{size} B"),
+    }
 }
 
 /// The three axes, each with its cause, who, since when and until when.

@@ -98,6 +98,17 @@ fn daemon_line(status: &Status, view: &View) -> String {
     let config = daemon.config.as_deref().unwrap_or("from the command line");
     let loaded = time::age(status.at_ms, daemon.loaded_ms);
     let config = visible(config.to_owned());
+    if let Some(upgrade) = &daemon.upgraded {
+        let before = upgrade.from_version.as_deref().unwrap_or("an older version");
+        let _ = write!(
+            line,
+            "\nserving for {} · upgraded {} ago from pid {}, {}",
+            time::age(status.at_ms, daemon.serving_since_ms),
+            time::age(status.at_ms, upgrade.at_ms),
+            upgrade.from_pid,
+            visible(before.to_owned())
+        );
+    }
     let _ = writeln!(line, "\nconfig {config} · generation {} · applied {loaded} ago", daemon.generation);
     line
 }

@@ -1,8 +1,8 @@
 //! `ayactl watch`: events as they happen, across lost connections and restarts of the daemon.
 //!
-//! After a lost connection it resumes behind the last event it saw. A daemon that was restarted counts from
-//! one again, which shows in its start time; then its events are shown from its start. Whatever is missing is
-//! said on stderr, never passed over.
+//! After a lost connection it resumes behind the last event it saw, also when another process has taken over meanwhile.
+//! A daemon that was restarted counts from one again, which shows in since when it serves; then its events are shown
+//! from its start. Whatever is missing is said on stderr, never passed over.
 
 use std::time::Duration;
 
@@ -37,7 +37,11 @@ pub async fn run(session: &mut Session<'_, '_>, args: &WatchArgs) -> Result<u8, 
     }
     let status = session.client.call(&GetStatus).await?;
     session.endless();
-    let mut place = Place { started_ms: status.daemon.started_ms, seq: args.since.unwrap_or(status.seq) };
+    let mut place = Place {
+        since_ms: status.daemon.serving_since_ms,
+        pid: status.daemon.pid,
+        seq: args.since.unwrap_or(status.seq),
+    };
     let mut left = args.count.unwrap_or(u64::MAX);
     let mut stream = session.client.stream(Some(place.seq)).await?;
     while left > 0 {
@@ -75,18 +79,27 @@ pub async fn run(session: &mut Session<'_, '_>, args: &WatchArgs) -> Result<u8, 
 
 /// How far this reader has come, and in which life of the daemon.
 struct Place {
-    started_ms: u64,
+    since_ms: u64,
+    pid: u32,
     seq: u64,
 }
 
 impl Place {
-    /// Moves to the beginning when the daemon is another one than before; true if it was.
-    fn follow(&mut self, status: &Status) -> bool {
-        let restarted = status.daemon.started_ms != self.started_ms;
-        if restarted {
-            *self = Self { started_ms: status.daemon.started_ms, seq: 0 };
+    /// Moves to the beginning when the daemon was restarted, and says what has become of it.
+    fn follow(&mut self, status: &Status) -> String {
+        let daemon = &status.daemon;
+        let (was_restarted, was_upgraded) =
+            (daemon.serving_since_ms != self.since_ms, daemon.pid != self.pid);
+        let seq = if was_restarted { 0 } else { self.seq };
+        *self = Self { since_ms: daemon.serving_since_ms, pid: daemon.pid, seq };
+        if was_restarted {
+            "ayad was restarted; showing what happened since its start".to_owned()
+        } else if was_upgraded {
+            let version = visible(daemon.version.clone());
+            format!("ayad was upgraded: process {}, version {version}; going on after event {seq}", self.pid)
+        } else {
+            format!("ayad is back; going on after event {seq}")
         }
-        restarted
     }
 }
 
@@ -98,17 +111,12 @@ async fn reconnect(session: &mut Session<'_, '_>, place: &mut Place) -> Result<E
     loop {
         let attempt = async {
             let status = session.client.call(&GetStatus).await?;
-            let restarted = place.follow(&status);
-            Ok::<_, aya_api::client::ClientError>((session.client.stream(Some(place.seq)).await?, restarted))
+            let fate = place.follow(&status);
+            Ok::<_, aya_api::client::ClientError>((session.client.stream(Some(place.seq)).await?, fate))
         };
         match attempt.await {
-            Ok((stream, restarted)) => {
-                let seq = place.seq;
-                session.note(&if restarted {
-                    "ayad was restarted; showing what happened since its start".to_owned()
-                } else {
-                    format!("ayad is back; going on after event {seq}")
-                });
+            Ok((stream, fate)) => {
+                session.note(&fate);
                 return Ok(stream);
             }
             Err(error) if error.exit() == Exit::Unreachable || error.exit() == Exit::Error => {

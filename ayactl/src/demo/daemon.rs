@@ -1,4 +1,5 @@
-//! The demo's daemon: a child process that never outlives the demo.
+//! The demo's daemon: a child process that never outlives the demo, not even one that is killed: it stops when its
+//! standard input ends, and the demo has the other end.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -59,8 +60,8 @@ impl Daemon {
         let out = File::create(&log)?;
         let err = out.try_clone()?;
         let mut command = Command::new(binary);
-        command.arg("--config").arg(config);
-        command.stdin(Stdio::null()).stdout(out).stderr(err).process_group(0).kill_on_drop(true);
+        command.arg("--config").arg(config).arg("--stop-on-eof");
+        command.stdin(Stdio::piped()).stdout(out).stderr(err).process_group(0).kill_on_drop(true);
         // A child of tokio belongs to a runtime.
         let _inside = runtime.enter();
         let child = command.spawn().map_err(|error| Failure::from(error).context(binary.display()))?;

@@ -69,6 +69,8 @@ pub(crate) fn daemon() -> DaemonView {
         version: env!("CARGO_PKG_VERSION").into(),
         pid: 4242,
         started_ms: NOW - 76 * 60 * MINUTE,
+        serving_since_ms: NOW - 76 * 60 * MINUTE,
+        upgraded: None,
         config: Some("/etc/ayad.toml".into()),
         generation: 3,
         loaded_ms: NOW - 90 * SECOND,
@@ -87,10 +89,25 @@ pub(crate) fn listener() -> ListenerView {
         rev: 1,
         bind: vec!["127.0.0.1:8080".into()],
         protocol: "http".into(),
+        speaks: vec!["h2".into(), "http/1.1".into()],
+        proxy_protocol: false,
+        trusted_proxies: Vec::new(),
         connections: 12,
         max_connections: 1000,
         accepted: 5000,
         refused: 0,
+        requests: 9060,
+        rate: 85.0,
+        limits: ListenerLimits {
+            header_timeout_ms: 10_000,
+            idle_timeout_ms: 60_000,
+            body_timeout_ms: 30_000,
+            body_rate: 500,
+            header_bytes: 16 << 10,
+            headers: 100,
+            body_bytes: None,
+            streams: Some(128),
+        },
         tls: None,
     }
 }
@@ -120,6 +137,8 @@ pub(crate) fn secure_listener() -> ListenerView {
             placeholder,
         ],
         client_certificates: "optional".into(),
+        min_version: "1.2".into(),
+        sni_strict: true,
         full: 4000,
         resumed: 900,
         failed: 7,
@@ -132,7 +151,14 @@ pub(crate) fn secure_listener() -> ListenerView {
             next_ms: Some(NOW + 4 * MINUTE),
         }),
     };
-    ListenerView { name: "secure".into(), protocol: "https".into(), tls: Some(tls), ..listener() }
+    ListenerView {
+        name: "secure".into(),
+        protocol: "https".into(),
+        proxy_protocol: true,
+        trusted_proxies: vec!["10.0.0.0/8".into()],
+        tls: Some(tls),
+        ..listener()
+    }
 }
 
 pub(crate) fn route() -> RouteView {
@@ -238,8 +264,45 @@ fn pool(name: &str, backends: Vec<BackendView>) -> PoolView {
         traffic: traffic(),
         spark: vec![0; SPARK_POINTS],
         check: "http GET /healthz every 2s".into(),
+        breaker: Some(BreakerSettings { failures: 5, open_ms: 5_000 }),
+        retry: RetrySettings {
+            on: vec!["connect-failure".into(), "502-504".into()],
+            attempts: 3,
+            per_try_ms: Some(1_500),
+            backoff_ms: 25,
+            max_backoff_ms: 250,
+            max_retry_after_ms: 1_000,
+            body_bytes: 64 << 10,
+            budget_share: 0.2,
+            budget_least: 3,
+        },
+        hedge: Some(HedgeSettings { quantile: 0.95, min_ms: 10, delay_ms: Some(23.42) }),
+        upstream: upstream(),
         eligible: u32::try_from(backends.iter().filter(|b| b.eligible).count()).unwrap(),
         backends,
+    }
+}
+
+/// TLS behind the PROXY protocol, with a certificate of our own.
+fn upstream() -> UpstreamView {
+    let tls = secure_listener().tls.expect("it has TLS");
+    UpstreamView {
+        protocol: "http/1.1".into(),
+        tls: Some(UpstreamTlsView {
+            verify: true,
+            ca: Some("/etc/ayad/ca.pem".into()),
+            server_name: Some("app.internal".into()),
+            client_certificate: tls.certificates.into_iter().next(),
+        }),
+        proxy_protocol: Some("v2".into()),
+        timeouts: UpstreamTimeouts {
+            connect_ms: 1_000,
+            first_byte_ms: 60_000,
+            idle_ms: 60_000,
+            tunnel_ms: 3_600_000,
+            request_ms: None,
+        },
+        keepalive: KeepaliveSettings { max_idle: 32, idle_ms: 60_000, age_ms: 3_600_000 },
     }
 }
 

@@ -59,6 +59,20 @@ fn certificates_show_when_they_end_and_what_is_wrong_with_them() {
 }
 
 #[test]
+fn a_pool_that_only_gets_connections_speaks_tcp() {
+    let mut status = fixture::status();
+    status.listeners[0].protocol = "tcp".into();
+    let fake = Fake::start(status);
+
+    let described = run(&fake.socket(), "describe shop").out;
+
+    assert!(described.contains("\nProtocol:    tcp, after PROXY protocol v2\n"), "{described}");
+    assert!(!described.contains("Kept:"), "{described}");
+    let other = run(&fake.socket(), "describe img").out;
+    assert!(other.contains("\nProtocol:    http/1.1, after"), "nothing leads there: {other}");
+}
+
+#[test]
 fn every_read_speaks_every_format() {
     let fake = Fake::start(fixture::status());
     for line in READS.iter().chain(&["top", "completion bash", "man"]) {

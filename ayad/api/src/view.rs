@@ -3,14 +3,21 @@
 //! Every duration and time carries its unit in its name; times are wall-clock milliseconds since 1970. A
 //! figure that is not known is absent (`null`), never zero.
 
+mod listener;
 mod tls;
+mod upstream;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
 
+pub use listener::{ListenerLimits, ListenerView};
 pub use tls::{AcmeView, CertificateStanding, CertificateView, TlsView};
+pub use upstream::{
+    BreakerSettings, HedgeSettings, KeepaliveSettings, RetrySettings, UpstreamTimeouts, UpstreamTlsView,
+    UpstreamView,
+};
 
 /// Width of the window over which rates, shares, errors and latencies are taken, in seconds.
 pub const WINDOW_S: u32 = 10;
@@ -44,9 +51,14 @@ pub struct DaemonView {
     pub pid: u32,
     /// When it started.
     pub started_ms: u64,
+    /// When the first process of its line started: the same before and after an upgrade, another one after a restart.
+    pub serving_since_ms: u64,
+    /// The upgrade in which it took over; absent when it was started afresh.
+    pub upgraded: Option<UpgradeView>,
     /// Configuration file, absent when started with `--listen` and `--backend`.
     pub config: Option<String>,
-    /// Counts the configurations applied since the start; 1 is the first.
+    /// Counts the configurations applied since [`Self::serving_since_ms`]; 1 is the first. An upgrade applies one: the
+    /// new process reads the file as it is then.
     pub generation: u64,
     /// When the running configuration was applied.
     pub loaded_ms: u64,
@@ -64,6 +76,17 @@ pub struct DaemonView {
     pub resident_bytes: Option<u64>,
 }
 
+/// How a process took over from the one before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UpgradeView {
+    /// When it took over.
+    pub at_ms: u64,
+    /// Process id of the one before.
+    pub from_pid: u32,
+    /// Version of the one before; absent when that was too old to say.
+    pub from_version: Option<String>,
+}
+
 /// A counter with its label.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Count {
@@ -71,29 +94,6 @@ pub struct Count {
     pub name: String,
     /// How often, since the start.
     pub count: u64,
-}
-
-/// One listener.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ListenerView {
-    /// Its name in the configuration.
-    pub name: String,
-    /// Changes whenever this object does.
-    pub rev: u64,
-    /// Addresses it really listens on (port 0 resolved).
-    pub bind: Vec<String>,
-    /// `http`, or `https` inside TLS.
-    pub protocol: String,
-    /// Client connections open now.
-    pub connections: u64,
-    /// Most client connections it holds at once.
-    pub max_connections: u64,
-    /// Connections accepted since the start.
-    pub accepted: u64,
-    /// Connections turned away at the limit since the start.
-    pub refused: u64,
-    /// TLS to its clients; absent without.
-    pub tls: Option<TlsView>,
 }
 
 /// One route, in the order in which routes are tried.
@@ -196,6 +196,14 @@ pub struct PoolView {
     pub spark: Vec<u32>,
     /// Its health check in words, e.g. `http GET /healthz every 2s`, or `none`.
     pub check: String,
+    /// The breaker of each backend; absent when there is none.
+    pub breaker: Option<BreakerSettings>,
+    /// When a request is sent once more.
+    pub retry: RetrySettings,
+    /// When a request that waits is also sent to a second backend; absent when never.
+    pub hedge: Option<HedgeSettings>,
+    /// How its backends are talked to.
+    pub upstream: UpstreamView,
     /// Backends that can get a new request now.
     pub eligible: u32,
     /// Its backends, in the order of the configuration.

@@ -15,6 +15,11 @@ const DAY: u64 = 24 * 60 * 60;
 const FIRST_RETRY: Duration = Duration::from_secs(60);
 /// Longest wait between two renewals that fail: a few tries each day, as directories ask for.
 const LONGEST_RETRY: Duration = Duration::from_secs(6 * 60 * 60);
+/// Failures after which nobody's hurry has an order made again at once.
+const AT_ONCE: u32 = 3;
+/// After more failures, the least time between two orders when somebody is in a hurry. Directories count failed orders:
+/// that of Let's Encrypt allows five for each name, and gives one back every twelve minutes.
+const NOT_SOONER: Duration = Duration::from_secs(15 * 60);
 /// Share of the lead by which a renewal is brought forward at random, so that a fleet does not come at once.
 const JITTER: f64 = 0.1;
 
@@ -94,6 +99,12 @@ pub fn retry_after(failures: u32, unit: f64) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let wait = FIRST_RETRY.saturating_mul(1 << doublings).min(LONGEST_RETRY);
     wait.mul_f64(0.75 + 0.5 * unit.clamp(0.0, 1.0))
+}
+
+/// Whether an order that failed this many times in a row, the last time so long ago, may be made again before its
+/// time because somebody asks for it: by a reload, an upgrade or a start, of which there may be one every minute.
+pub fn may_hurry(failures: u32, since_last: Duration) -> bool {
+    failures <= AT_ONCE || since_last >= NOT_SOONER
 }
 
 /// What answers for a name: an exact name before a wildcard; of two that are the same, the one that came first.
@@ -181,6 +192,26 @@ mod tests {
         assert_eq!(life(90).earliest_renewal(70 * DAY), 80 * DAY);
         assert_eq!(life(90).earliest_renewal(90 * DAY - 4), 90 * DAY + 56);
         assert_eq!(life(90).earliest_renewal(100 * DAY), 100 * DAY + 60);
+    }
+
+    #[test]
+    fn hurry_cannot_use_up_what_a_directory_allows() {
+        // Somebody reloads every minute for a day, and every order fails.
+        let (mut failures, mut last, mut due) = (0, 0, 0);
+        let (mut allowed, mut refilled) = (5.0_f64, 0);
+        for minute in 0..24 * 60 {
+            let since = Duration::from_secs(60 * (minute - last));
+            if failures > 0 && minute < due && !may_hurry(failures, since) {
+                continue;
+            }
+            allowed = (allowed + (minute - refilled) as f64 / 12.0).min(5.0) - 1.0;
+            refilled = minute;
+            assert!(allowed >= 0.0, "order {} at minute {minute} is one too many", failures + 1);
+            failures += 1;
+            last = minute;
+            due = minute + retry_after(failures, 0.0).as_secs() / 60;
+        }
+        assert!(failures > 20, "{failures} orders in a day are too few for whoever waits");
     }
 
     #[test]

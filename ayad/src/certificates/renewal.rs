@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aya_api::event::Severity;
-use aya_core::certificate::{Life, retry_after};
+use aya_core::certificate::{Life, may_hurry, retry_after};
 use aya_core::rng::Rng;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -14,19 +14,13 @@ use super::EVENT;
 use crate::clock;
 use crate::config::Acme;
 use crate::state::{NewEvent, Snapshot, State};
-use crate::tls::acme::{OrderError, Store, order};
+use crate::tls::acme::{Failures, OrderError, Store, order};
 use crate::tls::{AcmeState, Loaded, ServerTls, Source};
 
 /// Longest sleep: the wall clock, by which certificates end, may jump while we sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60 * 60);
 /// Longest time for an order, so that a directory that never answers ends in an error that people see.
 const LONGEST_ORDER: Duration = Duration::from_secs(10 * 60);
-
-/// Failures after which a reload no longer has an order made again at once: directories count failed orders, and some
-/// configurations are reloaded every minute.
-const AT_ONCE: u32 = 3;
-/// After more failures, a reload has an order made again when the last one is this long ago.
-const NOT_SOONER: Duration = Duration::from_secs(5 * 60);
 
 /// The tasks that renew, one for each certificate; listeners that ask for the same one share it.
 pub(super) struct Renewals {
@@ -105,7 +99,7 @@ struct Renewal {
 
 impl Renewal {
     async fn run(mut self) {
-        let mut progress = AcmeState::default();
+        let mut progress = self.resume();
         loop {
             let due_ms = progress.next_ms.filter(|_| progress.failures > 0).unwrap_or_else(|| self.due_ms());
             progress.next_ms = Some(due_ms);
@@ -122,6 +116,18 @@ impl Renewal {
                 Err(error) => self.failed(&progress, &error),
             };
         }
+    }
+
+    /// What a process before this one, or a configuration before this one, has tried already. A start is as good a reason
+    /// to hurry as a reload, and no better.
+    fn resume(&mut self) -> AcmeState {
+        let Some(kept) = self.store.failures(&self.acme) else { return AcmeState::default() };
+        let Failures { count, error, tried_ms, next_ms } = kept;
+        self.tried_ms = tried_ms;
+        self.hurry.notify_one();
+        // By a clock that was wrong it could be years.
+        let latest_ms = clock::wall_ms().saturating_add(retry_after(count, 1.0).as_millis() as u64);
+        AcmeState { error: Some(error), failures: count, next_ms: Some(next_ms.min(latest_ms)) }
     }
 
     /// When the certificate in force is to be renewed; now when there is none.
@@ -157,11 +163,11 @@ impl Renewal {
             tokio::select! {
                 () = tokio::time::sleep(left.min(LONGEST_SLEEP)) => {}
                 () = self.hurry.notified() => {
-                    let since = clock::wall_ms().saturating_sub(self.tried_ms);
+                    let since = Duration::from_millis(clock::wall_ms().saturating_sub(self.tried_ms));
                     if failures == 0 {
                         return false;
                     }
-                    if failures <= AT_ONCE || u128::from(since) >= NOT_SOONER.as_millis() {
+                    if may_hurry(failures, since) {
                         return true;
                     }
                 }
@@ -174,9 +180,14 @@ impl Renewal {
         let failures = before.failures.saturating_add(1);
         let wait = retry_after(failures, self.rng.unit());
         let minutes = wait.as_secs().div_ceil(60);
-        let told = format!("no certificate: {text}; tried again in {minutes} min or at a reload");
+        let sooner = if may_hurry(failures, Duration::ZERO) { " or at a reload" } else { "" };
+        let told = format!("no certificate: {text}; tried again in {minutes} min{sooner}");
         self.tell(Severity::Error, &told);
         let next_ms = clock::wall_ms().saturating_add(wait.as_millis() as u64);
+        let kept = Failures { count: failures, error: text.clone(), tried_ms: self.tried_ms, next_ms };
+        if let Err(error) = self.store.keep_failures(&self.acme, &kept) {
+            tracing::warn!(%error, "how often an order failed is not known to the next process");
+        }
         AcmeState { error: Some(text), failures, next_ms: Some(next_ms) }
     }
 
@@ -185,6 +196,7 @@ impl Renewal {
         holders(&snapshot, &self.acme).for_each(|(_, tls)| tls.install(loaded));
         let now_s = super::now_s();
         self.got_s = Some(now_s);
+        self.store.forget_failures(&self.acme);
         let standing = loaded.info.life.standing(now_s);
         self.tell(Severity::Info, &format!("got {}", super::words(&loaded.info, standing, now_s)));
         AcmeState::default()

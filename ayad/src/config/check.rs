@@ -62,7 +62,7 @@ pub fn check(
     match route::compile(&routes, &mut problems) {
         Some(router) if problems.is_empty() => {
             let routes = routes.into_iter().map(|(route, _)| route).collect();
-            Ok(Config { file, daemon, listeners, pools, routes, router, warnings })
+            Ok(Config { file, daemon, listeners, pools, routes, router, covered, warnings })
         }
         _ => Err(Problems::of(subject, problems)),
     }

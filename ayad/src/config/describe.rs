@@ -3,6 +3,8 @@
 //! It shows what was *meant*: defaults filled in, shorthand written out, names resolved, and routes in the
 //! order in which they are tried rather than the order in which they were written.
 
+mod certificates;
+
 use std::fmt::Write as _;
 
 use aya_core::hedge::HedgeRules;
@@ -31,6 +33,11 @@ pub fn describe(config: &Config) -> String {
     let _ = writeln!(text, ", control {}, state {}", daemon.control.display(), daemon.state_dir.display());
     text.push_str("\nlisteners\n");
     text.push_str(&columns(&config.listeners.iter().map(listener).collect::<Vec<_>>()));
+    let certificates = certificates::rows(config);
+    if !certificates.is_empty() {
+        text.push_str("\ncertificates, by the names that clients ask for\n");
+        text.push_str(&columns(&certificates));
+    }
     for pool in &config.pools {
         let _ = writeln!(text, "\npool {}: {}", pool.name, summary(pool));
         text.push_str(&columns(&pool.backends.iter().map(backend).collect::<Vec<_>>()));
@@ -56,6 +63,7 @@ pub fn describe_json(config: &Config) -> Value {
             "defined": listener.origin.0,
         })
     });
+    let certificates = certificates::json(config);
     let pools = config.pools.iter().map(|pool| {
         let backends = pool.backends.iter().map(|backend| {
             json!({
@@ -83,7 +91,7 @@ pub fn describe_json(config: &Config) -> Value {
     });
     json!({
         "valid": true, "file": config.file.as_ref().map(|file| file.display().to_string()), "listeners": listeners.collect::<Vec<_>>(),
-        "pools": pools.collect::<Vec<_>>(), "routes": routes.collect::<Vec<_>>(),
+        "certificates": certificates, "pools": pools.collect::<Vec<_>>(), "routes": routes.collect::<Vec<_>>(),
         "warnings": config.warnings.iter().map(Problem::one_line).collect::<Vec<_>>(),
     })
 }
@@ -106,8 +114,8 @@ pub fn sticky_words(sticky: &Sticky) -> String {
     }
 }
 
-/// What is retried, in words: `connect-failure, reset, 502-503 (3 attempts, 20% + 3 at once)`, or `never`.
-pub fn retry_words(rules: &RetryRules) -> String {
+/// What is a cause to send a request once more; empty for nothing.
+pub fn retry_causes(rules: &RetryRules) -> Vec<String> {
     let causes = [
         ("connect-failure", rules.on_connect_failure),
         ("reset", rules.on_reset),
@@ -117,7 +125,13 @@ pub fn retry_words(rules: &RetryRules) -> String {
     if !rules.on_status.is_empty() {
         words.push(rules.on_status.to_string());
     }
-    if words.is_empty() || rules.attempts < 2 {
+    if rules.attempts < 2 { Vec::new() } else { words }
+}
+
+/// What is retried, in words: `connect-failure, reset, 502-503 (3 attempts, 20% + 3 at once)`, or `never`.
+pub fn retry_words(rules: &RetryRules) -> String {
+    let words = retry_causes(rules);
+    if words.is_empty() {
         return "never".into();
     }
     let share = show_percent(rules.budget.share);

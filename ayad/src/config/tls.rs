@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aya_core::certificate::Life;
+
 pub use super::raw::tls::{AcmeChallenge, Alpn, TlsVersion};
 
 /// TLS of one listener.
@@ -22,6 +24,32 @@ pub struct ListenerTls {
     pub min_version: TlsVersion,
     /// Whether names that no certificate covers are turned away.
     pub sni_strict: bool,
+}
+
+/// What a listener answers TLS with, as it was found when the configuration was read. For people; what is in force is
+/// read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// Names it is good for.
+    pub names: Vec<String>,
+    /// Where it comes from.
+    pub source: CoveredBy,
+}
+
+/// Where a certificate comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CoveredBy {
+    /// This file.
+    File {
+        /// The certificate.
+        cert: PathBuf,
+        /// How long it is good.
+        life: Life,
+        /// Whether it answers for names that no certificate covers.
+        is_default: bool,
+    },
+    /// The ACME directory at this address; it is got when the daemon runs.
+    Acme(String),
 }
 
 /// A certificate and its key, in files.

@@ -1,25 +1,21 @@
 //! Orders of operators: admin state, weight, algorithm. One way for all of them: plan, write down, apply.
 
-use std::collections::HashMap;
+mod apply;
+mod plan;
+
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aya_api::SCHEMA_VERSION;
 use aya_api::axis::{Admin as AdminWord, StickyDrain};
 use aya_api::change::{Change, ChangeOptions, Operation};
-use aya_api::command::weight::MAX_WEIGHT;
 use aya_api::error::{ApiError, ErrorCode};
-use aya_api::event::Severity;
-use aya_core::axis::Admin;
-use aya_core::pick::{self, PICKERS, PickerSpec};
 
+pub(super) use self::plan::Plan;
 use super::Control;
 use super::journal::Record;
 use super::peer::Actor;
 use crate::clock;
-use crate::state::{AdminOrder, Backend, NewEvent, PastEntry, Pool};
 
 /// Longest lease.
 const LONGEST_LEASE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -52,24 +48,6 @@ pub enum Order {
         /// Its name in the table.
         name: String,
     },
-}
-
-/// What an order would do.
-pub(super) struct Plan {
-    target: Target,
-    pub(super) field: &'static str,
-    before: String,
-    after: String,
-    configured: String,
-    rev: u64,
-    undo: String,
-    pub(super) back: Order,
-    warnings: Vec<String>,
-}
-
-enum Target {
-    Backend(Arc<Backend>),
-    Pool(Arc<Pool>),
 }
 
 impl Order {
@@ -151,118 +129,6 @@ impl Control {
         written
     }
 
-    pub(super) fn plan(&self, order: &Order) -> Result<Plan, ApiError> {
-        match order {
-            Order::Admin { id, state, .. } => self.plan_admin(id, *state),
-            Order::Weight { id, weight } => self.plan_weight(id, *weight),
-            Order::Algorithm { pool, name } => self.plan_algorithm(pool, name),
-        }
-    }
-
-    fn plan_admin(&self, id: &str, state: AdminWord) -> Result<Plan, ApiError> {
-        let backend = self.find_backend(id)?;
-        if state == AdminWord::Drained {
-            let hint = "order `draining`; it becomes `drained` when nothing is in flight";
-            return Err(ApiError::new(ErrorCode::BadValue, "\"drained\" cannot be ordered", hint));
-        }
-        let now = backend.load.admin();
-        let before = now.as_str().to_owned();
-        let already = now == Admin::Drained && state == AdminWord::Draining;
-        let after = if already { before.clone() } else { state.as_str().to_owned() };
-        let back = match now {
-            Admin::Ready => AdminWord::Ready,
-            Admin::Draining | Admin::Drained => AdminWord::Draining,
-            Admin::Maint => AdminWord::Maint,
-        };
-        let verb = if back == AdminWord::Draining { "drain" } else { back.as_str() };
-        let sticky = backend.past().admin.sticky;
-        Ok(Plan {
-            field: "admin",
-            configured: AdminWord::Ready.as_str().to_owned(),
-            rev: backend.rev.load(Ordering::Relaxed),
-            undo: format!("ayactl {verb} {id}"),
-            back: Order::Admin { id: id.to_owned(), state: back, sticky },
-            warnings: self.warn_admin(&backend, state),
-            target: Target::Backend(backend),
-            before,
-            after,
-        })
-    }
-
-    fn plan_weight(&self, id: &str, weight: u32) -> Result<Plan, ApiError> {
-        let backend = self.find_backend(id)?;
-        if weight > MAX_WEIGHT {
-            let message = format!("weight {weight} is over {MAX_WEIGHT}");
-            let hint = "weights are relative: only their ratio counts";
-            return Err(ApiError::new(ErrorCode::BadValue, message, hint));
-        }
-        let before = backend.load.weight();
-        let configured = backend.past().configured_weight.to_string();
-        Ok(Plan {
-            field: "weight",
-            before: before.to_string(),
-            after: weight.to_string(),
-            configured,
-            rev: backend.rev.load(Ordering::Relaxed),
-            undo: format!("ayactl weight set {id}={before}"),
-            back: Order::Weight { id: id.to_owned(), weight: before },
-            warnings: self.warn_weight(&backend, weight),
-            target: Target::Backend(backend),
-        })
-    }
-
-    fn plan_algorithm(&self, name: &str, algorithm: &str) -> Result<Plan, ApiError> {
-        let pool = self.find_pool(name)?;
-        if pick::find(algorithm).is_none() {
-            let names = PICKERS.iter().map(|p| p.name);
-            let message = format!("\"{algorithm}\" is no algorithm");
-            return Err(ApiError::new(ErrorCode::BadValue, message, super::suggest(algorithm, names)));
-        }
-        let before = pool.algorithm.name.to_owned();
-        Ok(Plan {
-            field: "algorithm",
-            after: algorithm.to_owned(),
-            configured: pool.conf.algorithm.name.to_owned(),
-            rev: pool.rev,
-            undo: format!("ayactl algorithm set {name} {before}"),
-            back: Order::Algorithm { pool: name.to_owned(), name: before.clone() },
-            warnings: Vec::new(),
-            target: Target::Pool(pool),
-            before,
-        })
-    }
-
-    fn warn_admin(&self, backend: &Arc<Backend>, state: AdminWord) -> Vec<String> {
-        let now = clock::now();
-        let snapshot = self.state.snapshot.load();
-        let others = snapshot.pool(&backend.pool).into_iter().flat_map(|p| &p.backends);
-        let others = others.filter(|b| !Arc::ptr_eq(b, backend) && b.load.eligible(now)).count();
-        if state == AdminWord::Ready || others > 0 {
-            return Vec::new();
-        }
-        vec![format!(
-            "no other backend of pool {} is eligible: its requests will get 503 no-backend",
-            backend.pool
-        )]
-    }
-
-    fn warn_weight(&self, backend: &Arc<Backend>, weight: u32) -> Vec<String> {
-        let snapshot = self.state.snapshot.load();
-        let Some(pool) = snapshot.pool(&backend.pool) else { return Vec::new() };
-        let mut warnings = Vec::new();
-        if !pool.algorithm.weighted {
-            warnings.push(format!("{} does not look at weights", pool.algorithm.name));
-        }
-        let others = pool.backends.iter().filter(|b| !Arc::ptr_eq(b, backend));
-        if pool.algorithm.weighted && weight == 0 && others.map(|b| b.load.weight()).sum::<u32>() == 0 {
-            warnings.push(format!(
-                "every weight of pool {} is 0: its requests will get 503 no-backend",
-                pool.name
-            ));
-        }
-        warnings
-    }
-
     pub(super) fn record(
         &self,
         plan: &Plan,
@@ -298,30 +164,6 @@ impl Control {
         }
     }
 
-    /// Makes an order hold, and returns the new revision of its subject.
-    pub(super) fn apply(&mut self, order: &Order, record: &Record, restored: bool) -> u64 {
-        let operation = &record.operation;
-        let cause = operation.reason.clone().unwrap_or_else(|| {
-            if restored { "restored from the journal".to_owned() } else { "ordered".to_owned() }
-        });
-        let event = NewEvent::new(Severity::Info, order.key().0, order.key().1, cause.clone())
-            .change(operation.before.as_str(), operation.after.as_str())
-            .ordered(Some(operation.by.clone()), Some(operation.op.clone()));
-        let rev = self.enforce(order, record, restored);
-        if let Ok(backend) = self.find_backend(order.key().1) {
-            backend.past().remember(PastEntry {
-                at_ms: clock::wall_ms(),
-                axis: order.key().0,
-                from: operation.before.clone(),
-                to: operation.after.clone(),
-                cause,
-                by: Some(operation.by.clone()),
-            });
-        }
-        self.state.events.push(event);
-        rev
-    }
-
     /// Orders that nobody would write down are refused: another process has, or is about to have, the journal.
     pub(super) fn check_in_charge(&self) -> Result<(), ApiError> {
         if self.upgrades.is_frozen() {
@@ -331,97 +173,12 @@ impl Control {
         Ok(())
     }
 
-    /// Makes an order hold and tells nobody.
-    pub(super) fn enforce(&mut self, order: &Order, record: &Record, restored: bool) -> u64 {
-        match order {
-            Order::Admin { id, state, .. } => self.apply_admin(id, *state, record, restored),
-            Order::Weight { id, weight } => self.apply_weight(id, *weight, record, restored),
-            Order::Algorithm { pool, name } => self.apply_algorithm(pool, name, record, restored),
-        }
-    }
-
-    fn apply_admin(&self, id: &str, state: AdminWord, record: &Record, restored: bool) -> u64 {
-        let Ok(backend) = self.find_backend(id) else { return 0 };
-        let is_sticky = self.find_pool(&backend.pool).is_ok_and(|p| p.conf.sticky.is_some());
-        let honour = is_sticky && record.sticky != Some(StickyDrain::Move);
-        let rev = self.state.next_rev();
-        let admin = match state {
-            AdminWord::Ready => Admin::Ready,
-            AdminWord::Draining | AdminWord::Drained => Admin::Draining,
-            AdminWord::Maint => Admin::Maint,
-        };
-        backend.past().admin = AdminOrder {
-            since_ms: record.operation.at_ms,
-            by: Some(record.operation.by.clone()),
-            reason: record.operation.reason.clone(),
-            until_ms: record.operation.until_ms,
-            restored,
-            sticky: record.sticky.filter(|_| is_sticky),
-        };
-        // Bound clients may come from now on; the quiet time begins here.
-        backend.bound_request(clock::now());
-        backend.load.set_admin(admin, admin == Admin::Draining && honour);
-        if admin != Admin::Ready {
-            backend.close_idle();
-        }
-        backend.rev.store(rev, Ordering::Relaxed);
-        rev
-    }
-
-    fn apply_weight(&self, id: &str, weight: u32, record: &Record, restored: bool) -> u64 {
-        let Ok(backend) = self.find_backend(id) else { return 0 };
-        let rev = self.state.next_rev();
-        let mut past = backend.past();
-        past.weight_until_ms = record.operation.until_ms;
-        past.weight_restored = restored;
-        drop(past);
-        backend.load.set_weight(weight);
-        backend.rev.store(rev, Ordering::Relaxed);
-        rev
-    }
-
-    fn apply_algorithm(&mut self, name: &str, algorithm: &str, record: &Record, restored: bool) -> u64 {
-        let Some(spec) = pick::find(algorithm) else { return 0 };
-        let rev = self.state.next_rev();
-        let before = self.state.snapshot.load_full();
-        let mut snapshot = (*before).clone();
-        for pool in snapshot.pools.iter_mut().filter(|p| p.name == name) {
-            *pool = Arc::new(pool.with_algorithm(spec, rev));
-        }
-        self.state.snapshot.store(Arc::new(snapshot));
-        let note = super::AlgorithmOrder { until_ms: record.operation.until_ms, restored };
-        self.algorithm_orders.insert(name.to_owned(), note);
-        rev
-    }
-
-    /// The algorithms ordered for pools, while those orders are in force.
-    pub fn ordered_algorithms(&self) -> HashMap<String, &'static PickerSpec> {
-        let orders = self.journal.in_force().into_iter();
-        let orders = orders.filter(|r| r.operation.field == "algorithm" && !r.clears);
-        orders.filter_map(|r| Some((r.operation.subject, pick::find(&r.operation.after)?))).collect()
-    }
-
     fn who_changed(&self, plan: &Plan) -> String {
         match self.journal.newest_of(plan.subject()) {
             Some(Record { operation: o, .. }) => {
                 format!("{} changed {} from {} to {} ({})", o.by, o.field, o.before, o.after, o.op)
             }
             None => "the configuration changed it".to_owned(),
-        }
-    }
-}
-
-impl Plan {
-    /// The value before.
-    pub(super) fn before(&self) -> &str {
-        &self.before
-    }
-
-    /// What it is about.
-    pub(super) fn subject(&self) -> &str {
-        match &self.target {
-            Target::Backend(backend) => &backend.id,
-            Target::Pool(pool) => &pool.name,
         }
     }
 }

@@ -8,7 +8,7 @@ use aya_api::view::{Bucket, Latency, SPARK_POINTS, WINDOW_S};
 use aya_core::hedge::delay_of;
 use aya_core::histogram::{BUCKETS, Counts, bounds, delta};
 
-use crate::state::{Backend, Snapshot, Totals};
+use crate::state::{Backend, ListenerCell, Snapshot, Totals};
 
 /// What was new about one backend in one second.
 #[derive(Clone, Debug, Default)]
@@ -45,10 +45,19 @@ pub(super) struct Window {
     pub seconds: u64,
 }
 
-/// The last minute of every backend.
+/// The last seconds of one listener.
+#[derive(Debug)]
+struct Flow {
+    cell: Arc<ListenerCell>,
+    total: u64,
+    seconds: VecDeque<u64>,
+}
+
+/// The last minute of every backend, and the last seconds of every listener.
 #[derive(Debug, Default)]
 pub(super) struct Sampler {
     series: HashMap<usize, Series>,
+    flows: HashMap<usize, Flow>,
 }
 
 fn key(backend: &Arc<Backend>) -> usize {
@@ -62,6 +71,12 @@ impl Sampler {
         self.series.retain(|key, _| live.contains_key(key));
         for (key, backend) in live {
             self.series.entry(key).or_insert_with(|| Series::new(backend)).sample();
+        }
+        let live: HashMap<usize, &Arc<ListenerCell>> =
+            snapshot.listeners.iter().map(|l| (Arc::as_ptr(&l.cell) as usize, &l.cell)).collect();
+        self.flows.retain(|key, _| live.contains_key(key));
+        for (key, cell) in live {
+            self.flows.entry(key).or_insert_with(|| Flow::new(cell)).sample();
         }
     }
 
@@ -84,6 +99,12 @@ impl Sampler {
             series.add_last(WINDOW_S as usize, &mut window);
         }
         window
+    }
+
+    /// Requests a second that came in at one listener, over the last [`WINDOW_S`] seconds.
+    pub(super) fn listener_rate(&self, cell: &Arc<ListenerCell>) -> f64 {
+        let flow = self.flows.get(&(Arc::as_ptr(cell) as usize));
+        flow.map_or(0.0, |flow| flow.seconds.iter().sum::<u64>() as f64 / flow.seconds.len().max(1) as f64)
     }
 
     /// Requests a second of one backend, oldest first, always [`SPARK_POINTS`] of them.
@@ -114,6 +135,21 @@ impl Sampler {
     /// All latencies of one backend since the start, with their sum in microseconds.
     pub(super) fn since_start(&self, backend: &Arc<Backend>) -> Option<(&Counts, u64)> {
         self.series.get(&key(backend)).map(|series| (&series.all, series.sum_us))
+    }
+}
+
+impl Flow {
+    fn new(cell: &Arc<ListenerCell>) -> Self {
+        Self { cell: Arc::clone(cell), total: 0, seconds: VecDeque::with_capacity(WINDOW_S as usize) }
+    }
+
+    fn sample(&mut self) {
+        let total = self.cell.requests();
+        if self.seconds.len() == WINDOW_S as usize {
+            self.seconds.pop_front();
+        }
+        self.seconds.push_back(total.saturating_sub(self.total));
+        self.total = total;
     }
 }
 

@@ -4,11 +4,8 @@
 //! between: from the last order this process takes to the first that the next one does, callers wait in the queue
 //! of the control socket.
 
-use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -24,9 +21,9 @@ use tokio::sync::{oneshot, watch};
 use super::call::Call;
 use super::peer::Actor;
 use super::server::Reply;
-use super::{Control, Shared};
+use super::{Control, Entrance, Shared};
 use crate::handover::giver::{Goods, Successor};
-use crate::handover::{Handed, HandoverError, Program, Ready, learned};
+use crate::handover::{Handed, HandoverError, Line, Program, Ready, learned};
 use crate::state::{EVENTS_KEPT, Ending, NewEvent};
 
 /// Whether callers are taken.
@@ -38,17 +35,6 @@ pub(super) enum Doors {
     Waiting,
     /// Another process takes them.
     Shut,
-}
-
-/// Where callers come in, as it can be handed over.
-#[derive(Debug)]
-pub struct Entrance {
-    /// Path of the control socket.
-    pub path: PathBuf,
-    /// The control socket.
-    pub control: Arc<UnixListener>,
-    /// Where metrics are served besides.
-    pub admin: Option<(SocketAddr, Arc<TcpListener>)>,
 }
 
 /// What the control thread knows about upgrades.
@@ -70,6 +56,11 @@ impl Upgrades {
     /// Tells whether callers are taken.
     pub(super) fn doors(&self) -> watch::Receiver<Doors> {
         self.doors.subscribe()
+    }
+
+    /// Where callers come in, while that is this process's business and nobody else is about to have it.
+    pub(super) fn entrance(&mut self) -> Option<&mut Entrance> {
+        self.entrance.as_mut().filter(|_| !self.is_running)
     }
 
     /// True from the last order this process takes.
@@ -209,7 +200,7 @@ impl Control {
         if self.upgrades.is_running {
             return refused("an upgrade is under way");
         }
-        let Some(Entrance { path, control, admin }) = &self.upgrades.entrance else {
+        let Some(entrance) = &self.upgrades.entrance else {
             return refused("another process has taken over");
         };
         let mut program = self.upgrades.program.clone();
@@ -217,8 +208,7 @@ impl Control {
             program.path.clone_from(binary);
         }
         let snapshot = self.state.snapshot.load_full();
-        let control = (path.clone(), Arc::clone(control));
-        let goods = Goods::of(&snapshot, control, admin.clone(), self.state.rev());
+        let goods = Goods::of(&snapshot, entrance, program.lifeline.clone(), self.state.rev());
         let verb = if wanted.dry_run { "trying" } else { "starting" };
         let reason = wanted.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
         let cause = format!("{verb} {} to take over{reason}", program.path.display());
@@ -251,6 +241,11 @@ impl Control {
             seq: self.state.events.newest(),
             events: self.state.events.after(0, EVENTS_KEPT).0,
             learned: learned::of(&snapshot),
+            line: Line {
+                version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+                since_ms: Some(self.serving_since_ms),
+                generation: snapshot.generation,
+            },
         };
         Ok((handed, lock))
     }

@@ -1,6 +1,8 @@
 //! From what the daemon knows to the shapes of the API: the only place where views are made.
 
+mod listener;
 mod tls;
+mod upstream;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -9,7 +11,7 @@ use aya_api::SCHEMA_VERSION;
 use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::view::{
     AdminView, AlgorithmView, BackendDetail, BackendView, BreakerView, CheckView, Count, DaemonView,
-    HealthView, ListenerView, PoolView, RouteView, SPARK_POINTS, Status, Traffic, Transition,
+    HealthView, PoolView, RouteView, SPARK_POINTS, Status, Traffic, Transition,
 };
 use aya_core::axis as core;
 use aya_core::health::Cause;
@@ -20,7 +22,7 @@ use super::Control;
 use super::sampler::Window;
 use crate::clock;
 use crate::config::describe;
-use crate::state::{Backend, Listener, Past, Pool, Snapshot, Totals};
+use crate::state::{Backend, Past, Pool, Snapshot, Totals};
 
 impl Control {
     /// Everything an operator sees first.
@@ -31,7 +33,7 @@ impl Control {
             at_ms: clock::wall_ms(),
             seq: self.state.events.newest(),
             daemon: self.daemon_view(),
-            listeners: snapshot.listeners.iter().map(|l| listener(l)).collect(),
+            listeners: self.listener_views(&snapshot),
             pools: self.pool_views(&snapshot),
         }
     }
@@ -51,6 +53,8 @@ impl Control {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             started_ms: self.started_ms,
+            serving_since_ms: self.serving_since_ms,
+            upgraded: self.upgraded.clone(),
             config: self.config_file().map(|path| path.display().to_string()),
             generation: snapshot.generation,
             loaded_ms: snapshot.loaded_ms,
@@ -100,6 +104,10 @@ impl Control {
             traffic,
             spark,
             check: describe::check_words(pool.conf.check.as_ref()),
+            breaker: pool.conf.breaker.as_ref().map(upstream::breaker),
+            retry: upstream::retry(&pool.conf.retry),
+            hedge: upstream::hedge(pool),
+            upstream: upstream::view(pool),
             eligible: backends.iter().filter(|b| b.eligible).count() as u32,
             backends,
         }
@@ -197,22 +205,6 @@ impl Control {
             histogram: self.sampler.histogram(backend),
             defined: Some(past.origin.clone()).filter(|o| !o.is_empty()),
         })
-    }
-}
-
-/// One listener.
-pub(super) fn listener(listener: &Listener) -> ListenerView {
-    let cell = &listener.cell;
-    ListenerView {
-        name: listener.conf.name.clone(),
-        rev: listener.rev,
-        bind: listener.bound.iter().map(ToString::to_string).collect(),
-        protocol: if listener.tls.is_some() { "https" } else { listener.conf.protocol.as_str() }.to_owned(),
-        connections: cell.connections.load(Ordering::Relaxed),
-        max_connections: listener.conf.max_connections as u64,
-        accepted: cell.accepted.load(Ordering::Relaxed),
-        refused: cell.refused.load(Ordering::Relaxed),
-        tls: listener.tls.as_ref().map(|tls| tls::view(tls)),
     }
 }
 

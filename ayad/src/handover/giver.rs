@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
 
 use super::wire::{Wire, is_timeout};
 use super::{Address, Answer, Handed, HandoverError, Offer, Order, PROTOCOL, Program, Ready, TAKE_OVER};
 use crate::clock;
+use crate::control::Entrance;
 use crate::state::Snapshot;
 
 /// The sockets of this process, held for as long as they are on their way.
@@ -25,16 +25,12 @@ pub struct Goods {
     listening: Vec<Arc<TcpListener>>,
     control: Arc<UnixListener>,
     admin: Option<Arc<TcpListener>>,
+    lifeline: Option<Arc<OwnedFd>>,
 }
 
 impl Goods {
     /// Gathers what `snapshot` listens on, and the doors of the control API.
-    pub fn of(
-        snapshot: &Snapshot,
-        control: (PathBuf, Arc<UnixListener>),
-        admin: Option<(SocketAddr, Arc<TcpListener>)>,
-        rev: u64,
-    ) -> Self {
+    pub fn of(snapshot: &Snapshot, entrance: &Entrance, lifeline: Option<Arc<OwnedFd>>, rev: u64) -> Self {
         let mut listening = Vec::new();
         let mut addresses = Vec::new();
         for binding in &snapshot.bindings {
@@ -47,17 +43,19 @@ impl Goods {
             });
             listening.extend(sockets);
         }
-        let (path, control) = control;
-        let (address, admin) = admin.unzip();
+        let Entrance { file, control, admin, .. } = entrance;
+        let (address, admin) = admin.clone().unzip();
         let offer = Offer {
             protocol: PROTOCOL,
             addresses,
-            control: path,
+            control: file.path().to_owned(),
+            control_file: file.id(),
             admin: address,
+            has_lifeline: lifeline.is_some(),
             rev,
             pid: std::process::id(),
         };
-        Self { offer, listening, control, admin }
+        Self { offer, listening, control: Arc::clone(control), admin, lifeline }
     }
 }
 
@@ -127,7 +125,8 @@ impl Successor {
     fn offer(&mut self, goods: &Goods) -> io::Result<()> {
         self.wire.send(&Order::Offer(goods.offer.clone()))?;
         let admin = goods.admin.iter().map(|socket| socket.as_fd());
-        let doors = std::iter::once(goods.control.as_fd()).chain(admin);
+        let lifeline = goods.lifeline.iter().map(|end| end.as_fd());
+        let doors = std::iter::once(goods.control.as_fd()).chain(admin).chain(lifeline);
         for descriptor in goods.listening.iter().map(|socket| socket.as_fd()).chain(doors) {
             self.wire.send_descriptor(descriptor)?;
         }

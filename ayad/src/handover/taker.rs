@@ -12,6 +12,7 @@ use std::sync::Arc;
 use super::wire::{MAX_DESCRIPTORS, Wire};
 use super::{Answer, Handed, HandoverError, Offer, Order, PROTOCOL, Ready};
 use crate::control::apply::OpenAddress;
+use crate::sockets::ControlFile;
 use crate::state::{Binding, Snapshot};
 
 /// What the running process offers.
@@ -22,6 +23,7 @@ pub struct Inheritance {
     addresses: Vec<OwnedFd>,
     control: Option<OwnedFd>,
     admin: Option<OwnedFd>,
+    lifeline: Option<OwnedFd>,
 }
 
 impl Inheritance {
@@ -44,7 +46,8 @@ impl Inheritance {
         let addresses = (0..sockets).map(|_| next()).collect::<Result<_, _>>()?;
         let control = Some(next()?);
         let admin = offer.admin.map(|_| next()).transpose()?;
-        Ok(Self { wire, offer, addresses, control, admin })
+        let lifeline = offer.has_lifeline.then(next).transpose()?;
+        Ok(Self { wire, offer, addresses, control, admin, lifeline })
     }
 
     /// The newest revision of the running process.
@@ -68,9 +71,15 @@ impl Inheritance {
         open.collect()
     }
 
-    /// The control socket, if it is the one at this path.
-    pub fn control(&mut self, path: &Path) -> Option<UnixListener> {
-        self.control.take_if(|_| self.offer.control == path).map(UnixListener::from)
+    /// The control socket with its file, if it is the one at this path.
+    pub fn control(&mut self, path: &Path) -> Option<(UnixListener, ControlFile)> {
+        let socket = self.control.take_if(|_| self.offer.control == path).map(UnixListener::from)?;
+        Some((socket, ControlFile::inherited(path.to_owned(), self.offer.control_file)))
+    }
+
+    /// What the running process lives on.
+    pub fn lifeline(&mut self) -> Option<OwnedFd> {
+        self.lifeline.take()
     }
 
     /// The socket of metrics, if it is the one at this address.

@@ -10,6 +10,7 @@ use crate::log::LogLine;
 pub(super) fn record(exchange: &mut Exchange, now: Tick) {
     let state = &exchange.client.state;
     let counters = &state.counters[exchange.client.worker];
+    exchange.client.listener.cell.finished(exchange.client.worker);
     let status = exchange.status;
     if status != 0 {
         counters.responded(status);

@@ -12,6 +12,7 @@ use aya_core::pick::PickerSpec;
 use aya_core::retry::RetryBudget;
 use aya_core::route::{RouteSpec, Router};
 
+use super::counters::{Padded, bump};
 use super::{Backend, Binding};
 use crate::config;
 use crate::tls::{ClientTls, Handshakes, ServerTls};
@@ -96,7 +97,7 @@ pub struct Listener {
 }
 
 /// What of a listener outlives configurations, also when it gets other addresses or another name.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct ListenerCell {
     /// Client connections open now.
     pub connections: AtomicU64,
@@ -106,12 +107,39 @@ pub struct ListenerCell {
     pub refused: AtomicU64,
     /// How TLS handshakes ended since the start.
     pub handshakes: Arc<Handshakes>,
+    /// Requests that are over, by worker.
+    requests: Vec<Padded<AtomicU64>>,
     removed: AtomicBool,
     /// Where [`Snapshot::index_of`] found it last.
     last_index: AtomicUsize,
 }
 
 impl ListenerCell {
+    /// The cell of a new listener.
+    pub fn new(workers: usize) -> Self {
+        Self {
+            connections: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            handshakes: Arc::default(),
+            requests: (0..workers).map(|_| Padded::default()).collect(),
+            removed: AtomicBool::new(false),
+            last_index: AtomicUsize::new(0),
+        }
+    }
+
+    /// A request that came in here is over; of TCP: a connection. Only this worker may say so.
+    pub fn finished(&self, worker: usize) {
+        if let Some(counter) = self.requests.get(worker) {
+            bump(counter, 1);
+        }
+    }
+
+    /// Requests that are over, since the start.
+    pub fn requests(&self) -> u64 {
+        self.requests.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
+    }
+
     /// The listener is gone; its connections end after their request.
     pub fn remove(&self) {
         self.removed.store(true, Ordering::Release);

@@ -12,7 +12,7 @@ mod store;
 pub(super) use challenges::{ALPN, proof_config};
 pub use challenges::{Challenges, Published};
 pub use order::{OrderError, order};
-pub use store::Store;
+pub use store::{Failures, Store};
 
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 

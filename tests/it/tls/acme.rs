@@ -122,6 +122,32 @@ fn until_there_is_one_a_placeholder_is_shown_and_failures_are_seen() {
 }
 
 #[test]
+fn what_failed_is_known_to_the_next_process_and_the_next_configuration() {
+    let (scene, directory) = (Scene::new(), Directory::start());
+    directory.refuse(Some("no certificates for this test"));
+    let mut daemon = start(&scene, &directory, "");
+    let failed = |daemon: &Daemon, times: u32| {
+        wait::until("one more order has failed", || tls(daemon).acme.filter(|acme| acme.failures == times))
+    };
+
+    // A start is a reason to try again at once, but not for ever.
+    for times in 1..=3 {
+        failed(&daemon, times);
+        daemon = daemon.restart("TERM");
+    }
+    let kept = failed(&daemon, 4);
+    let mut daemon = daemon.restart("TERM");
+    assert_eq!(failed(&daemon, 4), kept, "a restart has begun anew");
+    daemon.upgrade();
+    assert_eq!(failed(&daemon, 4), kept, "an upgrade has begun anew");
+    let with = text(&scene, &directory, "", "");
+    let without = format!("{}{}", LISTEN.replace("main", "plain"), scene.pool());
+    daemon.reconfigure(&without);
+    daemon.reconfigure(&with);
+    assert_eq!(failed(&daemon, 4), kept, "a reload has begun anew");
+}
+
+#[test]
 fn a_certificate_is_renewed_when_two_thirds_of_its_life_are_over() {
     let (scene, directory) = (Scene::new(), Directory::start());
     directory.next_lives(&[(-70 * DAY, 19 * DAY + DAY / 2), (-DAY, 90 * DAY)]);

@@ -46,6 +46,40 @@ fn a_good_certificate_is_in_status_and_metrics() {
 }
 
 #[test]
+fn what_a_pool_and_a_listener_are_set_to_is_seen() {
+    let scene = Scene::new();
+    let leaf = scene.authority.server(&["a.test"]);
+    let shown = scene.authority.server_for(&["client.test"], (-DAY, 9 * DAY + DAY / 2));
+    let keys = "tls = { ca = \"ca.pem\", server_name = \"app.test\", client_cert = \"client.pem\", client_key = \"client.key\" }\n\
+                protocol = \"h2\"\nhedge = { after = \"p90\" }\nbreaker = { failures = 7 }\n\
+                retry = { on = [\"timeout\", \"502-504\"], attempts = 4 }\ntimeouts = { connect = \"250ms\" }\nbackends";
+    let text = scene.text(&only("web")).replacen("backends", keys, 1);
+    let setup = aya_tests::daemon::Setup::new(&text);
+    scene.write(setup.folder(), &[("web", &leaf), ("client", &shown)]);
+    let daemon = setup.start();
+
+    let status = daemon.control.status();
+    let pool = &status.pools[0];
+    let upstream = &pool.upstream;
+    assert_eq!((upstream.protocol.as_str(), upstream.proxy_protocol.as_deref()), ("h2", None));
+    assert_eq!((upstream.timeouts.connect_ms, upstream.timeouts.request_ms), (250, None));
+    let tls = upstream.tls.as_ref().expect("it has TLS");
+    assert!(tls.verify && tls.ca.as_ref().is_some_and(|ca| ca.ends_with("ca.pem")), "{tls:?}");
+    assert_eq!(tls.server_name.as_deref(), Some("app.test"));
+    let certificate = tls.client_certificate.as_ref().expect("one is shown");
+    assert_eq!((certificate.names.as_slice(), certificate.days_left), (&["client.test".to_owned()][..], 9));
+    assert_eq!(pool.retry.on, ["timeout", "502-504"]);
+    assert_eq!((pool.retry.attempts, pool.retry.budget_least), (4, 3));
+    assert_eq!(pool.hedge.as_ref().map(|hedge| (hedge.quantile, hedge.delay_ms)), Some((0.9, None)));
+    assert_eq!(pool.breaker.as_ref().map(|breaker| (breaker.failures, breaker.open_ms)), Some((7, 5_000)));
+    let listener = &status.listeners[0];
+    assert_eq!(listener.speaks, ["http/1.1"]);
+    assert_eq!((listener.limits.headers, listener.limits.header_timeout_ms), (100, 10_000));
+    let tls = listener.tls.as_ref().expect("it has TLS");
+    assert_eq!((tls.min_version.as_str(), tls.sni_strict), ("1.2", false));
+}
+
+#[test]
 fn a_certificate_that_ends_soon_is_a_warning() {
     let (_scene, daemon) = with_life((-DAY, 9 * DAY + DAY / 2));
 

@@ -22,6 +22,8 @@ pub struct Narrator {
     only: Option<String>,
     was_lost: bool,
     process: Option<(u32, u64)>,
+    /// Since when the line of processes serves.
+    line: Option<u64>,
     /// The newest event of the summary: older ones are in it already.
     since_seq: u64,
     pools: Vec<Said>,
@@ -39,7 +41,7 @@ struct Said {
 impl Narrator {
     /// Speaks of one pool only, or of everything.
     pub fn new(only: Option<String>) -> Self {
-        Self { only, was_lost: false, process: None, since_seq: 0, pools: Vec::new() }
+        Self { only, was_lost: false, process: None, line: None, since_seq: 0, pools: Vec::new() }
     }
 
     /// The sentences that `message` is worth, most important words first.
@@ -86,8 +88,14 @@ impl Narrator {
             }
             other => {
                 if other.is_some() {
-                    lines.push("ayad was restarted.".into());
+                    let daemon = &status.daemon;
+                    lines.push(if self.line == Some(daemon.serving_since_ms) {
+                        format!("ayad was upgraded: process {}, version {}.", daemon.pid, daemon.version)
+                    } else {
+                        "ayad was restarted.".into()
+                    });
                 }
+                self.line = Some(status.daemon.serving_since_ms);
                 self.since_seq = status.seq;
                 self.pools = status.pools.iter().map(said).collect();
                 lines.extend(summary(status, now_ms, |name| self.wants(name)));

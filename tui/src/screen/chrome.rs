@@ -59,6 +59,7 @@ pub(super) fn footer(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Posi
     if let Some(Dialog::Filter { .. }) = &model.dialog {
         let text = match model.screen {
             ScreenId::Events => &model.journal.filter.text,
+            ScreenId::Listeners => &model.wiring.filter.text,
             ScreenId::Overview | ScreenId::Backend | ScreenId::Help => &model.table.filter.text,
         };
         let end = table::put(
@@ -164,11 +165,14 @@ fn daemon_facts(model: &Model) -> Vec<Fact> {
     };
     let daemon = &status.daemon;
     let up = figure::span(model.shown_ms().saturating_sub(daemon.started_ms));
+    let age = |at_ms: u64| figure::age(model.shown_ms().saturating_sub(at_ms));
+    let upgraded = daemon.upgraded.as_ref().map(|upgrade| format!("upgraded {} ago", age(upgrade.at_ms)));
     let mut facts = vec![
         Fact::new(0, format!("ayad {}", daemon.version), Tone::Strong),
         Fact::new(1, place, Tone::Plain),
         Fact::new(2, format!("up {up}"), Tone::Plain),
         Fact::new(3, format!("config {}", daemon.generation), Tone::Plain),
+        Fact::new(7, upgraded.unwrap_or_default(), Tone::Plain),
         Fact::new(6, figure::plural(daemon.workers as usize, "worker"), Tone::Plain),
     ];
     if let Some(bytes) = daemon.resident_bytes {
@@ -353,9 +357,12 @@ fn notice(model: &Model) -> Option<&Notice> {
 /// When nothing is to be said: what narrows the view, so that nobody forgets a filter.
 fn standing(model: &Model) -> Cell {
     let mut parts = Vec::new();
-    let on_events = model.screen == ScreenId::Events;
-    let filter = if on_events { &model.journal.filter } else { &model.table.filter };
-    if let Some(pool) = &model.table.pool {
+    let filter = match model.screen {
+        ScreenId::Events => &model.journal.filter,
+        ScreenId::Listeners => &model.wiring.filter,
+        ScreenId::Overview | ScreenId::Backend | ScreenId::Help => &model.table.filter,
+    };
+    if let Some(pool) = model.table.pool.as_ref().filter(|_| model.screen != ScreenId::Listeners) {
         parts.push(format!("only pool {pool}"));
     }
     if !filter.is_empty() {

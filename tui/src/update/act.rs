@@ -51,6 +51,7 @@ pub(super) fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) 
 pub(super) fn filter_text(model: &mut Model) -> &mut String {
     match model.screen {
         ScreenId::Events => &mut model.journal.filter.text,
+        ScreenId::Listeners => &mut model.wiring.filter.text,
         ScreenId::Overview | ScreenId::Backend | ScreenId::Help => &mut model.table.filter.text,
     }
 }
@@ -83,6 +84,11 @@ fn go(model: &mut Model, motion: Motion) {
             let from_top = count.saturating_sub(1).saturating_sub(model.journal.below);
             model.journal.below =
                 count.saturating_sub(1).saturating_sub(moved(from_top, motion, count, page));
+        }
+        ScreenId::Listeners => {
+            let lines = screen::listeners::height(model);
+            let top = (lines + 1).saturating_sub(usize::from(screen::body_height(model)));
+            model.wiring.scroll = moved(model.wiring.scroll, motion, top, page);
         }
         ScreenId::Help => {
             let top =
@@ -140,7 +146,8 @@ fn back(model: &mut Model) {
             model.journal.filter.text.clear();
             model.journal.clamp();
         }
-        ScreenId::Backend | ScreenId::Events => model.screen = ScreenId::Overview,
+        ScreenId::Listeners if !model.wiring.filter.is_empty() => model.wiring.filter.text.clear(),
+        ScreenId::Backend | ScreenId::Events | ScreenId::Listeners => model.screen = ScreenId::Overview,
         ScreenId::Help => model.screen = model.back_to,
     }
 }

@@ -2,7 +2,7 @@
 
 use aya_api::change::Change;
 use aya_api::event::Event;
-use aya_api::view::{BackendDetail, Status};
+use aya_api::view::{BackendDetail, DaemonView, Status};
 
 use crate::message::{Effect, Request};
 use crate::model::{Entry, Link, Model};
@@ -13,9 +13,13 @@ pub(super) fn status(model: &mut Model, status: Box<Status>, effects: &mut Vec<E
     if let Some(old) = newest(model) {
         let (old, new) = (&old.daemon, &status.daemon);
         if old.pid != new.pid || old.started_ms != new.started_ms {
-            let text = format!("ayad was restarted: process {} is now {}", old.pid, new.pid);
+            let (text, tone) = if old.serving_since_ms == new.serving_since_ms {
+                (upgraded(old, new), Tone::Good)
+            } else {
+                (format!("ayad was restarted: process {} is now {}", old.pid, new.pid), Tone::Warn)
+            };
             model.journal.push(Entry::Note { at_ms: model.now_ms, text: text.clone() });
-            model.say(Tone::Warn, text);
+            model.say(tone, text);
             // Another binary may know other algorithms.
             effects.push(Effect::Ask(Request::Algorithms));
         }
@@ -32,6 +36,16 @@ pub(super) fn status(model: &mut Model, status: Box<Status>, effects: &mut Vec<E
         Some(frozen) => frozen.newest = Some(status),
         None => model.status = Some(status),
     }
+}
+
+/// Another process of the same line answers.
+fn upgraded(old: &DaemonView, new: &DaemonView) -> String {
+    let version = if old.version == new.version {
+        format!("the version is still {}", new.version)
+    } else {
+        format!("from {} to {}", old.version, new.version)
+    };
+    format!("ayad was upgraded, {version}: process {} has taken over from {}", new.pid, old.pid)
 }
 
 /// No answer: everything stays on the screen, as old.

@@ -9,7 +9,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 pub(crate) use crate::world::{
-    NOW_MS, algorithms, change, crowded_status, detail, empty_status, events, secure_listener, status,
+    NOW_MS, algorithms, change, crowded_status, detail, empty_status, events, secure_listener,
+    shown_to_backends, status,
 };
 
 pub(crate) fn options() -> Options {

@@ -1,7 +1,8 @@
 //! What keys, the mouse and the daemon do to the dashboard, without a terminal and without a daemon.
 
-use crate::fixture::{self, NOW_MS, hear, live, options, picture, press, status, strike};
+use crate::fixture::{self, NOW_MS, hear, live, options, picture, press, secure_listener, status, strike};
 use aya_api::axis::Admin;
+use aya_api::view::UpgradeView;
 use aya_tui::message::{BackendRef, Effect, Message, Refusal, Request};
 use aya_tui::model::{Dialog, Model};
 use aya_tui::plan::{Order, Wish};
@@ -211,8 +212,51 @@ fn a_restarted_daemon_is_noticed() {
     let mut model = live(SIZE);
     let mut next = status();
     next.daemon.pid = 4_812;
+    next.daemon.started_ms += 1;
+    next.daemon.serving_since_ms += 1;
     hear(&mut model, Message::Status(Box::new(next)));
     assert!(notice(&model).contains("restarted: process 4711 is now 4812"));
+}
+
+#[test]
+fn an_upgraded_daemon_is_no_restarted_one() {
+    let mut model = live(SIZE);
+    let mut next = status();
+    next.daemon.pid = 4_812;
+    next.daemon.version = "0.2.0".into();
+    next.daemon.started_ms = NOW_MS - 60_000;
+    next.daemon.upgraded =
+        Some(UpgradeView { at_ms: NOW_MS - 60_000, from_pid: 4_711, from_version: Some("0.1.0".into()) });
+    hear(&mut model, Message::Status(Box::new(next)));
+
+    let text = notice(&model);
+    assert!(text.contains("upgraded, from 0.1.0 to 0.2.0: process 4812 has taken over from 4711"), "{text}");
+    assert!(picture(&model).lines().next().unwrap().contains("upgraded 1m ago"), "{}", picture(&model));
+}
+
+#[test]
+fn the_listeners_can_be_filtered_and_scrolled() {
+    let mut model = live((60, 16));
+    let mut next = status();
+    next.listeners.push(secure_listener());
+    hear(&mut model, Message::Status(Box::new(next)));
+    strike(&mut model, "4");
+    let first = picture(&model);
+
+    strike(&mut model, "G");
+    assert_ne!(picture(&model), first);
+    strike(&mut model, "g");
+    assert_eq!(picture(&model), first);
+
+    strike(&mut model, "/shop.example");
+    press(&mut model, KeyCode::Enter);
+    let filtered = picture(&model);
+    assert!(filtered.contains("9 days") && !filtered.contains("placeholder  "), "{filtered}");
+    assert!(filtered.contains("filter: shop.example"), "{filtered}");
+    press(&mut model, KeyCode::Esc);
+    assert_eq!(picture(&model), first);
+    press(&mut model, KeyCode::Esc);
+    assert_eq!(model.screen, ScreenId::Overview);
 }
 
 #[test]

@@ -73,3 +73,18 @@ fn one_pool_only_means_one_pool_only() {
     let said = Narrator::new(Some("api".into())).hear(&seen(), NOW_MS).join("\n");
     assert!(said.contains("api/green") && !said.contains("shop"), "{said}");
 }
+
+#[test]
+fn an_upgrade_is_not_called_a_restart() {
+    let mut narrator = introduced();
+    let mut next = status();
+    next.daemon.pid = 4_812;
+    next.daemon.version = "0.2.0".into();
+    let upgraded = narrator.hear(&Message::Status(Box::new(next.clone())), NOW_MS);
+    next.daemon.pid = 4_900;
+    next.daemon.serving_since_ms += 1;
+    let restarted = narrator.hear(&Message::Status(Box::new(next)), NOW_MS);
+
+    assert_eq!(upgraded[0], "ayad was upgraded: process 4812, version 0.2.0.");
+    assert_eq!(restarted[0], "ayad was restarted.");
+}

@@ -7,7 +7,8 @@ use aya_api::event::{Event, Severity};
 use aya_api::view::{
     AcmeView, AdminView, AlgorithmInfo, AlgorithmView, BackendDetail, BackendView, BreakerView, Bucket,
     CertificateStanding, CertificateView, CheckView, Count, DaemonView, HealthView, Latency, ListenerView,
-    PoolView, SPARK_POINTS, Status, TlsView, Traffic, Transition,
+    PoolView, RetrySettings, SPARK_POINTS, Status, TlsView, Traffic, Transition, UpstreamTlsView,
+    UpstreamView,
 };
 
 /// The time of the picture: 14:40:00 UTC.
@@ -26,6 +27,8 @@ pub(crate) fn status() -> Status {
             version: "0.1.0".into(),
             pid: 4711,
             started_ms: NOW_MS - 76 * HOUR,
+            serving_since_ms: NOW_MS - 76 * HOUR,
+            upgraded: None,
             config: Some("/etc/ayad/ayad.toml".into()),
             generation: 3,
             loaded_ms: NOW_MS - 2 * HOUR,
@@ -44,11 +47,14 @@ pub(crate) fn status() -> Status {
             rev: 1,
             bind: vec!["127.0.0.1:8080".into()],
             protocol: "http".into(),
+            speaks: vec!["h2".into(), "http/1.1".into()],
             connections: 64,
             max_connections: 10_000,
             accepted: 5_120,
-            refused: 0,
-            tls: None,
+            refused: 3,
+            requests: 8_246_285,
+            rate: 969.3,
+            ..ListenerView::default()
         }],
         pools: vec![api(), shop()],
     }
@@ -86,6 +92,8 @@ pub(crate) fn secure_listener() -> ListenerView {
             placeholder,
         ],
         client_certificates: "optional".into(),
+        min_version: "1.2".into(),
+        sni_strict: false,
         full: 4000,
         resumed: 900,
         failed: 7,
@@ -104,6 +112,24 @@ pub(crate) fn secure_listener() -> ListenerView {
         tls: Some(tls),
         ..status().listeners.remove(0)
     }
+}
+
+/// HTTP/2 in TLS to backends that are shown a certificate which is over.
+pub(crate) fn shown_to_backends() -> UpstreamView {
+    let day = 24 * HOUR;
+    let shown = CertificateView {
+        names: Vec::new(),
+        source: "file /etc/ayad/client.pem".into(),
+        issuer: "CN=Internal CA".into(),
+        fingerprint: "cd".repeat(32),
+        not_before_ms: NOW_MS - 90 * day,
+        not_after_ms: NOW_MS - 2 * day,
+        days_left: -3,
+        standing: CertificateStanding::Expired,
+        trouble: None,
+    };
+    let tls = UpstreamTlsView { verify: true, ca: None, server_name: None, client_certificate: Some(shown) };
+    UpstreamView { protocol: "h2".into(), tls: Some(tls), ..UpstreamView::default() }
 }
 
 pub(crate) fn empty_status() -> Status {
@@ -190,6 +216,7 @@ fn shop() -> PoolView {
         check: "http GET /healthz every 2s".into(),
         eligible: 3,
         backends,
+        ..api()
     }
 }
 
@@ -244,6 +271,10 @@ fn api() -> PoolView {
         traffic: traffic(87.3, Some(0.0), Some((3.2, 14.0)), 2),
         spark: spark(90, 1),
         check: "tcp every 2s".into(),
+        breaker: None,
+        retry: RetrySettings::default(),
+        hedge: None,
+        upstream: UpstreamView::default(),
         eligible: 1,
         backends,
     }

@@ -10,10 +10,16 @@ impl Row for ListenerView {
         Column::left("name", "NAME", |l, _| Cell::text(&l.name)),
         Column::left("bind", "BIND", |l, _| Cell::text(l.bind.join(","))),
         Column::left("protocol", "PROTOCOL", |l, _| Cell::text(&l.protocol)),
+        Column::right("rate", "REQ/S", |l, _| Cell::number(l.rate, 1)),
         Column::right("connections", "CONNS", |l, _| Cell::count(l.connections)),
         Column::right("limit", "LIMIT", |l, _| Cell::count(l.max_connections)),
         Column::right("accepted", "ACCEPTED", |l, _| Cell::count(l.accepted)),
         Column::right("refused", "REFUSED", |l, _| Cell::count(l.refused)),
+        Column::<Self>::left("speaks", "SPEAKS", |l, _| Cell::text(l.speaks.join(","))).wide(),
+        Column::<Self>::right("failed-handshakes", "HANDSHAKES FAILED", |l, _| {
+            l.tls.as_ref().map_or_else(Cell::unknown, |tls| Cell::count(tls.failed))
+        })
+        .wide(),
         Column::<Self>::left("certificates", "CERTIFICATES", |l, _| Cell::maybe(certificates(l).as_deref()))
             .wide(),
         Column::<Self>::left("expires", "EXPIRES", expires).wide(),

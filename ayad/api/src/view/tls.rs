@@ -12,6 +12,10 @@ pub struct TlsView {
     pub certificates: Vec<CertificateView>,
     /// Whether clients show a certificate: `off`, `optional`, `required`.
     pub client_certificates: String,
+    /// Oldest version that is spoken: `1.2`, `1.3`.
+    pub min_version: String,
+    /// Whether names that no certificate covers are turned away.
+    pub sni_strict: bool,
     /// Handshakes with a certificate since the start.
     pub full: u64,
     /// Handshakes that resumed a session since the start.

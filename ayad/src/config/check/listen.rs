@@ -12,7 +12,7 @@ use crate::config::raw::format::{Bind, Period};
 use crate::config::raw::listen::{self as written, Limits, Listen, ListenTimeouts, ProxyProtocol};
 use crate::config::raw::{OneOrMany, listen};
 use crate::config::report::Problem;
-use crate::config::{Alpn, Listener, Protocol};
+use crate::config::{Alpn, Covered, Listener, Protocol};
 
 const MAX_CONNECTIONS: u32 = 10_000;
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ pub(super) fn check(
     entries: &[Entry<'_, Listen>],
     admin: Option<SocketAddr>,
     found: &mut Findings<'_>,
-) -> Vec<(Listener, Vec<String>)> {
+) -> Vec<(Listener, Vec<Covered>)> {
     check_binds(entries, admin, found.problems);
     if let Some(entry) = entries.get(MAX_LISTENERS) {
         let problem = Problem::new(entry.at.name(), format!("there are over {MAX_LISTENERS} listeners"));
@@ -60,8 +60,8 @@ pub(super) fn unprovable(at: &At<'_>) -> Problem {
     at.key("tls").key("acme").problem(message).help(help)
 }
 
-/// One listener, with the names its certificates cover.
-fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, Vec<String>) {
+/// One listener, with what it answers TLS with.
+fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, Vec<Covered>) {
     let Listen {
         bind,
         protocol,
@@ -92,7 +92,7 @@ fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, V
     let or = |period: Option<Period>, default| period.map_or(default, |period| period.0);
     let body_timeout = or(body, BODY_TIMEOUT);
     let tls = tls.as_ref().map(|tls| tls::listener(tls, &entry.at.key("tls"), found));
-    let (mut tls, names) = tls.unzip();
+    let (mut tls, covered) = tls.unzip();
     let max_streams = http2.unwrap_or(true).then(|| streams.unwrap_or(STREAMS));
     if let Some(tls) = tls.as_mut().filter(|_| max_streams.is_none()) {
         tls.alpn.retain(|protocol| *protocol != Alpn::H2);
@@ -116,7 +116,7 @@ fn listener(entry: &Entry<'_, Listen>, found: &mut Findings<'_>) -> (Listener, V
         reserved_prefixes: Vec::new(),
         origin: entry.at.origin(),
     };
-    (listener, names.unwrap_or_default())
+    (listener, covered.unwrap_or_default())
 }
 
 /// Reports keys that mean nothing to the protocol, and a PROXY protocol that anybody could speak.

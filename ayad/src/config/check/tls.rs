@@ -15,8 +15,8 @@ use crate::clock;
 use crate::config::raw::tls::{self as raw, ClientCertificates};
 use crate::config::report::Problem;
 use crate::config::{
-    AcmeChallenge, Alpn, Backend, CertificateFiles, ClientAuth, Listener, ListenerTls, PoolTls, Route,
-    TlsVersion,
+    AcmeChallenge, Alpn, Backend, CertificateFiles, ClientAuth, Covered, CoveredBy, Listener, ListenerTls,
+    PoolTls, Route, TlsVersion,
 };
 use crate::tls::{self, CertificateInfo, FileError};
 
@@ -51,12 +51,12 @@ impl Findings<'_> {
     }
 }
 
-/// Checks the TLS of a listener. Returns it with the names its certificates cover.
+/// Checks the TLS of a listener. Returns it with what it answers with.
 pub(super) fn listener(
     tls: &raw::ListenTls,
     at: &At<'_>,
     found: &mut Findings<'_>,
-) -> (ListenerTls, Vec<String>) {
+) -> (ListenerTls, Vec<Covered>) {
     let raw::ListenTls {
         certificates,
         acme,
@@ -73,9 +73,14 @@ pub(super) fn listener(
         let help = "write certificates = [{ cert = \"web.pem\", key = \"web.key\" }], or acme = { ... }";
         found.wrong(at, "TLS without a certificate", help);
     }
-    let (certificates, mut names) = certificate_list(listed, &at_list, found);
+    let (certificates, mut covered) = certificate_list(listed, &at_list, found);
     let acme = acme.as_ref().map(|acme| acme::check(acme, &at.key("acme"), found));
-    names.extend(acme.iter().flat_map(|acme| acme.names.clone()));
+    covered.extend(
+        acme.iter().map(|acme| Covered {
+            names: acme.names.clone(),
+            source: CoveredBy::Acme(acme.directory.clone()),
+        }),
+    );
     let mode = client_certificates.unwrap_or(ClientCertificates::Off);
     let clients = client_auth(mode, client_ca.as_deref(), at, found);
     if mode == ClientCertificates::Off {
@@ -97,7 +102,7 @@ pub(super) fn listener(
         min_version: min_version.unwrap_or(TlsVersion::Tls12),
         sni_strict: sni_strict.unwrap_or(false),
     };
-    (listener, names)
+    (listener, covered)
 }
 
 /// Fields that requests cannot do without, or that the proxy writes for other reasons.
@@ -148,8 +153,8 @@ fn certificate_list(
     listed: &[raw::Certificate],
     list: &At<'_>,
     found: &mut Findings<'_>,
-) -> (Vec<CertificateFiles>, Vec<String>) {
-    let (mut certificates, mut names) = (Vec::new(), Vec::new());
+) -> (Vec<CertificateFiles>, Vec<Covered>) {
+    let (mut certificates, mut infos) = (Vec::new(), Vec::new());
     let mut chosen: Option<At<'_>> = None;
     for (index, raw::Certificate { cert, key, default }) in listed.iter().enumerate() {
         let at = list.index(index);
@@ -167,9 +172,7 @@ fn certificate_list(
             key: resolved(&at, key),
             is_default: *default == Some(true),
         };
-        if let Some(info) = pair(&files.cert, &files.key, &at.key("cert"), &at.key("key"), found) {
-            names.extend(info.names);
-        }
+        infos.push(pair(&files.cert, &files.key, &at.key("cert"), &at.key("key"), found));
         certificates.push(files);
     }
     if chosen.is_none()
@@ -177,7 +180,13 @@ fn certificate_list(
     {
         first.is_default = true;
     }
-    (certificates, names)
+    let read = certificates.iter().zip(infos).filter_map(|(files, info)| Some((files, info?)));
+    let covered = read.map(|(files, info)| Covered {
+        names: info.names,
+        source: CoveredBy::File { cert: files.cert.clone(), life: info.life, is_default: files.is_default },
+    });
+    let covered = covered.collect();
+    (certificates, covered)
 }
 
 /// Reads a certificate with its key.
@@ -326,7 +335,7 @@ fn shown(
 /// can prove.
 pub(super) fn together(
     listeners: &[Listener],
-    covered: &[Vec<String>],
+    covered: &[Vec<Covered>],
     routes: &[(Route, At<'_>)],
     warnings: &mut Vec<Problem>,
     at_listener: impl Fn(usize) -> Option<Problem>,
@@ -334,19 +343,15 @@ pub(super) fn together(
     let proves_by_page =
         |tls: &ListenerTls| tls.acme.as_ref().is_some_and(|a| a.challenge == AcmeChallenge::Http01);
     let is_plain_there = listeners.iter().any(|listener| listener.tls.is_none());
-    for (index, (listener, names)) in listeners.iter().zip(covered).enumerate() {
+    for (index, (listener, covered)) in listeners.iter().zip(covered).enumerate() {
         let Some(tls) = &listener.tls else { continue };
         if proves_by_page(tls) && !is_plain_there {
             warnings.extend(at_listener(index));
         }
-        let mut known = aya_core::certificate::Names::default();
-        for name in names {
-            known.insert(name, ());
-        }
+        let names: Vec<&str> = covered.iter().flat_map(|one| &one.names).map(String::as_str).collect();
         let serves = |route: &Route| route.listeners.contains(&listener.name);
         for (route, at) in routes.iter().filter(|(route, _)| serves(route)) {
-            let is_one_name = !route.host.contains('*') && !route.host.is_empty();
-            if is_one_name && !names.is_empty() && known.find(&route.host).is_none() {
+            if !names.is_empty() && !is_covered(&route.host, &names) {
                 let message = format!(
                     "no certificate of listener \"{}\" covers \"{}\", the host of route \"{}\"",
                     listener.name, route.host, route.name
@@ -355,6 +360,22 @@ pub(super) fn together(
                 warnings.push(at.key("match").key("host").problem(message).help(help));
             }
         }
+    }
+}
+
+/// Whether certificates with these names serve the host of a route: all of it when it is one name, some of it when it
+/// stands for many.
+fn is_covered(host: &str, names: &[&str]) -> bool {
+    let mut known = aya_core::certificate::Names::default();
+    for name in names {
+        known.insert(name, ());
+    }
+    match host.strip_prefix('*') {
+        Some("") => true,
+        Some(parent) => {
+            known.find(host).is_some() || names.iter().any(|name| name.to_ascii_lowercase().ends_with(parent))
+        }
+        None => host.is_empty() || known.find(host).is_some(),
     }
 }
 

@@ -120,7 +120,9 @@ fn listener(
         (None, Some(old)) => format!("listener {} renamed to {}", old.conf.name, conf.name),
         (None, None) => format!("listener {} added", conf.name),
     });
-    let cell = known.or(renamed).map_or_else(Arc::<ListenerCell>::default, |old| Arc::clone(&old.cell));
+    let cell = known
+        .or(renamed)
+        .map_or_else(|| Arc::new(ListenerCell::new(before.workers)), |old| Arc::clone(&old.cell));
     let tls = server_tls(config, conf, known.or(renamed).map(|old| &**old), &cell, before)?;
     Ok(Arc::new(Listener { conf: conf.clone(), bound, cell, tls, rev: (before.next_rev)() }))
 }

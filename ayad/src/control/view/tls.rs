@@ -20,6 +20,8 @@ pub(super) fn view(tls: &ServerTls) -> TlsView {
         client_certificates: clients
             .map_or("off", |auth| if auth.is_required { "required" } else { "optional" })
             .to_owned(),
+        min_version: settings.min_version.as_str().to_owned(),
+        sni_strict: settings.sni_strict,
         full: count(&handshakes.full),
         resumed: count(&handshakes.resumed),
         failed: count(&handshakes.failed),
@@ -35,7 +37,8 @@ pub(super) fn view(tls: &ServerTls) -> TlsView {
     }
 }
 
-fn certificate(one: &InForce, now_s: i64) -> CertificateView {
+/// One certificate.
+pub(super) fn certificate(one: &InForce, now_s: i64) -> CertificateView {
     let life = one.info.life;
     let ms = |seconds: i64| u64::try_from(seconds).unwrap_or(0).saturating_mul(1000);
     CertificateView {

@@ -140,6 +140,7 @@ impl Session {
             return;
         }
         let now = clock::now();
+        self.listener.cell.finished(self.worker);
         if let Some(reason) = reason {
             self.state.counters[self.worker].refused(reason);
         }

@@ -9,6 +9,7 @@ use aya_core::hash::hash64;
 use instant_acme::AccountCredentials;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::{Deserialize, Serialize};
 
 use crate::config::Acme;
 use crate::tls::files::{Loaded, read_pair};
@@ -17,6 +18,20 @@ use crate::tls::files::{Loaded, read_pair};
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
+}
+
+/// How it goes with an order that fails. It outlives the process, so that starting over and over does not ask a
+/// directory more often than waiting would.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    /// Failures in a row, at least 1.
+    pub count: u32,
+    /// Why the last one failed.
+    pub error: String,
+    /// When the last one was made, milliseconds since 1970.
+    pub tried_ms: u64,
+    /// When the next one is due, milliseconds since 1970.
+    pub next_ms: u64,
 }
 
 impl Store {
@@ -48,6 +63,28 @@ impl Store {
         Ok(loaded)
     }
 
+    /// How often the order failed so far; `None` when it did not, or nobody can tell.
+    pub fn failures(&self, acme: &Acme) -> Option<Failures> {
+        let text = fs::read(self.failures_path(acme)).ok()?;
+        let kept = serde_json::from_slice(&text);
+        kept.inspect_err(|error| tracing::warn!(%error, "what was kept of failed orders is of no use")).ok()
+    }
+
+    /// Keeps how often the order failed, for the process that comes next.
+    pub fn keep_failures(&self, acme: &Acme, failures: &Failures) -> io::Result<()> {
+        self.write(&self.failures_path(acme), &serde_json::to_vec(failures)?)
+    }
+
+    /// The order did not fail.
+    pub fn forget_failures(&self, acme: &Acme) {
+        match fs::remove_file(self.failures_path(acme)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "what was kept of failed orders cannot be removed");
+            }
+            Ok(()) | Err(_) => {}
+        }
+    }
+
     /// The account at the directory; `None` when there is none that can be used.
     pub(super) fn account(&self, acme: &Acme) -> Option<AccountCredentials> {
         let text = fs::read(self.account_path(acme)).ok()?;
@@ -72,12 +109,20 @@ impl Store {
         self.folder.join(format!("account-{:016x}.json", hash64(of.as_bytes())))
     }
 
-    /// The first name is for people, the hash for all of them and the directory.
     fn certificate_path(&self, acme: &Acme) -> PathBuf {
+        self.folder.join(format!("{}.pem", Self::order_name(acme)))
+    }
+
+    fn failures_path(&self, acme: &Acme) -> PathBuf {
+        self.folder.join(format!("{}.failed.json", Self::order_name(acme)))
+    }
+
+    /// The first name is for people, the hash for all of them and the directory.
+    fn order_name(acme: &Acme) -> String {
         let of = format!("{}\n{}", acme.directory, acme.names.join("\n"));
         let fits = |c: &char| c.is_ascii_alphanumeric() || ".-".contains(*c);
         let name: String = acme.names.iter().flat_map(|name| name.chars()).filter(fits).take(64).collect();
-        self.folder.join(format!("{name}-{:016x}.pem", hash64(of.as_bytes())))
+        format!("{name}-{:016x}", hash64(of.as_bytes()))
     }
 
     /// Writes a file that is either there as a whole or not at all, also after a loss of power.
@@ -125,5 +170,13 @@ mod tests {
         assert!(store.certificate(&Acme { names: vec!["b.test".into()], ..acme.clone() }).is_none());
         fs::write(&path, "damaged").unwrap();
         assert!(store.certificate(&acme).is_none());
+
+        let failures = Failures { count: 3, error: "no".into(), tried_ms: 1, next_ms: 2 };
+        store.keep_failures(&acme, &failures).unwrap();
+        assert_eq!(store.failures(&acme), Some(failures));
+        fs::write(store.failures_path(&acme), "damaged").unwrap();
+        assert_eq!(store.failures(&acme), None);
+        store.forget_failures(&acme);
+        assert!(!store.failures_path(&acme).exists());
     }
 }

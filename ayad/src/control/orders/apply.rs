@@ -1,0 +1,113 @@
+//! Makes orders hold: in the cells of backends, and for algorithms in the next snapshot. What arrives here was planned
+//! and written down, or read back from the journal, so nothing is refused; a subject that is gone is left alone.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use aya_api::axis::{Admin as AdminWord, StickyDrain};
+use aya_api::event::Severity;
+use aya_core::axis::Admin;
+use aya_core::pick::{self, PickerSpec};
+
+use super::Order;
+use crate::clock;
+use crate::control::journal::Record;
+use crate::control::{AlgorithmOrder, Control};
+use crate::state::{AdminOrder, NewEvent, PastEntry};
+
+impl Control {
+    /// Makes an order hold, and returns the new revision of its subject.
+    pub(in crate::control) fn apply(&mut self, order: &Order, record: &Record, restored: bool) -> u64 {
+        let operation = &record.operation;
+        let cause = operation.reason.clone().unwrap_or_else(|| {
+            if restored { "restored from the journal".to_owned() } else { "ordered".to_owned() }
+        });
+        let event = NewEvent::new(Severity::Info, order.key().0, order.key().1, cause.clone())
+            .change(operation.before.as_str(), operation.after.as_str())
+            .ordered(Some(operation.by.clone()), Some(operation.op.clone()));
+        let rev = self.enforce(order, record, restored);
+        if let Ok(backend) = self.find_backend(order.key().1) {
+            backend.past().remember(PastEntry {
+                at_ms: clock::wall_ms(),
+                axis: order.key().0,
+                from: operation.before.clone(),
+                to: operation.after.clone(),
+                cause,
+                by: Some(operation.by.clone()),
+            });
+        }
+        self.state.events.push(event);
+        rev
+    }
+
+    /// Makes an order hold and tells nobody.
+    pub(in crate::control) fn enforce(&mut self, order: &Order, record: &Record, restored: bool) -> u64 {
+        match order {
+            Order::Admin { id, state, .. } => self.apply_admin(id, *state, record, restored),
+            Order::Weight { id, weight } => self.apply_weight(id, *weight, record, restored),
+            Order::Algorithm { pool, name } => self.apply_algorithm(pool, name, record, restored),
+        }
+    }
+
+    fn apply_admin(&self, id: &str, state: AdminWord, record: &Record, restored: bool) -> u64 {
+        let Ok(backend) = self.find_backend(id) else { return 0 };
+        let is_sticky = self.find_pool(&backend.pool).is_ok_and(|p| p.conf.sticky.is_some());
+        let honour = is_sticky && record.sticky != Some(StickyDrain::Move);
+        let rev = self.state.next_rev();
+        let admin = match state {
+            AdminWord::Ready => Admin::Ready,
+            AdminWord::Draining | AdminWord::Drained => Admin::Draining,
+            AdminWord::Maint => Admin::Maint,
+        };
+        backend.past().admin = AdminOrder {
+            since_ms: record.operation.at_ms,
+            by: Some(record.operation.by.clone()),
+            reason: record.operation.reason.clone(),
+            until_ms: record.operation.until_ms,
+            restored,
+            sticky: record.sticky.filter(|_| is_sticky),
+        };
+        // Bound clients may come from now on; the quiet time begins here.
+        backend.bound_request(clock::now());
+        backend.load.set_admin(admin, admin == Admin::Draining && honour);
+        if admin != Admin::Ready {
+            backend.close_idle();
+        }
+        backend.rev.store(rev, Ordering::Relaxed);
+        rev
+    }
+
+    fn apply_weight(&self, id: &str, weight: u32, record: &Record, restored: bool) -> u64 {
+        let Ok(backend) = self.find_backend(id) else { return 0 };
+        let rev = self.state.next_rev();
+        let mut past = backend.past();
+        past.weight_until_ms = record.operation.until_ms;
+        past.weight_restored = restored;
+        drop(past);
+        backend.load.set_weight(weight);
+        backend.rev.store(rev, Ordering::Relaxed);
+        rev
+    }
+
+    fn apply_algorithm(&mut self, name: &str, algorithm: &str, record: &Record, restored: bool) -> u64 {
+        let Some(spec) = pick::find(algorithm) else { return 0 };
+        let rev = self.state.next_rev();
+        let before = self.state.snapshot.load_full();
+        let mut snapshot = (*before).clone();
+        for pool in snapshot.pools.iter_mut().filter(|p| p.name == name) {
+            *pool = Arc::new(pool.with_algorithm(spec, rev));
+        }
+        self.state.snapshot.store(Arc::new(snapshot));
+        let note = AlgorithmOrder { until_ms: record.operation.until_ms, restored };
+        self.algorithm_orders.insert(name.to_owned(), note);
+        rev
+    }
+
+    /// The algorithms ordered for pools, while those orders are in force.
+    pub fn ordered_algorithms(&self) -> HashMap<String, &'static PickerSpec> {
+        let orders = self.journal.in_force().into_iter();
+        let orders = orders.filter(|r| r.operation.field == "algorithm" && !r.clears);
+        orders.filter_map(|r| Some((r.operation.subject, pick::find(&r.operation.after)?))).collect()
+    }
+}

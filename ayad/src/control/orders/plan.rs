@@ -1,0 +1,164 @@
+//! What an order would do, before anything of it is done: the values before and after, the way back, and what whoever
+//! orders it should know. Reads the state and changes nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use aya_api::axis::Admin as AdminWord;
+use aya_api::command::weight::MAX_WEIGHT;
+use aya_api::error::{ApiError, ErrorCode};
+use aya_core::axis::Admin;
+use aya_core::pick::{self, PICKERS};
+
+use super::Order;
+use crate::clock;
+use crate::control::{Control, suggest};
+use crate::state::{Backend, Pool};
+
+/// What an order would do.
+pub(in crate::control) struct Plan {
+    pub(super) target: Target,
+    pub(in crate::control) field: &'static str,
+    pub(super) before: String,
+    pub(super) after: String,
+    pub(super) configured: String,
+    pub(super) rev: u64,
+    pub(super) undo: String,
+    pub(in crate::control) back: Order,
+    pub(super) warnings: Vec<String>,
+}
+
+/// What it is about.
+pub(super) enum Target {
+    Backend(Arc<Backend>),
+    Pool(Arc<Pool>),
+}
+
+impl Control {
+    pub(in crate::control) fn plan(&self, order: &Order) -> Result<Plan, ApiError> {
+        match order {
+            Order::Admin { id, state, .. } => self.plan_admin(id, *state),
+            Order::Weight { id, weight } => self.plan_weight(id, *weight),
+            Order::Algorithm { pool, name } => self.plan_algorithm(pool, name),
+        }
+    }
+
+    fn plan_admin(&self, id: &str, state: AdminWord) -> Result<Plan, ApiError> {
+        let backend = self.find_backend(id)?;
+        if state == AdminWord::Drained {
+            let hint = "order `draining`; it becomes `drained` when nothing is in flight";
+            return Err(ApiError::new(ErrorCode::BadValue, "\"drained\" cannot be ordered", hint));
+        }
+        let now = backend.load.admin();
+        let before = now.as_str().to_owned();
+        let already = now == Admin::Drained && state == AdminWord::Draining;
+        let after = if already { before.clone() } else { state.as_str().to_owned() };
+        let back = match now {
+            Admin::Ready => AdminWord::Ready,
+            Admin::Draining | Admin::Drained => AdminWord::Draining,
+            Admin::Maint => AdminWord::Maint,
+        };
+        let verb = if back == AdminWord::Draining { "drain" } else { back.as_str() };
+        let sticky = backend.past().admin.sticky;
+        Ok(Plan {
+            field: "admin",
+            configured: AdminWord::Ready.as_str().to_owned(),
+            rev: backend.rev.load(Ordering::Relaxed),
+            undo: format!("ayactl {verb} {id}"),
+            back: Order::Admin { id: id.to_owned(), state: back, sticky },
+            warnings: self.warn_admin(&backend, state),
+            target: Target::Backend(backend),
+            before,
+            after,
+        })
+    }
+
+    fn plan_weight(&self, id: &str, weight: u32) -> Result<Plan, ApiError> {
+        let backend = self.find_backend(id)?;
+        if weight > MAX_WEIGHT {
+            let message = format!("weight {weight} is over {MAX_WEIGHT}");
+            let hint = "weights are relative: only their ratio counts";
+            return Err(ApiError::new(ErrorCode::BadValue, message, hint));
+        }
+        let before = backend.load.weight();
+        let configured = backend.past().configured_weight.to_string();
+        Ok(Plan {
+            field: "weight",
+            before: before.to_string(),
+            after: weight.to_string(),
+            configured,
+            rev: backend.rev.load(Ordering::Relaxed),
+            undo: format!("ayactl weight set {id}={before}"),
+            back: Order::Weight { id: id.to_owned(), weight: before },
+            warnings: self.warn_weight(&backend, weight),
+            target: Target::Backend(backend),
+        })
+    }
+
+    fn plan_algorithm(&self, name: &str, algorithm: &str) -> Result<Plan, ApiError> {
+        let pool = self.find_pool(name)?;
+        if pick::find(algorithm).is_none() {
+            let names = PICKERS.iter().map(|p| p.name);
+            let message = format!("\"{algorithm}\" is no algorithm");
+            return Err(ApiError::new(ErrorCode::BadValue, message, suggest(algorithm, names)));
+        }
+        let before = pool.algorithm.name.to_owned();
+        Ok(Plan {
+            field: "algorithm",
+            after: algorithm.to_owned(),
+            configured: pool.conf.algorithm.name.to_owned(),
+            rev: pool.rev,
+            undo: format!("ayactl algorithm set {name} {before}"),
+            back: Order::Algorithm { pool: name.to_owned(), name: before.clone() },
+            warnings: Vec::new(),
+            target: Target::Pool(pool),
+            before,
+        })
+    }
+
+    fn warn_admin(&self, backend: &Arc<Backend>, state: AdminWord) -> Vec<String> {
+        let now = clock::now();
+        let snapshot = self.state.snapshot.load();
+        let others = snapshot.pool(&backend.pool).into_iter().flat_map(|p| &p.backends);
+        let others = others.filter(|b| !Arc::ptr_eq(b, backend) && b.load.eligible(now)).count();
+        if state == AdminWord::Ready || others > 0 {
+            return Vec::new();
+        }
+        vec![format!(
+            "no other backend of pool {} is eligible: its requests will get 503 no-backend",
+            backend.pool
+        )]
+    }
+
+    fn warn_weight(&self, backend: &Arc<Backend>, weight: u32) -> Vec<String> {
+        let snapshot = self.state.snapshot.load();
+        let Some(pool) = snapshot.pool(&backend.pool) else { return Vec::new() };
+        let mut warnings = Vec::new();
+        if !pool.algorithm.weighted {
+            warnings.push(format!("{} does not look at weights", pool.algorithm.name));
+        }
+        let others = pool.backends.iter().filter(|b| !Arc::ptr_eq(b, backend));
+        if pool.algorithm.weighted && weight == 0 && others.map(|b| b.load.weight()).sum::<u32>() == 0 {
+            warnings.push(format!(
+                "every weight of pool {} is 0: its requests will get 503 no-backend",
+                pool.name
+            ));
+        }
+        warnings
+    }
+}
+
+impl Plan {
+    /// The value before.
+    pub(in crate::control) fn before(&self) -> &str {
+        &self.before
+    }
+
+    /// What it is about.
+    pub(in crate::control) fn subject(&self) -> &str {
+        match &self.target {
+            Target::Backend(backend) => &backend.id,
+            Target::Pool(pool) => &pool.name,
+        }
+    }
+}
