@@ -2,6 +2,7 @@
 
 mod fields;
 mod framing;
+mod hedge;
 mod limits;
 mod messages;
 mod passage;

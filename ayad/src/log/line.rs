@@ -26,13 +26,14 @@ pub struct LogDraft {
     version: &'static str,
     pool: Option<Arc<Pool>>,
     attempts: Vec<Attempt>,
+    hedge: Option<&'static str>,
 }
 
 /// One attempt that did not bring the answer.
 #[derive(Debug, Serialize)]
 struct Attempt {
     backend: String,
-    /// The status of its answer, or why there was none.
+    /// The status of its answer, or why there was none: a reason, or `cancelled` beside one that was faster.
     outcome: String,
     took_us: u64,
 }
@@ -50,6 +51,7 @@ impl LogDraft {
             version: if head.http_1_0 { "1.0" } else { request.protocol },
             pool: None,
             attempts: Vec::new(),
+            hedge: None,
         }
     }
 
@@ -62,6 +64,11 @@ impl LogDraft {
     pub fn attempted(&mut self, backend: &str, outcome: String, took: Duration) {
         let took_us = took.as_micros() as u64;
         self.attempts.push(Attempt { backend: backend.to_owned(), outcome, took_us });
+    }
+
+    /// Takes down that two attempts ran at once, and whether the second one brought the answer.
+    pub fn hedged(&mut self, won: bool) {
+        self.hedge = Some(if won { "won" } else { "lost" });
     }
 }
 
@@ -89,7 +96,10 @@ pub struct LogLine<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'e str>,
     attempts: u32,
-    /// Attempts before the one that counted, in their order.
+    /// Of a request that was hedged: whether the second attempt brought the answer, `won` or `lost`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hedge: Option<&'static str>,
+    /// Attempts beside the one that counted, in the order in which they ended.
     #[serde(skip_serializing_if = "<[Attempt]>::is_empty")]
     failed_attempts: &'e [Attempt],
     bytes_received: u64,
@@ -137,6 +147,7 @@ impl<'e> LogLine<'e> {
             reason: exchange.reason.map(Reason::as_str),
             detail: None,
             attempts: exchange.attempts,
+            hedge: draft.hedge,
             failed_attempts: &draft.attempts,
             bytes_received: exchange.bytes_received,
             bytes_sent: exchange.bytes_sent,
@@ -162,6 +173,7 @@ impl<'e> LogLine<'e> {
             reason: Some(reason.as_str()),
             detail: None,
             attempts: 0,
+            hedge: None,
             failed_attempts: &[],
             bytes_received: 0,
             bytes_sent: 0,

@@ -96,7 +96,7 @@ fn take_kept<D: Downstream>(down: &mut D, exchange: &Exchange) -> Option<Upstrea
 }
 
 /// When the answer must have begun, of a backend that is waited for since `now`.
-fn answer_due(place: &Place, now: Tick) -> Tick {
+pub(super) fn answer_due(place: &Place, now: Tick) -> Tick {
     let conf = &place.pool.conf;
     let ends = now.after(conf.first_byte_timeout);
     conf.retry.rules.try_deadline(place.since(), None).map_or(ends, |try_ends| try_ends.min(ends))

@@ -1,6 +1,7 @@
 //! Notes taken of a request along its way, for whoever records it at its end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use aya_core::reason::{Blame, Reason};
 use aya_core::time::Tick;
@@ -12,6 +13,7 @@ use super::worker::Worker;
 use crate::clock;
 use crate::h1::Known;
 use crate::log::LogDraft;
+use crate::state::Pool;
 
 /// Longest request id taken over from a client, in bytes.
 const LONGEST_ID: usize = 128;
@@ -47,14 +49,34 @@ impl Exchange {
 
     /// A backend was picked.
     pub(super) fn note_picked(&mut self) {
-        if let Some(failed) = self.failed.take() {
-            failed.workers[self.client.worker].moved_on();
-        }
+        self.note_moved_on();
         if let Some(place) = &self.place {
             verdict::begun(&self.client.state, place);
         }
         if self.draft.is_some() && self.steps.picked.is_none() {
             self.steps.picked = Some(clock::now());
+        }
+    }
+
+    /// The request goes on after an attempt that failed.
+    fn note_moved_on(&mut self) {
+        if let Some(failed) = self.failed.take() {
+            failed.workers[self.client.worker].moved_on();
+        }
+    }
+
+    /// Of the attempts that ran at once it is this one that the request goes on with.
+    pub(super) fn note_taken_over(&mut self, place: Place) {
+        self.note_moved_on();
+        self.place = Some(place);
+        self.note_connected();
+    }
+
+    /// There was a second attempt at the same time, and it brought the answer or did not.
+    pub(super) fn note_hedged(&mut self, pool: &Pool, won: bool) {
+        pool.hedging.won.fetch_add(u64::from(won), Ordering::Relaxed);
+        if let Some(draft) = &mut self.draft {
+            draft.hedged(won);
         }
     }
 
@@ -77,14 +99,30 @@ impl Exchange {
     ///
     /// `outcome` is the status of an answer that is not passed on, or why there is none.
     pub(super) fn note_failed_attempt(&mut self, outcome: Result<u16, Reason>) {
-        let Some(place) = self.place.take() else { return };
+        if let Some(place) = self.place.take() {
+            self.note_attempt(&place, outcome);
+        }
+    }
+
+    /// As [`Self::note_failed_attempt`], of an attempt that runs beside another one.
+    pub(super) fn note_attempt(&mut self, place: &Place, outcome: Result<u16, Reason>) {
         if let Some(draft) = &mut self.draft {
             let word = outcome.map_or_else(|reason| reason.as_str().to_owned(), |status| status.to_string());
             draft.attempted(&place.backend.name, word, clock::now().since(place.since()));
         }
         if outcome.map_or_else(|reason| reason.blame() == Blame::Backend, |status| status >= 500) {
-            self.note_result(&place, clock::now(), false);
+            self.note_result(place, clock::now(), false);
             self.failed = Some(Arc::clone(&place.backend));
+        }
+    }
+
+    /// An attempt is given up, because another one brought the answer or nobody wants one any more.
+    pub(super) fn note_cancelled(&mut self, place: &Place) {
+        let now = clock::now();
+        let took = now.since(place.since());
+        place.backend.load.record_at_least(now, took);
+        if let Some(draft) = &mut self.draft {
+            draft.attempted(&place.backend.name, "cancelled".to_owned(), took);
         }
     }
 
