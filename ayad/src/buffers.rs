@@ -1,7 +1,7 @@
 //! Buffers for bytes between two sockets, lent by the thread that uses them.
 //!
 //! A connection holds a buffer only while bytes are in it, so ten thousand idle connections need a handful of
-//! buffers and not ten thousand. Each thread keeps free buffers of two sizes in a list of its own: taking and
+//! buffers and not ten thousand. Each thread keeps free buffers of three sizes in lists of its own: taking and
 //! giving back is a push and a pop, without a lock, an atomic or the allocator. The lists are bounded; what
 //! comes back to a full list is freed, so memory returns after a burst. A buffer may be dropped on another
 //! thread than it was taken on, and then stays there.
@@ -15,12 +15,16 @@ use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Bytes of a small buffer: a head, or the largest TLS record.
+/// Bytes of a tiny buffer: a head that is being written. Hundreds of requests of one thread may each hold one while
+/// their backends think.
+pub const TINY: usize = 2 * 1024;
+/// Bytes of a small buffer: what one read takes, or the largest TLS record.
 pub const SMALL: usize = 16 * 1024;
 /// Bytes of a large buffer: for bodies and tunnels that have much to carry.
 pub const LARGE: usize = 64 * 1024;
 
-/// Most free buffers of each size kept by one thread: 1 MiB of either.
+/// Most free buffers of each size kept by one thread: 1 MiB of each.
+const KEPT_TINY: usize = 512;
 const KEPT_SMALL: usize = 64;
 const KEPT_LARGE: usize = 16;
 
@@ -28,10 +32,11 @@ const KEPT_LARGE: usize = 16;
 static BYTES: AtomicU64 = AtomicU64::new(0);
 
 thread_local! {
-    static FREE: RefCell<Free> = const { RefCell::new(Free { small: Vec::new(), large: Vec::new() }) };
+    static FREE: RefCell<Free> = const { RefCell::new(Free { tiny: Vec::new(), small: Vec::new(), large: Vec::new() }) };
 }
 
 struct Free {
+    tiny: Vec<Box<[u8]>>,
     small: Vec<Box<[u8]>>,
     large: Vec<Box<[u8]>>,
 }
@@ -40,6 +45,7 @@ impl Free {
     /// The list for buffers of exactly this many bytes, and its limit.
     fn of(&mut self, size: usize) -> Option<(&mut Vec<Box<[u8]>>, usize)> {
         match size {
+            TINY => Some((&mut self.tiny, KEPT_TINY)),
             SMALL => Some((&mut self.small, KEPT_SMALL)),
             LARGE => Some((&mut self.large, KEPT_LARGE)),
             _ => None,
@@ -49,7 +55,7 @@ impl Free {
 
 impl Drop for Free {
     fn drop(&mut self) {
-        let freed = self.small.len() * SMALL + self.large.len() * LARGE;
+        let freed = self.tiny.len() * TINY + self.small.len() * SMALL + self.large.len() * LARGE;
         BYTES.fetch_sub(freed as u64, Ordering::Relaxed);
     }
 }
@@ -72,7 +78,9 @@ impl Buffer {
 
     /// The smallest buffer that holds `bytes`. One over [`LARGE`] comes from the allocator and goes back to it.
     pub fn at_least(bytes: usize) -> Self {
-        if bytes <= SMALL {
+        if bytes <= TINY {
+            Self::sized(TINY)
+        } else if bytes <= SMALL {
             Self::small()
         } else if bytes <= LARGE {
             Self::large()
@@ -145,8 +153,8 @@ pub fn bytes() -> u64 {
 mod tests {
     use super::*;
 
-    fn free() -> (usize, usize) {
-        FREE.with_borrow(|free| (free.small.len(), free.large.len()))
+    fn free() -> [usize; 3] {
+        FREE.with_borrow(|free| [free.tiny.len(), free.small.len(), free.large.len()])
     }
 
     #[test]
@@ -154,32 +162,40 @@ mod tests {
         let first = Buffer::small();
         let at = first.as_ptr();
         drop(first);
-        assert_eq!(free(), (1, 0));
+        assert_eq!(free(), [0, 1, 0]);
         assert_eq!(Buffer::small().as_ptr(), at);
     }
 
     #[test]
     fn the_size_fits_what_is_asked_for() {
-        for (bytes, size) in [(0, SMALL), (SMALL, SMALL), (SMALL + 1, LARGE), (LARGE + 1, LARGE + 1)] {
+        for (bytes, size) in [
+            (0, TINY),
+            (TINY, TINY),
+            (TINY + 1, SMALL),
+            (SMALL, SMALL),
+            (SMALL + 1, LARGE),
+            (LARGE + 1, LARGE + 1),
+        ] {
             let buffer = Buffer::at_least(bytes);
             assert_eq!(buffer.len(), size);
             assert!(buffer.iter().all(|byte| *byte == 0));
         }
-        assert_eq!(free(), (1, 1), "one over the largest size is not kept");
+        assert_eq!(free(), [1, 1, 1], "one over the largest size is not kept");
     }
 
     #[test]
     fn a_burst_leaves_no_more_than_the_limit() {
-        let burst: Vec<_> = (0..200).map(|_| (Buffer::small(), Buffer::large())).collect();
-        assert!(bytes() >= 200 * (SMALL + LARGE) as u64);
+        let one_of_each = |_| (Buffer::at_least(1), Buffer::small(), Buffer::large());
+        let burst: Vec<_> = (0..600).map(one_of_each).collect();
+        assert!(bytes() >= 600 * (TINY + SMALL + LARGE) as u64);
         drop(burst);
-        assert_eq!(free(), (KEPT_SMALL, KEPT_LARGE));
+        assert_eq!(free(), [KEPT_TINY, KEPT_SMALL, KEPT_LARGE]);
     }
 
     #[test]
     fn a_buffer_may_end_on_another_thread() {
         let buffer = Buffer::large();
         std::thread::spawn(move || drop(buffer)).join().unwrap();
-        assert_eq!(free(), (0, 0));
+        assert_eq!(free(), [0, 0, 0]);
     }
 }

@@ -54,6 +54,7 @@ use self::again::Extra;
 use self::between::{Failed, Picked, Request, Way};
 use self::downstream::{Downstream, Reply};
 use self::exchange::Exchange;
+use self::notes::Id;
 use self::pass::{Kept, Upload};
 use self::respond::Manner;
 use self::turn::Turn;
@@ -109,26 +110,26 @@ fn find_way(
     normal: &mut Vec<u8>,
     out: &mut Queue,
 ) -> Result<Way, Instead> {
-    let client = Arc::clone(&exchange.client);
-    let target = parse::parse(request, client.scheme(), normal)?;
+    let target = parse::parse(request, exchange.client.scheme(), normal)?;
     exchange.note_request(request, &target);
-    if let Some(proof) = respond::proof(&client, &target) {
+    if let Some(proof) = respond::proof(&exchange.client, &target) {
         return Err(Instead::Prove(proof));
     }
-    let hit = route::route(&client, request, &target)?;
+    let hit = route::route(&exchange.client, request, &target)?;
     exchange.note_routed(&hit);
-    let identity = guard::identify(&client, request);
-    admit::admit(&client, request)?;
+    let identity = guard::identify(&exchange.client, request);
+    admit::admit(&exchange.client, request)?;
 
-    let id = exchange.note_identity(request, &identity);
-    head::write(&client, request, &target, id.as_bytes(), out);
+    exchange.note_identity(request, &identity);
+    let id = exchange.id.as_ref().map(Id::as_bytes).unwrap_or_default();
+    head::write(&exchange.client, request, &target, id, out);
     Ok(Way {
         binding: pick::binding(&hit, &identity, request),
         to_head: request.method() == b"HEAD",
         upgrade: request.head.upgrade,
         names_host: !request.head.authority.is_empty(),
         is_idempotent: retry::is_repeatable(
-            std::str::from_utf8(request.method()).unwrap_or_default(),
+            request.method(),
             request.head.fields.has(Known::IdempotencyKey),
             retry::BodyKept::Whole,
         ),

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::buffers::{Buffer, SMALL};
+use crate::buffers::Buffer;
 
 /// A queue of bytes.
 #[derive(Default)]
@@ -49,11 +49,13 @@ impl Queue {
         }
     }
 
-    /// Room for more, at least one byte of it; grows beyond [`SMALL`] only when the data alone fills it. Call
-    /// [`Self::filled`] afterwards, or [`Self::release`].
+    /// Room for more, at least one byte of it; grows beyond [`SMALL`](crate::buffers::SMALL) only when the data alone
+    /// fills it. Call [`Self::filled`] afterwards, or [`Self::release`].
     pub fn space(&mut self) -> &mut [u8] {
-        let end = self.reserve(1);
-        &mut self.storage.get_or_insert_with(Buffer::small)[end..]
+        if self.storage.is_some() {
+            self.reserve(1);
+        }
+        &mut self.storage.get_or_insert_with(Buffer::small)[self.end..]
     }
 
     /// The first bytes of [`Self::space`] were filled.
@@ -62,13 +64,14 @@ impl Queue {
         self.end += count;
     }
 
-    /// Appends bytes.
+    /// Appends bytes. Storage is as small as they allow: what is written is mostly one head.
     #[inline]
     pub fn extend(&mut self, bytes: &[u8]) {
-        let end = self.reserve(bytes.len());
-        let storage = self.storage.get_or_insert_with(Buffer::small);
-        storage[end..end + bytes.len()].copy_from_slice(bytes);
-        self.end = end + bytes.len();
+        self.reserve(bytes.len());
+        if let Some(storage) = &mut self.storage {
+            storage[self.end..self.end + bytes.len()].copy_from_slice(bytes);
+            self.end += bytes.len();
+        }
     }
 
     /// Gives the storage back when nothing is in it.
@@ -84,35 +87,30 @@ impl Queue {
         (self.storage, self.start, self.end) = (None, 0, 0);
     }
 
-    /// Makes room for so many bytes behind the data, and says where they go.
+    /// Makes room for so many bytes behind the data.
     #[inline]
-    fn reserve(&mut self, count: usize) -> usize {
-        let room = self.storage.as_ref().map_or(SMALL, |storage| storage.len());
-        if room - self.end < count {
-            self.make_room(count, room);
+    fn reserve(&mut self, count: usize) {
+        match &self.storage {
+            Some(storage) if storage.len() - self.end >= count => {}
+            Some(_) => self.make_room(count),
+            None => self.storage = Some(Buffer::at_least(count)),
         }
-        self.end
     }
 
-    /// Moves the data to the front, and to larger storage when it still does not fit.
+    /// Moves the data to the front, or to larger storage when it still does not fit.
     #[cold]
-    fn make_room(&mut self, count: usize, room: usize) {
+    fn make_room(&mut self, count: usize) {
         let needed = self.len() + count;
-        let before = self.storage.take();
-        let storage = match before {
-            Some(mut same) if needed <= room => {
-                same.copy_within(self.start..self.end, 0);
-                same
-            }
-            before => {
-                let mut larger = Buffer::at_least(needed.max(2 * self.len()));
-                let data = before.as_ref().map_or(&[][..], |storage| &storage[self.start..self.end]);
+        match &mut self.storage {
+            Some(same) if needed <= same.len() => same.copy_within(self.start..self.end, 0),
+            storage => {
+                let mut larger = Buffer::at_least(needed.max(2 * (self.end - self.start)));
+                let data = storage.as_ref().map_or(&[][..], |storage| &storage[self.start..self.end]);
                 larger[..data.len()].copy_from_slice(data);
-                larger
+                *storage = Some(larger);
             }
-        };
+        }
         (self.start, self.end) = (0, self.len());
-        self.storage = Some(storage);
     }
 }
 
@@ -133,6 +131,7 @@ impl fmt::Write for Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::buffers::SMALL;
 
     #[test]
     fn bytes_come_out_as_they_went_in_while_it_grows_and_moves() {

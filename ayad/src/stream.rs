@@ -92,6 +92,12 @@ impl Stream {
         polled
     }
 
+    /// True unless it is certain that a read would find nothing. Asks nobody, and leaves no waker.
+    #[inline]
+    pub fn may_be_readable(&self) -> bool {
+        self.plain_tcp().is_none_or(|tcp| tcp.try_io(Interest::READABLE, || Ok(())).is_ok())
+    }
+
     /// Writes some of `data`, and says how much the system took.
     #[inline]
     pub fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
@@ -154,7 +160,7 @@ fn receive(tcp: &TcpStream, cx: &mut Context<'_>, queue: &mut Queue) -> Poll<io:
 #[inline]
 fn send(tcp: &TcpStream, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
     loop {
-        ready!(tcp.poll_write_ready(cx))?;
+        // A socket mostly takes what it gets: only one that does not is asked when it will.
         let sent = tcp.try_io(Interest::WRITABLE, || Ok(rustix::net::send(tcp, data, SendFlags::NOSIGNAL)?));
         match sent {
             Ok(count) => {
@@ -166,6 +172,7 @@ fn send(tcp: &TcpStream, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<u
             Err(error) if is_passing(&error) => {}
             Err(error) => return Poll::Ready(Err(error)),
         }
+        ready!(tcp.poll_write_ready(cx))?;
     }
 }
 

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
 
 use crate::buffers::SMALL;
 use crate::h1::{BadBody, BodyReader, Fields, Framing, Known, Step};
@@ -34,6 +35,8 @@ pub struct Wire {
     pub input: Queue,
     inflow: Inflow,
     outflow: Outflow,
+    /// The task that is woken when there is something to read; 0 for none.
+    watcher: usize,
 }
 
 /// The body that is being read.
@@ -91,14 +94,29 @@ impl Wire {
             payload: 0,
             trailers: Queue::new(),
         };
-        Self { stream, input: Queue::new(), inflow, outflow: Outflow::default() }
+        Self { stream, input: Queue::new(), inflow, outflow: Outflow::default(), watcher: 0 }
     }
 
     /// Reads what there is behind what was read before. 0 is the end of the stream. Holds no memory while it waits
     /// with an empty input.
     #[inline]
     pub fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.stream.poll_fill(cx, &mut self.input)
+        let task = cx.waker().data().addr();
+        // Registering the same waker once more costs a lock, and a request would do so several times.
+        if self.watcher == task && !self.stream.may_be_readable() {
+            if self.input.is_empty() {
+                self.input.release();
+            }
+            return Poll::Pending;
+        }
+        let polled = self.stream.poll_fill(cx, &mut self.input);
+        self.watcher = if polled.is_pending() { task } else { 0 };
+        polled
+    }
+
+    /// Another task may read from here on.
+    pub fn unwatch(&mut self) {
+        self.watcher = 0;
     }
 
     /// The body that begins is read without its framing: it goes on in another one. To be called before any of it is
@@ -171,6 +189,13 @@ impl Wire {
     /// True when nothing waits to be written and payload needs no more framing than it comes with.
     pub fn writes_payload_as_it_is(&self) -> bool {
         self.outflow.pending.is_empty() && self.outflow.mode != Mode::Chunks
+    }
+
+    /// The socket from which payload may be moved past this buffer.
+    pub fn splice_from(&mut self) -> Option<&TcpStream> {
+        // Whoever reads there uses up what the next look here would wait for.
+        self.unwatch();
+        self.stream.plain_tcp()
     }
 
     /// So many bytes of payload went past this buffer.

@@ -127,14 +127,23 @@ pub enum BodyKept {
 
 /// Whether a request means the same when it is sent twice: its method is idempotent (RFC 9110 §9.2.2, and
 /// the safe methods of the IANA registry) or it carries an `Idempotency-Key`, and its body is still there.
-pub fn is_repeatable(method: &str, has_idempotency_key: bool, body: BodyKept) -> bool {
+pub fn is_repeatable(method: &[u8], has_idempotency_key: bool, body: BodyKept) -> bool {
     body != BodyKept::Gone && (has_idempotency_key || is_idempotent(method))
 }
 
-fn is_idempotent(method: &str) -> bool {
+fn is_idempotent(method: &[u8]) -> bool {
     matches!(
         method,
-        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE" | "PROPFIND" | "REPORT" | "SEARCH" | "QUERY"
+        b"GET"
+            | b"HEAD"
+            | b"OPTIONS"
+            | b"TRACE"
+            | b"PUT"
+            | b"DELETE"
+            | b"PROPFIND"
+            | b"REPORT"
+            | b"SEARCH"
+            | b"QUERY"
     )
 }
 

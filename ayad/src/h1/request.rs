@@ -206,24 +206,35 @@ fn host_of(bytes: &[u8], authority: Span) -> Option<Span> {
     if text.is_empty() {
         return Some(authority);
     }
-    let name = match text.first() {
-        Some(b'[') => memchr::memchr(b']', text)? + 1,
-        _ => memchr::memchr(b':', text).unwrap_or(text.len()),
+    let name = match text {
+        [b'[', ..] => bracketed(text)?,
+        _ => text.iter().take_while(|b| IN_NAME[usize::from(**b)]).count(),
     };
     let port_fits = match &text[name..] {
         [] => true,
         [b':', digits @ ..] => is_port(digits),
         _ => false,
     };
-    let name_fits = match &text[..name] {
-        [b'[', address @ .., b']'] => {
-            std::str::from_utf8(address).is_ok_and(|address| address.parse::<Ipv6Addr>().is_ok())
-        }
-        [] => false,
-        name => name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_')),
-    };
-    (port_fits && name_fits).then(|| Span::new(authority.start(), authority.start() + name))
+    (port_fits && name > 0).then(|| Span::new(authority.start(), authority.start() + name))
 }
+
+/// Bytes of an IPv6 address with the brackets around it.
+fn bracketed(text: &[u8]) -> Option<usize> {
+    let end = memchr::memchr(b']', text)?;
+    std::str::from_utf8(&text[1..end]).ok()?.parse::<Ipv6Addr>().ok()?;
+    Some(end + 1)
+}
+
+/// Which bytes a host name has.
+static IN_NAME: [bool; 256] = {
+    let (mut table, mut byte) = ([false; 256], 0);
+    while byte < table.len() {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+        byte += 1;
+    }
+    table
+};
 
 /// Nothing, or a number up to 65535.
 fn is_port(digits: &[u8]) -> bool {

@@ -34,12 +34,12 @@ impl Exchange {
     }
 
     /// Gives the request an id unless it has one, and takes down who asks.
-    pub(super) fn note_identity(&mut self, request: &Request<'_>, identity: &Identity) -> &Id {
+    pub(super) fn note_identity(&mut self, request: &Request<'_>, identity: &Identity) {
         if let Some(draft) = &mut self.draft {
             draft.client = Some(identity.address);
         }
         let given = request.get(Known::RequestId).filter(|id| (1..=LONGEST_ID).contains(&id.len()));
-        self.id.insert(given.map_or_else(Id::new, |given| Id::Given(given.into())))
+        self.id = Some(given.map_or_else(Id::new, |given| Id::Given(given.into())));
     }
 
     /// The id of the request; one is made for a request that is refused before it got one.

@@ -253,7 +253,7 @@ impl Download {
         up: &mut Upstream,
     ) -> Option<Poll<Result<(), Reason>>> {
         let Upstream::H1(plain) = up else { return None };
-        let from = plain.wire.stream.plain_tcp()?;
+        let from = plain.wire.splice_from()?;
         self.awaited = Awaited::Client;
         match down.poll_flush(cx) {
             Poll::Ready(Ok(())) => {}

@@ -187,11 +187,15 @@ impl Connection {
     pub fn rest(&mut self) {
         self.wire.input.release();
         self.wire.output().release();
+        self.wire.unwatch();
     }
 
     /// True while an idle connection can be used: the backend neither closed it nor sent anything. Costs no system
     /// call while nothing came.
     pub fn is_alive(&mut self) -> bool {
+        if !self.wire.stream.may_be_readable() {
+            return true;
+        }
         let mut byte = [0];
         self.wire.stream.poll_read_into(&mut Context::from_waker(Waker::noop()), &mut byte).is_pending()
     }

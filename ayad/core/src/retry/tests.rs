@@ -168,6 +168,6 @@ fn methods_keys_and_bodies_say_what_is_repeatable() {
         ("CONNECT", false, BodyKept::Empty, false),
         ("BREW", false, BodyKept::Empty, false),
     ] {
-        assert_eq!(is_repeatable(method, key, body), expected, "{method} {key} {body:?}");
+        assert_eq!(is_repeatable(method.as_bytes(), key, body), expected, "{method} {key} {body:?}");
     }
 }

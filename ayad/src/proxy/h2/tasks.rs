@@ -16,8 +16,8 @@ use http::Request;
 
 use super::{Active, stream};
 
-/// Most tasks of one worker that wait.
-const KEPT: usize = 64;
+/// Most tasks of one worker that wait: about 2 MiB of them.
+const KEPT: usize = 256;
 
 thread_local! {
     static WAITING: RefCell<Vec<Arc<Slot>>> = const { RefCell::new(Vec::new()) };
