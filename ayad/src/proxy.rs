@@ -208,16 +208,24 @@ async fn handle<D: Downstream>(
             }
         };
         if let Some(more) = once_more(turn, exchange, way, &upload, &sent) {
-            next = pick::pick(&way.hit, &way.binding, &tried, exchange);
-            if let Some(next) = &mut next {
+            // A place is taken when its attempt begins; before a wait it is enough that there is one.
+            let after = Some(more.after).filter(|after| !after.is_zero());
+            let has_other = match after {
+                None => {
+                    next = pick::pick(&way.hit, &way.binding, &tried, exchange);
+                    next.is_some()
+                }
+                Some(_) => pick::has_other(&way.hit, &tried),
+            };
+            if has_other {
                 let outcome = sent.as_ref().map(|_| turn.response.status).map_err(|failed| failed.reason());
                 exchange.note_failed_attempt(outcome);
                 drop(sent);
-                if !more.after.is_zero() {
-                    again::pause(down, more.after).await.map_err(Stop::Refuse)?;
-                    next.place.begin(clock::now());
-                }
                 extra = Some(more);
+                if let Some(after) = after {
+                    again::pause(down, after).await.map_err(Stop::Refuse)?;
+                    next = pick::pick(&way.hit, &way.binding, &tried, exchange);
+                }
                 upload.again();
                 continue;
             }
@@ -251,9 +259,9 @@ async fn race<D: Downstream>(
         tried.push(other.index);
         Some(other)
     };
-    let raced = hedge::race(down, turn, exchange, first, way, delay, second).await?;
+    let raced = hedge::race(down, turn, exchange, first, way, delay, second).await;
     *extra = raced.extra;
-    Ok(Answered { up: raced.up, token: raced.token })
+    raced.answered.map(|(up, token)| Answered { up, token })
 }
 
 /// A further attempt, when what came of this one is a cause for it.

@@ -37,6 +37,8 @@ pub struct Wire {
     outflow: Outflow,
     /// The task that is woken when there is something to read; 0 for none.
     watcher: usize,
+    /// A write was told that the connection is reset. The system tells that once: to a read it looks like an end.
+    was_reset: bool,
 }
 
 /// The body that is being read.
@@ -49,6 +51,8 @@ struct Inflow {
     raw: bool,
     payload: u64,
     trailers: Queue,
+    /// Trailers with names that some reader takes for framing are no good, as in a head.
+    is_of_client: bool,
 }
 
 /// The message that is being written.
@@ -93,8 +97,23 @@ impl Wire {
             raw: false,
             payload: 0,
             trailers: Queue::new(),
+            is_of_client: false,
         };
-        Self { stream, input: Queue::new(), inflow, outflow: Outflow::default(), watcher: 0 }
+        Self {
+            stream,
+            input: Queue::new(),
+            inflow,
+            outflow: Outflow::default(),
+            watcher: 0,
+            was_reset: false,
+        }
+    }
+
+    /// As [`Self::new`], where requests come: what their heads may not say, their trailers may not say either.
+    pub fn of_client(stream: Stream) -> Self {
+        let mut wire = Self::new(stream);
+        wire.inflow.is_of_client = true;
+        wire
     }
 
     /// Reads what there is behind what was read before. 0 is the end of the stream. Holds no memory while it waits
@@ -148,7 +167,7 @@ impl Wire {
                 Look::More => {}
             }
             match ready!(self.poll_fill(cx)) {
-                Ok(0) if self.inflow.reader.may_close() => return Poll::Ready(Ok(0)),
+                Ok(0) if self.inflow.reader.may_close() && !self.was_reset => return Poll::Ready(Ok(0)),
                 Ok(0) => return Poll::Ready(Err(BodyFailure::Closed)),
                 Ok(_) => {}
                 Err(error) => return Poll::Ready(Err(BodyFailure::Io(error))),
@@ -230,6 +249,12 @@ impl Wire {
     /// Writes bytes of a body, and says how many were taken. What was taken may still be pending.
     #[inline]
     pub fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let sent = self.send(cx, data);
+        self.was_reset |= is_reset(&sent);
+        sent
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let Self { stream, outflow: Outflow { pending, mode, .. }, .. } = self;
         if *mode == Mode::Chunks {
             if pending.len() >= SMALL {
@@ -251,7 +276,7 @@ impl Wire {
         let of_pending = written.min(pending.len());
         pending.consume(of_pending);
         pending.release();
-        if written > of_pending { Poll::Ready(Ok(written - of_pending)) } else { self.poll_send(cx, data) }
+        if written > of_pending { Poll::Ready(Ok(written - of_pending)) } else { self.send(cx, data) }
     }
 
     /// Puts bytes of a body behind what is to be written, however much waits there already.
@@ -284,6 +309,12 @@ impl Wire {
     /// Writes what is pending.
     #[inline]
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.flush(cx);
+        self.was_reset |= is_reset(&flushed);
+        flushed
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outflow.pending.is_empty() {
             ready!(poll_write(&mut self.stream, &mut self.outflow.pending, cx))?;
         }
@@ -293,6 +324,12 @@ impl Wire {
             tls @ Stream::Tls(_) => Pin::new(tls).poll_flush(cx),
         }
     }
+}
+
+/// True when a write was told of a reset.
+#[inline]
+fn is_reset<T>(written: &Poll<io::Result<T>>) -> bool {
+    matches!(written, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset)
 }
 
 /// Writes some of what is pending.
@@ -352,6 +389,11 @@ impl Inflow {
     fn trailers(&mut self, input: &mut Queue) -> Result<Look, BadBody> {
         let mut fields = Fields::default();
         let Some(size) = self.reader.trailers(input.data(), &mut fields)? else { return Ok(Look::More) };
+        if self.is_of_client && fields.has_disguised() {
+            return Err(BadBody(
+                "a trailer looks like a field that frames the request or says where it is from",
+            ));
+        }
         for field in fields.iter().filter(|field| may_trail(field.name.of(input.data()))) {
             self.trailers.extend(field.line().of(input.data()));
         }
@@ -361,6 +403,15 @@ impl Inflow {
 }
 
 /// True when a field of this name may come behind a body.
+///
+/// `_` counts as `-`, as it does for whoever makes variables of fields (RFC 3875, 4.1.18).
 pub fn may_trail(name: &[u8]) -> bool {
-    Known::of(name) == Known::Other && !NO_TRAILERS.iter().any(|no| name.eq_ignore_ascii_case(no.as_bytes()))
+    let alike =
+        |no: &str| name.len() == no.len() && name.iter().zip(no.bytes()).all(|(byte, no)| plain(*byte) == no);
+    let is_known = Known::of(name) != Known::Other || Known::ALL.iter().any(|known| alike(known.name()));
+    !is_known && !NO_TRAILERS.iter().any(|no| alike(no))
+}
+
+fn plain(byte: u8) -> u8 {
+    if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
 }

@@ -10,6 +10,7 @@ mod retry;
 mod slow;
 mod stream;
 mod trouble;
+mod uploads;
 
 use aya_tests::backend::Backend;
 use aya_tests::daemon::Daemon;

@@ -132,6 +132,11 @@ impl Known {
         alike.iter().find(|(_, wanted)| is_in_any_case(name, wanted)).map_or(Self::Other, |(known, _)| *known)
     }
 
+    /// True for a name that some reader takes for one that frames a request or says where it came from.
+    pub fn pretends(name: &[u8]) -> bool {
+        Self::of(name) == Self::Other && Self::is_disguised(name)
+    }
+
     /// True for a name that frames a request or says where it came from, written with `_` for `-`. CGI, and what
     /// followed it, takes the two for one (RFC 3875, 4.1.18), so a backend may see another length than we do.
     fn is_disguised(name: &[u8]) -> bool {
@@ -348,7 +353,7 @@ impl Fields {
     }
 
     /// True when some reader would take one of the names for another that means something.
-    pub(super) fn has_disguised(&self) -> bool {
+    pub fn has_disguised(&self) -> bool {
         self.disguised
     }
 

@@ -70,9 +70,11 @@ mod tests {
     #[test]
     fn trailers_come_out_as_they_went_in_but_for_those_that_frame_or_direct() {
         let mut out = Queue::new();
-        let map =
-            map_of(b"grpc-status: 0\r\nx-a: 1\r\nX-A:2\r\ncontent-length: 3\r\nset-cookie: c\r\nnone\r\n");
+        let map = map_of(
+            b"grpc-status: 0\r\nx-a: 1\r\nX-A:2\r\ncontent-length: 3\r\nset-cookie: c\r\nset_cookie: c\r\n\
+                     content_length: 3\r\ntransfer_encoding: x\r\nhost_name: h\r\nnone\r\n",
+        );
         trailer_lines(&map, &mut out);
-        assert_eq!(out.data(), b"grpc-status: 0\r\nx-a: 1\r\nx-a: 2\r\n");
+        assert_eq!(out.data(), b"grpc-status: 0\r\nx-a: 1\r\nx-a: 2\r\nhost_name: h\r\n");
     }
 }

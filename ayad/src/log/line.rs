@@ -1,5 +1,6 @@
 //! One line of the access log.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,10 @@ use crate::proxy::client::Client;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::notes::Id;
 use crate::state::Pool;
+use crate::tls::ClientIdentity;
+
+/// Most bytes of the name of a protocol after an upgrade.
+const LONGEST_PROTOCOL: usize = 64;
 
 /// What is taken down of a request before its head is passed on.
 #[derive(Debug)]
@@ -24,6 +29,7 @@ pub struct LogDraft {
     host: String,
     uri: String,
     version: &'static str,
+    protocol: Cow<'static, str>,
     pool: Option<Arc<Pool>>,
     attempts: Vec<Attempt>,
     hedge: Option<&'static str>,
@@ -33,8 +39,11 @@ pub struct LogDraft {
 #[derive(Debug, Serialize)]
 struct Attempt {
     backend: String,
-    /// The status of its answer, or why there was none: a reason, or `cancelled` beside one that was faster.
+    /// The status of its answer, or why there was none, or `given-up` when another one at the same time ended first.
     outcome: String,
+    /// More about it, where that has many causes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<Box<str>>,
     took_us: u64,
 }
 
@@ -43,12 +52,19 @@ impl LogDraft {
     pub fn of(request: &Request<'_>, target: &Target<'_>) -> Self {
         let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
         let head = request.head;
+        let version = if head.http_1_0 { "1.0" } else { request.protocol };
+        let protocol = match version {
+            "1.0" => "HTTP/1.0",
+            "1.1" => "HTTP/1.1",
+            _ => "HTTP/2",
+        };
         Self {
             client: None,
             method: text(request.method()),
             host: target.host.to_owned(),
             uri: format!("{}{}", target.path, String::from_utf8_lossy(head.query.of(request.bytes))),
-            version: if head.http_1_0 { "1.0" } else { request.protocol },
+            version,
+            protocol: protocol.into(),
             pool: None,
             attempts: Vec::new(),
             hedge: None,
@@ -60,10 +76,16 @@ impl LogDraft {
         self.pool = Some(Arc::clone(pool));
     }
 
+    /// Takes down which protocol the connection carries after an upgrade.
+    pub fn switched(&mut self, protocol: &[u8]) {
+        let name = &protocol[..protocol.len().min(LONGEST_PROTOCOL)];
+        self.protocol = String::from_utf8_lossy(name).to_ascii_lowercase().into();
+    }
+
     /// Takes down an attempt that did not bring the answer.
-    pub fn attempted(&mut self, backend: &str, outcome: String, took: Duration) {
+    pub fn attempted(&mut self, backend: &str, outcome: String, detail: Option<Box<str>>, took: Duration) {
         let took_us = took.as_micros() as u64;
-        self.attempts.push(Attempt { backend: backend.to_owned(), outcome, took_us });
+        self.attempts.push(Attempt { backend: backend.to_owned(), outcome, detail, took_us });
     }
 
     /// Takes down that two attempts ran at once, and whether the second one brought the answer.
@@ -85,12 +107,20 @@ pub struct LogLine<'e> {
     host: Option<&'e str>,
     uri: Option<&'e str>,
     version: Option<&'static str>,
+    /// `HTTP/1.0`, `HTTP/1.1` or `HTTP/2`; after an upgrade what it became, such as `websocket`.
+    protocol: Option<&'e str>,
+    /// What the client's TLS handshake told, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls: Option<Tls<'e>>,
     /// Where a route sent it, also when no backend could be asked.
     pool: Option<&'e str>,
     /// Whose answer it was.
     backend: Option<&'e str>,
     /// Status the client got; 0 when it got none.
     status: u16,
+    /// How a gRPC call ended, by its own code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grpc_status: Option<u32>,
     reason: Option<&'static str>,
     /// More about the reason, where it has many causes.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +135,41 @@ pub struct LogLine<'e> {
     bytes_received: u64,
     bytes_sent: u64,
     timing_us: Timing,
+}
+
+/// The client's TLS, as far as it is known.
+#[derive(Debug, Serialize)]
+struct Tls<'e> {
+    /// `1.2` or `1.3`.
+    version: &'static str,
+    /// The cipher suite, by its registered name.
+    cipher: Option<&'static str>,
+    /// The name the client asked for (SNI).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_name: Option<&'e str>,
+    /// Subject of the client's certificate, verified (RFC 4514).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_subject: Option<&'e str>,
+    /// SHA-256 of the client's certificate, in hexadecimal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_fingerprint: Option<&'e str>,
+    /// An earlier session was resumed.
+    resumed: bool,
+}
+
+impl<'e> Tls<'e> {
+    fn of(client: &'e Client) -> Option<Self> {
+        let handshake = client.handshake.get()?;
+        let identity = handshake.client.as_ref();
+        Some(Self {
+            version: handshake.version,
+            cipher: handshake.cipher,
+            server_name: handshake.server_name.as_deref(),
+            client_subject: identity.and_then(ClientIdentity::subject),
+            client_fingerprint: identity.and_then(ClientIdentity::fingerprint),
+            resumed: handshake.resumed,
+        })
+    }
 }
 
 /// How long the steps took, in microseconds; each counts from the end of the one before.
@@ -141,11 +206,14 @@ impl<'e> LogLine<'e> {
             host: Some(&draft.host),
             uri: Some(&draft.uri),
             version: Some(draft.version),
+            protocol: Some(&draft.protocol),
+            tls: Tls::of(client),
             pool: draft.pool.as_ref().map(|pool| pool.name.as_str()),
             backend: backend.map(|b| b.name.as_str()),
             status: exchange.status,
+            grpc_status: exchange.grpc_status,
             reason: exchange.reason.map(Reason::as_str),
-            detail: None,
+            detail: exchange.cause.as_deref(),
             attempts: exchange.attempts,
             hedge: draft.hedge,
             failed_attempts: &draft.attempts,
@@ -167,9 +235,12 @@ impl<'e> LogLine<'e> {
             host: None,
             uri: None,
             version: None,
+            protocol: None,
+            tls: Tls::of(client),
             pool: None,
             backend: None,
             status: reason.status(),
+            grpc_status: None,
             reason: Some(reason.as_str()),
             detail: None,
             attempts: 0,

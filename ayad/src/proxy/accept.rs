@@ -130,9 +130,7 @@ fn greet(state: &Arc<State>, arrival: Arrival<TcpStream>) {
 
 fn admit(state: &Arc<State>, arrival: Arrival<TcpStream>) {
     let Arrival { stream, peer, listener, seat } = arrival;
-    let mut client = Client::new(Arc::clone(state), listener, seat.worker(), peer);
-    client.local = stream.local_addr().ok();
-    let client = Arc::new(client);
+    let client = Arc::new(Client::new(Arc::clone(state), listener, seat.worker(), peer));
     if seat.is_over() {
         unread::remember(&client, Reason::TooManyConnections);
         if client.listener.tls.is_some() {
@@ -165,12 +163,10 @@ fn admit_introduced(state: &Arc<State>, arrival: Arrival<TcpStream>) {
         let limit = clock::instant(clock::now().after(listener.conf.header_timeout));
         let told = introduce::introduce(&listener, &stream, peer, limit).await;
         let real = told.as_ref().map_or(peer, |told| told.map_or(peer, |told| told.source));
-        let mut client = Client::new(state, listener, seat.worker(), real);
-        client.local = match &told {
-            Ok(Some(told)) => Some(told.destination),
-            _ => stream.local_addr().ok(),
-        };
-        let client = Arc::new(client);
+        let client = Arc::new(Client::new(state, listener, seat.worker(), real));
+        if let Ok(Some(told)) = &told {
+            client.local.get_or_init(|| told.destination);
+        }
         if let Err(reason) = told {
             unread::remember(&client, reason);
         } else {

@@ -8,6 +8,7 @@ use std::task::{Context, Waker};
 use aya_core::hash::hash64;
 
 use crate::state::{Listener, State};
+use crate::stream::Plain;
 use crate::tls::Handshake;
 
 /// A client connection. What changes is atomic only because the registry of the worker wakes it.
@@ -27,8 +28,9 @@ pub struct Client {
     pub key: u64,
     /// True when its forwarding headers are believed.
     pub trusted: bool,
-    /// What it connected to, when the system can tell.
-    pub local: Option<SocketAddr>,
+    /// What it connected to. Looked up when somebody needs it, because that is a system call; unset before, and when
+    /// the system cannot tell.
+    pub local: OnceLock<SocketAddr>,
     /// What its TLS handshake told; unset without TLS, and before it.
     pub handshake: OnceLock<Handshake>,
     closing: AtomicBool,
@@ -47,7 +49,7 @@ impl Client {
             key: address_key(ip),
             trusted: listener.conf.trusted_proxies.iter().any(|net| net.contains(&ip)),
             listener,
-            local: None,
+            local: OnceLock::new(),
             handshake: OnceLock::new(),
             closing: AtomicBool::new(false),
             waker: OnceLock::new(),
@@ -57,6 +59,16 @@ impl Client {
     /// `http` or `https`.
     pub fn scheme(&self) -> &'static str {
         if self.listener.tls.is_some() { "https" } else { "http" }
+    }
+
+    /// Takes down what it connected to, unless that is known; `stream` is its connection.
+    pub fn learn_local(&self, stream: &Plain) {
+        if self.local.get().is_none()
+            && let Plain::Tcp(tcp) = stream
+            && let Ok(local) = tcp.local_addr()
+        {
+            self.local.get_or_init(|| local);
+        }
     }
 
     /// True once it must not take another request.

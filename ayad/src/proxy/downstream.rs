@@ -33,6 +33,9 @@ pub(super) trait Downstream: Send {
     /// The connection.
     fn client(&self) -> &Arc<Client>;
 
+    /// Has the connection know what it connected to, for backends that are told.
+    fn learn_local(&self) {}
+
     /// Its timer.
     fn wait(&mut self) -> &mut Wait;
 
@@ -51,6 +54,14 @@ pub(super) trait Downstream: Send {
 
     /// Whether the answer may be passed on to a client that asked for another protocol in a way of its own.
     fn accepts(&self, reply: Reply<'_>) -> bool;
+
+    /// The socket from which so many bytes of the body can be taken as they are, when none of it waits anywhere else.
+    fn source(&self) -> Option<(&TcpStream, u64)> {
+        None
+    }
+
+    /// So many bytes of the body were taken from [`Self::source`].
+    fn took_from_source(&mut self, _count: u64) {}
 
     /// True once nothing of the body is missing.
     fn is_body_over(&self) -> bool;

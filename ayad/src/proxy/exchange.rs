@@ -51,12 +51,7 @@ impl Place {
         &self.backend.workers[self.worker]
     }
 
-    /// The attempt begins only now: what was waited before counts neither as its time nor as the backend's.
-    pub fn begin(&mut self, now: Tick) {
-        self.since = now;
-    }
-
-    /// When it was taken, or the attempt it was taken for began.
+    /// When it was taken: the attempt began.
     pub fn since(&self) -> Tick {
         self.since
     }
@@ -106,6 +101,10 @@ pub struct Exchange {
     pub steps: Steps,
     /// For the access log.
     pub draft: Option<Box<LogDraft>>,
+    /// What the system or TLS said when the last connection failed, until an attempt is noted with it.
+    pub cause: Option<Box<str>>,
+    /// How a gRPC call ended, once that is known.
+    pub grpc_status: Option<u32>,
     /// The answer itself says that its backend failed, whatever its status.
     pub is_failure: bool,
     /// What it tells about its backend was taken down already.
@@ -129,6 +128,8 @@ impl Exchange {
             id: None,
             steps: Steps::default(),
             draft: None,
+            cause: None,
+            grpc_status: None,
             is_failure: false,
             is_measured: false,
             ended: None,

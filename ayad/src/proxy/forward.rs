@@ -31,6 +31,8 @@ use crate::wire::Mode;
 const MOST_INTERIM: u32 = 64;
 /// How long a client that expects `100 Continue` waits for that of the backend. curl, for one, does not wait longer.
 const CONTINUE_AFTER: Duration = Duration::from_secs(1);
+/// Most characters of what is told about a connection that was not made: certificates can make it long.
+const LONGEST_CAUSE: usize = 240;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 /// Sends the request to the picked backend and waits for the head of its answer, which is then in `turn.response`.
@@ -102,15 +104,29 @@ pub(super) fn answer_due(place: &Place, now: Tick) -> Tick {
     conf.retry.rules.try_deadline(place.since(), None).map_or(ends, |try_ends| try_ends.min(ends))
 }
 
+/// When a connection must be there that is being made since `now`.
+pub(super) fn connect_due(place: &Place, now: Tick) -> Tick {
+    let conf = &place.pool.conf;
+    let ends = now.after(conf.connect_timeout);
+    conf.retry.rules.try_deadline(place.since(), None).map_or(ends, |try_ends| try_ends.min(ends))
+}
+
 /// Makes a new connection.
-async fn connect<D: Downstream>(down: &mut D, exchange: &Exchange) -> Result<Upstream, Reason> {
+async fn connect<D: Downstream>(down: &mut D, exchange: &mut Exchange) -> Result<Upstream, Reason> {
     let place = exchange.place.as_ref().ok_or(Reason::NoBackend)?;
     let conf = &place.pool.conf;
-    down.wait().arm(clock::now().after(conf.connect_timeout));
+    if conf.proxy_protocol.is_some() {
+        down.learn_local();
+    }
+    down.wait().arm(connect_due(place, clock::now()));
     let made = within(down, connect_to(&exchange.client, place), Reason::ConnectTimeout).await?;
     let now = clock::now();
     down.wait().arm(answer_due(place, now));
-    made.map_err(|error| connect_reason(&exchange.client.state, place, &error))
+    made.map_err(|error| {
+        let (reason, cause) = connect_reason(&exchange.client.state, place, &error);
+        exchange.cause = cause;
+        reason
+    })
 }
 
 /// Connects to the backend in which a place was taken, as its pool says.
@@ -118,7 +134,8 @@ pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Upstrea
     let conf = &place.pool.conf;
     let mut first = Vec::new();
     if let Some(version) = conf.proxy_protocol {
-        let told = client.local.map(|destination| Addresses { source: client.peer, destination });
+        let told =
+            client.local.get().copied().map(|destination| Addresses { source: client.peer, destination });
         let handshake = client.handshake.get();
         let facts = Facts {
             authority: handshake.and_then(|handshake| handshake.server_name.as_deref()),
@@ -166,24 +183,27 @@ pub(super) async fn within<D: Downstream, T>(
     .await
 }
 
-pub(super) fn connect_reason(state: &State, place: &Place, error: &ConnectError) -> Reason {
-    let error = match error {
-        ConnectError::Io(error) => error,
-        ConnectError::Tls(error) => {
-            tracing::debug!(backend = place.backend.id, %error, "no TLS handshake");
-            return Reason::TlsFailed;
+/// Why there is no connection, and what the system or TLS said about it where the reason alone does not tell.
+pub(super) fn connect_reason(
+    state: &State,
+    place: &Place,
+    error: &ConnectError,
+) -> (Reason, Option<Box<str>>) {
+    let (reason, error) = match error {
+        ConnectError::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            state.refused(&place.backend);
+            return (Reason::ConnectRefused, None);
         }
+        ConnectError::Io(error) if upstream::is_our_own_want(error) => {
+            tracing::warn!(backend = place.backend.id, %error, "cannot connect for want of our own");
+            (Reason::OutOfResources, error)
+        }
+        ConnectError::Io(error) => (Reason::ConnectFailed, error),
+        ConnectError::Tls(error) => (Reason::TlsFailed, error),
     };
-    if error.kind() == io::ErrorKind::ConnectionRefused {
-        state.refused(&place.backend);
-        return Reason::ConnectRefused;
-    }
-    if upstream::is_our_own_want(error) {
-        tracing::warn!(backend = place.backend.id, %error, "cannot connect for want of our own");
-        return Reason::OutOfResources;
-    }
-    tracing::debug!(backend = place.backend.id, %error, "cannot connect");
-    Reason::ConnectFailed
+    tracing::debug!(backend = place.backend.id, %error, reason = reason.as_str(), "cannot connect");
+    let cause: String = error.to_string().chars().take(LONGEST_CAUSE).collect();
+    (reason, Some(cause.into()))
 }
 
 /// Writes the head.

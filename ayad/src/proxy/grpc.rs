@@ -3,8 +3,6 @@
 //! A gRPC answer is a `200` whatever happened, so its status code tells nothing about a backend: `grpc-status` does, in
 //! the head when there is no body and behind the body otherwise. Both are at hand anyway; messages are not looked at.
 
-use aya_core::grpc;
-
 use crate::h1::{Fields, Known};
 
 /// The field that says how a call ended.
@@ -17,23 +15,23 @@ pub(super) fn is_grpc(bytes: &[u8], fields: &Fields) -> bool {
     given.and_then(|value| value.get(..TYPE.len())).is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
 }
 
-/// True when the head of an answer already says that the call failed by the backend's doing.
-pub(super) fn failed_at_once(bytes: &[u8], fields: &Fields) -> bool {
-    is_grpc(bytes, fields) && fields.find(bytes, STATUS).is_some_and(is_failure)
+/// How a call ended, when the head of its answer already says so.
+pub(super) fn status_at_once(bytes: &[u8], fields: &Fields) -> Option<u32> {
+    is_grpc(bytes, fields).then(|| fields.find(bytes, STATUS)).flatten().and_then(code)
 }
 
-/// True when trailers, given as lines, say so.
-pub(super) fn failed_at_last(trailers: &[u8]) -> bool {
+/// How a call ended, when trailers, given as lines, say so.
+pub(super) fn status_at_last(trailers: &[u8]) -> Option<u32> {
     let mut lines = trailers.split(|byte| *byte == b'\n');
-    lines.any(|line| {
+    lines.find_map(|line| {
         let (name, value) = line.split_at(line.len().min(STATUS.len()));
-        name.eq_ignore_ascii_case(STATUS.as_bytes())
-            && value.strip_prefix(b":").is_some_and(|value| is_failure(value.trim_ascii()))
+        let value = value.strip_prefix(b":").filter(|_| name.eq_ignore_ascii_case(STATUS.as_bytes()))?;
+        code(value.trim_ascii())
     })
 }
 
-fn is_failure(code: &[u8]) -> bool {
-    std::str::from_utf8(code).is_ok_and(|code| code.parse().is_ok_and(grpc::is_failure))
+fn code(text: &[u8]) -> Option<u32> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -42,15 +40,10 @@ mod tests {
 
     #[test]
     fn trailers_say_how_a_call_ended() {
-        assert!(failed_at_last(b"x: 1\r\ngrpc-status: 14\r\n") && failed_at_last(b"Grpc-Status:13\r\n"));
-        for fine in [
-            &b""[..],
-            b"grpc-status: 0\r\n",
-            b"grpc-status: 5\r\n",
-            b"grpc-status-x: 14\r\n",
-            b"grpc-status: x",
-        ] {
-            assert!(!failed_at_last(fine));
+        assert_eq!(status_at_last(b"x: 1\r\ngrpc-status: 14\r\n"), Some(14));
+        assert_eq!(status_at_last(b"Grpc-Status:0\r\n"), Some(0));
+        for none in [&b""[..], b"grpc-status-x: 14\r\n", b"grpc-status: x\r\n", b"x-grpc-status: 1\r\n"] {
+            assert_eq!(status_at_last(none), None);
         }
     }
 }

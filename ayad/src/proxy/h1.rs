@@ -3,6 +3,7 @@
 //! While it waits for its next request a connection holds two sockets' worth of bookkeeping and no buffer. What cannot
 //! be read as a request is answered and ends the connection, because nobody knows where the next request would begin.
 
+mod gone;
 mod stream;
 
 use std::future::poll_fn;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use aya_core::reason::Reason;
 use aya_core::time::Tick;
 
+use self::gone::{Doubt, Half};
 use super::between::Request;
 use super::client::Client;
 use super::downstream::Downstream;
@@ -43,8 +45,12 @@ pub(super) struct H1 {
     wait: Wait,
     http_1_0: bool,
     keep_alive: bool,
-    /// The client said that it sends nothing more, but that with its request: it still wants the answer.
-    half_closed: bool,
+    /// What is known of what the client still sends.
+    half: Half,
+    /// Set while it is in doubt whether the client is there.
+    doubt: Option<Doubt>,
+    /// An interim answer can be sent to find out.
+    may_be_asked: bool,
     /// When the request began.
     begun: Tick,
     looked: bool,
@@ -96,12 +102,14 @@ pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
 impl H1 {
     fn new(stream: Stream, client: Arc<Client>, accepted: Tick) -> Self {
         Self {
-            wire: Wire::new(stream),
+            wire: Wire::of_client(stream),
             client,
             wait: Wait::new(),
             http_1_0: false,
             keep_alive: true,
-            half_closed: false,
+            half: Half::Open,
+            doubt: None,
+            may_be_asked: false,
             begun: accepted,
             looked: false,
             is_cut: false,
@@ -225,6 +233,7 @@ impl H1 {
         self.keep_alive = head.keep_alive;
         (self.begun, self.looked) = (started, false);
         self.until_close = false;
+        self.may_be_asked = !head.http_1_0;
         self.holds_body = head.expects_continue;
         if self.wire.input.is_empty() {
             self.wire.input.release();

@@ -111,6 +111,8 @@ struct Driver {
 
 /// Serves the requests of one connection, of which `early` was read already: its preface, at least.
 pub(super) async fn run(stream: Stream, early: Queue, client: Arc<Client>, accepted: Tick) {
+    // The codec keeps the stream to itself, so requests cannot ask it later.
+    client.learn_local(stream.plain());
     let marks = Arc::new(Marks::default());
     let mut wait = Wait::new();
     wait.arm(accepted.after(client.listener.conf.header_timeout));

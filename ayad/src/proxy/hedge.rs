@@ -1,9 +1,11 @@
 //! A request that waits long is also sent to a second backend, and whoever answers first is passed on.
 //!
 //! Only requests without a body that mean the same when sent twice, only once each, and only with room in the pool's
-//! budget. Interim answers are left out, because they would belong to one of two stories. The slower attempt is
-//! dropped with its connection, and told as cancelled; one that fails is judged like any other, and the other goes on.
+//! budget. Interim answers are left out, because they would belong to one of two stories. Each attempt has its own
+//! deadlines, counted from its own beginning. The slower attempt is dropped with its connection, and says nothing about
+//! its backend; one that failed does.
 
+use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,9 +20,8 @@ use super::again::{self, Extra};
 use super::between::{Failed, Picked, Way};
 use super::downstream::Downstream;
 use super::exchange::{Exchange, Place};
-use super::forward::{answer_due, begin, connect_reason, connect_to, failed, kept};
+use super::forward::{answer_due, begin, connect_due, connect_reason, connect_to, failed, kept};
 use super::turn::Turn;
-use super::verdict;
 use crate::clock;
 use crate::h1::ResponseHead;
 use crate::queue::Queue;
@@ -29,7 +30,21 @@ use crate::wire::Mode;
 
 /// The head of an answer, and the connection it came by.
 type Answered = (Upstream, ResponseHead);
-type Outcome = Result<Answered, Failed>;
+type Attempt<'a> = Pin<Box<dyn Future<Output = Result<Answered, Lost>> + Send + 'a>>;
+
+/// An attempt that gave no answer.
+#[derive(Debug)]
+struct Lost {
+    failed: Failed,
+    /// What the system or TLS said, where there was no connection.
+    cause: Option<Box<str>>,
+}
+
+impl From<Failed> for Lost {
+    fn from(failed: Failed) -> Self {
+        Self { failed, cause: None }
+    }
+}
 
 /// After what time the request is sent to a second backend; `None` for those that never are.
 pub(super) fn delay(way: &Way) -> Option<Duration> {
@@ -41,40 +56,37 @@ pub(super) fn delay(way: &Way) -> Option<Duration> {
 
 /// What came of the race.
 pub(super) struct Raced {
-    /// The answer that came first.
-    pub(super) up: Upstream,
-    /// Token of its backend, when the client is to be bound to it.
-    pub(super) token: Option<u64>,
+    /// The answer that came first, and the token of its backend when the client is to be bound to it; or how the last
+    /// attempt failed.
+    pub(super) answered: Result<(Upstream, Option<u64>), Failed>,
     /// What a second attempt holds of the budget.
     pub(super) extra: Option<Extra>,
 }
 
-/// One of the attempts under way.
-struct Runner<'a> {
-    attempt: Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>,
-    place: &'a Place,
-    /// When its answer must have begun.
-    due: Tick,
+/// How two attempts ended, or one.
+struct Finish {
+    /// The second one counts.
+    is_second: bool,
+    result: Result<Answered, Lost>,
+    /// How the one that does not count had failed, if it had.
+    before: Option<Lost>,
 }
 
-impl<'a> Runner<'a> {
-    fn start(exchange: &Exchange, head: &'a Queue, place: &'a Place, way: &'a Way) -> Self {
-        verdict::begun(&exchange.client.state, place);
-        let due = answer_due(place, place.since());
-        Self { attempt: Box::pin(attempt(exchange, head, place, way)), place, due }
+impl Finish {
+    fn of_first(result: Result<Answered, Lost>) -> Self {
+        Self { is_second: false, result, before: None }
     }
 }
 
-/// What happens next in a race.
-enum Next {
-    /// The first attempt has taken its time.
-    Hedge,
-    /// This attempt is over.
-    Ended(usize, Outcome),
+/// The second attempt, once there is one.
+#[derive(Default)]
+struct Second {
+    picked: OnceCell<Picked>,
+    extra: Option<Extra>,
 }
 
-/// Sends the request to `first`, and after `delay` also to what `second` picks. The winner's head is then in
-/// `turn.response`, its place in the exchange; without one it is the place of the attempt that failed last.
+/// Sends the request to `first`, and after `delay` also to what `second` picks. The head of the answer is then in
+/// `turn.response`, the place of the attempt that counts in the exchange.
 pub(super) async fn race<D: Downstream>(
     down: &mut D,
     turn: &mut Turn,
@@ -83,90 +95,112 @@ pub(super) async fn race<D: Downstream>(
     way: &Way,
     delay: Duration,
     second: impl FnOnce(&mut Exchange) -> Option<Picked>,
-) -> Result<Raced, Failed> {
-    let head = std::mem::take(&mut turn.head);
-    let (mut other, mut extra) = (None, None);
-    exchange.note_picked();
-    let second = |exchange: &mut Exchange| {
-        extra = again::decide_hedge(way);
-        extra.as_ref().and_then(|_| second(exchange))
-    };
-    let (is_first, outcome) = run(down, &head, exchange, &first.place, &mut other, way, delay, second).await;
-    turn.head = head;
-    if other.is_some() {
-        exchange.note_hedged(&way.hit.pool, !is_first && outcome.is_ok());
-    } else {
-        // Nobody was there to be asked.
-        extra = None;
+) -> Raced {
+    if way.hit.pool.conf.proxy_protocol.is_some() {
+        down.learn_local();
     }
-    let picked = other.filter(|_| !is_first).unwrap_or(first);
-    let token = picked.bind.then(|| picked.place.backend.load.token());
-    exchange.note_taken_over(picked.place);
-    let (up, response) = outcome?;
-    turn.response = response;
-    Ok(Raced { up, token, extra })
+    let head = std::mem::take(&mut turn.head);
+    let mut other = Second::default();
+    let finish = run(down, &head, exchange, &first.place, way, delay, &mut other, second).await;
+    turn.head = head;
+    let Second { picked, extra } = other;
+    let counts = match picked.into_inner() {
+        None => first,
+        Some(second) => {
+            let (counts, lost) = if finish.is_second { (second, first) } else { (first, second) };
+            give_up(exchange, lost.place, finish.before);
+            exchange.note_hedged(&way.hit.pool, finish.is_second && finish.result.is_ok());
+            counts
+        }
+    };
+    let token = counts.bind.then(|| counts.place.backend.load.token());
+    exchange.place = Some(counts.place);
+    exchange.note_picked();
+    exchange.note_connected();
+    let answered = match finish.result {
+        Ok((up, response)) => {
+            turn.response = response;
+            Ok((up, token))
+        }
+        Err(lost) => {
+            exchange.cause = lost.cause;
+            Err(lost.failed)
+        }
+    };
+    Raced { answered, extra }
 }
 
-/// Runs the attempts to the first answer. Tells whether what comes of it is of the first one.
+/// Remembers the attempt that does not count.
+fn give_up(exchange: &mut Exchange, place: Place, lost: Option<Lost>) {
+    match lost {
+        Some(Lost { failed, cause }) => {
+            (exchange.place, exchange.cause) = (Some(place), cause);
+            exchange.note_failed_attempt(Err(failed.reason()));
+        }
+        None => exchange.note_given_up(&place),
+    }
+}
+
 #[expect(clippy::too_many_arguments, reason = "what two attempts need, and where the second one is kept")]
 async fn run<D: Downstream>(
     down: &mut D,
     head: &Queue,
     exchange: &mut Exchange,
     first: &Place,
-    other: &mut Option<Picked>,
     way: &Way,
     delay: Duration,
+    other: &mut Second,
     second: impl FnOnce(&mut Exchange) -> Option<Picked>,
-) -> (bool, Outcome) {
-    let mut runners = vec![Runner::start(exchange, head, first, way)];
-    let mut next = poll_next(down, &mut runners, Some(first.since().after(delay))).await;
-    if let Ok(Next::Hedge) = next {
-        *other = second(exchange);
-        if let Some(other) = other {
-            way.hit.pool.hedging.sent.fetch_add(1, Ordering::Relaxed);
-            runners.push(Runner::start(exchange, head, &other.place, way));
-        }
-        next = poll_next(down, &mut runners, None).await;
+) -> Finish {
+    let mut one: Attempt<'_> = Box::pin(attempt(exchange, head, first, way));
+    down.wait().arm(clock::now().after(delay));
+    match wait(down, &mut [&mut one]).await {
+        Ok(Some((_, result))) => return Finish::of_first(result),
+        Ok(None) => down.wait().arm(Tick::from_nanos(u64::MAX)),
+        Err(failed) => return Finish::of_first(Err(failed.into())),
     }
-    loop {
-        let (index, outcome) = match next {
-            Ok(Next::Ended(index, outcome)) => (index, outcome),
-            // Only asked for once.
-            Ok(Next::Hedge) => (0, Err(Failed::Sent(Reason::FirstByteTimeout))),
-            Err(failed) => (0, Err(failed)),
-        };
-        let ended = runners.remove(index);
-        match outcome {
-            // The other one may still do better.
-            Err(failed @ (Failed::Unsent(_) | Failed::Stale(_) | Failed::Sent(_))) if !runners.is_empty() => {
-                exchange.note_attempt(ended.place, Err(failed.reason()));
-                next = poll_next(down, &mut runners, None).await;
-            }
-            outcome => {
-                for slower in &runners {
-                    exchange.note_cancelled(slower.place);
-                }
-                return (std::ptr::eq(ended.place, first), outcome);
-            }
+    other.extra = again::decide_hedge(way);
+    let picked = other.extra.as_ref().and_then(|_| second(exchange));
+    let Some(picked) = picked.map(|picked| other.picked.get_or_init(|| picked)) else {
+        // Nobody is there to be asked, so nothing is held for it.
+        other.extra = None;
+        return Finish::of_first(last(down, &mut one).await);
+    };
+    way.hit.pool.hedging.sent.fetch_add(1, Ordering::Relaxed);
+    let mut two: Attempt<'_> = Box::pin(attempt(exchange, head, &picked.place, way));
+    let (index, result) = match wait(down, &mut [&mut one, &mut two]).await {
+        Ok(Some(ended)) => ended,
+        Ok(None) => (0, Err(Failed::Final(Reason::RequestTimeout).into())),
+        Err(failed) => (0, Err(failed.into())),
+    };
+    match result {
+        // The other one may still do better.
+        Err(lost) if !matches!(lost.failed, Failed::Final(_)) => {
+            let result = last(down, if index == 0 { &mut two } else { &mut one }).await;
+            Finish { is_second: index == 0, result, before: Some(lost) }
         }
+        result => Finish { is_second: index == 1, result, before: None },
     }
 }
 
-/// Waits for the first attempt to end, or for the time of another one. One that takes too long has ended.
-async fn poll_next<D: Downstream>(
+/// Waits for the only attempt that is left.
+async fn last<D: Downstream>(down: &mut D, attempt: &mut Attempt<'_>) -> Result<Answered, Lost> {
+    match wait(down, &mut [attempt]).await {
+        Ok(Some((_, result))) => result,
+        Ok(None) => Err(Failed::Final(Reason::RequestTimeout).into()),
+        Err(failed) => Err(failed.into()),
+    }
+}
+
+/// Waits for the first of several attempts to end, and says which. `None` once the armed time has passed.
+async fn wait<D: Downstream>(
     down: &mut D,
-    runners: &mut [Runner<'_>],
-    hedge: Option<Tick>,
-) -> Result<Next, Failed> {
-    let last = runners.iter().enumerate().map(|(index, runner)| (runner.due, Some(index)));
-    let rings = last.chain(hedge.map(|at| (at, None))).min_by_key(|(at, _)| *at);
-    let (at, whose) = rings.unwrap_or((clock::now(), None));
-    down.wait().arm(at);
+    attempts: &mut [&mut Attempt<'_>],
+) -> Result<Option<(usize, Result<Answered, Lost>)>, Failed> {
     poll_fn(|cx| {
-        for (index, runner) in runners.iter_mut().enumerate() {
-            if let Poll::Ready(outcome) = runner.attempt.as_mut().poll(cx) {
-                return Poll::Ready(Ok(Next::Ended(index, outcome)));
+        for (index, attempt) in attempts.iter_mut().enumerate() {
+            if let Poll::Ready(ended) = attempt.as_mut().poll(cx) {
+                return Poll::Ready(Ok(Some((index, ended))));
             }
         }
         if down.poll_gone(cx).is_ready() {
@@ -176,44 +210,43 @@ async fn poll_next<D: Downstream>(
             return Poll::Pending;
         }
         let is_all = down.wait().is_past_limit(clock::now());
-        Poll::Ready(match whose {
-            _ if is_all => Err(Failed::Final(Reason::RequestTimeout)),
-            Some(index) => Ok(Next::Ended(index, Err(Failed::Sent(Reason::FirstByteTimeout)))),
-            None => Ok(Next::Hedge),
-        })
+        Poll::Ready(if is_all { Err(Failed::Final(Reason::RequestTimeout)) } else { Ok(None) })
     })
     .await
 }
 
-/// One attempt of a request without a body, which knows nothing of the client. A kept connection that turns out to be
-/// closed is replaced by a fresh one, once.
+/// One attempt of a request without a body, which knows nothing of the client. As in `forward`, a kept connection that
+/// turns out to be closed is replaced by a fresh one.
 fn attempt<'a>(
     exchange: &Exchange,
     head: &'a Queue,
     place: &'a Place,
     way: &'a Way,
-) -> impl Future<Output = Outcome> + Send + 'a {
+) -> impl Future<Output = Result<Answered, Lost>> + Send + 'a {
     let client = Arc::clone(&exchange.client);
     async move {
         if let Some(kept) = kept(place) {
             match ask(kept, head, place, way).await {
                 Err(Failed::Stale(_)) => {}
-                answered => return answered,
+                ended => return ended.map_err(Lost::from),
             }
         }
-        let connecting = connect_to(&client, place);
-        let made = tokio::time::timeout(place.pool.conf.connect_timeout, connecting).await;
-        let made = made.map_err(|_| Failed::Unsent(Reason::ConnectTimeout))?;
-        let fresh = made.map_err(|error| Failed::Unsent(connect_reason(&client.state, place, &error)))?;
-        ask(fresh, head, place, way).await
+        let due = clock::instant(connect_due(place, clock::now()));
+        let made = tokio::time::timeout_at(due, connect_to(&client, place)).await;
+        let fresh = made.map_err(|_| Failed::Unsent(Reason::ConnectTimeout))?.map_err(|error| {
+            let (reason, cause) = connect_reason(&client.state, place, &error);
+            Lost { failed: Failed::Unsent(reason), cause }
+        })?;
+        ask(fresh, head, place, way).await.map_err(Lost::from)
     }
 }
 
-/// Sends the request by this connection and waits for the head of the answer.
-async fn ask(mut up: Upstream, head: &Queue, place: &Place, way: &Way) -> Outcome {
+/// Sends the request, and waits for the head of the answer.
+async fn ask(mut up: Upstream, head: &Queue, place: &Place, way: &Way) -> Result<Answered, Failed> {
     begin(&mut up, head, place, way, Mode::Plain);
     let mut response = ResponseHead::default();
-    poll_fn(|cx| {
+    let due = clock::instant(answer_due(place, clock::now()));
+    let answered = poll_fn(|cx| {
         // What cannot be written shows when the answer is read.
         let written = up.poll_finish(cx, b"");
         loop {
@@ -227,7 +260,8 @@ async fn ask(mut up: Upstream, head: &Queue, place: &Place, way: &Way) -> Outcom
                 Poll::Pending => return Poll::Pending,
             }
         }
-    })
-    .await?;
+    });
+    let answered = tokio::time::timeout_at(due, answered).await;
+    answered.map_err(|_| Failed::Sent(Reason::FirstByteTimeout))??;
     Ok((up, response))
 }

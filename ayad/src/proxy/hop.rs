@@ -1,5 +1,7 @@
 //! Fields that belong to one connection and are never passed on (RFC 9110, 7.6.1).
 
+use std::borrow::Cow;
+
 use crate::h1::{Field, Fields, Known};
 use crate::tls::is_reserved;
 
@@ -126,6 +128,21 @@ pub(super) fn reads_trailers(bytes: &[u8], fields: &Fields) -> bool {
         && fields.elements(bytes, Known::Te).any(|coding| coding.eq_ignore_ascii_case(b"trailers"))
 }
 
+/// Lines of trailers but for those that pretend to be what only this proxy may write: some servers add trailers to the
+/// fields of the head.
+pub(super) fn honest_trailers<'t>(lines: &'t [u8], reserved: &[String]) -> Cow<'t, [u8]> {
+    let pretends = |line: &[u8]| {
+        let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        reserved.iter().any(|prefix| is_reserved(prefix, name))
+    };
+    let lines_of = || lines.split_inclusive(|byte| *byte == b'\n');
+    if lines_of().any(pretends) {
+        Cow::Owned(lines_of().filter(|line| !pretends(line)).flatten().copied().collect())
+    } else {
+        Cow::Borrowed(lines)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +174,16 @@ mod tests {
     fn naming_host_or_length_does_not_remove_them() {
         let left = after_removal("connection: host, content-length\r\ncontent-length: 3\r\n");
         assert_eq!(left, "host: a\r\ncontent-length: 3\r\n");
+    }
+
+    #[test]
+    fn trailers_do_not_claim_who_a_client_is() {
+        let reserved = ["x-client-cert".to_owned()];
+        let honest = |lines: &'static str| honest_trailers(lines.as_bytes(), &reserved).into_owned();
+        assert_eq!(honest("a: 1\r\nX_Client-Cert-Subject: CN=root\r\nb: 2\r\n"), b"a: 1\r\nb: 2\r\n");
+        for fine in ["", "x-client-certificate: 1\r\n", "a: x-client-cert-subject: 1\r\n"] {
+            assert_eq!(honest(fine), fine.as_bytes());
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use aya_core::grpc;
 use aya_core::reason::{Blame, Reason};
 use aya_core::time::Tick;
 
@@ -17,6 +18,9 @@ use crate::state::Pool;
 
 /// Longest request id taken over from a client, in bytes.
 const LONGEST_ID: usize = 128;
+
+/// What the access log calls one of two attempts at once that had not ended when the other one did.
+const GIVEN_UP: &str = "given-up";
 
 impl Exchange {
     /// Takes down what the access log needs of the request, while there is an access log.
@@ -34,12 +38,12 @@ impl Exchange {
     }
 
     /// Gives the request an id unless it has one, and takes down who asks.
-    pub(super) fn note_identity(&mut self, request: &Request<'_>, identity: &Identity) {
+    pub(super) fn note_identity(&mut self, request: &Request<'_>, identity: &Identity) -> &Id {
         if let Some(draft) = &mut self.draft {
             draft.client = Some(identity.address);
         }
         let given = request.get(Known::RequestId).filter(|id| (1..=LONGEST_ID).contains(&id.len()));
-        self.id = Some(given.map_or_else(Id::new, |given| Id::Given(given.into())));
+        self.id.insert(given.map_or_else(Id::new, |given| Id::Given(given.into())))
     }
 
     /// The id of the request; one is made for a request that is refused before it got one.
@@ -49,34 +53,14 @@ impl Exchange {
 
     /// A backend was picked.
     pub(super) fn note_picked(&mut self) {
-        self.note_moved_on();
+        if let Some(failed) = self.failed.take() {
+            failed.workers[self.client.worker].moved_on();
+        }
         if let Some(place) = &self.place {
             verdict::begun(&self.client.state, place);
         }
         if self.draft.is_some() && self.steps.picked.is_none() {
             self.steps.picked = Some(clock::now());
-        }
-    }
-
-    /// The request goes on after an attempt that failed.
-    fn note_moved_on(&mut self) {
-        if let Some(failed) = self.failed.take() {
-            failed.workers[self.client.worker].moved_on();
-        }
-    }
-
-    /// Of the attempts that ran at once it is this one that the request goes on with.
-    pub(super) fn note_taken_over(&mut self, place: Place) {
-        self.note_moved_on();
-        self.place = Some(place);
-        self.note_connected();
-    }
-
-    /// There was a second attempt at the same time, and it brought the answer or did not.
-    pub(super) fn note_hedged(&mut self, pool: &Pool, won: bool) {
-        pool.hedging.won.fetch_add(u64::from(won), Ordering::Relaxed);
-        if let Some(draft) = &mut self.draft {
-            draft.hedged(won);
         }
     }
 
@@ -99,36 +83,53 @@ impl Exchange {
     ///
     /// `outcome` is the status of an answer that is not passed on, or why there is none.
     pub(super) fn note_failed_attempt(&mut self, outcome: Result<u16, Reason>) {
-        if let Some(place) = self.place.take() {
-            self.note_attempt(&place, outcome);
-        }
-    }
-
-    /// As [`Self::note_failed_attempt`], of an attempt that runs beside another one.
-    pub(super) fn note_attempt(&mut self, place: &Place, outcome: Result<u16, Reason>) {
+        let Some(place) = self.place.take() else { return };
+        let cause = self.cause.take();
         if let Some(draft) = &mut self.draft {
             let word = outcome.map_or_else(|reason| reason.as_str().to_owned(), |status| status.to_string());
-            draft.attempted(&place.backend.name, word, clock::now().since(place.since()));
+            draft.attempted(&place.backend.name, word, cause, clock::now().since(place.since()));
         }
         if outcome.map_or_else(|reason| reason.blame() == Blame::Backend, |status| status >= 500) {
-            self.note_result(place, clock::now(), false);
+            self.note_result(&place, clock::now(), false);
             self.failed = Some(Arc::clone(&place.backend));
         }
     }
 
-    /// An attempt is given up, because another one brought the answer or nobody wants one any more.
-    pub(super) fn note_cancelled(&mut self, place: &Place) {
+    /// One of two attempts at once had not ended when the other one did. That it takes longer than usual is all that
+    /// says about its backend.
+    pub(super) fn note_given_up(&mut self, place: &Place) {
         let now = clock::now();
         let took = now.since(place.since());
         place.backend.load.record_at_least(now, took);
         if let Some(draft) = &mut self.draft {
-            draft.attempted(&place.backend.name, "cancelled".to_owned(), took);
+            draft.attempted(&place.backend.name, GIVEN_UP.to_owned(), None, took);
         }
     }
 
-    /// The connection carries another protocol from here on: how long it does says nothing about its backend.
-    pub(super) fn note_switched(&mut self, status: u16, now: Tick) {
+    /// A second backend was asked at the same time, and brought the answer or did not.
+    pub(super) fn note_hedged(&mut self, pool: &Pool, won: bool) {
+        pool.hedging.won.fetch_add(u64::from(won), Ordering::Relaxed);
+        if let Some(draft) = &mut self.draft {
+            draft.hedged(won);
+        }
+    }
+
+    /// The answer says how a gRPC call ended.
+    #[inline]
+    pub(super) fn note_grpc(&mut self, status: Option<u32>) {
+        if let Some(status) = status {
+            self.grpc_status = Some(status);
+            self.is_failure |= grpc::is_failure(status);
+        }
+    }
+
+    /// The connection carries another protocol from here on, which may have a name: how long it does says nothing about
+    /// its backend.
+    pub(super) fn note_switched(&mut self, status: u16, protocol: Option<&[u8]>, now: Tick) {
         self.note_answer(status);
+        if let (Some(draft), Some(protocol)) = (&mut self.draft, protocol) {
+            draft.switched(protocol);
+        }
         if let Some(place) = &self.place {
             self.note_result(place, now, true);
         }

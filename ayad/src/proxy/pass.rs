@@ -7,8 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use aya_core::pace::Pace;
 use aya_core::reason::Reason;
+use tokio::net::TcpStream;
 
 use super::downstream::Downstream;
+use super::hop::honest_trailers;
 use crate::relay::{Pipe, poll_splice};
 use crate::upstream::Upstream;
 use crate::wire::BodyFailure;
@@ -45,6 +47,10 @@ pub(super) struct Upload {
     pub(super) unmet: bool,
     /// How long the client was waited for.
     pub(super) pace: Pace,
+    /// Payload goes past this process, to the end of the length or chunk.
+    is_spliced: bool,
+    /// Lent while bytes are in it: clients may take long to send the next ones.
+    pipe: Option<Pipe>,
 }
 
 /// The beginning of a request's body, kept in case it must be sent to another backend.
@@ -88,6 +94,8 @@ impl Upload {
             kept,
             unmet: false,
             pace: Pace::default(),
+            is_spliced: false,
+            pipe: None,
         }
     }
 
@@ -129,10 +137,20 @@ impl Upload {
     ) -> Poll<Result<(), Reason>> {
         while !self.is_over {
             self.awaited = Awaited::Client;
+            if self.kept.overflowed
+                && let Some(spliced) = self.splice(cx, down, up)
+            {
+                match ready!(spliced) {
+                    Ok(()) => continue,
+                    Err(Splice::Sink) => return self.give_up(),
+                    Err(Splice::Source) => return Poll::Ready(Err(Reason::ClientGone)),
+                }
+            }
             match down.poll_body(cx) {
                 Poll::Ready(Ok(0)) => {
                     (self.awaited, self.unmet) = (Awaited::Backend, false);
-                    match up.poll_finish(cx, down.trailers()) {
+                    let reserved = &down.client().listener.conf.reserved_prefixes;
+                    match up.poll_finish(cx, &honest_trailers(down.trailers(), reserved)) {
                         Poll::Ready(Ok(())) => self.is_over = true,
                         Poll::Ready(Err(_)) => return self.give_up(),
                         Poll::Pending => return Poll::Pending,
@@ -165,6 +183,44 @@ impl Upload {
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Moves payload past this process while that is worth it, once none of it has to be kept. `None` when it has to go
+    /// through a buffer.
+    fn splice<D: Downstream>(
+        &mut self,
+        cx: &mut Context<'_>,
+        down: &mut D,
+        up: &mut Upstream,
+    ) -> Option<Poll<Result<(), Splice>>> {
+        let Upstream::H1(plain) = up else { return None };
+        let (_, left) = down.source()?;
+        let is_worth_it = left > 0 && (self.is_spliced || left >= SPLICED);
+        // What is too long is refused where it is counted.
+        if !is_worth_it || self.most.is_some_and(|most| left > most.saturating_sub(down.received())) {
+            return None;
+        }
+        match plain.wire.poll_flush(cx) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => return Some(Poll::Ready(Err(Splice::Sink))),
+            Poll::Pending => {
+                self.awaited = Awaited::Backend;
+                return Some(Poll::Pending);
+            }
+        }
+        let (from, _) = down.source()?;
+        let to = plain.wire.writes_payload_as_it_is().then(|| plain.wire.stream.plain_tcp()).flatten()?;
+        let moved = splice(&mut self.pipe, from, to, left, cx)?;
+        if is_held(self.pipe.as_ref()) {
+            self.awaited = Awaited::Backend;
+        } else {
+            self.pipe = None;
+        }
+        Some(moved.map_ok(|count| {
+            down.took_from_source(count);
+            self.is_spliced = count < left;
+            (self.moved, self.unmet) = (true, false);
+        }))
     }
 }
 
@@ -261,30 +317,61 @@ impl Download {
             Poll::Pending => return Some(Poll::Pending),
         }
         let to = down.socket()?;
-        if self.pipe.is_none() {
-            self.pipe = Pipe::take();
-        }
-        let pipe = self.pipe.as_mut()?;
-        let moved = poll_splice(from, to, pipe, left, cx);
-        if pipe.held() == 0 {
+        let moved = splice(&mut self.pipe, from, to, left, cx)?;
+        if !is_held(self.pipe.as_ref()) {
             self.awaited = Awaited::Backend;
         }
-        let count = match moved {
-            Poll::Pending => return Some(Poll::Pending),
-            Poll::Ready(Ok(0)) => return Some(Poll::Ready(Err(Reason::Truncated))),
-            Poll::Ready(Ok(count)) => count,
-            Poll::Ready(Err(_)) if self.awaited == Awaited::Client => {
-                return Some(Poll::Ready(Err(Reason::ClientGone)));
+        Some(match moved {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(count)) => {
+                plain.wire.skipped(count);
+                self.moved = true;
+                Poll::Ready(Ok(()))
             }
-            Poll::Ready(Err(_)) => return Some(Poll::Ready(Err(Reason::Truncated))),
-        };
-        plain.wire.skipped(count);
-        self.moved = true;
-        if count == left {
-            self.pipe = None;
-        }
-        Some(Poll::Ready(Ok(())))
+            Poll::Ready(Err(Splice::Source)) => Poll::Ready(Err(Reason::Truncated)),
+            Poll::Ready(Err(Splice::Sink)) => Poll::Ready(Err(Reason::ClientGone)),
+        })
     }
+}
+
+/// Which side of a splice is no good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Splice {
+    /// The one that is read: it ended early, or broke.
+    Source,
+    /// The one that is written.
+    Sink,
+}
+
+/// Moves at most `left` bytes over a pipe that is lent for it, until the last of them. `None` when there is no pipe.
+fn splice(
+    lent: &mut Option<Pipe>,
+    from: &TcpStream,
+    to: &TcpStream,
+    left: u64,
+    cx: &mut Context<'_>,
+) -> Option<Poll<Result<u64, Splice>>> {
+    if lent.is_none() {
+        *lent = Pipe::take();
+    }
+    let pipe = lent.as_mut()?;
+    let count = match poll_splice(from, to, pipe, left, cx) {
+        Poll::Pending => return Some(Poll::Pending),
+        Poll::Ready(Ok(count)) if count > 0 => count,
+        // Bytes that were read and not written are in the pipe.
+        Poll::Ready(_) => {
+            return Some(Poll::Ready(Err(if pipe.held() > 0 { Splice::Sink } else { Splice::Source })));
+        }
+    };
+    if count == left {
+        *lent = None;
+    }
+    Some(Poll::Ready(Ok(count)))
+}
+
+/// True when bytes are in the pipe, so that the side that is written is waited for.
+fn is_held(lent: Option<&Pipe>) -> bool {
+    lent.is_some_and(|pipe| pipe.held() > 0)
 }
 
 fn reason_of(failure: &BodyFailure) -> Reason {

@@ -42,6 +42,12 @@ pub(super) fn pick(hit: &Hit, binding: &Binding, tried: &Tried, exchange: &mut E
     None
 }
 
+/// True when a backend that was not tried could be picked now.
+pub(super) fn has_other(hit: &Hit, tried: &Tried) -> bool {
+    let now = clock::now();
+    hit.pool.loads.iter().enumerate().any(|(index, load)| !tried.contains(index) && load.eligible(now))
+}
+
 fn bound(
     hit: &Hit,
     binding: &Binding,

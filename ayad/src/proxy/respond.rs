@@ -78,7 +78,7 @@ pub(super) async fn pass_on<D: Downstream>(
     }
     down.answer(Reply { bytes: up.head_bytes(head), head, added: added.data(), switches: false });
     drop(added);
-    exchange.is_failure = grpc::failed_at_once(up.head_bytes(head), &head.fields);
+    exchange.note_grpc(grpc::status_at_once(up.head_bytes(head), &head.fields));
     up.begin_answer(head, down.takes_chunks());
     let mut download = Download::new();
     let passed = poll_fn(|cx| {
@@ -102,7 +102,7 @@ pub(super) async fn pass_on<D: Downstream>(
     .await;
     exchange.bytes_sent = up.payload();
     passed?;
-    exchange.is_failure |= grpc::failed_at_last(up.trailers());
+    exchange.note_grpc(grpc::status_at_last(up.trailers()));
     let trailers = up.trailers().to_vec();
     let now = clock::now();
     if upload.is_whole()
@@ -144,8 +144,8 @@ pub(super) async fn switch<D: Downstream>(
     mut up: Upstream,
     upload: &mut Upload,
 ) -> Result<(), Reason> {
-    exchange.note_switched(turn.response.status, clock::now());
     let head = &turn.response;
+    exchange.note_switched(head.status, head.fields.get(up.head_bytes(head), Known::Upgrade), clock::now());
     down.answer(Reply { bytes: up.head_bytes(head), head, added: b"", switches: true });
     up.begin_tunnel(head);
     upload.endless();
@@ -235,6 +235,8 @@ pub(super) async fn refuse<D: Downstream>(
     let (content_type, body) = words::text(reason, manner.format, id.as_str());
     let (head, added) = words::head(reason, manner.format, content_type, body.len(), id.as_bytes());
     exchange.note_answer(reason.status());
+    exchange.grpc_status =
+        (manner.format == Format::Grpc).then(|| aya_core::grpc::status_of(reason.status()).into());
     exchange.bytes_sent = if manner.head_only { 0 } else { body.len() as u64 };
     exchange.bytes_received = down.received();
     exchange.failed(reason, clock::now());

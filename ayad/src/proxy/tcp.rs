@@ -180,7 +180,7 @@ async fn connect(session: &Session) -> Result<Plain, Reason> {
     let connected = tokio::time::timeout(place.pool.conf.connect_timeout, connecting).await;
     let backend = connected
         .map_err(|_| Reason::ConnectTimeout)?
-        .map_err(|error| forward::connect_reason(&session.state, place, &ConnectError::Io(error)))?;
+        .map_err(|error| forward::connect_reason(&session.state, place, &ConnectError::Io(error)).0)?;
     if let Plain::Tcp(stream) = &backend {
         prepare(stream);
     }

@@ -9,12 +9,35 @@ use super::name;
 /// Most bytes of one value. A longer one is left out as a whole: part of a name may be another name.
 const MOST: usize = 4096;
 
+/// How the names of the fields end.
+const SUBJECT: &str = "subject";
+const FINGERPRINT: &str = "fingerprint";
+const NAMES: &str = "names";
+
 /// A verified client, as ready fields of a request. One for each connection, made in its handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientIdentity {
     /// Fields to write into each request of the connection: subject (RFC 4514), SHA-256 fingerprint in hexadecimal,
     /// alternative names. Those without a value are missing.
     pub fields: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl ClientIdentity {
+    /// The subject of its certificate, unless that is empty.
+    pub fn subject(&self) -> Option<&str> {
+        self.value(SUBJECT)
+    }
+
+    /// The fingerprint of its certificate.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.value(FINGERPRINT)
+    }
+
+    fn value(&self, end: &str) -> Option<&str> {
+        let named = |name: &HeaderName| name.as_str().rsplit_once('-').is_some_and(|(_, last)| last == end);
+        let (_, value) = self.fields.iter().find(|(name, _)| named(name))?;
+        value.to_str().ok()
+    }
 }
 
 /// Names of the fields of one listener.
@@ -29,7 +52,7 @@ impl IdentityNames {
     /// Names that begin with `prefix`; `None` when that cannot begin the name of a field.
     pub(super) fn new(prefix: &str) -> Option<Self> {
         let name = |end: &str| HeaderName::try_from(format!("{prefix}-{end}")).ok();
-        Some(Self { subject: name("subject")?, fingerprint: name("fingerprint")?, names: name("names")? })
+        Some(Self { subject: name(SUBJECT)?, fingerprint: name(FINGERPRINT)?, names: name(NAMES)? })
     }
 
     /// What a certificate says about its owner. It was verified before, so one that cannot be read here cannot
@@ -87,12 +110,14 @@ mod tests {
         let certificate = params.self_signed(&key).unwrap();
 
         let names = IdentityNames::new("x-id").unwrap();
-        let fields = names.identify(certificate.der()).fields;
+        let identity = names.identify(certificate.der());
+        let fields = &identity.fields;
 
         let text: Vec<_> = fields.iter().map(|(n, v)| (n.as_str(), v.to_str().unwrap())).collect();
         assert_eq!(text[0], ("x-id-subject", "CN=w\\C3\\A9b,O=Ex\\, Inc."));
         assert_eq!((text[1].0, text[1].1.len()), ("x-id-fingerprint", 64));
         assert_eq!(text[2], ("x-id-names", "DNS:a.example.com"));
+        assert_eq!((identity.subject(), identity.fingerprint()), (Some(text[0].1), Some(text[1].1)));
         assert!(names.identify(&CertificateDer::from(vec![1, 2])).fields.is_empty());
     }
 }

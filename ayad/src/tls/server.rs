@@ -47,6 +47,8 @@ pub struct Handshake {
     pub client: Option<ClientIdentity>,
     /// `1.2` or `1.3`.
     pub version: &'static str,
+    /// Name of the cipher suite, as IANA registered it.
+    pub cipher: Option<&'static str>,
     /// It resumed an earlier session.
     pub resumed: bool,
 }
@@ -251,6 +253,7 @@ impl ServerTls {
                 Some(ProtocolVersion::TLSv1_2) => "1.2",
                 _ => "1.3",
             },
+            cipher: connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str()),
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         }
     }

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 
 use aya_tests::backend::Backend;
-use aya_tests::daemon::Daemon;
+use aya_tests::daemon::{Daemon, Setup, pool};
 use aya_tests::h2::{self, Answer, Client, Incoming, Server, run};
 use aya_tests::wait;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 
 use super::before_h2;
+use crate::tcp::logged;
 
 const MESSAGE: &[u8] = b"\0\0\0\0\x03abc";
 
@@ -73,6 +74,28 @@ fn a_call_whose_status_blames_the_backend_is_a_failure_of_it() {
     });
     wait::until_true("the calls are recorded", || daemon.control.backends()[0].traffic.requests == 5);
     assert_eq!(daemon.control.backends()[0].traffic.failures, 2);
+}
+
+#[test]
+fn the_access_log_says_how_calls_ended() {
+    let backend = Server::with(serve);
+    let setup = Setup::new(&pool(&[("one", backend.address)], "protocol = \"h2\""));
+    let log = setup.folder().join("access.log");
+    let daemon = setup.daemon(&format!("access_log = \"{}\"", log.display())).start();
+    let address = daemon.address();
+
+    run(async {
+        for (path, body) in [("/0", MESSAGE), ("/14", MESSAGE), ("/5", b"")] {
+            ask(address, path, body).await;
+        }
+    });
+    drop(backend);
+    run(async { ask(address, "/0", MESSAGE).await });
+
+    let lines = logged(&log, 4);
+    let told: Vec<_> = lines.iter().map(|line| line["grpc_status"].as_u64()).collect();
+    assert_eq!(told, [Some(0), Some(14), Some(5), Some(14)]);
+    assert!(lines.iter().all(|line| line["protocol"] == "HTTP/2"), "{lines:?}");
 }
 
 #[test]

@@ -136,6 +136,21 @@ fn a_body_that_is_not_as_long_as_it_says_is_not_passed_on_as_whole() {
 }
 
 #[test]
+fn a_trailer_that_looks_like_framing_is_refused() {
+    for name in ["content_length", "transfer_encoding", "x_forwarded_for"] {
+        let backend = Backend::echo();
+        let daemon = before_h1(backend.address);
+        let mut raw = Raw::connect(daemon.address());
+        let fields = [(":method", "POST"), GOOD[1], GOOD[2], GOOD[3]];
+        raw.send(&frame(HEADERS, END_HEADERS, 1, &literals(&fields)));
+        raw.send(&frame(DATA, 0, 1, b"abc"));
+        raw.send(&frame(HEADERS, WHOLE, 1, &literals(&[(name, "5")])));
+        let outcome = outcome(&mut raw).expect("it is told");
+        assert!(outcome.kind == HEADERS && outcome.payload[0] == STATUS_400, "{name}: {outcome:?}");
+    }
+}
+
+#[test]
 fn frames_that_break_the_protocol_end_the_connection() {
     const PROTOCOL: Allowed = Allowed::Connection(&[PROTOCOL_ERROR]);
     const SIZE: Allowed = Allowed::Connection(&[PROTOCOL_ERROR, FRAME_SIZE_ERROR]);

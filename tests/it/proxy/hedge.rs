@@ -12,6 +12,7 @@ use aya_tests::client::{Client, ask, get, request};
 use aya_tests::daemon::{Daemon, Setup, pool};
 use aya_tests::h2::{self, Incoming, Server};
 use aya_tests::load;
+use aya_tests::rough::Pulse;
 use aya_tests::wait::{self, Gate};
 
 /// Half of the requests of this pool would be hedged, were it not for the least delay.
@@ -36,7 +37,7 @@ struct Stage {
 impl Stage {
     fn first(&self, visit: &mut Visit<'_>) -> std::io::Result<Then> {
         match visit.target() {
-            "/hang" => return Ok(self.hang(0, visit)),
+            "/hang" | "/outlast" => return Ok(self.hang(0, visit)),
             "/close" => {
                 self.second_asked.pass();
                 return Ok(Then::Close);
@@ -55,6 +56,7 @@ impl Stage {
         match visit.target() {
             "/late" => return Ok(self.hang(1, visit)),
             "/hold" | "/close" => self.release.pass(),
+            "/outlast" => self.expect_cancelled(0),
             _ => {}
         }
         visit.answer(200, "second")
@@ -75,8 +77,8 @@ impl Stage {
 /// A daemon before two backends, of which the first one is asked first.
 struct Bench {
     stage: Arc<Stage>,
+    first: Backend,
     second: Backend,
-    _first: Backend,
     daemon: Daemon,
     log: PathBuf,
 }
@@ -89,7 +91,7 @@ impl Bench {
         let first = Backend::with(move |visit| for_first.first(visit));
         let second = Backend::with(move |visit| for_second.second(visit));
         let (daemon, log) = logging(&[("first", first.address), ("second", second.address)], keys);
-        Self { stage, second, _first: first, daemon, log }
+        Self { stage, first, second, daemon, log }
     }
 
     /// A pool with these keys that hedges, and knows after what time.
@@ -165,7 +167,7 @@ fn a_hedge_that_answers_first_is_passed_on_and_the_first_attempt_is_dropped() {
     assert_eq!(get(bench.address(), "/hang").text(), "second");
 
     bench.stage.expect_cancelled(0);
-    assert_eq!(logged(&bench.log, "/hang"), told("won", "second", &["first cancelled"]));
+    assert_eq!(logged(&bench.log, "/hang"), told("won", "second", &["first given-up"]));
     assert_eq!(counted(&bench.daemon), (1, 1));
     assert_eq!(bench.daemon.control.backend("main/first").traffic.failures, 0, "slow is no failure");
     bench.expect_nothing_in_flight();
@@ -178,7 +180,7 @@ fn a_hedge_that_is_slower_is_dropped() {
     assert_eq!(get(bench.address(), "/late").text(), "first");
 
     bench.stage.expect_cancelled(1);
-    assert_eq!(logged(&bench.log, "/late"), told("lost", "first", &["second cancelled"]));
+    assert_eq!(logged(&bench.log, "/late"), told("lost", "first", &["second given-up"]));
     assert_eq!(counted(&bench.daemon), (1, 0));
     bench.expect_nothing_in_flight();
 }
@@ -189,11 +191,12 @@ fn an_attempt_that_fails_beside_a_hedge_counts_as_a_failure_and_costs_the_client
     let mut client = Client::connect(bench.address());
 
     client.send(request("GET", "/close", &[]));
-    let failures = || bench.daemon.control.backend("main/first").traffic.failures;
-    wait::until_true("the failure is counted", || failures() == 1);
+    bench.first.expect_no_connections();
+    Pulse::of(bench.daemon.pid(), 1).settle();
     bench.stage.release.open();
 
     assert_eq!(client.answer().text(), "second");
+    assert_eq!(bench.daemon.control.backend("main/first").traffic.failures, 1);
     assert_eq!(logged(&bench.log, "/close"), told("won", "second", &["first closed-early"]));
     bench.expect_nothing_in_flight();
 }
@@ -212,6 +215,17 @@ fn when_both_take_too_long_both_are_told() {
 }
 
 #[test]
+fn the_deadline_of_an_attempt_is_not_moved_by_the_one_beside_it() {
+    let bench = Bench::plain("hedge = { after = \"p50\", min = \"500ms\" }\nretry = { per_try = \"1s\" }\n");
+    learn(&bench.daemon);
+
+    // The second attempt answers once the first one has had its time, and has half a second for it.
+    assert_eq!(get(bench.address(), "/outlast").text(), "second");
+
+    assert_eq!(logged(&bench.log, "/outlast"), told("won", "second", &["first first-byte-timeout"]));
+}
+
+#[test]
 fn a_client_that_leaves_takes_both_attempts_along() {
     let bench = Bench::hedging("");
     let mut client = Client::connect(bench.address());
@@ -222,7 +236,7 @@ fn a_client_that_leaves_takes_both_attempts_along() {
     drop(client);
 
     bench.expect_nothing_in_flight();
-    assert_eq!(logged(&bench.log, "/hold"), told("lost", "first", &["second cancelled"]));
+    assert_eq!(logged(&bench.log, "/hold"), told("lost", "first", &["second given-up"]));
     bench.stage.release.open();
 }
 
@@ -334,7 +348,7 @@ fn over_http_2_the_slower_attempt_is_reset_and_its_connection_goes_on() {
     let why = wait::until("the slower stream is reset", || *reset.lock().expect("nobody panics with it"));
     assert_eq!(why, ::h2::Reason::CANCEL);
     assert_eq!(first.connections(), connections, "only the stream is reset");
-    assert_eq!(logged(&log, "/hang"), told("won", "second", &["first cancelled"]));
+    assert_eq!(logged(&log, "/hang"), told("won", "second", &["first given-up"]));
     assert_eq!(counted(&daemon), (1, 1));
 }
 
@@ -355,6 +369,6 @@ fn a_client_of_http_2_that_resets_its_request_takes_both_attempts_along() {
     });
 
     bench.expect_nothing_in_flight();
-    assert_eq!(logged(&bench.log, "/hold"), told("lost", "first", &["second cancelled"]));
+    assert_eq!(logged(&bench.log, "/hold"), told("lost", "first", &["second given-up"]));
     bench.stage.release.open();
 }

@@ -144,16 +144,21 @@ fn attempts_are_limited() {
     assert_eq!(tried, 2);
 }
 
-#[test]
-fn the_wait_before_an_attempt_is_not_part_of_it() {
+/// Two backends, the first of which to be asked is busy.
+fn busy_first(field: &'static str) -> [Backend; 2] {
     let requests = Arc::new(AtomicUsize::new(0));
-    let backends = [(); 2].map(|()| {
+    [(); 2].map(|()| {
         let requests = Arc::clone(&requests);
         Backend::with(move |visit| match requests.fetch_add(1, Ordering::SeqCst) {
-            0 => visit.raw_answer("HTTP/1.1 503 Busy\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"),
+            0 => visit.raw_answer(format!("HTTP/1.1 503 Busy\r\n{field}\r\ncontent-length: 0\r\n\r\n")),
             _ => visit.answer(200, "later"),
         })
-    });
+    })
+}
+
+#[test]
+fn the_wait_before_an_attempt_is_not_part_of_it() {
+    let backends = busy_first("retry-after: 1");
     let members = [("a", backends[0].address), ("b", backends[1].address)];
     let daemon =
         Daemon::balancing(&members, "retry = { on = [503], per_try = \"1s\", retry_after = \"1s\" }");
@@ -161,5 +166,22 @@ fn the_wait_before_an_attempt_is_not_part_of_it() {
     let answer = get(daemon.address(), "/");
 
     assert_eq!((answer.status, answer.text()), (200, "later".to_owned()));
-    assert_eq!(requests.load(Ordering::SeqCst), 2);
+    assert_eq!(backends.iter().map(Backend::requests).sum::<usize>(), 2);
+}
+
+#[test]
+fn the_next_backend_has_no_request_while_the_wait_before_it_lasts() {
+    let backends = busy_first("retry-after: 2");
+    let members = [("a", backends[0].address), ("b", backends[1].address)];
+    let daemon = Daemon::balancing(&members, "retry = { on = [503], retry_after = \"5s\" }");
+    let mut client = Client::connect(daemon.address());
+
+    client.send(request("GET", "/", &[]));
+    wait::until_true("the first attempt has failed", || {
+        daemon.control.backends().iter().map(|one| one.traffic.failures).sum::<u64>() == 1
+    });
+    let in_flight: Vec<_> = daemon.control.backends().iter().map(|one| one.traffic.in_flight).collect();
+
+    assert_eq!(client.answer().text(), "later");
+    assert_eq!(in_flight, [0, 0]);
 }

@@ -135,6 +135,15 @@ fn a_connection_that_is_not_accepted_in_time_is_told_as_504() {
     expect(&get(daemon.address(), "/"), 504, "connect-timeout");
 }
 
+#[test]
+fn the_time_for_one_attempt_holds_for_its_connection_as_well() {
+    let (full, _waiting) = full_backlog();
+    let keys = "timeouts = { connect = \"60s\" }\nretry = { per_try = \"150ms\" }";
+    let daemon = Daemon::balancing(&[("one", full.local_addr().expect("it is bound"))], keys);
+
+    expect(&get(daemon.address(), "/"), 504, "connect-timeout");
+}
+
 /// A socket whose queue is full, so that the system answers no further connection; and what fills it.
 fn full_backlog() -> (TcpListener, Vec<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port is free");

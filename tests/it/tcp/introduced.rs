@@ -8,6 +8,7 @@ use aya_api::axis::Health;
 use aya_tests::backend::Backend;
 use aya_tests::client::Client;
 use aya_tests::daemon::{Daemon, Setup, members};
+use aya_tests::h2::frames::{END_HEADERS, END_STREAM, HEADERS, Raw, frame, get as h2_get};
 use aya_tests::wait::DEADLINE;
 use ayad::proxy_protocol::{Addresses, Facts, Parsed, Version, parse, write_header};
 
@@ -181,8 +182,8 @@ fn http_clients_are_who_the_load_balancer_names() {
     assert_eq!(client.answer().text(), "hello", "the header comes once");
 }
 
-#[test]
-fn a_connection_that_names_its_client_carries_no_other() {
+/// A backend that answers one request a connection, and hands over each head with what came before it.
+fn telling() -> (Backend, Receiver<String>) {
     let (sender, heads) = channel();
     let backend = Backend::raw(move |stream| {
         let mut reader = BufReader::new(stream);
@@ -193,6 +194,25 @@ fn a_connection_that_names_its_client_carries_no_other() {
         drop(reader.get_mut().write_all(answer));
         drop(reader.read_to_end(&mut Vec::new()));
     });
+    (backend, heads)
+}
+
+#[test]
+fn a_client_that_speaks_http2_is_named_as_well() {
+    let (backend, heads) = telling();
+    let daemon = Daemon::balancing(&[("one", backend.address)], "proxy_protocol = \"v1\"");
+    let mut raw = Raw::connect(daemon.address());
+    raw.send(&frame(HEADERS, END_STREAM | END_HEADERS, 1, &h2_get("/", &[])));
+
+    let head = heads.recv_timeout(DEADLINE).expect("a request comes");
+    let line = head.lines().next().unwrap_or_default();
+    assert!(line.starts_with("PROXY TCP4 127.0.0.1 127.0.0.1 "), "{head}");
+    assert!(line.ends_with(&format!(" {}", daemon.address().port())), "{head}");
+}
+
+#[test]
+fn a_connection_that_names_its_client_carries_no_other() {
+    let (backend, heads) = telling();
     let daemon = Daemon::balancing(&[("one", backend.address)], "proxy_protocol = \"v1\"");
     for _ in 0..2 {
         let mut client = Client::connect(daemon.address());

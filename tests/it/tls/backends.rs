@@ -64,18 +64,23 @@ fn a_backend_that_is_not_who_it_should_be_gets_no_request() {
     let named = "ca = \"inside.pem\", server_name = \"app.inside.test\"";
     let expired = inside.server_for(&["app.inside.test"], (-20 * 86_400, -86_400));
     let cases = [
-        ("another authority", outside.server(&["app.inside.test"])),
-        ("another name", inside.server(&["other.inside.test"])),
-        ("an expired certificate", expired),
+        ("another authority", outside.server(&["app.inside.test"]), "UnknownIssuer"),
+        ("another name", inside.server(&["other.inside.test"]), "not valid for name"),
+        ("an expired certificate", expired, "expired"),
     ];
-    for (what, leaf) in cases {
+    for (what, leaf, told) in cases {
         let backend = server(&leaf, None);
-        let daemon = before(&backend, named, NO_CHECK, &[("inside.pem", &inside.pem())]);
+        let setup = setup(&backend, named, NO_CHECK, &[("inside.pem", &inside.pem())]);
+        let log = setup.folder().join("access.log");
+        let daemon = setup.daemon(&format!("access_log = \"{}\"", log.display())).start();
 
         let answer = get(daemon.address(), "/");
 
         assert_eq!((answer.status, answer.reason()), (502, Some("tls-failed")), "{what}");
         assert_eq!(backend.requests(), 0, "{what}");
+        let line = &logged(&log, 1)[0];
+        let detail = line["failed_attempts"][0]["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(told) && detail.len() < 300, "{what}: {line}");
     }
 }
 

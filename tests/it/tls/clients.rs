@@ -2,7 +2,8 @@
 
 use aya_tests::certs::Authority;
 use aya_tests::client::request;
-use aya_tests::daemon::{Daemon, LISTEN, Setup};
+use aya_tests::daemon::{Daemon, LISTEN, ROUTE, Setup, members};
+use aya_tests::tape::Tape;
 use aya_tests::tls::Caller;
 use aya_tests::wait;
 
@@ -92,6 +93,29 @@ fn an_identity_survives_resumption() {
 }
 
 #[test]
+fn the_access_log_says_what_the_handshake_told() {
+    let scene = Scene::new();
+    let tls = format!("{}, client_ca = \"ca.pem\", client_certificates = \"optional\"", only("web"));
+    let setup = Setup::new(&format!("{}{}", super::listen("main", &tls), scene.pool()));
+    scene.write(setup.folder(), &[("web", &scene.authority.server(&["a.test"]))]);
+    let log = setup.folder().join("access.log");
+    let daemon = setup.daemon(&format!("access_log = \"{}\"", log.display())).start();
+    let ada = Caller::showing(&scene.authority, &scene.authority.client("ada", &[]));
+
+    ada.get(daemon.address(), "a.test", "/").unwrap();
+    Caller::trusting(&scene.authority).get(daemon.address(), "a.test", "/").unwrap();
+
+    let lines = logged(&log, 2);
+    let tls = &lines[0]["tls"];
+    assert_eq!((&tls["version"], &tls["server_name"]), (&"1.3".into(), &"a.test".into()), "{tls}");
+    assert_eq!((&tls["client_subject"], &tls["resumed"]), (&"CN=ada".into(), &false.into()), "{tls}");
+    assert_eq!(tls["client_fingerprint"].as_str().map(str::len), Some(64), "{tls}");
+    assert!(tls["cipher"].as_str().is_some_and(|cipher| cipher.starts_with("TLS13_")), "{tls}");
+    assert_eq!(lines[0]["protocol"], "HTTP/1.1");
+    assert!(lines[1]["tls"].is_object() && lines[1]["tls"]["client_subject"].is_null(), "{}", lines[1]);
+}
+
+#[test]
 fn nobody_can_claim_to_be_somebody_on_any_listener() {
     let scene = Scene::new();
     let leaf = scene.authority.server(&["a.test"]);
@@ -120,6 +144,25 @@ fn nobody_can_claim_to_be_somebody_on_any_listener() {
     let told = ada.ask(daemon.address_of("main"), "a.test", &lie).unwrap().text();
     assert_eq!(seen(&told).iter().filter(|(_, value)| *value == "CN=root").count(), 0, "{told}");
     assert!(told.contains("x-client-cert-subject: CN=ada\n"), "{told}");
+}
+
+#[test]
+fn nobody_can_claim_it_behind_a_body() {
+    let scene = Scene::new();
+    let tape = Tape::start();
+    let tls = format!("{}, client_ca = \"ca.pem\", client_certificates = \"optional\"", only("web"));
+    let backends = members(&[("one", tape.address())]);
+    let pool = format!("[pool.main]\nbackends = {backends}\nhealth = {{ kind = \"none\" }}\n{ROUTE}");
+    let setup = Setup::new(&format!("{}{pool}", super::listen("main", &tls)));
+    scene.write(setup.folder(), &[("web", &scene.authority.server(&["a.test"]))]);
+    let daemon = setup.start();
+
+    let chunked = request("POST", "/", &[("host", "a.test"), ("transfer-encoding", "chunked")]);
+    let lie = chunked + "0\r\nX_Client-Cert-Subject: CN=root\r\nx-sum: 1\r\n\r\n";
+    Caller::trusting(&scene.authority).ask(daemon.address(), "a.test", &lie).unwrap();
+
+    let heard = String::from_utf8(tape.heard().concat()).unwrap();
+    assert!(heard.ends_with("\r\n0\r\nx-sum: 1\r\n\r\n"), "{heard}");
 }
 
 #[test]

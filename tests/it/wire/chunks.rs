@@ -55,6 +55,9 @@ fn trailers_that_cannot_be_read_in_one_way_only_are_refused() {
         bad("CR in a trailer", &trailers("b: c\rd")),
         bad("NUL in a trailer", &trailers("b: c\0d")),
         bad("trailers of 10,000 bytes", &trailers(&format!("b: {}", "c".repeat(10_000)))),
+        bad("a length in disguise", &trailers("content_length: 5")),
+        bad("a coding in disguise", &trailers("Transfer_Encoding: chunked")),
+        bad("an address in disguise", &trailers("x_forwarded_for: 1.2.3.4")),
         bad("fifty trailers", &trailers(&vec!["b: c"; 50].join("\r\n"))),
     ]);
 }
@@ -83,6 +86,8 @@ fn trailers_that_would_frame_or_route_a_message_do_not_arrive() {
         "connection: close\r\n",
         "te: x\r\n",
         "authorization: x\r\n",
+        "set_cookie: a=b\r\n",
+        "x_aya_reason: x\r\n",
         "x-forwarded-for: 1.2.3.4\r\n",
         "set-cookie: a=b\r\n",
         "content-type: x\r\n",

@@ -1,8 +1,9 @@
 //! Answers that come before the request is whole, clients that end early, and bodies that nobody wants.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use aya_tests::backend::Then;
+use aya_tests::backend::{Backend, Then};
 use aya_tests::client::Client;
 use aya_tests::daemon::{Daemon, LISTEN, members};
 use aya_tests::tape::{Reply, Tape, When};
@@ -153,4 +154,75 @@ fn a_client_that_ends_its_half_later_has_given_up() {
     wait::until_true("the backend is rid of it", || bench.tape.open_connections() == 0);
     client.expect_close();
     bench.expect_sound().expect("the daemon goes on");
+}
+
+#[test]
+fn a_client_that_leaves_at_once_does_not_hold_its_backend() {
+    let bench = Bench::new();
+    bench.tape.play(Reply::new(""));
+    let get = "GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    let mut client = Client::connect(bench.daemon.address());
+    client.send_and_finish(get);
+    wait::until_true("the backend has the request", || bench.tape.heard().len() == 1);
+    drop(client);
+
+    wait::until_true("the backend is rid of it", || bench.tape.open_connections() == 0);
+    bench.expect_sound().expect("the daemon goes on");
+}
+
+#[test]
+fn a_client_that_sends_far_ahead_and_leaves_does_not_hold_its_backend() {
+    let bench = Bench::new();
+    bench.tape.play(Reply::new(""));
+    let mut client = Client::connect(bench.daemon.address());
+    client.send("GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1500));
+    wait::until_true("the backend has the first", || bench.tape.heard().len() == 1);
+    Gate::default().linger(Duration::from_millis(50));
+    drop(client);
+
+    wait::until_true("the backend is rid of it", || bench.tape.open_connections() == 0);
+    bench.expect_sound().expect("the daemon goes on");
+}
+
+#[test]
+fn a_client_that_ended_its_half_is_asked_whether_it_is_there_and_gets_its_answer() {
+    let asked = Arc::new(Gate::default());
+    let seen = Arc::clone(&asked);
+    let backend = Backend::with(move |visit| {
+        seen.pass();
+        visit.answer(200, "late")
+    });
+    let daemon = Daemon::balancing(&[("one", backend.address)], "");
+    let mut client = Client::connect(daemon.address());
+    client.send_and_finish("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+
+    assert_eq!(client.answer().status, 100);
+    asked.open();
+    assert_eq!(client.answer().text(), "late");
+    client.expect_close();
+}
+
+#[test]
+fn a_client_of_http_1_0_that_ended_its_half_is_not_asked() {
+    // Longer than it takes before others are asked.
+    let backend = Backend::slow("late", Duration::from_millis(1300));
+    let daemon = Daemon::balancing(&[("one", backend.address)], "");
+    let mut client = Client::connect(daemon.address());
+    client.send_and_finish("GET / HTTP/1.0\r\n\r\n");
+
+    assert_eq!(client.answer().text(), "late");
+    client.expect_close();
+}
+
+#[test]
+fn requests_that_were_sent_ahead_of_the_end_of_a_half_are_all_answered() {
+    let bench = Bench::new();
+    bench.tape.play(Reply::ok());
+    let mut client = Client::connect(bench.daemon.address());
+    client.send_and_finish("GET / HTTP/1.1\r\nhost: a\r\n\r\n".repeat(3));
+
+    for _ in 0..3 {
+        assert_eq!(client.answer().text(), "ok");
+    }
+    client.expect_close();
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use aya_tests::backend::{Backend, Then, Visit};
 use aya_tests::client::Client;
-use aya_tests::daemon::Daemon;
+use aya_tests::daemon::{Daemon, Setup, pool};
 use aya_tests::tape::Reply;
 use aya_tests::wait;
 
 use super::{Bench, Outcome, case, passed};
+use crate::tcp::logged;
 
 const ASK: &str = "GET /chat HTTP/1.1\r\nhost: a\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
@@ -48,6 +49,23 @@ fn bytes_pass_both_ways_after_101_until_both_sides_have_ended() {
     backend.expect_no_connections();
     let seen = &backend.heads()[0];
     assert!(seen.lists("connection", "upgrade") && seen.field("upgrade") == Some("websocket"));
+}
+
+#[test]
+fn the_access_log_says_what_a_connection_became() {
+    let backend = Backend::with(echo);
+    let setup = Setup::new(&pool(&[("one", backend.address)], ""));
+    let log = setup.folder().join("access.log");
+    let daemon = setup.daemon(&format!("access_log = \"{}\"", log.display())).start();
+    let mut client = Client::connect(daemon.address());
+
+    client.send(ASK);
+    client.head();
+    client.finish_sending();
+    client.rest();
+
+    let line = &logged(&log, 1)[0];
+    assert_eq!((&line["protocol"], &line["status"]), (&"websocket".into(), &101.into()), "{line}");
 }
 
 #[test]

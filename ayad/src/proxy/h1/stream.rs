@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use aya_core::reason::Reason;
 use tokio::net::TcpStream;
@@ -11,8 +11,8 @@ use super::super::client::Client;
 use super::super::downstream::{Downstream, Reply};
 use super::super::hop::Hop;
 use super::super::wait::Wait;
-use super::{H1, READ_AHEAD, TOGETHER};
-use crate::clock;
+use super::H1;
+use super::gone::Half;
 use crate::h1::{Framing, Known};
 use crate::relay::reset_on_close;
 use crate::wire::{BodyFailure, Mode};
@@ -28,6 +28,10 @@ fn body_reason(failure: &BodyFailure) -> Reason {
 impl Downstream for H1 {
     fn client(&self) -> &Arc<Client> {
         &self.client
+    }
+
+    fn learn_local(&self) {
+        self.client.learn_local(self.wire.stream.plain());
     }
 
     fn wait(&mut self) -> &mut Wait {
@@ -58,6 +62,14 @@ impl Downstream for H1 {
         true
     }
 
+    fn source(&self) -> Option<(&TcpStream, u64)> {
+        Some((self.wire.stream.plain_tcp()?, self.wire.unread_payload()?))
+    }
+
+    fn took_from_source(&mut self, count: u64) {
+        self.wire.skipped(count);
+    }
+
     #[inline]
     fn is_body_over(&self) -> bool {
         self.wire.is_body_over()
@@ -75,21 +87,9 @@ impl Downstream for H1 {
     /// A client that closes its half of the connection together with its request wants the answer. One that closes it
     /// later has given up: TCP does not tell a half that is closed from a client that went away.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let is_first = !std::mem::replace(&mut self.looked, true);
-        while !self.half_closed && self.wire.input.len() < READ_AHEAD {
-            match self.wire.poll_fill(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Ok(0)) if is_first || clock::now().since(self.begun) < TOGETHER => {
-                    self.half_closed = true;
-                }
-                Poll::Ready(Ok(0) | Err(_)) => {
-                    self.is_cut = true;
-                    return Poll::Ready(());
-                }
-                Poll::Ready(Ok(_)) => {}
-            }
-        }
-        Poll::Pending
+        ready!(self.poll_left(cx));
+        self.is_cut = true;
+        Poll::Ready(())
     }
 
     fn takes_chunks(&self) -> bool {
@@ -110,6 +110,8 @@ impl Downstream for H1 {
 
     fn answer(&mut self, reply: Reply<'_>) {
         let head = reply.head;
+        // From here on whatever is sent to a client that has gone tells so.
+        (self.may_be_asked, self.doubt) = (false, None);
         if reply.switches {
             return self.switch(reply);
         }
@@ -124,7 +126,8 @@ impl Downstream for H1 {
         };
         // Nobody knows whether a body that the client held back still comes; what follows could be read as either.
         let is_in_doubt = self.holds_body && self.wire.payload() == 0 && !self.wire.is_body_over();
-        if self.until_close || self.half_closed || is_in_doubt || self.client.is_closing() {
+        let is_last = self.half == Half::Closed && self.wire.input.is_empty();
+        if self.until_close || is_last || is_in_doubt || self.client.is_closing() {
             self.keep_alive = false;
         }
         let bodiless = head.status < 200 || head.status == 204;

@@ -204,6 +204,9 @@ impl Downstream for H2 {
                     let trailers =
                         ready!(self.recv.poll_trailers(cx)).map_err(|error| body_reason(&error))?;
                     if let Some(map) = trailers {
+                        if map.keys().any(|name| Known::pretends(name.as_str().as_bytes())) {
+                            return Poll::Ready(Err(Reason::BadRequest));
+                        }
                         fields::trailer_lines(&map, &mut self.trailers);
                     }
                     self.incoming = Incoming::Over;
