@@ -4,6 +4,7 @@
 //! Each seed is one story, played through the real binary by [`aya_tests::rough`]. `AYA_ROUGH=17` plays that seed
 //! alone, `AYA_ROUGH=0..5000` those.
 
+mod exchange;
 mod http;
 mod tunnel;
 
@@ -109,7 +110,6 @@ fn advance(story: &mut dyn Story, dice: &mut Dice, pulse: &Pulse) -> Result<(), 
 fn happen(story: &mut dyn Story, dice: &mut Dice) -> bool {
     let mut ends = story.ends();
     let which = dice.below(ends.len());
-    let (says, portion) = (dice.chance(50), dice.portion());
-    let end = &mut ends[which];
-    if says { end.deliver(portion) } else { end.hear(portion) }
+    let end = ends.swap_remove(which);
+    if dice.chance(50) { end.deliver(dice.portion()) } else { end.hear(dice.portion()) }
 }

@@ -5,14 +5,16 @@
 //! Backends are sent nothing but the requests, and never a `POST` twice.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use aya_core::reason::{Blame, Reason};
 use aya_tests::daemon::{Daemon, pool};
-use aya_tests::message::{Body, Head, chunk};
-use aya_tests::rough::{Cut, Dice, Door, End, Heard, Plan, pattern};
+use aya_tests::message::{Body, Head};
+use aya_tests::rough::{Cut, Dice, Door, End, Heard, Plan};
 use ayad::h1::RequestHead;
 
+use super::exchange::{Exchange, Framing};
 use super::{Story, explained, play, run};
 use crate::strict::{LIMITS, body};
 
@@ -21,38 +23,8 @@ const STORIES: u64 = 300;
 /// Connections of clients in one story, at most, and requests of each.
 const CLIENTS: usize = 3;
 const REQUESTS: usize = 4;
-/// Bytes of bodies: none, within one read, over several, and enough to be spliced.
-const SIZES: &[usize] = &[0, 1, 90, 90, 4_000, 4_000, 40_000, 200_000];
-/// Cuts in a hundred connections of clients, and in a hundred answers.
+/// Cuts in a hundred connections of clients.
 const CLIENT_CUTS: usize = 30;
-const ANSWER_CUTS: usize = 15;
-
-/// How the end of a body is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Framing {
-    Length,
-    Chunks,
-    Close,
-}
-
-/// One request and what becomes of it.
-#[derive(Debug)]
-struct Exchange {
-    method: &'static str,
-    request: Vec<u8>,
-    /// Where the request ends in what its client says.
-    ends_at: usize,
-    body: Vec<u8>,
-    framing: Framing,
-    answer: Vec<u8>,
-    /// Answered before the request's body has come.
-    early: bool,
-    /// The backend closes after it.
-    closes: bool,
-    plan: Plan,
-    /// How often a backend saw its head.
-    seen: usize,
-}
 
 #[derive(Debug)]
 struct Client {
@@ -94,68 +66,6 @@ struct World<'d> {
     exchanges: BTreeMap<u64, Exchange>,
     clients: Vec<Client>,
     servers: Vec<Server>,
-}
-
-fn in_chunks(dice: &mut Dice, mut bytes: &[u8]) -> Vec<u8> {
-    let mut framed = Vec::new();
-    while !bytes.is_empty() {
-        let (one, rest) = bytes.split_at(dice.portion().min(bytes.len()));
-        framed.extend_from_slice(&chunk(one));
-        bytes = rest;
-    }
-    framed.extend_from_slice(b"0\r\n\r\n");
-    framed
-}
-
-impl Exchange {
-    fn draw(dice: &mut Dice, id: u64) -> Self {
-        let method = dice.one_of(&["GET", "GET", "HEAD", "POST", "POST"]);
-        let body = pattern(id, if method == "POST" { dice.one_of(SIZES) } else { 0 });
-        let (framing, framed) = match method {
-            "POST" if dice.chance(50) => {
-                ("transfer-encoding: chunked\r\n".to_owned(), in_chunks(dice, &body))
-            }
-            "POST" => (format!("content-length: {}\r\n", body.len()), body.clone()),
-            _ => (String::new(), Vec::new()),
-        };
-        let head = format!("{method} /{id} HTTP/1.1\r\nhost: rough.example\r\n{framing}\r\n");
-        let answer = pattern(!id, dice.one_of(SIZES));
-        Self {
-            method,
-            request: [head.into_bytes(), framed].concat(),
-            ends_at: 0,
-            body,
-            framing: dice.one_of(&[Framing::Length, Framing::Chunks, Framing::Close]),
-            early: dice.chance(20),
-            closes: dice.chance(20),
-            plan: Plan::draw(dice, ANSWER_CUTS, answer.len() + 100),
-            answer,
-            seen: 0,
-        }
-    }
-
-    /// What the backend says, and how many bytes of it are the head.
-    fn reply(&self, id: u64) -> (Vec<u8>, usize) {
-        let framing = match self.framing {
-            Framing::Length => format!("content-length: {}\r\n", self.answer.len()),
-            Framing::Chunks => "transfer-encoding: chunked\r\n".to_owned(),
-            Framing::Close => String::new(),
-        };
-        let close = if self.closes { "connection: close\r\n" } else { "" };
-        let mut bytes = format!("HTTP/1.1 200 OK\r\nx-id: {id}\r\n{framing}{close}\r\n").into_bytes();
-        let head = bytes.len();
-        if self.method != "HEAD" {
-            match self.framing {
-                Framing::Chunks => bytes.extend_from_slice(&in_chunks(&mut Dice::new(id), &self.answer)),
-                Framing::Length | Framing::Close => bytes.extend_from_slice(&self.answer),
-            }
-        }
-        (bytes, head)
-    }
-
-    fn is_last(&self) -> bool {
-        self.closes || (self.framing == Framing::Close && self.method != "HEAD")
-    }
 }
 
 impl<'d> World<'d> {
@@ -361,22 +271,19 @@ impl Story for World<'_> {
 
     fn told(&self) -> String {
         let mut told = String::new();
-        for Client { end, ids, asked, answered, read, ending, is_done, .. } in &self.clients {
-            let state = (end.said, end.cut, end.heard.len(), end.end);
-            told += &format!(
-                "client {ids:?}: {asked} asked, {answered} answered, {read} read, {ending} {is_done}, {state:?}\n"
-            );
+        // Writing to a string cannot fail.
+        for Client { end, ids, asked, answered, read, ending, .. } in &self.clients {
+            let state = (end.said, end.state());
+            writeln!(told, "client {ids:?}: {asked} {answered} {read} {ending} {state:?}")
+                .unwrap_or_default();
         }
         for (id, Exchange { method, body, framing, answer, early, closes, plan, seen, .. }) in &self.exchanges
         {
-            let sizes = (body.len(), answer.len());
-            told += &format!(
-                "{id}: {method} {sizes:?} {framing:?}, early {early}, closes {closes}, {plan:?}, seen {seen}\n"
-            );
+            let facts = (body.len(), answer.len(), framing, early, closes, plan, seen);
+            writeln!(told, "{id}: {method} {facts:?}").unwrap_or_default();
         }
         for Server { end, read, ids, .. } in &self.servers {
-            let state = (end.said, end.cut, end.heard.len(), end.end);
-            told += &format!("server {ids:?}: {read} read, {state:?}\n");
+            writeln!(told, "server {ids:?}: {read} {:?}", (end.said, end.state())).unwrap_or_default();
         }
         told
     }

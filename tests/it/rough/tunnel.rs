@@ -1,4 +1,4 @@
-//! Tunnels: TCP listeners, and WebSockets over HTTP/1.1.
+//! Tunnels: TCP listeners, and connections that were upgraded from HTTP/1.1.
 //!
 //! What must hold for both ends of a tunnel: what is heard is what the other one said, from its first byte on and in
 //! order. An end is heard as an end only when the other one said it, behind everything that it said; a tunnel that broke
