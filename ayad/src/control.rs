@@ -47,7 +47,8 @@ use aya_api::error::{ApiError, ErrorCode};
 use aya_api::event::Severity;
 use aya_api::view::UpgradeView;
 use aya_core::axis::Admin;
-use tokio::sync::{Semaphore, mpsc, watch};
+use aya_core::time::Tick;
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 pub use self::entrance::Entrance;
 use self::journal::Damage;
@@ -63,13 +64,12 @@ use crate::handover::{Program, TakenOver};
 use crate::heap::{self, Bursts};
 use crate::state::{Backend, Binding, NewEvent, PastEntry, Pool, State};
 
-/// Time between two looks at drains and leases.
-const TICK: Duration = Duration::from_millis(25);
-/// Ticks in a second, when figures are taken and old connections closed.
-const TICKS_PER_SAMPLE: u32 = 40;
-
-/// Ticks between two looks at the file of the control socket.
-const TICKS_PER_LOOK: u32 = 80;
+/// Time between two looks at whether a drain is over.
+const SOON: Duration = Duration::from_millis(25);
+/// How often figures are taken and old connections closed.
+const SAMPLE: Duration = Duration::from_secs(1);
+/// Samples between two looks at the file of the control socket.
+const SAMPLES_PER_LOOK: u32 = 2;
 
 /// Everything the control thread starts with.
 pub struct Setup {
@@ -135,6 +135,8 @@ pub struct Control {
     upgrades: Upgrades,
     /// Places of streams.
     streams: Arc<Semaphore>,
+    /// A call was answered, which may have begun something that ends by itself.
+    called: Rc<Notify>,
 }
 
 /// What is known about an ordered algorithm.
@@ -177,6 +179,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         ending: Vec::new(),
         upgrades: Upgrades::new(setup.program, setup.entrance),
         streams: Arc::new(Semaphore::new(stream::MAX_STREAMS)),
+        called: Rc::new(Notify::new()),
     };
     control.tell_damage(&setup.damage);
     control.restore(setup.taken_over.is_none());
@@ -200,51 +203,66 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Does what is due at each tick, and what signals ask for, until nobody can send signals any more.
+/// Does what is due, and what signals ask for, until nobody can send signals any more. Sleeps as long as it can: on a
+/// machine of one core every look takes time from requests.
 async fn beat(shared: &Shared, mut signals: mpsc::UnboundedReceiver<Signal>) {
-    let mut tick = tokio::time::interval(TICK);
-    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    let called = Rc::clone(&shared.borrow().called);
+    let mut sample_at = clock::now();
     for count in 0_u32.. {
-        tokio::select! {
-            _ = tick.tick() => {
-                shared.borrow_mut().tick(count);
-                if count.is_multiple_of(TICKS_PER_LOOK) {
-                    entrance::look(shared);
-                }
+        // Nobody but this loop ends drains and leases, and whatever begins one is a call.
+        while clock::now() < sample_at {
+            let wake_at = shared.borrow_mut().settle(clock::now()).map_or(sample_at, |at| at.min(sample_at));
+            tokio::select! {
+                () = tokio::time::sleep_until(clock::instant(wake_at)) => {}
+                () = called.notified() => {}
+                signal = signals.recv() => match signal {
+                    Some(Signal::Reload) => reload::by_signal(shared),
+                    Some(Signal::Upgrade) => upgrade::by_signal(shared),
+                    None => return,
+                },
             }
-            signal = signals.recv() => match signal {
-                Some(Signal::Reload) => reload::by_signal(shared),
-                Some(Signal::Upgrade) => upgrade::by_signal(shared),
-                None => break,
-            },
+        }
+        // After a pause of the whole machine the samples that were missed are not made up for.
+        sample_at = sample_at.after(SAMPLE).max(clock::now());
+        shared.borrow_mut().sample(clock::now());
+        if count.is_multiple_of(SAMPLES_PER_LOOK) {
+            entrance::look(shared);
         }
     }
 }
 
 impl Control {
-    fn tick(&mut self, count: u32) {
-        let now = clock::now();
+    /// Ends leases and drains that are over. Says when to look again, if anything is under way.
+    fn settle(&mut self, now: Tick) -> Option<Tick> {
+        let mut next = None;
         if !self.upgrades.is_frozen() {
             self.end_leases(now);
+            next = self.leases.iter().map(|lease| lease.until).min();
         }
-        let snapshot = self.state.snapshot.load_full();
-        for backend in snapshot.backends() {
+        let mut drains = false;
+        for backend in self.state.snapshot.load_full().backends() {
             if backend.settle_drain(now) {
                 self.drained(backend);
             }
+            drains |= backend.load.admin() == Admin::Draining;
         }
-        if count.is_multiple_of(TICKS_PER_SAMPLE) {
-            self.sampler.sample(&snapshot);
-            self.sampler.set_hedge_delays(&snapshot);
-            if self.bursts.is_over(self.state.clients.load(std::sync::atomic::Ordering::Relaxed)) {
-                heap::give_back();
-            }
-            for pool in &snapshot.pools {
-                for backend in &pool.backends {
-                    for worker in &backend.workers {
-                        worker.idle.close_old(now, &pool.conf.keepalive);
-                        worker.shared.close_old(now, &pool.conf.keepalive);
-                    }
+        let soon = drains.then(|| now.after(SOON));
+        next.into_iter().chain(soon).min()
+    }
+
+    /// Takes figures, and closes what was idle for too long.
+    fn sample(&mut self, now: Tick) {
+        let snapshot = self.state.snapshot.load_full();
+        self.sampler.sample(&snapshot);
+        self.sampler.set_hedge_delays(&snapshot);
+        if self.bursts.is_over(self.state.clients.load(std::sync::atomic::Ordering::Relaxed)) {
+            heap::give_back();
+        }
+        for pool in &snapshot.pools {
+            for backend in &pool.backends {
+                for worker in &backend.workers {
+                    worker.idle.close_old(now, &pool.conf.keepalive);
+                    worker.shared.close_old(now, &pool.conf.keepalive);
                 }
             }
         }

@@ -149,6 +149,13 @@ impl Tunnel {
                 Err(self.broken.take().unwrap_or(End { side: source, error }))
             }
             Poll::Ready(Err(Fault::Sink(error))) if self.broken.is_none() && is_gone(&error) => {
+                // A pipe that broke means that the peer had ended before; a reset means that it had not.
+                if error.kind() == io::ErrorKind::ConnectionReset {
+                    match sink {
+                        Side::Client => self.up.source_was_reset(),
+                        Side::Backend => self.down.source_was_reset(),
+                    }
+                }
                 self.broken = Some(End { side: sink, error });
                 Ok(true)
             }

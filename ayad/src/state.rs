@@ -25,7 +25,7 @@ pub use binding::{Binding, Ending, LAST_CALL};
 pub use counters::{Padded, WorkerCounters};
 pub use crew::{Arrival, Crew, Inbox, Seat, WorkerOrder};
 pub use events::{EVENTS_KEPT, EventLog, NewEvent};
-pub use snapshot::{Listener, ListenerCell, Pool, Route, Snapshot, Target, is_same_pool};
+pub use snapshot::{Hedging, Listener, ListenerCell, Pool, Route, Snapshot, Target, is_same_pool};
 
 use crate::log::AccessLog;
 use crate::tls::acme::Challenges;

@@ -37,6 +37,8 @@ pub struct Wire {
     outflow: Outflow,
     /// The task that is woken when there is something to read; 0 for none.
     watcher: usize,
+    /// A write was told that the connection is reset. The system tells that once: to a read it looks like an end.
+    was_reset: bool,
 }
 
 /// The body that is being read.
@@ -97,7 +99,14 @@ impl Wire {
             trailers: Queue::new(),
             is_of_client: false,
         };
-        Self { stream, input: Queue::new(), inflow, outflow: Outflow::default(), watcher: 0 }
+        Self {
+            stream,
+            input: Queue::new(),
+            inflow,
+            outflow: Outflow::default(),
+            watcher: 0,
+            was_reset: false,
+        }
     }
 
     /// As [`Self::new`], where requests come: what their heads may not say, their trailers may not say either.
@@ -158,7 +167,7 @@ impl Wire {
                 Look::More => {}
             }
             match ready!(self.poll_fill(cx)) {
-                Ok(0) if self.inflow.reader.may_close() => return Poll::Ready(Ok(0)),
+                Ok(0) if self.inflow.reader.may_close() && !self.was_reset => return Poll::Ready(Ok(0)),
                 Ok(0) => return Poll::Ready(Err(BodyFailure::Closed)),
                 Ok(_) => {}
                 Err(error) => return Poll::Ready(Err(BodyFailure::Io(error))),
@@ -240,6 +249,12 @@ impl Wire {
     /// Writes bytes of a body, and says how many were taken. What was taken may still be pending.
     #[inline]
     pub fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let sent = self.send(cx, data);
+        self.was_reset |= is_reset(&sent);
+        sent
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let Self { stream, outflow: Outflow { pending, mode, .. }, .. } = self;
         if *mode == Mode::Chunks {
             if pending.len() >= SMALL {
@@ -261,7 +276,7 @@ impl Wire {
         let of_pending = written.min(pending.len());
         pending.consume(of_pending);
         pending.release();
-        if written > of_pending { Poll::Ready(Ok(written - of_pending)) } else { self.poll_send(cx, data) }
+        if written > of_pending { Poll::Ready(Ok(written - of_pending)) } else { self.send(cx, data) }
     }
 
     /// Puts bytes of a body behind what is to be written, however much waits there already.
@@ -294,6 +309,12 @@ impl Wire {
     /// Writes what is pending.
     #[inline]
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = self.flush(cx);
+        self.was_reset |= is_reset(&flushed);
+        flushed
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while !self.outflow.pending.is_empty() {
             ready!(poll_write(&mut self.stream, &mut self.outflow.pending, cx))?;
         }
@@ -303,6 +324,12 @@ impl Wire {
             tls @ Stream::Tls(_) => Pin::new(tls).poll_flush(cx),
         }
     }
+}
+
+/// True when a write was told of a reset.
+#[inline]
+fn is_reset<T>(written: &Poll<io::Result<T>>) -> bool {
+    matches!(written, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset)
 }
 
 /// Writes some of what is pending.

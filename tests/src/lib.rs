@@ -1,12 +1,11 @@
 //! The test kit: the real `ayad` between scripted backends and a client that sends exact bytes.
 //!
 //! Nothing here knows the inside of the daemon. [`daemon`] starts the binary with a folder of its own,
-//! [`backend`] plays servers that do exactly what they are told, [`tape`] one that keeps the exact bytes, [`client`] speaks raw HTTP/1.1, [`control`]
-//! calls the control API, [`load`] sends many requests and counts what came back, [`terminal`] gives a program
-//! a pseudo-terminal, [`certs`], [`tls`] and [`acme`] play authorities, TLS on both sides and a certificate directory. Ports are always 0. Nothing sleeps for a fixed time: [`wait`] waits for conditions.
-//! [`backend`] plays servers that do exactly what they are told, [`client`] speaks raw HTTP/1.1, [`control`]
-//! calls the control API, [`h2`] speaks HTTP/2 on both sides, [`load`] sends many requests and counts what came back, [`terminal`] gives a program
-//! a pseudo-terminal. Ports are always 0. Nothing sleeps for a fixed time: [`wait`] waits for conditions.
+//! [`backend`] plays servers that do exactly what they are told, [`tape`] one that keeps the exact bytes, [`client`]
+//! speaks raw HTTP/1.1, [`h2`] HTTP/2 on both sides, [`control`] calls the control API, [`load`] sends many requests and
+//! counts what came back, [`rough`] plays a network on which everything comes late, in pieces or not at all,
+//! [`terminal`] gives a program a pseudo-terminal, [`certs`], [`tls`] and [`acme`] play authorities, TLS on both sides
+//! and a certificate directory. Ports are always 0. Nothing sleeps for a fixed time: [`wait`] waits for conditions.
 
 #![forbid(unsafe_code)]
 
@@ -20,6 +19,7 @@ pub mod daemon;
 pub mod h2;
 pub mod load;
 pub mod message;
+pub mod rough;
 pub mod tape;
 pub mod terminal;
 pub mod tls;

@@ -210,6 +210,15 @@ impl Load {
         }
     }
 
+    /// Takes in that an answer did not come within `waited` and is not waited for any more. That says something only
+    /// beyond the estimate, or where there is none; without it, a backend that is slow each time would look as it did
+    /// before, because a hedge was faster each time.
+    pub fn record_at_least(&self, now: Tick, waited: Duration) {
+        if self.latency_ns().is_none_or(|known| nanos(waited) as f64 > known) {
+            self.record(now, waited, true);
+        }
+    }
+
     /// Estimated service time in nanoseconds, weighted towards the last 10 s; `None` before the first result.
     pub fn latency_ns(&self) -> Option<f64> {
         let bits = self.latency.load(Ordering::Relaxed);
@@ -306,6 +315,22 @@ mod tests {
                 assert_eq!((load.admin(), load.health()), (admin, health));
             }
         }
+    }
+
+    #[test]
+    fn a_wait_that_was_given_up_counts_only_beyond_the_estimate() {
+        let load = up();
+        load.record(at(0), Duration::from_millis(100), true);
+
+        load.record_at_least(at(1), Duration::from_millis(99));
+        assert_eq!(load.latency_ns(), Some(100e6));
+
+        load.record_at_least(at(2), Duration::from_millis(300));
+        assert!(load.latency_ns().is_some_and(|estimate| estimate > 100e6));
+
+        let new = up();
+        new.record_at_least(at(0), Duration::from_millis(5));
+        assert_eq!(new.latency_ns(), Some(5e6));
     }
 
     #[test]

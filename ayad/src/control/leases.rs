@@ -26,7 +26,7 @@ pub(super) struct Lease {
     subject: String,
     field: &'static str,
     back: Order,
-    until: Tick,
+    pub(super) until: Tick,
     /// Its end could not be written down, which was told.
     overdue: bool,
 }

@@ -10,6 +10,7 @@ use aya_core::reason::Reason;
 use super::Control;
 use super::server::Reply;
 use crate::metrics::{Labels, Picture, Value, distribution, names};
+use crate::state::{Hedging, Pool};
 use crate::tls::{InForce, ServerTls, Source};
 
 /// Content type of the format.
@@ -111,6 +112,7 @@ fn backends(control: &Control, picture: &mut Picture) {
             let labels = vec![("pool", pool.name.clone()), names, ("fingerprint", shown.fingerprint)];
             picture.add(names::CERTIFICATE_END, labels, Value::Level(shown.life.not_after as f64));
         }
+        hedges(pool, picture);
         for (backend, view) in pool.backends.iter().zip(view.backends) {
             let labels: Labels = vec![("pool", view.pool.clone()), ("backend", view.name.clone())];
             let mut level = |metric, value: f64| picture.add(metric, labels.clone(), Value::Level(value));
@@ -131,6 +133,20 @@ fn backends(control: &Control, picture: &mut Picture) {
             }
         }
     }
+}
+
+/// Only of pools that hedge: the others would have three lines each to say so.
+fn hedges(pool: &Pool, picture: &mut Picture) {
+    if pool.conf.hedge.is_none() {
+        return;
+    }
+    let labels: Labels = vec![("pool", pool.name.clone())];
+    let Hedging { delay, sent, won } = &*pool.hedging;
+    if let Some(delay) = delay.get() {
+        picture.add(names::POOL_HEDGE_DELAY, labels.clone(), Value::Level(delay.as_secs_f64()));
+    }
+    picture.add(names::POOL_HEDGES, labels.clone(), Value::Count(sent.load(Ordering::Relaxed)));
+    picture.add(names::POOL_HEDGES_WON, labels, Value::Count(won.load(Ordering::Relaxed)));
 }
 
 fn axes(view: &BackendView, labels: &Labels, picture: &mut Picture) {

@@ -88,7 +88,7 @@ impl Sampler {
             for backend in &pool.backends {
                 all.merge(&self.window(backend));
             }
-            pool.hedge_delay.set(delay_of(&all.latencies, rules));
+            pool.hedging.delay.set(delay_of(&all.latencies, rules));
         }
     }
 

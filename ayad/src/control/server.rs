@@ -222,6 +222,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>, by: Actor, scope: S
         },
         Err(error) => Err(error),
     };
+    shared.borrow().called.notify_one();
     match replied {
         Ok(reply) => respond(reply),
         Err(error) => refuse(&error, &path),

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::clock;
 use crate::proxy::between::{Request, Target};
 use crate::proxy::client::Client;
-use crate::proxy::exchange::Exchange;
+use crate::proxy::exchange::{Exchange, Place};
 use crate::proxy::notes::Id;
 use crate::state::Pool;
 use crate::tls::ClientIdentity;
@@ -32,6 +32,7 @@ pub struct LogDraft {
     protocol: Cow<'static, str>,
     pool: Option<Arc<Pool>>,
     attempts: Vec<Attempt>,
+    hedge: Option<&'static str>,
 }
 
 /// One attempt that did not bring the answer.
@@ -66,6 +67,7 @@ impl LogDraft {
             protocol: protocol.into(),
             pool: None,
             attempts: Vec::new(),
+            hedge: None,
         }
     }
 
@@ -84,6 +86,11 @@ impl LogDraft {
     pub fn attempted(&mut self, backend: &str, outcome: String, detail: Option<Box<str>>, took: Duration) {
         let took_us = took.as_micros() as u64;
         self.attempts.push(Attempt { backend: backend.to_owned(), outcome, detail, took_us });
+    }
+
+    /// Takes down that two attempts ran at once, and whether the second one brought the answer.
+    pub fn hedged(&mut self, won: bool) {
+        self.hedge = Some(if won { "won" } else { "lost" });
     }
 }
 
@@ -119,7 +126,10 @@ pub struct LogLine<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'e str>,
     attempts: u32,
-    /// Attempts before the one that counted, in their order.
+    /// Of a request that was hedged: whether the second attempt brought the answer, `won` or `lost`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hedge: Option<&'static str>,
+    /// Attempts beside the one that counted, in the order in which they ended.
     #[serde(skip_serializing_if = "<[Attempt]>::is_empty")]
     failed_attempts: &'e [Attempt],
     bytes_received: u64,
@@ -185,7 +195,7 @@ impl<'e> LogLine<'e> {
     /// The line of a request that is over.
     pub fn of(draft: &'e LogDraft, exchange: &'e Exchange, now: Tick) -> Self {
         let client = &exchange.client;
-        let backend = exchange.place.as_ref().map(|place| place.backend());
+        let backend = exchange.place.as_ref().map(Place::backend);
         Self {
             time_ms: clock::wall_ms(),
             listener: &client.listener.conf.name,
@@ -205,6 +215,7 @@ impl<'e> LogLine<'e> {
             reason: exchange.reason.map(Reason::as_str),
             detail: exchange.cause.as_deref(),
             attempts: exchange.attempts,
+            hedge: draft.hedge,
             failed_attempts: &draft.attempts,
             bytes_received: exchange.bytes_received,
             bytes_sent: exchange.bytes_sent,
@@ -233,6 +244,7 @@ impl<'e> LogLine<'e> {
             reason: Some(reason.as_str()),
             detail: None,
             attempts: 0,
+            hedge: None,
             failed_attempts: &[],
             bytes_received: 0,
             bytes_sent: 0,

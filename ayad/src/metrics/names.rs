@@ -57,6 +57,9 @@ metrics! {
     CERTIFICATE_END: Gauge = "ayad_certificate_expiry_time_seconds", "When a certificate in force expires, in seconds since 1970";
     ACME_FAILURES: Gauge = "ayad_acme_failed_orders", "Orders of a certificate that failed since the last one that did not";
     ROUTE_REQUESTS: Counter = "ayad_route_requests", "Requests matched by a route";
+    POOL_HEDGE_DELAY: Gauge = "ayad_pool_hedge_delay_seconds", "Wait after which a request is sent to a second backend as well; absent while unknown";
+    POOL_HEDGES: Counter = "ayad_pool_hedges", "Requests sent to a second backend as well";
+    POOL_HEDGES_WON: Counter = "ayad_pool_hedges_won", "Hedged requests that the second backend answered first";
     BACKEND_REQUESTS: Counter = "ayad_backend_requests", "Finished requests of a backend";
     BACKEND_FAILURES: Counter = "ayad_backend_failures", "Requests of a backend without an answer or with a 5xx";
     BACKEND_IN_FLIGHT: Gauge = "ayad_backend_in_flight_requests", "Requests of a backend in flight now";

@@ -9,6 +9,7 @@ use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ pub(super) fn delay(way: &Way) -> Option<Duration> {
     let pool = &way.hit.pool;
     pool.conf.hedge.as_ref()?;
     let may = way.is_idempotent && !way.has_body() && !way.upgrade;
-    pool.hedge_delay.get().filter(|_| may)
+    pool.hedging.delay.get().filter(|_| may)
 }
 
 /// What came of the race.
@@ -108,6 +109,7 @@ pub(super) async fn race<D: Downstream>(
         Some(second) => {
             let (counts, lost) = if finish.is_second { (second, first) } else { (first, second) };
             give_up(exchange, lost.place, finish.before);
+            exchange.note_hedged(&way.hit.pool, finish.is_second && finish.result.is_ok());
             counts
         }
     };
@@ -160,8 +162,11 @@ async fn run<D: Downstream>(
     other.extra = again::decide_hedge(way);
     let picked = other.extra.as_ref().and_then(|_| second(exchange));
     let Some(picked) = picked.map(|picked| other.picked.get_or_init(|| picked)) else {
+        // Nobody is there to be asked, so nothing is held for it.
+        other.extra = None;
         return Finish::of_first(last(down, &mut one).await);
     };
+    way.hit.pool.hedging.sent.fetch_add(1, Ordering::Relaxed);
     let mut two: Attempt<'_> = Box::pin(attempt(exchange, head, &picked.place, way));
     let (index, result) = match wait(down, &mut [&mut one, &mut two]).await {
         Ok(Some(ended)) => ended,

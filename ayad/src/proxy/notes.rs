@@ -1,6 +1,7 @@
 //! Notes taken of a request along its way, for whoever records it at its end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use aya_core::grpc;
 use aya_core::reason::{Blame, Reason};
@@ -13,6 +14,7 @@ use super::worker::Worker;
 use crate::clock;
 use crate::h1::Known;
 use crate::log::LogDraft;
+use crate::state::Pool;
 
 /// Longest request id taken over from a client, in bytes.
 const LONGEST_ID: usize = 128;
@@ -36,12 +38,12 @@ impl Exchange {
     }
 
     /// Gives the request an id unless it has one, and takes down who asks.
-    pub(super) fn note_identity(&mut self, request: &Request<'_>, identity: &Identity) {
+    pub(super) fn note_identity(&mut self, request: &Request<'_>, identity: &Identity) -> &Id {
         if let Some(draft) = &mut self.draft {
             draft.client = Some(identity.address);
         }
         let given = request.get(Known::RequestId).filter(|id| (1..=LONGEST_ID).contains(&id.len()));
-        self.id = Some(given.map_or_else(Id::new, |given| Id::Given(given.into())));
+        self.id.insert(given.map_or_else(Id::new, |given| Id::Given(given.into())))
     }
 
     /// The id of the request; one is made for a request that is refused before it got one.
@@ -93,15 +95,22 @@ impl Exchange {
         }
     }
 
-    /// One of two attempts at once had not ended when the other one did, which says nothing about its backend.
+    /// One of two attempts at once had not ended when the other one did. That it takes longer than usual is all that
+    /// says about its backend.
     pub(super) fn note_given_up(&mut self, place: &Place) {
+        let now = clock::now();
+        let took = now.since(place.since());
+        place.backend().load.record_at_least(now, took);
         if let Some(draft) = &mut self.draft {
-            draft.attempted(
-                &place.backend().name,
-                GIVEN_UP.to_owned(),
-                None,
-                clock::now().since(place.since()),
-            );
+            draft.attempted(&place.backend().name, GIVEN_UP.to_owned(), None, took);
+        }
+    }
+
+    /// A second backend was asked at the same time, and brought the answer or did not.
+    pub(super) fn note_hedged(&mut self, pool: &Pool, won: bool) {
+        pool.hedging.won.fetch_add(u64::from(won), Ordering::Relaxed);
+        if let Some(draft) = &mut self.draft {
+            draft.hedged(won);
         }
     }
 

@@ -182,7 +182,10 @@ pub(super) async fn switch<D: Downstream>(
     .await;
     exchange.bytes_received = down.received();
     exchange.bytes_sent = up.payload();
-    ended?;
+    if let Err(reason) = ended {
+        up.break_tunnel();
+        return Err(reason);
+    }
     exchange.complete(clock::now());
     Ok(())
 }

@@ -55,13 +55,15 @@ pub(super) struct Way {
     moved: u64,
     is_bulk: bool,
     is_unflushed: bool,
+    /// The source was reset, which the system has told once and does not tell again: it reads like an end.
+    is_broken: bool,
 }
 
 impl Way {
     /// A direction that writes `first` before anything else.
     pub(super) fn new(first: Vec<u8>) -> Self {
         let held = if first.is_empty() { Held::Nothing } else { Held::First(first, 0) };
-        Self { held, stage: Stage::Open, moved: 0, is_bulk: false, is_unflushed: false }
+        Self { held, stage: Stage::Open, moved: 0, is_bulk: false, is_unflushed: false, is_broken: false }
     }
 
     /// Bytes written to the sink.
@@ -77,6 +79,11 @@ impl Way {
     /// True while bytes wait for the sink to take them.
     pub(super) fn is_blocked(&self) -> bool {
         !matches!(self.held, Held::Nothing)
+    }
+
+    /// What the source had sent before it was reset is still brought home; that it ends then is an error.
+    pub(super) fn source_was_reset(&mut self) {
+        self.is_broken = true;
     }
 
     /// Moves what can be moved now. Ready once the source has ended and the sink was told, or with an error.
@@ -95,6 +102,9 @@ impl Way {
                     return Poll::Pending;
                 }
                 Stage::Open => match self.poll_fill(from, to, cx) {
+                    Poll::Ready(Ok(0)) if self.is_broken => {
+                        return Poll::Ready(Err(Fault::Source(io::ErrorKind::ConnectionReset.into())));
+                    }
                     Poll::Ready(Ok(0)) => self.stage = Stage::Ended,
                     Poll::Ready(Ok(read)) => budget = budget.saturating_sub(read),
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(Fault::Source(error))),

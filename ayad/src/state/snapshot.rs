@@ -168,12 +168,23 @@ pub struct Pool {
     pub loads: Vec<Arc<Load>>,
     /// Retries and hedges under way; goes on when the pool is configured anew.
     pub budget: Arc<RetryBudget>,
-    /// When a waiting request is hedged.
-    pub hedge_delay: Arc<HedgeDelay>,
+    /// Hedges; goes on when the pool is configured anew.
+    pub hedging: Arc<Hedging>,
     /// TLS to its backends.
     pub tls: Option<Arc<ClientTls>>,
     /// Revision.
     pub rev: u64,
+}
+
+/// Requests of one pool that are sent to a second backend as well.
+#[derive(Debug, Default)]
+pub struct Hedging {
+    /// When a waiting request is.
+    pub delay: HedgeDelay,
+    /// How many were, since the start.
+    pub sent: AtomicU64,
+    /// How many of those the second backend answered first.
+    pub won: AtomicU64,
 }
 
 impl Pool {
@@ -211,7 +222,7 @@ impl Pool {
             tls,
             conf,
             budget: before.map_or_else(Arc::default, |p| Arc::clone(&p.budget)),
-            hedge_delay: before.map_or_else(Arc::default, |p| Arc::clone(&p.hedge_delay)),
+            hedging: before.map_or_else(Arc::default, |p| Arc::clone(&p.hedging)),
             rev,
         }
     }
@@ -227,7 +238,7 @@ impl Pool {
             backends: self.backends.clone(),
             loads: self.loads.clone(),
             budget: Arc::clone(&self.budget),
-            hedge_delay: Arc::clone(&self.hedge_delay),
+            hedging: Arc::clone(&self.hedging),
             tls: self.tls.clone(),
             rev,
         }

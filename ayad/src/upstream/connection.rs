@@ -10,6 +10,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::clock;
 use crate::h1::{BadResponse, Framing, Limits, ResponseHead};
+use crate::relay::reset_on_close;
 use crate::stream::{Endpoint, Stream};
 use crate::tls::{ClientTls, Offer};
 use crate::wire::{BodyFailure, Mode, Wire};
@@ -161,6 +162,13 @@ impl Connection {
         self.wire.input.consume(head.size);
         self.wire.begin_body(Framing::UntilClose, false);
         self.wire.begin_output(Mode::Tunnel);
+    }
+
+    /// The other protocol ends before its time: the backend must not take that for a regular end.
+    pub fn break_tunnel(&self) {
+        if let Err(error) = reset_on_close(&self.wire.stream) {
+            tracing::debug!(%error, "a tunnel ends without a reset");
+        }
     }
 
     /// Makes bytes of the answer's body ready; 0 once there are no more.

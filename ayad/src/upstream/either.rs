@@ -101,6 +101,13 @@ impl Upstream {
         on!(self, one => one.begin_tunnel(head), two => two.begin_tunnel());
     }
 
+    /// The other protocol ends before its time. A stream of HTTP/2 is reset when it is dropped.
+    pub fn break_tunnel(&self) {
+        if let Self::H1(one) = self {
+            one.break_tunnel();
+        }
+    }
+
     /// Makes bytes of the answer's body ready; 0 once there are no more.
     #[inline]
     pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyFailure>> {

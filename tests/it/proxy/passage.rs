@@ -9,14 +9,12 @@ use std::sync::{Arc, Mutex};
 use aya_core::path::{Normal, normalise};
 use aya_tests::backend::Backend;
 use aya_tests::client::Client;
-use ayad::h1::{BodyReader, Fields, Framing, Limits, RequestHead, Step};
+use ayad::h1::RequestHead;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::before;
-
-/// What `ayad` allows by itself.
-const LIMITS: Limits = Limits { bytes: 64 << 10, fields: 100 };
+use crate::strict::{LIMITS, body};
 
 /// Fields whose way through the proxy is compared: they are no business of any proxy.
 const COMPARED: &[&str] = &["a", "x-b", "cookie", "content-length", "transfer-encoding", "expect"];
@@ -73,33 +71,6 @@ fn path(head: &RequestHead, bytes: &[u8]) -> Option<String> {
         _ => out.as_slice(),
     };
     Some(String::from_utf8_lossy(normal).into_owned())
-}
-
-/// The payload, and the size once all of it is there; nothing when it cannot be read.
-fn body(framing: Framing, bytes: &[u8]) -> Option<(Vec<u8>, Option<usize>)> {
-    let mut reader = BodyReader::new(framing);
-    let (mut payload, mut at) = (Vec::new(), 0);
-    loop {
-        let rest = &bytes[at..];
-        let count = match reader.look(rest).ok()? {
-            Step::Done => return Some((payload, Some(at))),
-            Step::More => return Some((payload, None)),
-            Step::Trailers => match reader.trailers(rest, &mut Fields::default()).ok()? {
-                Some(count) => {
-                    at += count;
-                    continue;
-                }
-                None => return Some((payload, None)),
-            },
-            Step::Data(count) => {
-                payload.extend_from_slice(&rest[..count]);
-                count
-            }
-            Step::Framing(count) => count,
-        };
-        reader.take(&rest[..count]).ok()?;
-        at += count;
-    }
 }
 
 /// What a stream holds, up to the first request that ends the connection.

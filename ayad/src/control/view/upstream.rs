@@ -69,7 +69,7 @@ pub(super) fn retry(retry: &Retry) -> RetrySettings {
 /// When a request that waits is also sent to a second backend, and after what time that is now.
 pub(super) fn hedge(pool: &Pool) -> Option<HedgeSettings> {
     let rules = pool.conf.hedge.as_ref()?;
-    let delay = pool.hedge_delay.get();
+    let delay = pool.hedging.delay.get();
     Some(HedgeSettings {
         quantile: rules.quantile,
         min_ms: ms(rules.min),

@@ -193,6 +193,7 @@ impl H1 {
     /// `101`: what was read already is the first of the other protocol.
     fn switch(&mut self, reply: Reply<'_>) {
         self.keep_alive = false;
+        self.until_close = true;
         self.wire.begin_output(Mode::Tunnel);
         self.wire.begin_body(Framing::UntilClose, false);
         let out = self.wire.output();

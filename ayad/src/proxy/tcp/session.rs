@@ -159,7 +159,7 @@ impl Session {
     }
 
     fn line(&self, reason: Option<Reason>, now: Tick) -> ConnectionLine<'_> {
-        let backend = self.place.as_ref().map(|place| place.backend());
+        let backend = self.place.as_ref().map(Place::backend);
         let micros = |took: Duration| took.as_micros() as u64;
         let picked = self.picked.map(|picked| picked.since(self.started));
         let connected = self.connected.zip(self.picked).map(|(connected, picked)| connected.since(picked));
