@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use ayad::config::{self, Env};
 use ayad::log::AccessLog;
-use ayad::state::{Crew, EventLog, Listener, Parts, Seat, Snapshot, State};
+use ayad::state::{Crew, EventLog, Listener, ListenerCell, Parts, Seat, Snapshot, State};
 
 /// The state of a daemon with one listener, and that listener.
 fn state() -> (Arc<State>, Arc<Listener>) {
@@ -18,7 +18,13 @@ fn state() -> (Arc<State>, Arc<Listener>) {
         .expect("it is ours");
     let config = config::load(&path, &Env::default()).expect("it is valid");
     let conf = config.listeners[0].clone();
-    let listener = Arc::new(Listener { conf, bound: Vec::new(), cell: Arc::default(), tls: None, rev: 1 });
+    let listener = Arc::new(Listener {
+        conf,
+        bound: Vec::new(),
+        cell: Arc::new(ListenerCell::new(1)),
+        tls: None,
+        rev: 1,
+    });
     let snapshot = Snapshot {
         file: None,
         daemon: config.daemon,
