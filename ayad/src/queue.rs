@@ -67,6 +67,18 @@ impl Queue {
     /// Appends bytes. Storage is as small as they allow: what is written is mostly one head.
     #[inline]
     pub fn extend(&mut self, bytes: &[u8]) {
+        let (start, end) = (self.end, self.end + bytes.len());
+        if let Some(room) = self.storage.as_mut().and_then(|storage| storage.get_mut(start..end)) {
+            room.copy_from_slice(bytes);
+            self.end = end;
+        } else {
+            self.extend_further(bytes);
+        }
+    }
+
+    /// Appends bytes for which there is no room yet.
+    #[cold]
+    fn extend_further(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
         if let Some(storage) = &mut self.storage {
             storage[self.end..self.end + bytes.len()].copy_from_slice(bytes);

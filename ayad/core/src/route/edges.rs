@@ -32,6 +32,12 @@ pub(super) fn tag(above: u32, text: &[u8]) -> u32 {
 }
 
 impl Edges {
+    /// True when there is no step, as where one route takes everything: then texts need not be hashed.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
     /// The child of this tag that `is_it`.
     pub(super) fn find(&self, tag: u32, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let mask = self.slots.len().checked_sub(1)?;

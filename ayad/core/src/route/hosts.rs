@@ -13,6 +13,7 @@ const ANY: u32 = u32::MAX - 3;
 #[derive(Debug, Default)]
 pub(super) struct Hosts {
     any: Option<u32>,
+    has_names: bool,
     has_wildcards: bool,
     /// By root, in order. Only asked when nothing was found.
     served: Vec<Served>,
@@ -33,7 +34,8 @@ impl Hosts {
         let name_of_wildcards = if self.has_wildcards { name } else { &[] };
         let labels = name_of_wildcards.iter().enumerate().skip(1).filter(|&(_, &byte)| byte == b'.');
         let wildcards = labels.filter_map(move |(at, _)| tries.root(WILDCARD, &name[at..]));
-        tries.root(EXACT, name).into_iter().chain(wildcards).chain(self.any)
+        let exact = if self.has_names { tries.root(EXACT, name) } else { None };
+        exact.into_iter().chain(wildcards).chain(self.any)
     }
 
     /// Whether some route of this root is for a listener.
@@ -49,7 +51,10 @@ impl Hosts {
     pub(super) fn add(&mut self, builder: &mut Builder, route: &Route<'_>) -> u32 {
         let root = match route.host {
             HostMatch::Any => *self.any.get_or_insert_with(|| builder.root(ANY, b"")),
-            HostMatch::Exact(name) => builder.root(EXACT, name.as_bytes()),
+            HostMatch::Exact(name) => {
+                self.has_names = true;
+                builder.root(EXACT, name.as_bytes())
+            }
             HostMatch::Wildcard(suffix) => {
                 self.has_wildcards = true;
                 builder.root(WILDCARD, suffix.as_bytes())

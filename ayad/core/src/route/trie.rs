@@ -39,6 +39,9 @@ struct Candidate<'t> {
 impl Tries {
     /// The root that hangs below `above` by this text; roots of hosts hang below numbers that are no nodes.
     pub(super) fn root(&self, above: u32, text: &[u8]) -> Option<u32> {
+        if self.edges.is_empty() {
+            return None;
+        }
         self.edges.find(tag(above, text), |node| self.nodes[node as usize].is(above, text, &self.long))
     }
 
