@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
+use tokio::task::coop::has_budget_remaining;
 
 use crate::buffers::SMALL;
 use crate::h1::{BadBody, BodyReader, Fields, Framing, Known, Step};
@@ -129,7 +130,8 @@ impl Wire {
             return Poll::Pending;
         }
         let polled = self.stream.poll_fill(cx, &mut self.input);
-        self.watcher = if polled.is_pending() { task } else { 0 };
+        // A task that did much without a pause is put off by the runtime instead, which leaves no waker.
+        self.watcher = if polled.is_pending() && has_budget_remaining() { task } else { 0 };
         polled
     }
 

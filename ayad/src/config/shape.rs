@@ -171,7 +171,9 @@ fn unquoted(line: &str) -> Option<String> {
     let (key, value) = (key.trim(), value.split('#').next()?.trim());
     let is_bare = !value.is_empty() && !value.contains(['"', '\'', '[', ']', '{', '}', ',']);
     let quoted = format!("{key} = \"{value}\"");
-    (is_bare && DeTable::parse(&quoted).is_ok()).then(|| format!("texts need quotes: {quoted}"))
+    // A line that can be read by itself is wrong for what stands elsewhere: the same key once more, for one.
+    let is_wrong = DeTable::parse(line).is_err();
+    (is_bare && is_wrong && DeTable::parse(&quoted).is_ok()).then(|| format!("texts need quotes: {quoted}"))
 }
 
 /// Reads addresses of a command line as if they stood in a file. Each comes with its bytes in the text.

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use aya_core::time::Tick;
+use tokio::task::coop::has_budget_remaining;
 use tokio::time::Sleep;
 
 use crate::clock;
@@ -78,10 +79,12 @@ impl Wait {
             } else if self.armed == NEVER {
                 return Poll::Pending;
             }
-            self.is_watched = sleep.as_mut().poll(cx).is_pending();
-            if self.is_watched {
+            if sleep.as_mut().poll(cx).is_pending() {
+                // A task that did much without a pause is put off by the runtime instead, which leaves no waker.
+                self.is_watched = has_budget_remaining();
                 return Poll::Pending;
             }
+            self.is_watched = false;
             self.armed = NEVER;
             if clock::now() >= at {
                 self.at = NEVER;
@@ -94,5 +97,36 @@ impl Wait {
 impl Default for Wait {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use tokio::task::coop::consume_budget;
+
+    use super::*;
+
+    #[test]
+    fn it_rings_for_a_task_that_was_put_off_when_it_began_to_wait() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let waits = async {
+            let mut wait = Wait::new();
+            wait.arm(clock::now().after(Duration::from_millis(20)));
+            let mut is_busy = true;
+            poll_fn(|cx| {
+                while std::mem::take(&mut is_busy) && has_budget_remaining() {
+                    assert!(pin!(consume_budget()).poll(cx).is_ready());
+                    is_busy = has_budget_remaining();
+                }
+                wait.poll(cx)
+            })
+            .await;
+        };
+        let rings = async { tokio::time::timeout(Duration::from_secs(20), tokio::spawn(waits)).await };
+        runtime.block_on(rings).expect("it rings").unwrap();
     }
 }
