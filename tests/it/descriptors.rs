@@ -12,6 +12,8 @@ use aya_tests::wait;
 const OPEN_FILES: usize = 256;
 /// Clients that come and say nothing: more than that.
 const CLIENTS: usize = 400;
+/// Clients that are served: each needs another descriptor for its backend.
+const SERVED: usize = 40;
 /// Checks of a backend that make a verdict several times over.
 const CHECKS: usize = 10;
 
@@ -77,6 +79,23 @@ fn the_operator_is_answered_however_many_clients_there_are() {
     }
 
     assert!(daemon.control.again().listeners()[0].connections < crowd.len() as u64);
+}
+
+#[test]
+fn those_who_are_turned_away_take_no_descriptors_from_those_who_are_served() {
+    let backend = Backend::saying("served");
+    let daemon = short_of_descriptors(&backend);
+    let mut served: Vec<_> = (0..SERVED).map(|_| Client::connect(daemon.address())).collect();
+    wait::until_true("they are taken", || daemon.control.again().listeners()[0].connections >= SERVED as u64);
+
+    let turned_away = crowd(&daemon);
+    for client in &mut served {
+        client.send(request("GET", "/", &[]));
+    }
+
+    let answers: Vec<_> = served.iter_mut().map(|client| client.answer().text()).collect();
+    assert!(answers.iter().all(|answer| answer == "served"), "{answers:?}");
+    drop(turned_away);
 }
 
 #[test]

@@ -139,6 +139,7 @@ struct Place {
 pub(super) async fn serve(shared: Shared, door: Door, mut doors: watch::Receiver<Doors>) {
     let free = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
     let crowded = watch::Sender::new(());
+    let mut failing = false;
     loop {
         match doors.wait_for(|doors| *doors != Doors::Waiting).await.map(|doors| *doors) {
             Ok(Doors::Open) => {}
@@ -155,10 +156,14 @@ pub(super) async fn serve(shared: Shared, door: Door, mut doors: watch::Receiver
             _ = doors.changed() => continue,
             accepted = door.accept(shared, place) => accepted,
         };
-        if let Err(error) = accepted {
-            tracing::warn!(%error, "cannot take a call; trying again");
-            tokio::time::sleep(PAUSE).await;
+        let Err(error) = accepted else {
+            failing = false;
+            continue;
+        };
+        if !std::mem::replace(&mut failing, true) {
+            tracing::warn!(%error, "cannot take calls; trying again");
         }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

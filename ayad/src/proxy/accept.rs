@@ -23,6 +23,11 @@ use crate::stream::{Plain, Stream};
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// Bytes the system may hold unsent before a socket counts as full.
 const NOTICED_BYTES: u32 = 128 * 1024;
+/// Most connections over the limit for which one worker waits until they have read so. Each holds a descriptor beyond
+/// those that clients may have.
+const LINGERING: u64 = 64;
+/// One in so many clients may linger, where there are few descriptors.
+const FEW_LINGER: u64 = 16;
 
 /// Accepts connections on one socket of an address until the address ends. Each belongs to the listener that
 /// the address serves at that moment, and goes to the worker that has room for it.
@@ -137,16 +142,25 @@ fn admit(state: &Arc<State>, arrival: Arrival<TcpStream>) {
             // It could not read words without a handshake, which is the work that is refused.
             return;
         }
-        tokio::spawn(async move {
-            closing::last_words(Stream::from(stream), Reason::TooManyConnections).await;
-            drop(seat);
-        });
-        return;
+        return turn_away(state, stream, seat);
     }
     let registered = begin(&client);
     tokio::spawn(async move {
         drive(stream, client).await;
         drop((registered, seat));
+    });
+}
+
+/// Tells a client that there are too many. The first few are waited for until they have read it; whoever opens
+/// connections faster than that must not get the descriptors of checks, operators and the clients that are served.
+fn turn_away(state: &State, stream: TcpStream, seat: Seat) {
+    let most = (state.max_clients / FEW_LINGER / state.crew.len() as u64).clamp(1, LINGERING);
+    let Some(lingering) = Worker::with(|worker| worker.linger(most as usize)) else {
+        return closing::parting_word(&stream, Reason::TooManyConnections);
+    };
+    tokio::spawn(async move {
+        closing::last_words(Stream::from(stream), Reason::TooManyConnections).await;
+        drop((lingering, seat));
     });
 }
 

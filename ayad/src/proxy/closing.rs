@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use aya_core::reason::Reason;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use super::words;
 use crate::buffers::Buffer;
@@ -25,6 +27,15 @@ pub(super) async fn last_words(mut stream: Stream, reason: Reason) {
     } else {
         tracing::debug!("the client left before it was told why");
     }
+}
+
+/// As [`last_words`], without waiting for anything: a client that sends meanwhile may not get to read it.
+pub(super) fn parting_word(stream: &TcpStream, reason: Reason) {
+    let mut buffer = Buffer::small();
+    // Whether something came or not: it is out of the way of the close.
+    let read = recv(stream, &mut buffer[..], RecvFlags::DONTWAIT);
+    let said = send(stream, &words::raw(reason), SendFlags::NOSIGNAL | SendFlags::DONTWAIT);
+    tracing::trace!(?read, ?said, "a connection was turned away at once");
 }
 
 /// Closes a connection whose last answer is with the system.

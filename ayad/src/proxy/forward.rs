@@ -16,6 +16,7 @@ use super::exchange::{Exchange, Place};
 use super::head::line;
 use super::pass::{Awaited, Upload};
 use super::turn::Turn;
+use super::worker::Worker;
 use crate::clock;
 use crate::config::UpstreamProtocol;
 use crate::h1::{Framing, Limits, ResponseHead};
@@ -195,7 +196,9 @@ pub(super) fn connect_reason(
             return (Reason::ConnectRefused, None);
         }
         ConnectError::Io(error) if upstream::is_our_own_want(error) => {
-            tracing::warn!(backend = place.backend().id, %error, "cannot connect for want of our own");
+            if Worker::with(|worker| worker.tells_want(clock::now())) {
+                tracing::warn!(backend = place.backend().id, %error, "cannot connect for want of our own");
+            }
             (Reason::OutOfResources, error)
         }
         ConnectError::Io(error) => (Reason::ConnectFailed, error),

@@ -3,17 +3,22 @@
 //! It lives in a thread-local because the tasks of a worker never leave their thread, while the runtime
 //! still asks for `Send` futures. Nothing in it is shared, so nothing in it is locked.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
 use aya_core::pick::{Ask, Picker};
 use aya_core::rng::Rng;
+use aya_core::time::Tick;
 
 use super::client::Client;
 use crate::state::{ListenerCell, Pool, Snapshot};
+
+/// How often a want is told.
+const TELL_WANT_EVERY: Duration = Duration::from_secs(1);
 
 thread_local! {
     static WORKER: OnceCell<Worker> = const { OnceCell::new() };
@@ -28,6 +33,8 @@ pub struct Worker {
     pickers: RefCell<Vec<Kept>>,
     rng: RefCell<Rng>,
     clients: RefCell<Clients>,
+    lingering: Cell<usize>,
+    wanted: Cell<Option<Tick>>,
 }
 
 struct Kept {
@@ -64,6 +71,22 @@ impl Drop for Registered {
     }
 }
 
+/// The place of one connection that is turned away and waited for, until it has read why.
+#[derive(Debug)]
+pub struct Lingering(());
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let left = WORKER.try_with(|cell| {
+            let Some(worker) = cell.get() else { return };
+            worker.lingering.set(worker.lingering.get().saturating_sub(1));
+        });
+        if left.is_err() {
+            tracing::trace!("a connection outlived its worker");
+        }
+    }
+}
+
 impl Worker {
     /// Makes this thread worker `index`. To be called once, before its first connection.
     pub fn install(index: usize, seed: u64, snapshot: Arc<ArcSwap<Snapshot>>) {
@@ -74,6 +97,8 @@ impl Worker {
             pickers: RefCell::new(Vec::new()),
             rng: RefCell::new(Rng::seeded(seed)),
             clients: RefCell::default(),
+            lingering: Cell::new(0),
+            wanted: Cell::new(None),
         };
         WORKER.with(|cell| assert!(cell.set(worker).is_ok(), "a thread is one worker, once"));
     }
@@ -119,6 +144,26 @@ impl Worker {
         });
         clients.all[place] = Arc::downgrade(client);
         Registered(place)
+    }
+
+    /// A place to wait in for a connection that is turned away; `None` when `most` are taken. Each holds a descriptor
+    /// that nobody has counted for it.
+    pub fn linger(&self, most: usize) -> Option<Lingering> {
+        let taken = self.lingering.get();
+        (taken < most).then(|| {
+            self.lingering.set(taken + 1);
+            Lingering(())
+        })
+    }
+
+    /// True when it is time to tell that this process lacks something, which every request then finds out: once a
+    /// second.
+    pub fn tells_want(&self, now: Tick) -> bool {
+        let is_due = self.wanted.get().is_none_or(|told| now.since(told) >= TELL_WANT_EVERY);
+        if is_due {
+            self.wanted.set(Some(now));
+        }
+        is_due
     }
 
     /// Tells the connections of a listener, or all, to end after the request they serve.
