@@ -25,7 +25,7 @@ use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError, ControlFile};
 use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, State, WorkerOrder};
-use crate::{certificates, clock, descriptors, health};
+use crate::{certificates, clock, descriptors, health, panics};
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -160,6 +160,7 @@ fn start_behind(
     snapshot.generation += taken_over.as_ref().map_or(0, |before| before.line.generation);
     let parts = Parts { snapshot, crew, rev, max_clients, refusals, access_log, challenges, events };
     let state = Arc::new(State::new(parts));
+    panics::tell(Arc::clone(&state));
     warn(&state, prepared.warnings);
     Prepared::serve(&state.snapshot.load(), &prepared.served);
     let (signals, on_signal) = mpsc::unbounded_channel();
