@@ -42,7 +42,9 @@ pub struct Panic {
 
 impl Panic {
     fn of(info: &PanicHookInfo<'_>) -> Self {
-        let message = info.payload_as_str().unwrap_or_default();
+        let payload = info.payload();
+        let message = payload.downcast_ref::<&str>().copied();
+        let message = message.or_else(|| payload.downcast_ref().map(String::as_str)).unwrap_or_default();
         Self {
             thread: thread::current().name().unwrap_or("without a name").to_owned(),
             place: info.location().map(ToString::to_string).unwrap_or_default(),

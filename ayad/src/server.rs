@@ -160,7 +160,6 @@ fn start_behind(
     snapshot.generation += taken_over.as_ref().map_or(0, |before| before.line.generation);
     let parts = Parts { snapshot, crew, rev, max_clients, refusals, access_log, challenges, events };
     let state = Arc::new(State::new(parts));
-    panics::tell(Arc::clone(&state));
     warn(&state, prepared.warnings);
     Prepared::serve(&state.snapshot.load(), &prepared.served);
     let (signals, on_signal) = mpsc::unbounded_channel();
@@ -208,6 +207,7 @@ fn start_threads(
     on_applied: watch::Receiver<u64>,
     setup: Setup,
 ) -> Result<(), StartError> {
+    panics::tell(Arc::clone(state));
     start_workers(state, inboxes)?;
     let of_health = Arc::clone(state);
     let applied = setup.applied.subscribe();

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use aya_api::axis::Health;
 use aya_api::change::ChangeOptions;
 use aya_api::command::reload::Reload;
-use aya_api::error::ErrorCode;
 use aya_tests::backend::Backend;
 use aya_tests::client::{Client, get, request};
-use aya_tests::daemon::{Daemon, LISTEN, ROUTE, Setup, members, pool};
+use aya_tests::daemon::{Daemon, LISTEN, ROUTE, Setup, pool};
 use aya_tests::load::{self, Load};
 use aya_tests::wait::{self, Gate};
 
