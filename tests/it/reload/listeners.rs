@@ -106,7 +106,7 @@ fn a_listener_that_gets_another_bind_list_loses_no_connection() {
     });
 
     tally.expect_all_fine();
-    assert_eq!(changes, CHANGES, "the load was over before everything was changed");
+    assert!(changes >= 3, "the load was over before every list had come");
     assert!(daemon.control.listeners()[0].accepted >= 20_000, "its counters go on");
 }
 
