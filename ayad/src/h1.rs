@@ -18,10 +18,12 @@
 
 pub mod body;
 pub mod head;
+pub mod known;
 pub mod request;
 pub mod response;
 
 pub use body::{BadBody, BodyReader, Framing, Step};
-pub use head::{Field, Fields, Known, Limits, Options, Span};
+pub use head::{Field, Fields, Limits, Options, Span, write_field};
+pub use known::Known;
 pub use request::RequestHead;
 pub use response::{BadResponse, ResponseHead};

@@ -23,6 +23,7 @@ pub mod http2;
 pub mod lifeline;
 pub mod log;
 pub mod metrics;
+pub mod panics;
 pub mod proxy;
 pub mod proxy_protocol;
 pub mod queue;

@@ -25,7 +25,7 @@ use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError, ControlFile};
 use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, State, WorkerOrder};
-use crate::{certificates, clock, descriptors, health};
+use crate::{certificates, clock, descriptors, health, panics};
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -207,6 +207,7 @@ fn start_threads(
     on_applied: watch::Receiver<u64>,
     setup: Setup,
 ) -> Result<(), StartError> {
+    panics::tell(Arc::clone(state));
     start_workers(state, inboxes)?;
     let of_health = Arc::clone(state);
     let applied = setup.applied.subscribe();

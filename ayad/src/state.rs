@@ -28,6 +28,7 @@ pub use events::{EVENTS_KEPT, EventLog, NewEvent};
 pub use snapshot::{Hedging, Listener, ListenerCell, Pool, Route, Snapshot, Target, is_same_pool};
 
 use crate::log::AccessLog;
+use crate::panics::Panic;
 use crate::tls::acme::Challenges;
 
 /// Everything shared between threads; one for the process.
@@ -53,7 +54,7 @@ pub struct State {
     pub accepting: AtomicU64,
     /// Most client connections at once: more would leave no descriptors for backends, checks and operators.
     pub max_clients: u64,
-    /// Connections that were ended by a defect of this program.
+    /// Defects of this program that ended a connection, a request or whatever else they happened in.
     pub panics: AtomicU64,
     /// Set once the sockets belong to another process, or are about to: what is done to them here is done to it.
     pub handed_over: AtomicBool,
@@ -126,11 +127,10 @@ impl State {
         }
     }
 
-    /// Counts a connection, or a request of one, that a defect of this program ended.
-    pub fn panicked(&self) {
+    /// Counts a defect of this program, and tells it.
+    pub fn panicked(&self, panic: &Panic) {
         self.panics.fetch_add(1, Ordering::Relaxed);
-        let cause = "a defect of ayad ended a connection; its log has the place";
-        self.events.push(NewEvent::new(Severity::Error, "daemon", "ayad", cause.to_owned()));
+        self.events.push(NewEvent::new(Severity::Error, "daemon", "ayad", panic.to_string()));
     }
 
     /// True once the daemon is asked to stop.

@@ -6,6 +6,8 @@ mod fixture;
 mod keys;
 #[path = "screens/plain.rs"]
 mod plain;
+#[path = "screens/story.rs"]
+mod story;
 #[path = "screens/world.rs"]
 mod world;
 

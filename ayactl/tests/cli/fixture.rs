@@ -4,6 +4,7 @@ use aya_api::SCHEMA_VERSION;
 use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::change::Operation;
 use aya_api::event::{Event, Severity};
+use aya_api::sample::troubled_tls;
 use aya_api::view::*;
 
 /// When the picture was taken: 2026-11-23 00:14:24 UTC.
@@ -112,51 +113,14 @@ pub(crate) fn listener() -> ListenerView {
     }
 }
 
-/// A listener with a certificate that ends soon, one that was replaced by a bad file, and one that ACME does not give.
+/// A listener inside TLS that needs somebody, behind another load balancer.
 pub(crate) fn secure_listener() -> ListenerView {
-    let day = 24 * 60 * MINUTE;
-    let certificate = |name: &str, days: u64, standing| CertificateView {
-        names: vec![name.into(), format!("www.{name}")],
-        source: format!("file /etc/ayad/{name}.pem"),
-        issuer: "CN=Example CA,O=Example".into(),
-        fingerprint: "ab".repeat(32),
-        not_before_ms: NOW - 80 * day,
-        not_after_ms: NOW + days * day,
-        days_left: days.cast_signed(),
-        standing,
-        trouble: None,
-    };
-    let mut old = certificate("old.example.com", 200, CertificateStanding::Good);
-    old.trouble = Some("/etc/ayad/old.example.com.pem: it holds no certificate (PEM)".into());
-    let mut placeholder = certificate("new.example.com", 900, CertificateStanding::Placeholder);
-    placeholder.source = "acme https://acme.example.com/directory".into();
-    let tls = TlsView {
-        certificates: vec![
-            certificate("shop.example.com", 9, CertificateStanding::Expiring),
-            old,
-            placeholder,
-        ],
-        client_certificates: "optional".into(),
-        min_version: "1.2".into(),
-        sni_strict: true,
-        full: 4000,
-        resumed: 900,
-        failed: 7,
-        acme: Some(AcmeView {
-            directory: "https://acme.example.com/directory".into(),
-            error: Some(
-                "the directory does not believe that new.example.com is ours: connection refused".into(),
-            ),
-            failures: 3,
-            next_ms: Some(NOW + 4 * MINUTE),
-        }),
-    };
     ListenerView {
         name: "secure".into(),
         protocol: "https".into(),
         proxy_protocol: true,
         trusted_proxies: vec!["10.0.0.0/8".into()],
-        tls: Some(tls),
+        tls: Some(TlsView { sni_strict: true, ..troubled_tls(NOW) }),
         ..listener()
     }
 }
@@ -285,14 +249,13 @@ fn pool(name: &str, backends: Vec<BackendView>) -> PoolView {
 
 /// TLS behind the PROXY protocol, with a certificate of our own.
 fn upstream() -> UpstreamView {
-    let tls = secure_listener().tls.expect("it has TLS");
     UpstreamView {
         protocol: "http/1.1".into(),
         tls: Some(UpstreamTlsView {
             verify: true,
             ca: Some("/etc/ayad/ca.pem".into()),
             server_name: Some("app.internal".into()),
-            client_certificate: tls.certificates.into_iter().next(),
+            client_certificate: troubled_tls(NOW).certificates.into_iter().next(),
         }),
         proxy_protocol: Some("v2".into()),
         timeouts: UpstreamTimeouts {

@@ -19,6 +19,8 @@ pub mod error;
 pub mod event;
 pub mod exit;
 pub mod openapi;
+#[cfg(feature = "sample")]
+pub mod sample;
 pub mod view;
 
 /// Version of the shapes in this crate; sent as `schema_version` by every top-level answer.

@@ -5,42 +5,25 @@
 //! with the orders still in force and the newest others. A rewriting that fails costs nothing: the old file goes
 //! on, and the next order tries again.
 
+mod file;
+mod record;
+
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use aya_api::axis::StickyDrain;
 use aya_api::change::Operation;
-use serde::{Deserialize, Serialize};
+
+use file::{Found, is_same_file, read, write_anew};
+pub(super) use record::Record;
+use record::{compact, newest_of_each};
 
 /// Operations kept for `/v1/operations`, and in the file at the next start.
 pub(super) const OPERATIONS_KEPT: usize = 1000;
 /// Records in memory and in the file before it is rewritten.
 const LONGEST: usize = 4 * OPERATIONS_KEPT;
-/// Largest journal that is read, in bytes; it grows by a line for an order until it is rewritten.
-const MAX_SIZE: u64 = 64 << 20;
-
-/// One line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Record {
-    /// The operation, as the API shows it.
-    #[serde(flatten)]
-    pub operation: Operation,
-    /// For drains: what happens to bound clients.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sticky: Option<StickyDrain>,
-    /// For leases: the value they go back to, which is the one before the first of several.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub back: Option<String>,
-    /// For leases that go back to a drain: what happens to bound clients then.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub back_sticky: Option<StickyDrain>,
-    /// It put back what the configuration says, so that the configuration decides from then on.
-    #[serde(default)]
-    pub clears: bool,
-}
 
 /// What reading a journal found out, besides its records.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -244,125 +227,14 @@ impl Journal {
     }
 }
 
-fn is_same_file(a: &File, b: &File) -> io::Result<bool> {
-    let (a, b) = (a.metadata()?, b.metadata()?);
-    Ok((a.dev(), a.ino()) == (b.dev(), b.ino()))
-}
-
 fn number(op: &str) -> Option<u64> {
     op.parse().ok()
 }
 
-/// What is in a file.
-#[derive(Default)]
-struct Found {
-    records: Vec<Record>,
-    /// Lines that could not be read.
-    damaged: usize,
-    /// It does not end with the end of a line.
-    ragged: bool,
-}
-
-fn read(path: &Path) -> io::Result<Found> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::default()),
-        Err(error) => return Err(error),
-        Ok(found) if found.len() > MAX_SIZE => {
-            return Err(io::Error::other(format!("the journal has {} bytes, over {MAX_SIZE}", found.len())));
-        }
-        Ok(_) => {}
-    }
-    let bytes = fs::read(path)?;
-    let mut found = Found { ragged: bytes.last().is_some_and(|b| *b != b'\n'), ..Found::default() };
-    for line in bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
-        match serde_json::from_slice(line) {
-            Ok(record) => found.records.push(record),
-            Err(_) => found.damaged += 1,
-        }
-    }
-    Ok(found)
-}
-
-/// Positions of the newest record for each subject and field, oldest first.
-fn newest_of_each(records: &[Record]) -> Vec<usize> {
-    let mut seen = HashSet::new();
-    let mut newest: Vec<usize> = (0..records.len())
-        .rev()
-        .filter(|i| {
-            let operation = &records[*i].operation;
-            seen.insert((operation.subject.as_str(), operation.field.as_str()))
-        })
-        .collect();
-    newest.reverse();
-    newest
-}
-
-/// Leaves out old records; says whether there were any.
-fn compact(records: &mut Vec<Record>) -> bool {
-    if records.len() <= OPERATIONS_KEPT {
-        return false;
-    }
-    let before = records.len();
-    let mut keep = newest_of_each(records);
-    keep.extend(before - OPERATIONS_KEPT..before);
-    keep.sort_unstable();
-    keep.dedup();
-    *records = keep.into_iter().map(|i| records[i].clone()).collect();
-    records.len() < before
-}
-
-/// Writes a file beside the journal and puts it in its place. Half a file is not left to fill the disk.
-fn write_anew(path: &Path, records: &[Record]) -> io::Result<File> {
-    let fresh = path.with_extension("jsonl.new");
-    let written = write_whole(&fresh, records).and_then(|file| fs::rename(&fresh, path).map(|()| file));
-    if written.is_err()
-        && let Err(error) = fs::remove_file(&fresh)
-    {
-        tracing::debug!(%error, "there is no half a journal to remove");
-    }
-    written
-}
-
-fn write_whole(path: &Path, records: &[Record]) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        // Left over from a daemon that was killed, or not there at all.
-        Ok(()) | Err(_) => {}
-    }
-    let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-    let mut lines = io::BufWriter::new(file);
-    for record in records {
-        serde_json::to_writer(&mut lines, record)?;
-        lines.write_all(b"\n")?;
-    }
-    let file = lines.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
+    use super::record::tests::record;
     use super::*;
-
-    fn record(op: &str, subject: &str, after: &str) -> Record {
-        Record {
-            operation: Operation {
-                op: op.into(),
-                at_ms: 1,
-                by: "ann".into(),
-                reason: None,
-                subject: subject.into(),
-                field: "weight".into(),
-                before: "1".into(),
-                after: after.into(),
-                until_ms: None,
-            },
-            sticky: None,
-            back: None,
-            back_sticky: None,
-            clears: false,
-        }
-    }
 
     #[test]
     fn what_was_ordered_is_there_after_a_restart() {
@@ -412,15 +284,6 @@ mod tests {
         journal.append(record("2", "a/z", "5")).unwrap();
         drop(journal);
         assert_eq!(Journal::open(dir.path(), None).unwrap().0.operations().len(), 2);
-    }
-
-    #[test]
-    fn compaction_keeps_what_is_in_force() {
-        let mut records = vec![record("1", "old", "7")];
-        records.extend((2..2 + OPERATIONS_KEPT as u64 * 2).map(|i| record(&i.to_string(), "a/x", "1")));
-        compact(&mut records);
-        assert_eq!(records.len(), OPERATIONS_KEPT + 1);
-        assert_eq!(records[0].operation.subject, "old");
     }
 
     /// A folder in the place of the fresh file: nothing can be rewritten until it is gone.

@@ -6,7 +6,8 @@ use std::net::Ipv6Addr;
 use aya_core::reason::Reason;
 
 use super::body::Framing;
-use super::head::{Fields, Known, Limits, ON_STACK, Span, ends_line, framing};
+use super::head::{Fields, Limits, ON_STACK, Span, ends_line, framing};
+use super::known::Known;
 
 /// Most bytes of line ends before a request, which old clients send behind a body (RFC 9112, 2.2).
 const LEADING: usize = 4;

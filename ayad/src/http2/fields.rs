@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::h1::{Field, Known};
+use crate::h1::{Field, Known, write_field};
 use crate::queue::Queue;
 use crate::wire::may_trail;
 
@@ -17,18 +17,10 @@ const OF_CONNECTION: &[Known] = &[
     Known::Http2Settings,
 ];
 
-/// Writes one field.
-pub fn line(out: &mut Queue, name: &str, value: &[u8]) {
-    out.extend(name.as_bytes());
-    out.extend(b": ");
-    out.extend(value);
-    out.extend(b"\r\n");
-}
-
 /// Writes trailers, but for those that must not come behind a body.
 pub fn trailer_lines(map: &HeaderMap, out: &mut Queue) {
     for (name, value) in map.iter().filter(|(name, _)| may_trail(name.as_str().as_bytes())) {
-        line(out, name.as_str(), value.as_bytes());
+        write_field(out, name.as_str(), value.as_bytes());
     }
 }
 

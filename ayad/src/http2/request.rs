@@ -7,9 +7,9 @@ use http::header::{self, HeaderMap};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Uri, request};
 
-use super::fields::{add, line};
+use super::fields::add;
 use super::websocket;
-use crate::h1::{Framing, Known, Limits, RequestHead};
+use crate::h1::{Framing, Known, Limits, RequestHead, write_field};
 use crate::queue::Queue;
 
 /// How large a head that this proxy wrote itself may be: what a client may send, and what is added.
@@ -31,7 +31,7 @@ pub fn write(parts: &request::Parts, ends: bool, key: Option<&str>, out: &mut Qu
         match *name {
             header::HOST => {}
             header::COOKIE => crumbs = true,
-            _ => line(out, name.as_str(), value.as_bytes()),
+            _ => write_field(out, name.as_str(), value.as_bytes()),
         }
     }
     if crumbs {
@@ -40,10 +40,10 @@ pub fn write(parts: &request::Parts, ends: bool, key: Option<&str>, out: &mut Qu
     match key {
         Some(key) => websocket::ask(key, fields, out),
         None if fields.contains_key(header::CONTENT_LENGTH) => {}
-        None if !ends => line(out, "transfer-encoding", b"chunked"),
+        None if !ends => write_field(out, "transfer-encoding", b"chunked"),
         // What usually has a body says that it has none (RFC 9110, 8.6).
         None if matches!(parts.method, Method::POST | Method::PUT | Method::PATCH) => {
-            line(out, "content-length", b"0");
+            write_field(out, "content-length", b"0");
         }
         None => {}
     }
@@ -59,7 +59,7 @@ fn host(parts: &request::Parts, out: &mut Queue) -> Result<(), Reason> {
         (_, Some(_), Some(_)) => Err(Reason::BadHost),
         (Some(authority), Some(host), None) if !authority.eq_ignore_ascii_case(host) => Err(Reason::BadHost),
         (Some(host), _, None) | (None, Some(host), None) => {
-            line(out, "host", host);
+            write_field(out, "host", host);
             Ok(())
         }
         // The reader misses it.

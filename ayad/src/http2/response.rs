@@ -4,9 +4,9 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::{Response, StatusCode, response};
 
-use super::fields::{add, line, map_of};
+use super::fields::{add, map_of};
 use super::websocket;
-use crate::h1::Field;
+use crate::h1::{Field, write_field};
 use crate::queue::Queue;
 
 /// An answer for the codec. `fields` are those of the head in `bytes` that pass; `added` are lines.
@@ -42,7 +42,7 @@ pub fn write(parts: &response::Parts, ends: bool, key: Option<&[u8]>, out: &mut 
     out.extend(status.canonical_reason().unwrap_or_default().as_bytes());
     out.extend(b"\r\n");
     for (name, value) in fields_of(&parts.headers) {
-        line(out, name.as_str(), value.as_bytes());
+        write_field(out, name.as_str(), value.as_bytes());
     }
     if let Some(key) = opens {
         websocket::agree(key, out);
@@ -50,7 +50,7 @@ pub fn write(parts: &response::Parts, ends: bool, key: Option<&[u8]>, out: &mut 
     {
         // Without a length the end of the connection would be waited for.
         if !matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
-            line(out, "content-length", b"0");
+            write_field(out, "content-length", b"0");
         }
     }
     out.extend(b"\r\n");

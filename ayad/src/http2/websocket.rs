@@ -7,7 +7,7 @@
 use aws_lc_rs::digest;
 use http::header::{self, HeaderMap};
 
-use super::fields::line;
+use crate::h1::write_field;
 use crate::queue::Queue;
 
 /// The field with the client's key.
@@ -33,19 +33,19 @@ pub fn proof(key: &[u8]) -> String {
 
 /// Writes the lines that ask for a WebSocket.
 pub(super) fn ask(key: &str, fields: &HeaderMap, out: &mut Queue) {
-    line(out, "connection", b"upgrade");
-    line(out, "upgrade", b"websocket");
-    line(out, KEY, key.as_bytes());
+    write_field(out, "connection", b"upgrade");
+    write_field(out, "upgrade", b"websocket");
+    write_field(out, KEY, key.as_bytes());
     if !fields.contains_key(header::SEC_WEBSOCKET_VERSION) {
-        line(out, "sec-websocket-version", b"13");
+        write_field(out, "sec-websocket-version", b"13");
     }
 }
 
 /// Writes the lines that open one.
 pub(super) fn agree(key: &[u8], out: &mut Queue) {
-    line(out, "connection", b"upgrade");
-    line(out, "upgrade", b"websocket");
-    line(out, ACCEPT, proof(key).as_bytes());
+    write_field(out, "connection", b"upgrade");
+    write_field(out, "upgrade", b"websocket");
+    write_field(out, ACCEPT, proof(key).as_bytes());
 }
 
 /// RFC 4648, 4.

@@ -48,7 +48,7 @@ metrics! {
     BODY_BYTES: Counter = "ayad_body_bytes", "Bytes of bodies received from and sent to clients";
     LOG_DROPPED: Counter = "ayad_access_log_dropped_lines", "Lines of the access log that were dropped";
     EVENTS: Counter = "ayad_events", "Events since the start";
-    PANICS: Counter = "ayad_panics", "Connections that were ended by a defect of ayad";
+    PANICS: Counter = "ayad_panics", "Panics of any thread or task, each a defect of ayad";
     WORKER_CONNECTIONS: Gauge = "ayad_worker_connections", "Client connections open now, by the worker that serves them";
     CONNECTIONS: Gauge = "ayad_listener_connections", "Client connections open now";
     ACCEPTED: Counter = "ayad_listener_accepted_connections", "Client connections accepted";

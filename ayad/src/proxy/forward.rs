@@ -13,13 +13,12 @@ use super::between::{Failed, Picked, Way};
 use super::client::Client;
 use super::downstream::{Downstream, Reply};
 use super::exchange::{Exchange, Place};
-use super::head::line;
 use super::pass::{Awaited, Upload};
 use super::turn::Turn;
 use super::worker::Worker;
 use crate::clock;
 use crate::config::UpstreamProtocol;
-use crate::h1::{Framing, Limits, ResponseHead};
+use crate::h1::{Framing, Limits, ResponseHead, write_field};
 use crate::proxy_protocol::{Addresses, Facts, write_header};
 use crate::queue::Queue;
 use crate::state::State;
@@ -217,7 +216,7 @@ pub(super) fn begin(up: &mut Upstream, head: &Queue, place: &Place, way: &Way, m
             Endpoint::Tcp(_) => place.backend().address.as_str(),
             Endpoint::Unix(_) => "localhost",
         };
-        line(&mut host, "host", name.as_bytes());
+        write_field(&mut host, "host", name.as_bytes());
     }
     up.begin_request([head.data(), host.data(), b"\r\n"], mode);
 }

@@ -79,9 +79,6 @@ impl Active {
 
 impl Drop for Active {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.client.state.panicked();
-        }
         if self.0.active.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.0.idle_since.store(clock::now().as_nanos(), Ordering::Relaxed);
         }

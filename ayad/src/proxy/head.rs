@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use super::between::{Request, Target};
 use super::client::Client;
 use super::hop::{Hop, reads_trailers};
-use crate::h1::Known;
+use crate::h1::{Known, write_field};
 use crate::queue::Queue;
 
 /// The end of the line before, and how this proxy names itself.
@@ -41,7 +41,7 @@ pub(super) fn write(client: &Client, request: &Request<'_>, target: &Target<'_>,
     let hop = Hop::of(bytes, &head.fields, replaced).without(&client.listener.conf.reserved_prefixes);
     hop.runs(|run| out.extend(run));
     if head.is_absolute && !head.fields.has(Known::Host) {
-        line(out, "host", head.authority.of(bytes));
+        write_field(out, "host", head.authority.of(bytes));
     }
     if head.fields.has(Known::Te) && reads_trailers(bytes, &head.fields) {
         out.extend(b"te: trailers\r\nconnection: te");
@@ -51,7 +51,7 @@ pub(super) fn write(client: &Client, request: &Request<'_>, target: &Target<'_>,
     }
     if head.upgrade {
         for protocol in head.fields.all(bytes, Known::Upgrade) {
-            line(out, "upgrade", protocol);
+            write_field(out, "upgrade", protocol);
         }
     }
     if client.trusted {
@@ -61,7 +61,7 @@ pub(super) fn write(client: &Client, request: &Request<'_>, target: &Target<'_>,
     }
     if let Some(identity) = client.handshake.get().and_then(|handshake| handshake.client.as_ref()) {
         for (name, value) in &identity.fields {
-            line(out, name.as_str(), value.as_bytes());
+            write_field(out, name.as_str(), value.as_bytes());
         }
     }
     out.extend(b"x-request-id: ");
@@ -104,11 +104,11 @@ fn longer_origin(client: &Client, request: &Request<'_>, out: &mut Queue) {
     out.extend(b"\r\n");
     // A trusted peer knows what the client asked it for.
     let proto = head.fields.get(bytes, Known::ForwardedProto);
-    line(out, "x-forwarded-proto", proto.unwrap_or(scheme.as_bytes()));
+    write_field(out, "x-forwarded-proto", proto.unwrap_or(scheme.as_bytes()));
     let claimed = head.fields.get(bytes, Known::ForwardedHost).filter(|_| proto.is_some());
     let host = claimed.unwrap_or(host);
     if !host.is_empty() {
-        line(out, "x-forwarded-host", host);
+        write_field(out, "x-forwarded-host", host);
     }
 }
 
@@ -117,12 +117,4 @@ fn chain<'b>(out: &mut Queue, values: impl Iterator<Item = &'b [u8]>) {
         out.extend(value);
         out.extend(b", ");
     }
-}
-
-/// Writes one field.
-pub(super) fn line(out: &mut Queue, name: &str, value: &[u8]) {
-    out.extend(name.as_bytes());
-    out.extend(b": ");
-    out.extend(value);
-    out.extend(b"\r\n");
 }

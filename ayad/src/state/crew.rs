@@ -87,10 +87,6 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        // The runtime catches a panic at the task, so it ends this connection and nothing else.
-        if std::thread::panicking() {
-            self.state.panicked();
-        }
         self.state.crew.all[self.worker].open.fetch_sub(1, Ordering::Relaxed);
         self.cell.connections.fetch_sub(1, Ordering::Relaxed);
         self.state.clients.fetch_sub(1, Ordering::Relaxed);

@@ -8,9 +8,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+pub(crate) use crate::story::{algorithms, change, detail, events};
 pub(crate) use crate::world::{
-    NOW_MS, algorithms, change, crowded_status, detail, empty_status, events, secure_listener,
-    shown_to_backends, status,
+    NOW_MS, crowded_status, empty_status, secure_listener, shown_to_backends, status,
 };
 
 pub(crate) fn options() -> Options {

@@ -2,21 +2,19 @@
 
 use aya_api::SCHEMA_VERSION;
 use aya_api::axis::{Admin, Breaker, Health};
-use aya_api::change::Change;
-use aya_api::event::{Event, Severity};
+use aya_api::sample::troubled_tls;
 use aya_api::view::{
-    AcmeView, AdminView, AlgorithmInfo, AlgorithmView, BackendDetail, BackendView, BreakerView, Bucket,
-    CertificateStanding, CertificateView, CheckView, Count, DaemonView, HealthView, Latency, ListenerView,
-    PoolView, RetrySettings, SPARK_POINTS, Status, TlsView, Traffic, Transition, UpstreamTlsView,
-    UpstreamView,
+    AdminView, AlgorithmView, BackendView, BreakerView, CertificateStanding, CertificateView, Count,
+    DaemonView, HealthView, Latency, ListenerView, PoolView, RetrySettings, SPARK_POINTS, Status, Traffic,
+    UpstreamTlsView, UpstreamView,
 };
 
 /// The time of the picture: 14:40:00 UTC.
 pub(crate) const NOW_MS: u64 = 1_763_822_400_000;
 
-const SECOND: u64 = 1_000;
-const MINUTE: u64 = 60 * SECOND;
-const HOUR: u64 = 60 * MINUTE;
+pub(crate) const SECOND: u64 = 1_000;
+pub(crate) const MINUTE: u64 = 60 * SECOND;
+pub(crate) const HOUR: u64 = 60 * MINUTE;
 
 pub(crate) fn status() -> Status {
     Status {
@@ -67,49 +65,12 @@ pub(crate) fn earlier(mut status: Status) -> Status {
     status
 }
 
-/// A listener with a certificate that ends soon, one that was replaced by a bad file, and one that ACME does not give.
+/// A listener inside TLS that needs somebody.
 pub(crate) fn secure_listener() -> ListenerView {
-    let day = 24 * HOUR;
-    let certificate = |name: &str, days: u64, standing| CertificateView {
-        names: vec![name.into(), format!("www.{name}")],
-        source: format!("file /etc/ayad/{name}.pem"),
-        issuer: "CN=Example CA,O=Example".into(),
-        fingerprint: "ab".repeat(32),
-        not_before_ms: NOW_MS - 80 * day,
-        not_after_ms: NOW_MS + days * day,
-        days_left: days.cast_signed(),
-        standing,
-        trouble: None,
-    };
-    let mut old = certificate("old.example.com", 200, CertificateStanding::Good);
-    old.trouble = Some("/etc/ayad/old.example.com.pem: it holds no certificate (PEM)".into());
-    let mut placeholder = certificate("new.example.com", 900, CertificateStanding::Placeholder);
-    placeholder.source = "acme https://acme.example.com/directory".into();
-    let tls = TlsView {
-        certificates: vec![
-            certificate("shop.example.com", 9, CertificateStanding::Expiring),
-            old,
-            placeholder,
-        ],
-        client_certificates: "optional".into(),
-        min_version: "1.2".into(),
-        sni_strict: false,
-        full: 4000,
-        resumed: 900,
-        failed: 7,
-        acme: Some(AcmeView {
-            directory: "https://acme.example.com/directory".into(),
-            error: Some(
-                "the directory does not believe that new.example.com is ours: connection refused".into(),
-            ),
-            failures: 3,
-            next_ms: Some(NOW_MS + 4 * MINUTE),
-        }),
-    };
     ListenerView {
         name: "secure".into(),
         protocol: "https".into(),
-        tls: Some(tls),
+        tls: Some(troubled_tls(NOW_MS)),
         ..status().listeners.remove(0)
     }
 }
@@ -154,7 +115,7 @@ pub(crate) fn crowded_status(pools: usize, backends: usize) -> Status {
     status
 }
 
-fn shop() -> PoolView {
+pub(crate) fn shop() -> PoolView {
     let mut backends: Vec<BackendView> = (1..=6).map(|n| backend("shop", &format!("web-{n}"), n)).collect();
     backends[1].weight = 3;
     backends[1].weight_restored = true;
@@ -348,137 +309,4 @@ fn traffic(rate: f64, error_share: Option<f64>, latency: Option<(f64, f64)>, in_
 /// A wave around `rate`, the same in every run.
 fn spark(rate: u32, seed: u64) -> Vec<u32> {
     (0..SPARK_POINTS as u64).map(|t| rate * (70 + ((t * 13 + seed * 29) % 31) as u32) / 100).collect()
-}
-
-pub(crate) fn events() -> Vec<Event> {
-    let event =
-        |seq: u64, ago: u64, severity, kind: &str, subject: &str, from: &str, to: &str, cause: &str| Event {
-            seq,
-            at_ms: NOW_MS - ago,
-            severity,
-            kind: kind.into(),
-            subject: subject.into(),
-            from: (!from.is_empty()).then(|| from.into()),
-            to: (!to.is_empty()).then(|| to.into()),
-            cause: cause.into(),
-            by: None,
-            op: None,
-        };
-    let mut drain =
-        event(38, 3 * MINUTE, Severity::Info, "admin", "shop/web-4", "ready", "draining", "kernel update");
-    drain.by = Some("ann".into());
-    vec![
-        event(36, 2 * HOUR, Severity::Info, "reload", "ayad", "2", "3", "SIGHUP"),
-        event(
-            37,
-            40 * MINUTE,
-            Severity::Info,
-            "breaker",
-            "shop/web-2",
-            "half-open",
-            "closed",
-            "a request passed",
-        ),
-        drain,
-        event(39, 12 * SECOND, Severity::Error, "health", "shop/web-3", "up", "down", "refused"),
-        event(
-            40,
-            4 * SECOND,
-            Severity::Warning,
-            "breaker",
-            "shop/web-6",
-            "closed",
-            "open",
-            "5 failures in a row",
-        ),
-        event(41, 2 * SECOND, Severity::Info, "breaker", "shop/web-5", "open", "half-open", "retry time"),
-    ]
-}
-
-pub(crate) fn algorithms() -> Vec<AlgorithmInfo> {
-    let info = |name: &str, summary: &str, when: &str, share: &str| AlgorithmInfo {
-        name: name.into(),
-        summary: summary.into(),
-        when: when.into(),
-        share: share.into(),
-    };
-    vec![
-        info("round-robin", "Every backend in turn", "equal backends, equal requests", "equal"),
-        info(
-            "weighted-round-robin",
-            "In turn, as often as the weight says",
-            "backends of known, unequal size",
-            "weight",
-        ),
-        info(
-            "least-connections",
-            "The backend with the fewest requests in flight",
-            "requests of unequal length",
-            "adapts",
-        ),
-        info("p2c", "The less loaded of two drawn at random", "many backends", "adapts"),
-    ]
-}
-
-pub(crate) fn detail() -> BackendDetail {
-    let transition = |ago: u64, axis: &str, from: &str, to: &str, cause: &str, by: Option<&str>| Transition {
-        at_ms: NOW_MS - ago,
-        axis: axis.into(),
-        from: from.into(),
-        to: to.into(),
-        cause: cause.into(),
-        by: by.map(Into::into),
-    };
-    let check = |ago: u64, passed: bool, cause: &str| CheckView {
-        at_ms: NOW_MS - ago,
-        passed,
-        cause: cause.into(),
-        took_us: 1_250 + ago / 10,
-    };
-    let bucket = |from_ms: f64, to_ms: f64, count: u64| Bucket { from_ms, to_ms, count };
-    BackendDetail {
-        schema_version: SCHEMA_VERSION,
-        at_ms: NOW_MS,
-        backend: shop().backends.swap_remove(3),
-        history: vec![
-            transition(3 * MINUTE, "admin", "ready", "draining", "kernel update", Some("ann")),
-            transition(40 * MINUTE, "breaker", "half-open", "closed", "a request passed", None),
-            transition(41 * MINUTE, "breaker", "open", "half-open", "retry time", None),
-            transition(41 * MINUTE, "breaker", "closed", "open", "5 failures in a row", None),
-            transition(5 * HOUR, "health", "warming", "up", "passed", None),
-        ],
-        checks: vec![
-            check(SECOND, true, "passed"),
-            check(3 * SECOND, true, "passed"),
-            check(5 * SECOND, false, "timed out"),
-            check(7 * SECOND, true, "passed"),
-        ],
-        histogram: vec![
-            bucket(0.8, 0.9, 120),
-            bucket(1.1, 1.2, 2_210),
-            bucket(3.0, 3.1, 8_301),
-            bucket(7.0, 7.2, 4_120),
-            bucket(13.0, 13.5, 980),
-            bucket(44.0, 45.0, 77),
-            bucket(210.0, 215.0, 3),
-        ],
-        defined: Some("ayad.toml:12".into()),
-    }
-}
-
-pub(crate) fn change() -> Change {
-    Change {
-        schema_version: SCHEMA_VERSION,
-        op: Some("op-17".into()),
-        changed: true,
-        dry_run: false,
-        subject: "shop/web-1".into(),
-        field: "admin".into(),
-        before: "ready".into(),
-        after: "draining".into(),
-        undo: Some("ayactl ready shop/web-1".into()),
-        until_ms: None,
-        rev: 8,
-        warnings: Vec::new(),
-    }
 }

@@ -13,7 +13,7 @@ use super::super::hop::Hop;
 use super::super::wait::Wait;
 use super::H1;
 use super::gone::Half;
-use crate::h1::{Framing, Known};
+use crate::h1::{Framing, Known, write_field};
 use crate::relay::reset_on_close;
 use crate::wire::{BodyFailure, Mode};
 
@@ -202,7 +202,7 @@ impl H1 {
         Hop::of(reply.bytes, &reply.head.fields, &replaced).runs(|run| out.extend(run));
         out.extend(b"connection: upgrade\r\n");
         for protocol in reply.head.fields.all(reply.bytes, Known::Upgrade) {
-            super::super::head::line(out, "upgrade", protocol);
+            write_field(out, "upgrade", protocol);
         }
         out.extend(b"\r\n");
     }
