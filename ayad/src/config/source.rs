@@ -9,6 +9,8 @@ pub struct Source {
     pub text: String,
     /// Where each line starts: every key of a large file asks for its line.
     lines: Vec<usize>,
+    /// The text as people see it, where that differs.
+    shown: Option<String>,
 }
 
 impl Source {
@@ -17,7 +19,13 @@ impl Source {
         let text = text.into();
         let after_breaks = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
         let lines = std::iter::once(0).chain(after_breaks).collect();
-        Self { name: name.into(), text, lines }
+        let shown = commands_terminals(&text).then(|| harmless(&text));
+        Self { name: name.into(), text, lines, shown }
+    }
+
+    /// The text with `?` for what a terminal would obey, byte for byte in the same places.
+    pub fn shown(&self) -> &str {
+        self.shown.as_deref().unwrap_or(&self.text)
     }
 
     /// Line and column of a byte, both from 1; the column counts characters.
@@ -46,6 +54,27 @@ impl Source {
     }
 }
 
+/// True when a terminal would obey something in a text beside the ends of its lines. Escapes of two bytes (U+0080 to
+/// U+009F) begin with `C2`.
+fn commands_terminals(text: &str) -> bool {
+    let plain = |byte: &u8| matches!(byte, b'\n' | b'\t' | b' '..=b'~' | 0x80..=0xc1 | 0xc3..);
+    !text.bytes().all(|byte| plain(&byte)) && harmless(text) != text
+}
+
+fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        match c {
+            '\n' | '\t' => shown.push(c),
+            '\r' if rest.peek() == Some(&'\n') => shown.push(c),
+            c if c.is_control() => shown.extend(std::iter::repeat_n('?', c.len_utf8())),
+            c => shown.push(c),
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +87,13 @@ mod tests {
         assert_eq!(source.position(source.text.find('=').unwrap()), (1, 5));
         assert_eq!(source.position(source.text.rfind('=').unwrap()), (2, 6));
         assert_eq!(source.position(9_999), (3, 1));
+    }
+
+    #[test]
+    fn a_text_is_shown_without_what_a_terminal_obeys() {
+        let source = Source::new("a", "x = 1\r\ny = \"\u{1b}[2J\u{9b}\r\"\t\u{e9}\n");
+        assert_eq!(source.shown(), "x = 1\r\ny = \"?[2J???\"\t\u{e9}\n");
+        assert_eq!(source.shown().len(), source.text.len());
+        assert_eq!(Source::new("a", "x = 1\r\n").shown(), "x = 1\r\n");
     }
 }
