@@ -61,7 +61,7 @@ impl Reading<'_> {
             let message = format!("over {MAX_FILES} files are included");
             return self.problems.push(Problem::new(asked.clone(), message).help("put several into one"));
         }
-        let text = match read_text(path, !above.is_empty()) {
+        let text = match read_text(path) {
             Ok(text) => text,
             Err(error) => return self.unreadable(path, asked, &error),
         };
@@ -137,12 +137,7 @@ impl Reading<'_> {
     }
 }
 
-/// Reads one text. The file that was asked for may be a pipe, as a shell makes them; one that is included may not,
-/// because whoever waits for its writer may wait for ever.
-fn read_text(path: &Path, is_included: bool) -> std::io::Result<String> {
-    if is_included && !fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is no plain file"));
-    }
+fn read_text(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     fs::File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_BYTES {
@@ -199,23 +194,6 @@ mod tests {
         let names: Vec<_> = documents.iter().map(|d| d.source.name.rsplit('/').next().unwrap()).collect();
         assert_eq!(names, ["main.toml", "part-a.toml", "part-b.toml"]);
         assert_eq!(problems, []);
-    }
-
-    #[test]
-    fn a_pipe_is_not_included() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        fs::write(path("a.toml"), "include = [\"b.toml\"]\n").unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, path("b.toml"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
-            .unwrap();
-
-        let mut problems = Vec::new();
-        read(&path("a.toml"), &mut problems);
-
-        assert!(
-            problems[0].message().ends_with("b.toml cannot be read: it is no plain file"),
-            "{problems:?}"
-        );
     }
 
     #[test]
