@@ -76,14 +76,11 @@ impl Queue {
         }
     }
 
-    /// Appends bytes for which there is no room yet.
-    #[cold]
+    /// Appends bytes for which there is no room yet: makes it first.
+    #[inline(never)]
     fn extend_further(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
-        if let Some(storage) = &mut self.storage {
-            storage[self.end..self.end + bytes.len()].copy_from_slice(bytes);
-            self.end += bytes.len();
-        }
+        self.extend(bytes);
     }
 
     /// Gives the storage back when nothing is in it.

@@ -146,8 +146,8 @@ static BY_LENGTH: [&[(Known, &[u8])]; 21] = [
     &[],
 ];
 
-/// True when `name` is `wanted` in any case. Of two names of one length, both at least two bytes long; `wanted` has lower
-/// case letters, digits and `-`. Compares eight bytes at a time: this is asked for every field of every message.
+/// True when `name` is `wanted` in any case; `wanted` has lower case letters, digits and `-`. Compares eight bytes at a
+/// time: this is asked for every field of every message.
 #[inline]
 fn is_in_any_case(name: &[u8], wanted: &[u8]) -> bool {
     let (length, wanted_length) = (name.len(), wanted.len());
