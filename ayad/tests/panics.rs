@@ -121,7 +121,9 @@ fn a_panic_is_counted_once_and_told_whatever_it_ends() {
     });
 
     assert_eq!((count, told.len()), (4, 4), "{told:?}");
-    assert!(told[0].contains(r"the first\u{1b}[2J one"), "what is told moves no cursor: {told:?}");
-    assert!(told[1].contains("the second") && told[2].contains("the third"), "{told:?}");
-    assert!(told[3].contains("aya-other") && told[3].len() < 1000, "{}", told[3]);
+    // Threads tell when they get to it: only what one of them tells has an order.
+    let about = |what: &str| told.iter().filter(|cause| cause.contains(what)).count();
+    assert_eq!(about(r"the first\u{1b}[2J one"), 1, "what is told moves no cursor: {told:?}");
+    assert_eq!((about("the second"), about("the third"), about("aya-other")), (1, 1, 1), "{told:?}");
+    assert!(told.iter().all(|cause| cause.len() < 1000), "{told:?}");
 }
