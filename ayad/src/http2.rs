@@ -17,12 +17,14 @@
 //!
 //! Not here: connections and streams (`proxy::h2`, `upstream::h2`), and HTTP/2's own rules, which are the codec's.
 
+mod copies;
 pub mod fields;
 pub mod request;
 pub mod response;
 pub mod watched;
 pub mod websocket;
 
+pub use copies::copy;
 pub use watched::{Marks, Watched};
 
 /// What a client that speaks HTTP/2 sends first (RFC 9113, 3.4).

@@ -8,7 +8,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Method, Request, Uri, request};
 
 use super::fields::add;
-use super::websocket;
+use super::{copy, websocket};
 use crate::h1::{Framing, Known, Limits, RequestHead, write_field};
 use crate::queue::Queue;
 
@@ -96,7 +96,7 @@ pub fn read(text: &[u8], is_secure: bool) -> Option<Outgoing> {
     if head.read(text, OURS) != Ok(true) {
         return None;
     }
-    let bytes = Bytes::copy_from_slice(&text[..head.size]);
+    let bytes = copy(&text[..head.size]);
     let mut request = Request::new(());
     *request.version_mut() = http::Version::HTTP_2;
     *request.method_mut() = Method::from_bytes(head.method.of(&bytes)).ok()?;

@@ -1,11 +1,10 @@
 //! Answers: from the text of HTTP/1.1 to HTTP/2, and back.
 
-use bytes::Bytes;
 use http::header::{self, HeaderMap};
 use http::{Response, StatusCode, response};
 
 use super::fields::{add, map_of};
-use super::websocket;
+use super::{copy, websocket};
 use crate::h1::{Field, write_field};
 use crate::queue::Queue;
 
@@ -20,8 +19,9 @@ pub fn of_text<'f>(
     *response.version_mut() = http::Version::HTTP_2;
     // Every head that was read has one.
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
-    let shared = Bytes::copy_from_slice(bytes);
+    let shared = copy(bytes);
     let map = response.headers_mut();
+    map.reserve(fields.size_hint().1.unwrap_or_default());
     for field in fields {
         add(map, &shared, field);
     }

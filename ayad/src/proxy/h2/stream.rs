@@ -27,7 +27,7 @@ use super::super::worker::Worker;
 use super::super::{Prepared, prepare, serve};
 use super::Active;
 use crate::h1::{Framing, Known, Limits};
-use crate::http2::{fields, request, response, websocket};
+use crate::http2::{copy, fields, request, response, websocket};
 use crate::queue::Queue;
 use crate::wire::Mode;
 
@@ -306,7 +306,7 @@ impl Downstream for H2 {
         let send = self.send()?;
         if left == Some(data.len() as u64) && data.len() <= FRAME {
             // A whole small body waits with the codec as well as anywhere else.
-            send.send_data(Bytes::copy_from_slice(data), true).map_err(io::Error::other)?;
+            send.send_data(copy(data), true).map_err(io::Error::other)?;
             (self.left, self.is_ended) = (Some(0), true);
             return Poll::Ready(Ok(data.len()));
         }
@@ -322,7 +322,7 @@ impl Downstream for H2 {
         let left = left.map(|left| left.saturating_sub(part.len() as u64));
         // The last bytes end the answer themselves.
         let ends = left == Some(0);
-        send.send_data(Bytes::copy_from_slice(part), ends).map_err(io::Error::other)?;
+        send.send_data(copy(part), ends).map_err(io::Error::other)?;
         (self.left, self.is_ended) = (left, ends);
         self.active.0.marks.sent_data();
         Poll::Ready(Ok(part.len()))

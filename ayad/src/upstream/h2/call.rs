@@ -15,7 +15,7 @@ use h2::{Reason, RecvStream, SendStream};
 use super::{Shared, Tally};
 use crate::clock;
 use crate::h1::{BadBody, BadResponse, Framing, Limits, ResponseHead};
-use crate::http2::{fields, request, response};
+use crate::http2::{copy, fields, request, response};
 use crate::queue::Queue;
 use crate::upstream::HeadFailure;
 use crate::wire::BodyFailure;
@@ -139,14 +139,14 @@ impl Call {
 
     /// Puts bytes before those of the body that is still to come.
     pub fn queue_body(&mut self, data: &[u8]) {
-        self.queued = Bytes::copy_from_slice(data);
+        self.queued = copy(data);
     }
 
     /// Sends bytes of the body, and says how many were taken.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         ready!(self.poll_queued(cx))?;
         let room = ready!(self.poll_room(cx, data.len()))?;
-        let part = Bytes::copy_from_slice(&data[..room]);
+        let part = copy(&data[..room]);
         self.send_part(part, false)?;
         Poll::Ready(Ok(room))
     }
