@@ -12,6 +12,7 @@ pub mod include;
 pub mod marks;
 pub mod raw;
 pub mod report;
+pub mod sections;
 pub mod shape;
 pub mod source;
 pub mod tls;
@@ -34,6 +35,7 @@ use ipnet::IpNet;
 pub use describe::{describe, describe_json};
 pub use env::{Env, Overrides};
 pub use report::{Problem, Problems};
+pub use sections::Kept;
 pub use tls::{
     Acme, AcmeChallenge, Alpn, CertificateFiles, ClientAuth, Covered, CoveredBy, ListenerTls, PoolTls,
     TlsVersion,
@@ -44,8 +46,13 @@ pub use crate::stream::Endpoint;
 
 /// Reads a file and everything it includes. Blocks on the disk, and on DNS for backends with host names.
 pub fn load(path: &Path, env: &Env) -> Result<Config, Problems> {
+    load_again(path, env, &Kept::default())
+}
+
+/// As [`load`], for files that are read again and again: most of a large file is read once. Says the same.
+pub fn load_again(path: &Path, env: &Env, kept: &Kept) -> Result<Config, Problems> {
     let mut problems = Vec::new();
-    let documents = include::read(path, &mut problems);
+    let documents = include::read(path, kept, &mut problems);
     check::check(documents, env, Some(path.to_owned()), &path.display().to_string(), problems)
 }
 

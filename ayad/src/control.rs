@@ -59,7 +59,7 @@ use self::server::Door;
 use self::upgrade::Upgrades;
 use crate::args::Origin;
 use crate::clock;
-use crate::config::Env;
+use crate::config::{Env, Kept};
 use crate::handover::{Program, TakenOver};
 use crate::heap::{self, Bursts};
 use crate::state::{Backend, Binding, NewEvent, PastEntry, Pool, State};
@@ -77,6 +77,8 @@ pub struct Setup {
     pub state: Arc<State>,
     /// Where the configuration comes from.
     pub source: Origin,
+    /// What was kept of reading that.
+    pub kept: Arc<Kept>,
     /// Its surroundings.
     pub env: Env,
     /// The journal, opened.
@@ -175,7 +177,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
             from_version: line.version,
         }),
         last_reload_error: None,
-        reloads: reload::Reloads::default(),
+        reloads: reload::Reloads::new(setup.kept),
         ending: Vec::new(),
         upgrades: Upgrades::new(setup.program, setup.entrance),
         streams: Arc::new(Semaphore::new(stream::MAX_STREAMS)),

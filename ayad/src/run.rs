@@ -11,7 +11,7 @@ use aya_api::exit::Exit;
 use signal_hook::iterator::Signals;
 
 use crate::args::{Args, Format, Intent, LogLevel, NOTHING_TO_DO, Origin, Style, completions};
-use crate::config::{self, Config, Env, Problems};
+use crate::config::{self, Config, Env, Kept, Problems};
 use crate::handover::taker::Inheritance;
 use crate::handover::{HandoverError, Program};
 use crate::server::StartError;
@@ -44,14 +44,15 @@ pub fn main() -> Exit {
 }
 
 impl Origin {
-    /// Reads and checks the configuration. Blocks: reads files, resolves names.
+    /// Reads and checks the configuration, but for what `kept` knows from the last time. Blocks: reads files, resolves
+    /// names.
     ///
     /// It happens on a thread of its own that ends with it. What a large file takes on the way is several times what
     /// is left of it in the end; the allocator gives it back some seconds after its thread has ended, and keeps it
     /// for a thread that lives on.
-    pub fn load(&self, env: &Env) -> Result<Config, Problems> {
+    pub fn load(&self, env: &Env, kept: &Kept) -> Result<Config, Problems> {
         let load = || match self {
-            Self::File(path) => config::load(path, env),
+            Self::File(path) => config::load_again(path, env, kept),
             Self::Flags { listen, backends } => config::from_flags(listen, backends, None, env),
         };
         thread::scope(|scope| {
@@ -106,7 +107,8 @@ fn start(
     lifeline: Option<Arc<OwnedFd>>,
 ) -> Exit {
     let program = Program { lifeline, ..Program::of_process() };
-    let config = match origin.load(&env) {
+    let kept = Arc::new(Kept::default());
+    let config = match origin.load(&env, &kept) {
         Ok(config) => config,
         Err(problems) => {
             if let Some(mut inheritance) = inheritance {
@@ -116,7 +118,7 @@ fn start(
             return Exit::Error;
         }
     };
-    let start = server::Start { config, source: origin, env, program };
+    let start = server::Start { config, source: origin, kept, env, program };
     let running = match server::start(start, inheritance.as_mut()) {
         Ok(running) => running,
         Err(StartError::Handover(HandoverError::CalledOff)) => {

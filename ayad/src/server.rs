@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use crate::args::Origin;
-use crate::config::{Config, Env};
+use crate::config::{Config, Env, Kept};
 use crate::control::apply::{self, ApplyError, Before, Prepared};
 use crate::control::{self, Entrance, Journal, Setup, Signal};
 use crate::handover::taker::Inheritance;
@@ -90,6 +90,8 @@ pub struct Start {
     pub config: Config,
     /// Where it comes from.
     pub source: Origin,
+    /// What was kept of reading that.
+    pub kept: Arc<Kept>,
     /// Its surroundings.
     pub env: Env,
     /// How this process was started.
@@ -121,7 +123,7 @@ fn start_behind(
     start: Start,
     mut inheritance: Option<&mut Inheritance>,
 ) -> Result<Running, StartError> {
-    let Start { config, source, env, program } = start;
+    let Start { config, source, kept, env, program } = start;
     let daemon = config.daemon.clone();
     let admin = admin(daemon.admin_listen, &mut inheritance)?;
     let open = inheritance.as_mut().map(|inheritance| inheritance.addresses()).unwrap_or_default();
@@ -169,6 +171,7 @@ fn start_behind(
     let setup = Setup {
         state: Arc::clone(&state),
         source,
+        kept,
         env,
         journal,
         damage,

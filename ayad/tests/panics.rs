@@ -37,7 +37,13 @@ impl Daemon {
         };
         let env = Env { overrides, ..Env::default() };
         let config = config::load(&path, &env).expect("it is valid");
-        let start = Start { config, source: Origin::File(path), env, program: Program::of_process() };
+        let start = Start {
+            config,
+            source: Origin::File(path),
+            kept: Arc::default(),
+            env,
+            program: Program::of_process(),
+        };
         Self { running: server::start(start, None).expect("it can start"), _folder: folder }
     }
 

@@ -1,6 +1,7 @@
 //! Shares of traffic, as backends really see them.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,28 +60,25 @@ fn weighted_round_robin_follows_weights_exactly_and_smoothly() {
 
 #[test]
 fn random_and_p2c_share_evenly_within_chance() {
-    for algorithm in ["random", "p2c"] {
-        let backends = three();
-        let daemon = balancing(&backends, algorithm);
-
-        let tally = load::send(daemon.address(), 600);
-
-        tally.expect_all_fine();
-        // Six standard deviations of a fair draw.
-        assert!(counts(&tally).iter().all(|count| (130..=270).contains(count)), "{algorithm}: {tally:?}");
-    }
+    // Six standard deviations of a fair draw.
+    share_evenly(&["random", "p2c"], 600, 130..=270);
 }
 
 #[test]
 fn idle_backends_share_evenly_under_every_counting_algorithm() {
-    for algorithm in ["least-connections", "weighted-least-connections"] {
+    share_evenly(&["least-connections", "weighted-least-connections"], 90, 15..=60);
+}
+
+/// Three equal backends each get a number of requests within `share`.
+fn share_evenly(algorithms: &[&str], requests: usize, share: RangeInclusive<usize>) {
+    for algorithm in algorithms {
         let backends = three();
         let daemon = balancing(&backends, algorithm);
 
-        let tally = load::send(daemon.address(), 90);
+        let tally = load::send(daemon.address(), requests);
 
         tally.expect_all_fine();
-        assert!(counts(&tally).iter().all(|count| (15..=60).contains(count)), "{algorithm}: {tally:?}");
+        assert!(counts(&tally).iter().all(|count| share.contains(count)), "{algorithm}: {tally:?}");
     }
 }
 

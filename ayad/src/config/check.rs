@@ -97,6 +97,7 @@ impl<'a> Sections<'a> {
             listeners.extend(entries(named, root.key("listen")));
             pools.extend(entries(pool.as_ref(), root.key("pool")));
             routes.extend(entries(route.as_ref(), root.key("route")));
+            routes.extend(document.lone_routes().map(|(name, value, at)| Entry { name, value, at }));
         }
         Self {
             documents,
@@ -113,13 +114,15 @@ impl<'a> Sections<'a> {
         let is_whole = |document: &Document| {
             [section, "include"].iter().all(|key| !document.root().key(key).is_damaged())
         };
-        let names = || {
-            self.documents
-                .iter()
-                .flat_map(|document| document.root().key(section).children())
-                .map(|(name, _)| name)
+        let lone = |document: &'a Document| {
+            let names = (section == "route").then(|| document.lone_routes().map(|(name, ..)| name));
+            names.into_iter().flatten()
         };
-        self.documents.iter().all(is_whole).then(|| names().collect())
+        let names = |document: &'a Document| {
+            let children = document.root().key(section).children();
+            children.map(|(name, _)| name).chain(lone(document))
+        };
+        self.documents.iter().all(is_whole).then(|| self.documents.iter().flat_map(names).collect())
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::marks::Spot;
 use super::report::{Place, Problem};
+use super::sections::{self, Kept};
 use super::shape::{self, Document};
 use super::source::Source;
 
@@ -20,9 +21,11 @@ const MAX_BYTES: u64 = 16 << 20;
 /// Most files of one configuration.
 const MAX_FILES: usize = 1024;
 
-/// Reads a file and what it includes, the file itself first.
-pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Vec<Document> {
-    let mut reading = Reading { documents: Vec::new(), seen: BTreeSet::new(), is_whole: true, problems };
+/// Reads a file and what it includes, the file itself first. What earlier readings `kept` is not read again, and this
+/// one adds to it.
+pub fn read(path: &Path, kept: &Kept, problems: &mut Vec<Problem>) -> Vec<Document> {
+    let (documents, seen, sections) = (Vec::new(), BTreeSet::new(), kept.begin());
+    let mut reading = Reading { documents, seen, sections, is_whole: true, problems };
     let nowhere = Place { source: Arc::new(Source::new(path.display().to_string(), "")), span: 0..0 };
     reading.file(path, &nowhere, &mut Vec::new());
     let Reading { mut documents, is_whole, .. } = reading;
@@ -35,6 +38,7 @@ pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Vec<Document> {
 
 struct Reading<'a> {
     documents: Vec<Document>,
+    sections: sections::Reading<'a>,
     seen: BTreeSet<PathBuf>,
     /// False when a file is missing, and with it the names it would have defined.
     is_whole: bool,
@@ -65,7 +69,9 @@ impl Reading<'_> {
             Ok(text) => text,
             Err(error) => return self.unreadable(path, asked, &error),
         };
-        let document = shape::read(&Arc::new(Source::new(name.to_string(), text)), self.problems);
+        let source = Arc::new(Source::new(name.to_string(), text));
+        let in_sections = self.sections.read(&source);
+        let document = in_sections.unwrap_or_else(|| shape::read(&source, self.problems));
         let includes = document.raw.include.clone().unwrap_or_default();
         let places: Vec<_> =
             (0..includes.len()).map(|index| document.root().key("include").index(index).value()).collect();
@@ -189,7 +195,7 @@ mod tests {
         write("part-a.toml", "");
 
         let mut problems = Vec::new();
-        let documents = read(&folder.path().join("main.toml"), &mut problems);
+        let documents = read(&folder.path().join("main.toml"), &Kept::default(), &mut problems);
 
         let names: Vec<_> = documents.iter().map(|d| d.source.name.rsplit('/').next().unwrap()).collect();
         assert_eq!(names, ["main.toml", "part-a.toml", "part-b.toml"]);
@@ -204,7 +210,7 @@ mod tests {
         fs::write(path("b.toml"), "include = [\"a.toml\"]\n").unwrap();
 
         let mut problems = Vec::new();
-        read(&path("a.toml"), &mut problems);
+        read(&path("a.toml"), &Kept::default(), &mut problems);
 
         assert_eq!(problems.len(), 1);
         assert!(problems[0].message().ends_with("a.toml includes itself"));
@@ -218,7 +224,7 @@ mod tests {
         fs::write(&path, "include = [\"none/*.toml\", \"gone.toml\", \"*/x.toml\"]\n").unwrap();
 
         let mut problems = Vec::new();
-        read(&path, &mut problems);
+        read(&path, &Kept::default(), &mut problems);
 
         let messages: Vec<_> = problems.iter().map(Problem::message).collect();
         assert_eq!(messages.len(), 2, "{messages:?}");

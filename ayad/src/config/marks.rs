@@ -93,6 +93,11 @@ impl Marks {
         self.node(spot).value.range()
     }
 
+    /// The key, as it is meant.
+    pub fn name_of(&self, spot: Spot) -> &str {
+        self.name(self.node(spot))
+    }
+
     /// The spot of a key of this table, even if its value was no good.
     pub fn below(&self, table: Spot, key: &str) -> Option<Spot> {
         let below = self.node(table).below;
@@ -111,6 +116,11 @@ impl Marks {
         let below = self.node(table).below;
         let spots = (below.start..below.end).map(Spot);
         self.nodes[below.range()].iter().map(|node| self.name(node)).zip(spots)
+    }
+
+    /// The bytes of every value.
+    pub fn values(&self) -> impl Iterator<Item = Range<usize>> {
+        self.nodes.iter().skip(1).map(|node| node.value.range())
     }
 
     /// Notes that something in this very value was wrong and was left out.

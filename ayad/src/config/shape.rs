@@ -24,6 +24,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::Origin;
 use super::marks::{Marks, Spot};
 use super::raw::File;
+use super::raw::route::Route;
 use super::report::{Place, Problem};
 use super::source::Source;
 use path::Path;
@@ -36,8 +37,10 @@ pub struct Document {
     pub source: Arc<Source>,
     /// Where everything in it stands.
     pub marks: Marks,
-    /// What it says; without the parts that were reported.
+    /// What it says; without the parts that were reported, and without [`Document::sections`].
     pub raw: File,
+    /// Routes that were read by themselves, and where each begins ([`super::sections`]).
+    pub sections: Vec<(usize, Arc<Lone>)>,
     /// False when it is not TOML, so that keys may be missing from [`Document::raw`] unreported.
     pub parsed: bool,
 }
@@ -45,26 +48,51 @@ pub struct Document {
 impl Document {
     /// The file as a whole.
     pub fn root(&self) -> At<'_> {
-        At { document: self, spot: Spot::ROOT, is_written: true }
+        At { source: &self.source, marks: &self.marks, start: 0, spot: Spot::ROOT, is_written: true }
     }
 
-    fn place(&self, span: Range<usize>) -> Place {
-        Place { source: Arc::clone(&self.source), span }
+    /// The routes, each with its name and where it stands.
+    pub fn lone_routes(&self) -> impl Iterator<Item = (&str, &Route, At<'_>)> {
+        self.sections.iter().map(|(start, lone)| {
+            let (source, marks) = (&self.source, &lone.marks);
+            let at = At { source, marks, start: *start, spot: lone.spot, is_written: true };
+            (lone.name(), &lone.route, at)
+        })
+    }
+}
+
+/// A route that was read by itself, wherever it stands.
+#[derive(Debug)]
+pub struct Lone {
+    /// Where everything in it stands, counted from its header.
+    marks: Marks,
+    /// The route among them.
+    spot: Spot,
+    route: Route,
+}
+
+impl Lone {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.marks.name_of(self.spot)
     }
 }
 
 /// A key of a document. One that is not written stands where the table around it does.
 #[derive(Clone, Copy, Debug)]
 pub struct At<'a> {
-    document: &'a Document,
+    source: &'a Arc<Source>,
+    marks: &'a Marks,
+    /// Where in the text the marks count from.
+    start: usize,
     spot: Spot,
     is_written: bool,
 }
 
 impl<'a> At<'a> {
-    /// The document it is a key of.
-    pub fn document(self) -> &'a Document {
-        self.document
+    /// The text it stands in.
+    pub fn source(self) -> &'a Source {
+        self.source
     }
 
     /// One key further down.
@@ -80,18 +108,22 @@ impl<'a> At<'a> {
     }
 
     fn below(self, find: impl FnOnce(&Marks, Spot) -> Option<Spot>) -> Self {
-        let found = if self.is_written { find(&self.document.marks, self.spot) } else { None };
+        let found = if self.is_written { find(self.marks, self.spot) } else { None };
         found.map_or(Self { is_written: false, ..self }, |spot| Self { spot, ..self })
     }
 
     /// The bytes of the key.
     pub fn name(self) -> Place {
-        self.document.place(self.document.marks.key(self.spot))
+        self.place(self.marks.key(self.spot))
     }
 
     /// The bytes of the value.
     pub fn value(self) -> Place {
-        self.document.place(self.document.marks.value(self.spot))
+        self.place(self.marks.value(self.spot))
+    }
+
+    fn place(self, span: Range<usize>) -> Place {
+        Place { source: Arc::clone(self.source), span: self.start + span.start..self.start + span.end }
     }
 
     /// True when the text has this key, even if its value was no good.
@@ -101,18 +133,18 @@ impl<'a> At<'a> {
 
     /// True when nothing at or below it was left out.
     pub fn is_sound(self) -> bool {
-        !self.is_written || self.document.marks.is_sound(self.spot)
+        !self.is_written || self.marks.is_sound(self.spot)
     }
 
     /// True when something was left out of this very value.
     pub fn is_damaged(self) -> bool {
-        self.is_written && self.document.marks.is_damaged(self.spot)
+        self.is_written && self.marks.is_damaged(self.spot)
     }
 
     /// The keys of this table, as they were written, in order, and where each is.
     pub fn children(self) -> impl Iterator<Item = (&'a str, Self)> {
         let table = self.is_written.then_some(self.spot);
-        let children = table.into_iter().flat_map(move |table| self.document.marks.children(table));
+        let children = table.into_iter().flat_map(move |table| self.marks.children(table));
         children.map(move |(key, spot)| (key, Self { spot, ..self }))
     }
 
@@ -123,8 +155,30 @@ impl<'a> At<'a> {
 
     /// Where it stands, for people.
     pub fn origin(self) -> Origin {
-        Origin(self.document.source.line_name(self.document.marks.key(self.spot).start))
+        Origin(self.source.line_name(self.start + self.marks.key(self.spot).start))
     }
+}
+
+/// Reads a text that stands for a whole source, byte for byte in the same places. `None` when anything is wrong with it.
+pub(super) fn read_flawless(source: &Arc<Source>, text: &str) -> Option<Document> {
+    let mut table = DeTable::parse(text).ok()?;
+    let mut problems = Vec::new();
+    let document = shape(source, std::mem::take(table.get_mut()), true, &mut problems);
+    problems.is_empty().then_some(document)
+}
+
+/// Reads a section that defines one route and nothing else. `None` when it does not, or when anything is wrong with it.
+pub(super) fn read_lone(source: &Arc<Source>, text: &str) -> Option<Lone> {
+    let Document { marks, raw, .. } = read_flawless(source, text)?;
+    let File { aya: None, include: None, listen: None, backends: None, daemon: None, pool: None, route } =
+        raw
+    else {
+        return None;
+    };
+    let mut routes = route?.into_iter();
+    let (Some((name, route)), None) = (routes.next(), routes.next()) else { return None };
+    let spot = marks.below(marks.below(Spot::ROOT, "route")?, &name)?;
+    Some(Lone { marks, spot, route })
 }
 
 /// Reads a file.
@@ -223,5 +277,5 @@ fn shape(
             problems.push(Problem::new(place, format!("this file cannot be read: {}", error.message())));
             File::default()
         });
-    Document { source: Arc::clone(source), marks, raw, parsed }
+    Document { source: Arc::clone(source), marks, raw, sections: Vec::new(), parsed }
 }

@@ -22,7 +22,7 @@ use super::call::Call;
 use super::peer::Actor;
 use super::server::Reply;
 use super::{Control, Shared};
-use crate::config::{Config, Problems};
+use crate::config::{Config, Kept, Problems};
 use crate::state::NewEvent;
 
 /// Readings of the configuration at once, also those that hang and that nobody waits for any more.
@@ -35,13 +35,15 @@ const HANGS: &str = "is one of its files a pipe, or on a mount that hangs? or do
 pub(super) struct Reloads {
     running: bool,
     readers: Arc<Semaphore>,
+    kept: Arc<Kept>,
     /// To be answered by the next run; at most one for each connection, and one for signals.
     waiting: Vec<Asked>,
 }
 
-impl Default for Reloads {
-    fn default() -> Self {
-        Self { running: false, readers: Arc::new(Semaphore::new(MAX_READERS)), waiting: Vec::new() }
+impl Reloads {
+    /// None was asked for yet; `kept` is of the first reading.
+    pub(super) fn new(kept: Arc<Kept>) -> Self {
+        Self { running: false, readers: Arc::new(Semaphore::new(MAX_READERS)), kept, waiting: Vec::new() }
     }
 }
 
@@ -115,10 +117,11 @@ async fn run(shared: Shared) {
 /// Reads the configuration as it is now, on another thread. A file that cannot be read to its end (a pipe, a mount
 /// that hangs) keeps that thread for as long as it likes, and nobody waits for it beyond `daemon.load_timeout`.
 async fn load(shared: &Shared) -> Result<Config, ApiError> {
-    let (source, env, limit, readers) = {
+    let (source, env, limit, readers, kept) = {
         let control = shared.borrow();
         let limit = control.state.snapshot.load().daemon.load_timeout;
-        (control.source.clone(), control.env.clone(), limit, Arc::clone(&control.reloads.readers))
+        let Reloads { readers, kept, .. } = &control.reloads;
+        (control.source.clone(), control.env.clone(), limit, Arc::clone(readers), Arc::clone(kept))
     };
     let Ok(reader) = readers.try_acquire_owned() else {
         let message =
@@ -126,7 +129,7 @@ async fn load(shared: &Shared) -> Result<Config, ApiError> {
         return Err(ApiError::new(ErrorCode::Unavailable, message, HANGS));
     };
     let reading = tokio::task::spawn_blocking(move || {
-        let loaded = source.load(&env);
+        let loaded = source.load(&env, &kept);
         drop(reader);
         loaded
     });

@@ -39,8 +39,7 @@ mod tests {
     #[test]
     fn copies_stay_as_they_were_made_whatever_is_copied_after_them() {
         let sizes = [0, 1, 7, 300, SMALL, SMALL + 1, BLOCK + 1];
-        let pieces: Vec<Vec<u8>> =
-            (0..500_usize).map(|n| vec![n as u8; sizes[n % sizes.len()]]).collect();
+        let pieces: Vec<Vec<u8>> = (0..500_usize).map(|n| vec![n as u8; sizes[n % sizes.len()]]).collect();
         let copies: Vec<Bytes> = pieces.iter().map(|piece| copy(piece)).collect();
         assert!(copies.iter().zip(&pieces).all(|(copy, piece)| copy[..] == piece[..]));
     }

@@ -58,8 +58,7 @@ fn refused(error: &RouteError, routes: &[&(Route, At<'_>)]) -> Problem {
         }
         RouteError::Host { text, problem } => {
             // Hosts are parsed by their format, so no route is to blame here.
-            let whole = routes[0].1.document().root().key("route").name();
-            Problem::new(whole, format!("{text:?} is no host to match")).help(*problem)
+            Problem::new(routes[0].1.name(), format!("{text:?} is no host to match")).help(*problem)
         }
     }
 }

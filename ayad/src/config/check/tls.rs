@@ -381,6 +381,6 @@ fn is_covered(host: &str, names: &[&str]) -> bool {
 
 /// A path as it is meant: relative to the folder of the file it is written in.
 fn resolved(at: &At<'_>, path: &Path) -> PathBuf {
-    let file = Path::new(&at.document().source.name);
+    let file = Path::new(&at.source().name);
     file.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
 }
