@@ -134,19 +134,11 @@ fn find_way(
             retry::BodyKept::Whole,
         ),
         expects_continue: request.head.expects_continue,
-        is_paced: !is_grpc(request),
+        // A call's body is one half of a conversation, and may pause.
+        is_paced: grpc::spoken(request.bytes, &request.head.fields).is_none(),
         framing: request.head.framing,
         hit,
     })
-}
-
-/// True for a call of gRPC: its body is one half of a conversation, and may pause.
-fn is_grpc(request: &Request<'_>) -> bool {
-    const KIND: &[u8] = b"application/grpc";
-    request
-        .get(Known::ContentType)
-        .and_then(|kind| kind.get(..KIND.len()))
-        .is_some_and(|kind| kind.eq_ignore_ascii_case(KIND))
 }
 
 /// Serves one request to its end. Never fails: whatever goes wrong is an answer, or the end of one.

@@ -89,7 +89,6 @@ impl Prepared {
             binding.end(Ending::Refuse);
         }
         for cell in removed {
-            cell.remove();
             state.crew.end_clients(Some(cell));
         }
         // They have what they were given; nothing new comes, so idle connections are of no use.

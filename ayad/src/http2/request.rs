@@ -30,6 +30,8 @@ pub fn write(parts: &request::Parts, ends: bool, key: Option<&str>, out: &mut Qu
     for (name, value) in fields {
         match *name {
             header::HOST => {}
+            // The codec lets them in; a reader of HTTP/1.1 would take them off (RFC 9113, 8.2.1).
+            _ if value.as_bytes() != value.as_bytes().trim_ascii() => return Err(Reason::BadRequest),
             header::COOKIE => crumbs = true,
             _ => write_field(out, name.as_str(), value.as_bytes()),
         }
@@ -167,6 +169,19 @@ mod tests {
         assert!(text(post().body(()).unwrap(), true).unwrap().contains("\r\ncontent-length: 0\r\n"));
         let known = text(post().header("content-length", "3").body(()).unwrap(), false).unwrap();
         assert!(known.contains("\r\ncontent-length: 3\r\n") && !known.contains("chunked"));
+    }
+
+    #[test]
+    fn a_value_neither_begins_nor_ends_with_a_space() {
+        for value in [" b", "b ", "\tb", "b\t", " "] {
+            for name in ["x-a", "cookie", "content-type"] {
+                let request = get("http://a/").header(name, value).body(()).unwrap();
+                assert_eq!(text(request, true), Err(Reason::BadRequest), "{name}: {value:?}");
+            }
+        }
+        assert!(
+            text(get("http://a/").header("x-a", "b c").header("x-b", "").body(()).unwrap(), true).is_ok()
+        );
     }
 
     #[test]

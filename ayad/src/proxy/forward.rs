@@ -28,7 +28,7 @@ use crate::upstream::{self, ConnectError, Connection, HeadFailure, Upstream};
 use crate::wire::Mode;
 
 /// Most interim answers before the real one: a backend that sends nothing else is broken.
-const MOST_INTERIM: u32 = 64;
+pub(super) const MOST_INTERIM: u32 = 64;
 /// How long a client that expects `100 Continue` waits for that of the backend. curl, for one, does not wait longer.
 const CONTINUE_AFTER: Duration = Duration::from_secs(1);
 /// Most characters of what is told about a connection that was not made: certificates can make it long.

@@ -8,16 +8,38 @@ use crate::h1::{Fields, Known};
 /// The field that says how a call ended.
 const STATUS: &str = "grpc-status";
 
-/// True when a message is gRPC by its content type, or gRPC-Web.
-pub(super) fn is_grpc(bytes: &[u8], fields: &Fields) -> bool {
+/// What a message speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoken {
+    /// gRPC.
+    Grpc,
+    /// gRPC-Web: the same calls, for browsers. A call that ends at once is told by fields in both.
+    Web,
+}
+
+/// Whether a message is gRPC or gRPC-Web by its content type, whichever way its messages are encoded (`+proto`).
+pub(super) fn spoken(bytes: &[u8], fields: &Fields) -> Option<Spoken> {
     const TYPE: &[u8] = b"application/grpc";
-    let given = fields.get(bytes, Known::ContentType);
-    given.and_then(|value| value.get(..TYPE.len())).is_some_and(|start| start.eq_ignore_ascii_case(TYPE))
+    const WEB: &[u8] = b"-web";
+    let given = fields.get(bytes, Known::ContentType)?;
+    let (start, rest) = given.split_at_checked(TYPE.len())?;
+    if !start.eq_ignore_ascii_case(TYPE) {
+        return None;
+    }
+    let ends = |rest: &[u8]| matches!(rest.first(), None | Some(b'+' | b';' | b' '));
+    match rest.split_at_checked(WEB.len()) {
+        _ if ends(rest) => Some(Spoken::Grpc),
+        // `-web-text` is the same in base64.
+        Some((web, rest)) if web.eq_ignore_ascii_case(WEB) && (ends(rest) || rest.starts_with(b"-text")) => {
+            Some(Spoken::Web)
+        }
+        _ => None,
+    }
 }
 
 /// How a call ended, when the head of its answer already says so.
 pub(super) fn status_at_once(bytes: &[u8], fields: &Fields) -> Option<u32> {
-    is_grpc(bytes, fields).then(|| fields.find(bytes, STATUS)).flatten().and_then(code)
+    spoken(bytes, fields).and_then(|_| fields.find(bytes, STATUS)).and_then(code)
 }
 
 /// How a call ended, when trailers, given as lines, say so.

@@ -11,9 +11,6 @@ use super::hop::{Hop, reads_trailers};
 use crate::h1::{Known, write_field};
 use crate::queue::Queue;
 
-/// The end of the line before, and how this proxy names itself.
-const VIA: &[u8] = b"\r\nvia: 1.1 ayad\r\n";
-
 /// Fields that are always written anew.
 const REPLACED: &[Known] =
     &[Known::Forwarded, Known::ForwardedFor, Known::ForwardedHost, Known::ForwardedProto, Known::RequestId];
@@ -66,7 +63,10 @@ pub(super) fn write(client: &Client, request: &Request<'_>, target: &Target<'_>,
     }
     out.extend(b"x-request-id: ");
     out.extend(id);
-    out.extend(VIA);
+    // What it was received in (RFC 9110, 7.6.3), and by whom.
+    out.extend(b"\r\nvia: ");
+    out.extend(if head.http_1_0 { b"1.0" } else { request.protocol.as_bytes() });
+    out.extend(b" ayad\r\n");
 }
 
 /// Says where the request came from. What a client claims was left behind.

@@ -1,16 +1,16 @@
 //! A request that waits long is also sent to a second backend, and whoever answers first is passed on.
 //!
 //! Only requests without a body that mean the same when sent twice, only once each, and only with room in the pool's
-//! budget. Interim answers are left out, because they would belong to one of two stories. Each attempt has its own
+//! budget. Interim answers of both are passed on as they come: they bind nobody to anything. Each attempt has its own
 //! deadlines, counted from its own beginning. The slower attempt is dropped with its connection, and says nothing about
 //! its backend; one that failed does.
 
 use std::cell::OnceCell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aya_core::reason::Reason;
@@ -18,9 +18,11 @@ use aya_core::time::Tick;
 
 use super::again::{self, Extra};
 use super::between::{Failed, Picked, Way};
-use super::downstream::Downstream;
+use super::downstream::{Downstream, Reply};
 use super::exchange::{Exchange, Place};
-use super::forward::{answer_due, begin, connect_due, connect_reason, connect_to, failed, kept};
+use super::forward::{
+    MOST_INTERIM, answer_due, begin, connect_due, connect_reason, connect_to, failed, kept,
+};
 use super::turn::Turn;
 use crate::clock;
 use crate::h1::ResponseHead;
@@ -28,8 +30,8 @@ use crate::queue::Queue;
 use crate::upstream::Upstream;
 use crate::wire::Mode;
 
-/// The head of an answer, and the connection it came by.
-type Answered = (Upstream, ResponseHead);
+/// The head of an answer, the connection it came by, and since when that was there.
+type Answered = (Upstream, ResponseHead, Tick);
 type Attempt<'a> = Pin<Box<dyn Future<Output = Result<Answered, Lost>> + Send + 'a>>;
 
 /// An attempt that gave no answer.
@@ -61,6 +63,29 @@ pub(super) struct Raced {
     pub(super) answered: Result<(Upstream, Option<u64>), Failed>,
     /// What a second attempt holds of the budget.
     pub(super) extra: Option<Extra>,
+}
+
+/// Interim answers on their way from attempts, which know nothing of the client, to whoever waits for them in the same
+/// task; so the lock is always free.
+#[derive(Default)]
+struct Interims(Mutex<Vec<(Vec<u8>, ResponseHead)>>);
+
+impl Interims {
+    fn lock(&self) -> MutexGuard<'_, Vec<(Vec<u8>, ResponseHead)>> {
+        // Every holder leaves a whole list behind.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes on what came. An error is the client's.
+    fn poll_pass<D: Downstream>(&self, cx: &mut Context<'_>, down: &mut D) -> Result<(), Failed> {
+        for (bytes, head) in self.lock().drain(..) {
+            down.interim(Reply { bytes: &bytes, head: &head, added: b"", switches: false });
+        }
+        match down.poll_flush(cx) {
+            Poll::Ready(Err(_)) => Err(Failed::Final(Reason::ClientGone)),
+            Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+        }
+    }
 }
 
 /// How two attempts ended, or one.
@@ -101,6 +126,7 @@ pub(super) async fn race<D: Downstream>(
     }
     let head = std::mem::take(&mut turn.head);
     let mut other = Second::default();
+    exchange.note_pick_at(first.place.since());
     let finish = run(down, &head, exchange, &first.place, way, delay, &mut other, second).await;
     turn.head = head;
     let Second { picked, extra } = other;
@@ -116,9 +142,9 @@ pub(super) async fn race<D: Downstream>(
     let token = counts.bind.then(|| counts.place.backend().load.token());
     exchange.place = Some(counts.place);
     exchange.note_picked();
-    exchange.note_connected();
     let answered = match finish.result {
-        Ok((up, response)) => {
+        Ok((up, response, connected)) => {
+            exchange.note_connected_at(connected);
             turn.response = response;
             Ok((up, token))
         }
@@ -152,9 +178,10 @@ async fn run<D: Downstream>(
     other: &mut Second,
     second: impl FnOnce(&mut Exchange) -> Option<Picked>,
 ) -> Finish {
-    let mut one: Attempt<'_> = Box::pin(attempt(exchange, head, first, way));
+    let interims = Interims::default();
+    let mut one: Attempt<'_> = Box::pin(attempt(exchange, head, first, way, &interims));
     down.wait().arm(clock::now().after(delay));
-    match wait(down, &mut [&mut one]).await {
+    match wait(down, &interims, &mut [&mut one]).await {
         Ok(Some((_, result))) => return Finish::of_first(result),
         Ok(None) => down.wait().arm(Tick::from_nanos(u64::MAX)),
         Err(failed) => return Finish::of_first(Err(failed.into())),
@@ -164,11 +191,11 @@ async fn run<D: Downstream>(
     let Some(picked) = picked.map(|picked| other.picked.get_or_init(|| picked)) else {
         // Nobody is there to be asked, so nothing is held for it.
         other.extra = None;
-        return Finish::of_first(last(down, &mut one).await);
+        return Finish::of_first(last(down, &interims, &mut one).await);
     };
     way.hit.pool.hedging.sent.fetch_add(1, Ordering::Relaxed);
-    let mut two: Attempt<'_> = Box::pin(attempt(exchange, head, &picked.place, way));
-    let (index, result) = match wait(down, &mut [&mut one, &mut two]).await {
+    let mut two: Attempt<'_> = Box::pin(attempt(exchange, head, &picked.place, way, &interims));
+    let (index, result) = match wait(down, &interims, &mut [&mut one, &mut two]).await {
         Ok(Some(ended)) => ended,
         Ok(None) => (0, Err(Failed::Final(Reason::RequestTimeout).into())),
         Err(failed) => (0, Err(failed.into())),
@@ -176,7 +203,7 @@ async fn run<D: Downstream>(
     match result {
         // The other one may still do better.
         Err(lost) if !matches!(lost.failed, Failed::Final(_)) => {
-            let result = last(down, if index == 0 { &mut two } else { &mut one }).await;
+            let result = last(down, &interims, if index == 0 { &mut two } else { &mut one }).await;
             Finish { is_second: index == 0, result, before: Some(lost) }
         }
         result => Finish { is_second: index == 1, result, before: None },
@@ -184,8 +211,12 @@ async fn run<D: Downstream>(
 }
 
 /// Waits for the only attempt that is left.
-async fn last<D: Downstream>(down: &mut D, attempt: &mut Attempt<'_>) -> Result<Answered, Lost> {
-    match wait(down, &mut [attempt]).await {
+async fn last<D: Downstream>(
+    down: &mut D,
+    interims: &Interims,
+    attempt: &mut Attempt<'_>,
+) -> Result<Answered, Lost> {
+    match wait(down, interims, &mut [attempt]).await {
         Ok(Some((_, result))) => result,
         Ok(None) => Err(Failed::Final(Reason::RequestTimeout).into()),
         Err(failed) => Err(failed.into()),
@@ -195,13 +226,17 @@ async fn last<D: Downstream>(down: &mut D, attempt: &mut Attempt<'_>) -> Result<
 /// Waits for the first of several attempts to end, and says which. `None` once the armed time has passed.
 async fn wait<D: Downstream>(
     down: &mut D,
+    interims: &Interims,
     attempts: &mut [&mut Attempt<'_>],
 ) -> Result<Option<(usize, Result<Answered, Lost>)>, Failed> {
     poll_fn(|cx| {
-        for (index, attempt) in attempts.iter_mut().enumerate() {
-            if let Poll::Ready(ended) = attempt.as_mut().poll(cx) {
-                return Poll::Ready(Ok(Some((index, ended))));
-            }
+        let ended = attempts.iter_mut().enumerate().find_map(|(index, attempt)| {
+            let Poll::Ready(ended) = attempt.as_mut().poll(cx) else { return None };
+            Some((index, ended))
+        });
+        interims.poll_pass(cx, down)?;
+        if ended.is_some() {
+            return Poll::Ready(Ok(ended));
         }
         if down.poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Failed::Final(Reason::ClientGone)));
@@ -222,11 +257,12 @@ fn attempt<'a>(
     head: &'a Queue,
     place: &'a Place,
     way: &'a Way,
+    interims: &'a Interims,
 ) -> impl Future<Output = Result<Answered, Lost>> + Send + 'a {
     let client = Arc::clone(&exchange.client);
     async move {
         if let Some(kept) = kept(place) {
-            match ask(kept, head, place, way).await {
+            match ask(kept, head, place, way, interims).await {
                 Err(Failed::Stale(_)) => {}
                 ended => return ended.map_err(Lost::from),
             }
@@ -237,21 +273,36 @@ fn attempt<'a>(
             let (reason, cause) = connect_reason(&client.state, place, &error);
             Lost { failed: Failed::Unsent(reason), cause }
         })?;
-        ask(fresh, head, place, way).await.map_err(Lost::from)
+        ask(fresh, head, place, way, interims).await.map_err(Lost::from)
     }
 }
 
 /// Sends the request, and waits for the head of the answer.
-async fn ask(mut up: Upstream, head: &Queue, place: &Place, way: &Way) -> Result<Answered, Failed> {
+async fn ask(
+    mut up: Upstream,
+    head: &Queue,
+    place: &Place,
+    way: &Way,
+    interims: &Interims,
+) -> Result<Answered, Failed> {
     begin(&mut up, head, place, way, Mode::Plain);
     let mut response = ResponseHead::default();
-    let due = clock::instant(answer_due(place, clock::now()));
+    let connected = clock::now();
+    let due = clock::instant(answer_due(place, connected));
+    let mut interim = 0;
     let answered = poll_fn(|cx| {
         // What cannot be written shows when the answer is read.
         let written = up.poll_finish(cx, b"");
         loop {
             match up.poll_head(cx, &mut response, way.to_head) {
-                Poll::Ready(Ok(())) if response.is_interim() => up.skip_interim(&response),
+                Poll::Ready(Ok(())) if response.is_interim() => {
+                    interim += 1;
+                    if interim > MOST_INTERIM {
+                        return Poll::Ready(Err(Failed::Sent(Reason::BadResponse)));
+                    }
+                    interims.lock().push((up.head_bytes(&response).to_vec(), response.clone()));
+                    up.skip_interim(&response);
+                }
                 Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
                 Poll::Ready(Err(failure)) => return Poll::Ready(Err(failed(&up, &failure, true))),
                 Poll::Pending if matches!(written, Poll::Ready(Err(_))) => {
@@ -263,5 +314,5 @@ async fn ask(mut up: Upstream, head: &Queue, place: &Place, way: &Way) -> Result
     });
     let answered = tokio::time::timeout_at(due, answered).await;
     answered.map_err(|_| Failed::Sent(Reason::FirstByteTimeout))??;
-    Ok((up, response))
+    Ok((up, response, connected))
 }

@@ -64,11 +64,21 @@ impl Exchange {
         }
     }
 
+    /// The first backend was picked at that time.
+    pub(super) fn note_pick_at(&mut self, at: Tick) {
+        self.steps.picked.get_or_insert(at);
+    }
+
     /// A connection to the backend is there.
     pub(super) fn note_connected(&mut self) {
         if self.draft.is_some() {
-            self.steps.connected = Some(clock::now());
+            self.note_connected_at(clock::now());
         }
+    }
+
+    /// A connection to the backend was there at that time.
+    pub(super) fn note_connected_at(&mut self, at: Tick) {
+        self.steps.connected = Some(at);
     }
 
     /// The head of the answer is there.

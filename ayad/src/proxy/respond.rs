@@ -37,8 +37,9 @@ impl Manner {
     /// Reads `Accept` roughly: the first type this proxy can speak.
     pub(super) fn of(request: &Request<'_>) -> Self {
         let head_only = request.method() == b"HEAD";
-        if grpc::is_grpc(request.bytes, &request.head.fields) {
-            return Self { format: Format::Grpc, head_only };
+        if let Some(spoken) = grpc::spoken(request.bytes, &request.head.fields) {
+            let format = if spoken == grpc::Spoken::Web { Format::GrpcWeb } else { Format::Grpc };
+            return Self { format, head_only };
         }
         let accepted = request.get(Known::Accept).and_then(|value| std::str::from_utf8(value).ok());
         Self { format: accepted.map_or(Format::Text, format_of), head_only }
@@ -235,8 +236,7 @@ pub(super) async fn refuse<D: Downstream>(
     let (content_type, body) = words::text(reason, manner.format, id.as_str());
     let (head, added) = words::head(reason, manner.format, content_type, body.len(), id.as_bytes());
     exchange.note_answer(reason.status());
-    exchange.grpc_status =
-        (manner.format == Format::Grpc).then(|| aya_core::grpc::status_of(reason.status()).into());
+    exchange.grpc_status = manner.format.is_grpc().then(|| aya_core::grpc::status_of(reason.status()).into());
     exchange.bytes_sent = if manner.head_only { 0 } else { body.len() as u64 };
     exchange.bytes_received = down.received();
     exchange.failed(reason, clock::now());

@@ -14,7 +14,7 @@ pub(super) fn route(client: &Client, request: &Request<'_>, target: &Target<'_>)
     Worker::with(|worker| {
         worker.snapshot(|snapshot| {
             let mut field = |name: &str| request.head.fields.find(request.bytes, name);
-            let listener = snapshot.index_of(&client.listener);
+            let (snapshot, listener) = snapshot.of(&client.listener);
             let method = std::str::from_utf8(request.method()).unwrap_or_default();
             let path = if target.path == "*" { "/" } else { target.path };
             match snapshot.router.find(listener, target.host, path, method, &mut field) {

@@ -98,8 +98,10 @@ async fn find(session: &mut Session, client: &TcpStream) -> Result<(Stream, Vec<
         session.told = introduce::introduce(&session.listener, client, session.peer, limit).await?;
     }
     let peeks = Worker::with(|worker| {
-        worker
-            .snapshot(|s| s.peeks.get(usize::from(s.index_of(&session.listener))).is_some_and(|peeks| *peeks))
+        worker.snapshot(|snapshot| {
+            let (snapshot, listener) = snapshot.of(&session.listener);
+            snapshot.peeks.get(usize::from(listener)).is_some_and(|peeks| *peeks)
+        })
     });
     let first = if peeks { sniff::sniff(session, client, limit).await? } else { Vec::new() };
     let hit = route(session)?;
@@ -118,7 +120,8 @@ fn route(session: &Session) -> Result<Hit, Reason> {
     let host = session.sni.as_deref().unwrap_or_default();
     Worker::with(|worker| {
         worker.snapshot(|snapshot| {
-            match snapshot.router.find(snapshot.index_of(&session.listener), host, "/", "", &mut |_| None) {
+            let (snapshot, listener) = snapshot.of(&session.listener);
+            match snapshot.router.find(listener, host, "/", "", &mut |_| None) {
                 Found::Route(index) => {
                     let target = &snapshot.targets[index];
                     target.matched();

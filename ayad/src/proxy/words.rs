@@ -18,6 +18,15 @@ pub(super) enum Format {
     Html,
     /// No body, but fields that say how a call ended.
     Grpc,
+    /// The same for gRPC-Web.
+    GrpcWeb,
+}
+
+impl Format {
+    /// True when how a call ended is said by fields, below a status of 200.
+    pub(super) fn is_grpc(self) -> bool {
+        matches!(self, Self::Grpc | Self::GrpcWeb)
+    }
 }
 
 /// The whole answer as bytes, for connections on which no request could be read.
@@ -40,9 +49,10 @@ pub(super) fn head(
     length: usize,
     id: &[u8],
 ) -> (Vec<u8>, Vec<u8>) {
-    let status = match format {
-        Format::Grpc => StatusCode::OK,
-        _ => StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::BAD_REQUEST),
+    let status = if format.is_grpc() {
+        StatusCode::OK
+    } else {
+        StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::BAD_REQUEST)
     };
     let phrase = status.canonical_reason().unwrap_or_default();
     let head = format!(
@@ -50,7 +60,7 @@ pub(super) fn head(
         status.as_u16(),
     );
     let mut added = format!("{REASON}: {}\r\n", reason.as_str()).into_bytes();
-    if format == Format::Grpc {
+    if format.is_grpc() {
         let code = grpc::status_of(reason.status());
         added.extend_from_slice(
             format!("grpc-status: {code}\r\ngrpc-message: {}\r\n", reason.as_str()).as_bytes(),
@@ -76,6 +86,7 @@ pub(super) fn text(reason: Reason, format: Format, id: Option<&str>) -> (&'stati
             ("text/plain; charset=utf-8", format!("{status} {phrase}\nreason: {word}\n{id}"))
         }
         Format::Grpc => ("application/grpc", String::new()),
+        Format::GrpcWeb => ("application/grpc-web", String::new()),
         Format::Json => {
             let id = id.map(|id| format!(",\"request_id\":\"{id}\"")).unwrap_or_default();
             ("application/json", format!("{{\"status\":{status},\"reason\":\"{word}\"{id}}}\n"))

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use aya_core::hedge::HedgeDelay;
 use aya_core::load::Load;
@@ -28,7 +28,7 @@ pub struct Snapshot {
     pub generation: u64,
     /// When it was applied, wall clock.
     pub loaded_ms: u64,
-    /// Listeners; [`Router`] knows them by index, see [`Snapshot::index_of`].
+    /// Listeners; [`Router`] knows them by index, see [`Snapshot::of`].
     pub listeners: Vec<Arc<Listener>>,
     /// Every address of every listener.
     pub bindings: Vec<Arc<Binding>>,
@@ -50,18 +50,39 @@ impl Snapshot {
         self.pools.iter().find(|p| p.name == name)
     }
 
-    /// Where a listener stands in the list, which is what the router knows it by. A listener that is gone has
-    /// a number that no route names: its last requests get the routes that are for every listener. Costs a
+    /// By which routes the requests of a listener go, and where it stands in that snapshot's list, which is what the
+    /// router knows it by. These are the routes of this snapshot, or of the last one that had the listener. Costs a
     /// comparison of pointers.
-    pub fn index_of(&self, listener: &Listener) -> u16 {
+    pub fn of<'s>(&'s self, listener: &'s Listener) -> (&'s Self, u16) {
         let cell = &listener.cell;
-        let is_it = |found: &Arc<Listener>| Arc::ptr_eq(&found.cell, cell);
         let last = cell.last_index.load(Ordering::Relaxed);
-        if self.listeners.get(last).is_some_and(is_it) {
-            return last as u16;
+        if self.listeners.get(last).is_some_and(|found| Arc::ptr_eq(&found.cell, cell)) {
+            return (self, last as u16);
         }
-        let found = self.listeners.iter().position(is_it);
-        found.inspect(|index| cell.last_index.store(*index, Ordering::Relaxed)).map_or(u16::MAX, |i| i as u16)
+        if let Some(index) = self.position(cell) {
+            cell.last_index.store(index, Ordering::Relaxed);
+            return (self, index as u16);
+        }
+        // One that is nowhere has a number that no route names.
+        cell.gone.get().map_or((self, u16::MAX), |(last, index)| (last, *index))
+    }
+
+    fn position(&self, cell: &Arc<ListenerCell>) -> Option<usize> {
+        self.listeners.iter().position(|found| Arc::ptr_eq(&found.cell, cell))
+    }
+
+    /// Listeners of this snapshot that the next one has not: requests that are still on their connections go by the
+    /// routes of this one. To be called before the next one is in force.
+    pub fn part_with(&self, cells: &[Arc<ListenerCell>]) {
+        if cells.is_empty() {
+            return;
+        }
+        // Without listeners, which hold their cells: a cell must not hold itself.
+        let last = Arc::new(Self { listeners: Vec::new(), bindings: Vec::new(), ..self.clone() });
+        for cell in cells {
+            let index = self.position(cell).map_or(u16::MAX, |index| index as u16);
+            cell.gone.get_or_init(|| (Arc::clone(&last), index));
+        }
     }
 
     /// The backend of this pool and name.
@@ -109,8 +130,9 @@ pub struct ListenerCell {
     pub handshakes: Arc<Handshakes>,
     /// Requests that are over, by worker.
     requests: Vec<Padded<AtomicU64>>,
-    removed: AtomicBool,
-    /// Where [`Snapshot::index_of`] found it last.
+    /// Set when the listener is removed: the last snapshot that had it, and where.
+    gone: OnceLock<(Arc<Snapshot>, u16)>,
+    /// Where [`Snapshot::of`] found it last.
     last_index: AtomicUsize,
 }
 
@@ -123,7 +145,7 @@ impl ListenerCell {
             refused: AtomicU64::new(0),
             handshakes: Arc::default(),
             requests: (0..workers).map(|_| Padded::default()).collect(),
-            removed: AtomicBool::new(false),
+            gone: OnceLock::new(),
             last_index: AtomicUsize::new(0),
         }
     }
@@ -140,14 +162,9 @@ impl ListenerCell {
         self.requests.iter().map(|counter| counter.load(Ordering::Relaxed)).sum()
     }
 
-    /// The listener is gone; its connections end after their request.
-    pub fn remove(&self) {
-        self.removed.store(true, Ordering::Release);
-    }
-
-    /// True once the listener is gone.
+    /// True once the listener is gone; its connections end after their request.
     pub fn is_removed(&self) -> bool {
-        self.removed.load(Ordering::Acquire)
+        self.gone.get().is_some()
     }
 }
 

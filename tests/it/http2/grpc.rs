@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use aya_tests::backend::Backend;
+use aya_tests::client;
 use aya_tests::daemon::{Daemon, Setup, pool};
 use aya_tests::h2::{self, Answer, Client, Incoming, Server, run};
 use aya_tests::wait;
@@ -111,6 +112,14 @@ fn what_the_proxy_itself_answers_is_an_answer_in_grpc() {
         assert_eq!(answer.field("grpc-message"), answer.field("x-aya-reason"));
         assert_eq!(answer.field("x-aya-reason"), Some("connect-refused"));
     });
+    // Browsers speak it over HTTP/1.1, and know the type by which they asked.
+    for (asked, told) in [
+        ("application/grpc-web+proto", "application/grpc-web"),
+        ("application/grpcx", "text/plain; charset=utf-8"),
+    ] {
+        let answer = client::ask(address, client::request("GET", "/0", &[("content-type", asked)]));
+        assert_eq!(answer.field("content-type"), Some(told));
+    }
 }
 
 #[test]

@@ -43,6 +43,10 @@ impl Stage {
                 return Ok(Then::Close);
             }
             "/busy" => return visit.answer(503, "busy"),
+            "/hints" => {
+                visit.write("HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")?;
+                self.never.linger(LATE);
+            }
             "/late" => self.second_asked.linger(LATE),
             "/alone" => self.never.linger(LATE),
             "/hold" => self.release.pass(),
@@ -131,14 +135,19 @@ fn learn(daemon: &Daemon) {
     });
 }
 
-/// What the log says of the request for this path: how the hedge ended, who answered, and who else was asked.
-fn logged(log: &Path, path: &str) -> (String, String, Vec<String>) {
-    let line = wait::until("the request is logged", || {
+/// The last line of the log about this path.
+fn line(log: &Path, path: &str) -> serde_json::Value {
+    wait::until("the request is logged", || {
         let text = std::fs::read_to_string(log).ok()?;
         let whole = text.rsplit_once('\n')?.0;
-        let mut lines = whole.lines().map(|line| serde_json::from_str(line).expect("a line is JSON"));
+        let mut lines = whole.lines().rev().map(|line| serde_json::from_str(line).expect("a line is JSON"));
         lines.find(|line: &serde_json::Value| line["uri"] == path)
-    });
+    })
+}
+
+/// What the log says of the request for this path: how the hedge ended, who answered, and who else was asked.
+fn logged(log: &Path, path: &str) -> (String, String, Vec<String>) {
+    let line = line(log, path);
     let text = |value: &serde_json::Value| value.as_str().unwrap_or("none").to_owned();
     let others = line["failed_attempts"].as_array().map(Vec::as_slice).unwrap_or_default();
     assert_eq!(line["attempts"], others.len() + usize::from(line["backend"].is_string()), "{line}");
@@ -158,6 +167,18 @@ fn counted(daemon: &Daemon) -> (u64, u64) {
         line.and_then(|count| count.parse().ok()).expect("the metric is there")
     };
     (count("ayad_pool_hedges_total"), count("ayad_pool_hedges_won_total"))
+}
+
+#[test]
+fn hints_of_an_attempt_that_may_lose_are_passed_on() {
+    let bench = Bench::hedging("");
+    let mut client = Client::connect(bench.address());
+
+    client.send(request("GET", "/hints", &[]));
+
+    let hints = client.head();
+    assert_eq!((hints.word(1), hints.field("link")), ("103", Some("</a>")));
+    assert_eq!(client.answer().text(), "second");
 }
 
 #[test]
@@ -280,6 +301,9 @@ fn hedges_and_retries_share_one_budget() {
     assert_eq!(get(bench.address(), "/busy").status, 503, "no room for a retry beside the hedge");
     assert_eq!(get(bench.address(), "/alone").text(), "first");
     assert_eq!(bench.second.requests(), 1, "no room for another hedge either");
+    let timing = &line(&bench.log, "/alone")["timing_us"];
+    let first_byte = timing["first_byte"].as_u64();
+    assert!(first_byte >= Some(LATE.as_micros() as u64 * 9 / 10), "the time of its backend: {timing}");
 
     bench.stage.release.open();
     assert_eq!(holder.answer().status, 200);

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::thread;
 
 use aya_tests::backend::Backend;
 use aya_tests::client::{Client, get, request};
@@ -186,6 +187,38 @@ fn a_kept_connection_stays_with_its_listener_when_others_come_before_it() {
     kept.send(request("GET", "/", &[]));
     assert_eq!(kept.answer().text(), "one");
     assert_eq!(get(daemon.address_of("early"), "/").text(), "two");
+}
+
+#[test]
+fn a_listener_that_goes_answers_by_its_routes_until_its_connections_have_ended() {
+    const ROUNDS: usize = 8;
+    let one = Backend::saying("one");
+    let named = |name: &str| {
+        format!(
+            "[listen.{name}]\nbind = \"127.0.0.1:0\"\n[route.{name}]\nlisten = \"{name}\"\npool = \"one\"\n"
+        )
+    };
+    let backends = members(&[("one", one.address)]);
+    let pool = format!("[pool.one]\nhealth = {{ kind = \"none\" }}\nbackends = {backends}\n");
+    let (without, with) = (named("main") + &pool, named("main") + &named("goes") + &pool);
+    let mut daemon = Setup::new(&with).workers(2).start();
+    for _ in 0..ROUNDS {
+        let address = daemon.address_of("goes");
+        let mut clients: Vec<Client> = (0..8).map(|_| Client::connect(address)).collect();
+        thread::scope(|scope| {
+            for client in &mut clients {
+                // Until it is told to leave, or the connection is closed between two requests.
+                scope.spawn(|| {
+                    while client.try_send(request("GET", "/", &[])).is_ok() {
+                        let Ok(answer) = client.try_answer() else { return };
+                        assert_eq!(answer.text(), "one");
+                    }
+                });
+            }
+            daemon.reconfigure(&without);
+        });
+        daemon.reconfigure(&with);
+    }
 }
 
 #[test]

@@ -83,6 +83,19 @@ fn fields_that_the_proxy_writes_cannot_be_named_away() {
 }
 
 #[test]
+fn via_says_what_a_request_was_received_in() {
+    let bench = Bench::new();
+    for version in ["1.0", "1.1"] {
+        bench.tape.play(Reply::ok());
+        let sent = format!("GET / HTTP/{version}\r\nhost: a\r\nvia: 2 other\r\n\r\n");
+        assert_eq!(aya_tests::client::ask(bench.daemon.address(), sent).status, 200);
+        let heard = String::from_utf8_lossy(&bench.tape.heard()[0]).into_owned();
+        assert!(heard.contains("\r\nvia: 2 other\r\n"), "{heard}");
+        assert!(heard.contains(&format!("\r\nvia: {version} ayad\r\n")), "{heard}");
+    }
+}
+
+#[test]
 fn te_says_nothing_but_trailers() {
     Bench::new().play(&[
         fields("trailers", "te: trailers\r\n", "").arriving("te: trailers\r\nconnection: te\r\n"),
