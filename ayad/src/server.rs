@@ -130,8 +130,7 @@ fn start_behind(
     let last_rev = inheritance.as_ref().map_or(0, |inheritance| inheritance.rev() + REV_GAP);
     let revs = std::cell::Cell::new(last_rev);
     let next_rev = || revs.replace(revs.get() + 1) + 1;
-    let workers = daemon.workers;
-    let challenges = Arc::default();
+    let (workers, challenges) = (daemon.workers, Arc::default());
     let before = Before {
         snapshot: None,
         open,

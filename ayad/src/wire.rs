@@ -70,7 +70,7 @@ pub enum Mode {
     /// Its bytes are written as they are: the head says how many, or the end of the connection will.
     #[default]
     Plain,
-    /// It already comes in chunks, but for its trailers.
+    /// It already comes in chunks, but for the last one and its trailers.
     Raw,
     /// It is put into chunks.
     Chunks,
@@ -299,9 +299,7 @@ impl Wire {
         }
         if !std::mem::replace(&mut self.outflow.ended, true) && self.outflow.mode != Mode::Plain {
             let pending = &mut self.outflow.pending;
-            if self.outflow.mode == Mode::Chunks {
-                pending.extend(b"0\r\n");
-            }
+            pending.extend(b"0\r\n");
             pending.extend(trailers);
             pending.extend(b"\r\n");
         }
@@ -368,6 +366,11 @@ impl Inflow {
             Step::Done => Ok(Look::Done),
             Step::Trailers => self.trailers(input),
             Step::More => Ok(Look::More),
+            Step::Last(count) => {
+                self.reader.take(&input.data()[..count])?;
+                input.consume(count);
+                Ok(Look::Again)
+            }
             _ if self.raw => {
                 let (taken, payload) = self.reader.advance(input.data())?;
                 self.ready = taken;

@@ -25,7 +25,7 @@ pub(crate) fn body(framing: Framing, bytes: &[u8]) -> Option<(Vec<u8>, Option<us
                 payload.extend_from_slice(&rest[..count]);
                 count
             }
-            Step::Framing(count) => count,
+            Step::Framing(count) | Step::Last(count) => count,
         };
         reader.take(&rest[..count]).ok()?;
         at += count;

@@ -207,6 +207,9 @@ fn expect_cut(client: &mut Client, start: &str) -> Verdict {
     if !text.starts_with(start) {
         return Err(format!("{text:?} does not begin with {start:?}"));
     }
+    if text.contains("\r\n0\r\n") {
+        return Err(format!("{text:?} has a last chunk, and lenient clients ask for no more"));
+    }
     if is_reset {
         return Ok(());
     }

@@ -49,6 +49,9 @@ pub enum Step {
     Data(usize),
     /// This many bytes of framing, complete.
     Framing(usize),
+    /// This many bytes of framing, complete: the line of the last chunk, which is empty. Whoever passes it on says that
+    /// the body is whole, which is only known behind its trailers.
+    Last(usize),
     /// More bytes are needed to tell.
     More,
     /// The trailer section begins here: [`BodyReader::trailers`] reads it.
@@ -119,7 +122,11 @@ impl BodyReader {
             _ if bytes.is_empty() => Ok(Step::More),
             State::Length(left) | State::Chunk(left) => Ok(at_most(left)),
             State::UntilClose => Ok(Step::Data(bytes.len())),
-            State::Size => chunk_line(bytes).map(|line| line.map_or(Step::More, |l| Step::Framing(l.length))),
+            State::Size => Ok(match chunk_line(bytes)? {
+                None => Step::More,
+                Some(ChunkLine { size: 0, length, .. }) => Step::Last(length),
+                Some(ChunkLine { length, .. }) => Step::Framing(length),
+            }),
             State::ChunkEnd => match bytes {
                 [b'\r', b'\n', ..] => Ok(Step::Framing(2)),
                 [b'\r'] => Ok(Step::More),
@@ -170,8 +177,8 @@ impl BodyReader {
         }
     }
 
-    /// Takes as many of `bytes` as belong to this body before its trailers, payload and framing alike, and says
-    /// how many that are, and how many of them are payload. For bodies that are passed on as they are framed.
+    /// Takes as many of `bytes` as belong to this body before the line of its last chunk, payload and framing alike, and
+    /// says how many that are, and how many of them are payload. For bodies that are passed on as they are framed.
     pub fn advance(&mut self, bytes: &[u8]) -> Result<(usize, usize), BadBody> {
         let (mut at, mut payload) = (0, 0);
         loop {
@@ -186,7 +193,7 @@ impl BodyReader {
                     self.take(&rest[..count])?;
                     at += count;
                 }
-                Step::More | Step::Trailers | Step::Done => return Ok((at, payload)),
+                Step::More | Step::Last(_) | Step::Trailers | Step::Done => return Ok((at, payload)),
             }
         }
     }

@@ -140,11 +140,11 @@ fn trailers_are_fields_with_limits_of_their_own() {
 #[test]
 fn advancing_takes_the_same_bytes_as_reading_step_by_step() {
     let bytes = b"5\r\nhello\r\nA;x\r\n0123456789\r\n0\r\nA: b\r\n\r\nnext";
-    let before = bytes.len() - b"A: b\r\n\r\nnext".len();
+    let before = bytes.len() - b"0\r\nA: b\r\n\r\nnext".len();
     let mut reader = BodyReader::new(Framing::Chunked);
 
     assert_eq!(reader.advance(bytes), Ok((before, 15)));
-    assert_eq!(reader.look(&bytes[before..]), Ok(Step::Trailers));
+    assert_eq!(reader.look(&bytes[before..]), Ok(Step::Last(3)), "it would say that the body is whole");
     let mut byte_by_byte = BodyReader::new(Framing::Chunked);
     let (mut at, mut payload) = (0, 0);
     for end in 0..=before {

@@ -81,7 +81,7 @@ fn more(reader: &mut BodyReader, bytes: &[u8], body: &mut Body) -> Result<bool, 
                 body.payload.extend(&rest[..count]);
                 body.size += count;
             }
-            Step::Framing(count) => {
+            Step::Framing(count) | Step::Last(count) => {
                 reader.take(&rest[..count])?;
                 body.size += count;
             }

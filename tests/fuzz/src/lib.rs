@@ -299,7 +299,7 @@ fn read_body(bytes: &[u8], size: usize) -> Read {
             step => step,
         };
         let taken = step.and_then(|step| match step {
-            Step::Data(count) | Step::Framing(count) => {
+            Step::Data(count) | Step::Framing(count) | Step::Last(count) => {
                 reader.take(&rest[..count]).map(|()| Some((step, count)))
             }
             _ => Ok(None),

@@ -163,16 +163,27 @@ fn more_requests_at_once_than_allowed_are_refused_one_by_one() {
     backend.expect_requests(4);
 }
 
+/// Also when the answer is small, and the client says now and then that it is there.
 #[test]
 fn a_client_that_does_not_read_its_answer_is_cut_off() {
-    let backend = Backend::saying(&"x".repeat(40_000));
-    let pool = aya_tests::daemon::pool(&[("one", backend.address)], "");
-    let daemon = Daemon::start(&pool.replace("[pool.main]", "timeouts = { body = \"300ms\" }\n[pool.main]"));
-    let mut raw = Raw::silent(daemon.address());
-    // Its window is one byte.
-    let settings = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 1]);
-    raw.send(&[aya_tests::h2::frames::PREFACE, &settings].concat());
-    raw.send(&frame(HEADERS, WHOLE, 1, &get("/", &[])));
-    wait::until_true("it is counted", || refusals(&daemon, "send-timeout") == 1);
-    wait::until_true("nothing of it is left", || daemon.control.backends()[0].traffic.in_flight == 0);
+    for size in [4_000, 40_000] {
+        let backend = Backend::saying(&"x".repeat(size));
+        let pool = aya_tests::daemon::pool(&[("one", backend.address)], "");
+        let daemon =
+            Daemon::start(&pool.replace("[pool.main]", "timeouts = { body = \"300ms\" }\n[pool.main]"));
+        let mut raw = Raw::silent(daemon.address());
+        // Its window is one byte.
+        let settings = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 1]);
+        raw.send(&[aya_tests::h2::frames::PREFACE, &settings].concat());
+        raw.send(&frame(HEADERS, WHOLE, 1, &get("/", &[])));
+        let mut looks = 0;
+        wait::until_true("it is counted", || {
+            looks += 1;
+            if looks % 8 == 0 {
+                raw.flood(&frame(PING, 0, 0, &[0; 8]), 1);
+            }
+            refusals(&daemon, "send-timeout") == 1
+        });
+        wait::until_true("nothing of it is left", || daemon.control.backends()[0].traffic.in_flight == 0);
+    }
 }
