@@ -44,7 +44,12 @@ impl Source {
 
     /// The name and the line of a byte, for people: `ayad.toml:12`.
     pub fn line_name(&self, offset: usize) -> String {
-        format!("{}:{}", self.name, self.line_number(offset))
+        // Every table of a large file is named like this.
+        let mut name = String::with_capacity(self.name.len() + 8);
+        name.push_str(&self.name);
+        name.push(':');
+        name.push_str(&self.line_number(offset).to_string());
+        name
     }
 
     /// The line that holds a byte, without its end.

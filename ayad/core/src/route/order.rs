@@ -2,13 +2,15 @@
 
 use std::cmp::Ordering;
 
-use super::pattern::Pattern;
+use super::pattern::{Pattern, Segment};
 use super::{HostMatch, RouteError, RouteSpec};
 
 /// A route ready for comparing and compiling; its lists are sorted.
 #[derive(Debug)]
 pub(super) struct Route<'s> {
     pub(super) index: usize,
+    /// Orders routes as [`Route::compare`] does wherever it differs: thousands are sorted at each reload.
+    key: [u64; 2],
     pub(super) host: &'s HostMatch,
     pub(super) pattern: Pattern<'s>,
     pub(super) methods: Vec<&'s str>,
@@ -21,6 +23,7 @@ impl<'s> Route<'s> {
         let headers = spec.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.as_str()));
         Self {
             index,
+            key: [key_of_host(&spec.host), key_of_path(&pattern)],
             host: &spec.host,
             pattern,
             methods: sorted(spec.methods.iter().map(String::as_str)),
@@ -31,6 +34,9 @@ impl<'s> Route<'s> {
 
     /// More specific first. Everything decides before the index does, which only tells duplicates apart.
     pub(super) fn compare(&self, other: &Self) -> Ordering {
+        if self.key[0] != other.key[0] || self.host == other.host && self.key[1] != other.key[1] {
+            return self.key.cmp(&other.key);
+        }
         self.compare_match(other)
             .then_with(|| self.listeners.is_none().cmp(&other.listeners.is_none()))
             .then_with(|| self.listeners.cmp(&other.listeners))
@@ -71,6 +77,31 @@ pub(super) fn duplicates(routes: &[Route<'_>]) -> impl Iterator<Item = RouteErro
     })
 }
 
+/// The first eight bytes of a text, so that numbers compare as texts do where they differ.
+fn beginning(text: &str) -> u64 {
+    let mut bytes = [0; 8];
+    let length = text.len().min(8);
+    bytes[..length].copy_from_slice(&text.as_bytes()[..length]);
+    u64::from_be_bytes(bytes)
+}
+
+fn key_of_host(host: &HostMatch) -> u64 {
+    match host {
+        HostMatch::Exact(name) => beginning(name) >> 8,
+        HostMatch::Wildcard(name) => (1 << 56) + u64::from(u32::MAX) - name.len() as u64,
+        HostMatch::Any => 2 << 56,
+    }
+}
+
+fn key_of_path(pattern: &Pattern<'_>) -> u64 {
+    match (pattern.segments.first(), pattern.rest) {
+        (Some(Segment::Literal(text)), _) => beginning(text) >> 8,
+        (Some(Segment::Parameter), _) => 1 << 56,
+        (None, false) => 2 << 56,
+        (None, true) => 3 << 56,
+    }
+}
+
 fn compare_hosts(a: &HostMatch, b: &HostMatch) -> Ordering {
     let rank = |host: &HostMatch| match host {
         HostMatch::Exact(_) => 0,
@@ -89,4 +120,45 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     items.sort();
     items.dedup();
     items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_order_routes_as_comparing_them_does() {
+        let hosts =
+            ["a", "example.com", "example.org", "exampl", "*.com", "*.example.com", "*.example.org", "*"];
+        let paths = [
+            "/",
+            "/*",
+            "/a",
+            "/a/",
+            "/{id}",
+            "/{id}/*",
+            "/longer-one",
+            "/longer-other",
+            "/longer-o/*",
+            "/b/{id}",
+        ];
+        let specs: Vec<RouteSpec> = hosts
+            .iter()
+            .flat_map(|host| {
+                paths.map(|path| RouteSpec {
+                    host: HostMatch::parse(host).unwrap(),
+                    path: path.to_owned(),
+                    methods: Vec::new(),
+                    headers: Vec::new(),
+                    listeners: None,
+                })
+            })
+            .collect();
+        let read = |(index, spec): (usize, _)| Route::new(index, spec, Pattern::parse(&spec.path).unwrap());
+        let routes: Vec<_> = specs.iter().enumerate().map(read).collect();
+        for (one, other) in routes.iter().flat_map(|one| routes.iter().map(move |other| (one, other))) {
+            let slowly = one.compare_match(other).then(one.index.cmp(&other.index));
+            assert_eq!(one.compare(other), slowly, "{one:?} {other:?}");
+        }
+    }
 }

@@ -47,7 +47,8 @@ impl<'p> Pattern<'p> {
                 "spaces, control characters, \"?\" and \"#\" cannot be in a path; the query is no part of it",
             );
         }
-        let mut pattern = Self { segments: Vec::new(), rest: false };
+        let most = below.bytes().filter(|byte| *byte == b'/').count() + 1;
+        let mut pattern = Self { segments: Vec::with_capacity(most), rest: false };
         let mut names = Vec::new();
         let mut texts = below.split('/').peekable();
         while let Some(text) = texts.next() {
