@@ -257,7 +257,10 @@ impl Control {
         let snapshot = self.state.snapshot.load_full();
         self.sampler.sample(&snapshot);
         self.sampler.set_hedge_delays(&snapshot);
-        if self.bursts.is_over(self.state.clients.load(std::sync::atomic::Ordering::Relaxed)) {
+        // A connection may carry hundreds of requests.
+        let clients = self.state.clients.load(std::sync::atomic::Ordering::Relaxed);
+        let requests: u64 = snapshot.backends().map(|backend| u64::from(backend.load.in_flight())).sum();
+        if self.bursts.is_over(clients + requests) {
             heap::give_back();
         }
         for pool in &snapshot.pools {

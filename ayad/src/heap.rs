@@ -6,17 +6,17 @@
 //! worst, so it happens once for each burst and never on the way of a request. A reload keeps what it freed: the next
 //! one takes it again, and would spend as long on getting it back as on reading the file.
 
-/// Fewer connections than this are no burst: what they leave is less than a megabyte.
+/// Fewer connections and requests than this are no burst: what they leave is a megabyte or so.
 const BURST: u64 = 256;
 
-/// Follows how many connections there are, and knows when a burst is over.
+/// Follows how many connections and requests there are, and knows when a burst is over.
 #[derive(Debug, Default)]
 pub struct Bursts {
     most: u64,
 }
 
 impl Bursts {
-    /// Notes how many connections are open now. True when so many closed since the last time that it was true that
+    /// Notes how many are open now. True when so many closed since the last time that it was true that
     /// their memory is worth giving back: a burst, and three quarters of it.
     pub fn is_over(&mut self, open: u64) -> bool {
         self.most = self.most.max(open);

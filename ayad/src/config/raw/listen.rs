@@ -90,7 +90,8 @@ pub struct ListenTimeouts {
     /// Longest time a kept-alive connection waits for its next request. Default: "60s". Lower it to save
     /// memory, raise it to save handshakes. With protocol "tcp": longest silence in both directions, by default "1h".
     pub idle: Option<Period>,
-    /// Longest silence of a client inside a body, sending a request or reading an answer. Default: "30s".
+    /// Longest silence of a client inside a body, sending a request or reading an answer. That a client reads shows in
+    /// portions of up to 64 KiB, so it must take that much in this time. Default: "30s".
     pub body: Option<Period>,
 }
 
