@@ -149,30 +149,49 @@ fn is_grpc(request: &Request<'_>) -> bool {
         .is_some_and(|kind| kind.eq_ignore_ascii_case(KIND))
 }
 
+/// A request that is being served. Dropped before its end, its client can tell, and the record has what was passed on.
+struct Serving<'s, D: Downstream> {
+    down: &'s mut D,
+    exchange: &'s mut Exchange,
+    is_over: bool,
+}
+
+impl<D: Downstream> Serving<'_, D> {
+    /// Nothing more can be told to the client.
+    fn cut(&mut self, reason: Reason) {
+        self.exchange.bytes_received = self.down.received();
+        self.exchange.failed(reason, clock::now());
+        self.down.cut();
+    }
+}
+
+impl<D: Downstream> Drop for Serving<'_, D> {
+    fn drop(&mut self) {
+        // What panicked is in no state to be asked.
+        if !self.is_over && !std::thread::panicking() {
+            self.cut(self.exchange.client.state.reason_of_drop());
+        }
+    }
+}
+
 /// Serves one request to its end. Never fails: whatever goes wrong is an answer, or the end of one.
 async fn serve<D: Downstream>(down: &mut D, turn: &mut Turn, exchange: &mut Exchange, prepared: Prepared) {
+    let mut serving = Serving { down, exchange, is_over: false };
+    let Serving { down, exchange, .. } = &mut serving;
     let handled = match prepared.way {
-        Ok(way) => handle(down, turn, exchange, &way).await,
+        Ok(way) => handle(*down, turn, exchange, &way).await,
         Err(Instead::Refuse(reason)) => Err(Stop::Refuse(reason)),
         Err(Instead::Prove(proof)) => {
-            respond::prove(down, turn, exchange, &proof).await;
+            respond::prove(*down, turn, exchange, &proof).await;
             Ok(())
         }
     };
     match handled {
         Ok(()) => {}
-        Err(Stop::Refuse(Reason::ClientGone)) => {
-            exchange.bytes_received = down.received();
-            exchange.failed(Reason::ClientGone, clock::now());
-            down.cut();
-        }
-        Err(Stop::Refuse(reason)) => respond::refuse(down, turn, exchange, reason, prepared.manner).await,
-        Err(Stop::Cut(reason)) => {
-            exchange.bytes_received = down.received();
-            exchange.failed(reason, clock::now());
-            down.cut();
-        }
+        Err(Stop::Cut(reason) | Stop::Refuse(reason @ Reason::ClientGone)) => serving.cut(reason),
+        Err(Stop::Refuse(reason)) => respond::refuse(*down, turn, exchange, reason, prepared.manner).await,
     }
+    serving.is_over = true;
     turn.head.clear();
 }
 

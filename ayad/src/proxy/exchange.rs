@@ -1,7 +1,7 @@
 //! One request from its first step to its last: what it holds, and what will be recorded of it.
 //!
 //! Exactly one outcome is recorded for each exchange, also when the client goes away at any point: dropping
-//! an exchange that is not over records [`Reason::ClientGone`].
+//! an exchange that is not over records [`Reason::ClientGone`], or [`Reason::Stopping`] when that cuts it.
 
 use std::sync::Arc;
 
@@ -178,7 +178,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if self.ended.is_none() {
-            self.failed(Reason::ClientGone, clock::now());
+            self.failed(self.client.state.reason_of_drop(), clock::now());
         }
     }
 }

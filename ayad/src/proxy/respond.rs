@@ -97,6 +97,8 @@ pub(super) async fn pass_on<D: Downstream>(
         if down.wait().poll(cx).is_ready() {
             return Poll::Ready(Err(late(down, download.awaited)));
         }
+        // It may never be polled again.
+        exchange.bytes_sent = up.payload();
         Poll::Pending
     })
     .await;
@@ -177,6 +179,7 @@ pub(super) async fn switch<D: Downstream>(
             let allowed = exchange.place.as_ref().map(|place| place.pool.conf.tunnel_timeout);
             down.wait().arm(clock::now().after(allowed.unwrap_or_default()));
         }
+        exchange.bytes_sent = up.payload();
         down.wait().poll(cx).map(|()| Err(Reason::IdleTimeout))
     })
     .await;
