@@ -110,7 +110,8 @@ fn find_way(
     normal: &mut Vec<u8>,
     out: &mut Queue,
 ) -> Result<Way, Instead> {
-    let target = parse::parse(request, exchange.client.scheme(), normal)?;
+    let target = parse::parse(request, exchange.client.scheme(), normal)
+        .map_err(|refusal| exchange.note_unread(refusal))?;
     exchange.note_request(request, &target);
     if let Some(proof) = respond::proof(&exchange.client, &target) {
         return Err(Instead::Prove(proof));
@@ -186,6 +187,11 @@ async fn serve<D: Downstream>(down: &mut D, turn: &mut Turn, exchange: &mut Exch
             Ok(())
         }
     };
+    if let Err(Stop::Refuse(Reason::BadRequest) | Stop::Cut(Reason::BadRequest)) = handled
+        && exchange.cause.is_none()
+    {
+        exchange.cause = down.fault().map(Into::into);
+    }
     match handled {
         Ok(()) => {}
         Err(Stop::Cut(reason) | Stop::Refuse(reason @ Reason::ClientGone)) => serving.cut(reason),
@@ -320,6 +326,7 @@ async fn answer<D: Downstream>(
     let reply = Reply { bytes: up.head_bytes(&turn.response), head: &turn.response, added: b"", switches };
     // A switch that nobody asked for is no answer.
     if !down.accepts(reply) || (switches && !way.upgrade) {
+        exchange.cause = Some("it does not answer how another protocol was asked for".into());
         return Err(Stop::Refuse(Reason::BadResponse));
     }
     if switches {

@@ -105,7 +105,8 @@ pub struct Exchange {
     pub steps: Steps,
     /// For the access log.
     pub draft: Option<Box<LogDraft>>,
-    /// What the system or TLS said when the last connection failed, until an attempt is noted with it.
+    /// Which rule the request broke, or the answer; or what the system or TLS said when the last connection failed. Until
+    /// an attempt is noted with it.
     pub cause: Option<Box<str>>,
     /// How a gRPC call ended, once that is known.
     pub grpc_status: Option<u32>,

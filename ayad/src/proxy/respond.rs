@@ -103,6 +103,9 @@ pub(super) async fn pass_on<D: Downstream>(
     })
     .await;
     exchange.bytes_sent = up.payload();
+    if passed == Err(Reason::BadResponse) {
+        exchange.cause = up.fault().map(|fault| fault.0.into());
+    }
     passed?;
     exchange.note_grpc(grpc::status_at_last(up.trailers()));
     let trailers = up.trailers().to_vec();
