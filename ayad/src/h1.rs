@@ -19,11 +19,13 @@
 pub mod body;
 pub mod head;
 pub mod known;
+pub mod refusal;
 pub mod request;
 pub mod response;
 
 pub use body::{BadBody, BodyReader, Framing, Step};
 pub use head::{Field, Fields, Limits, Options, Span, write_field};
 pub use known::Known;
+pub use refusal::Refusal;
 pub use request::RequestHead;
 pub use response::{BadResponse, ResponseHead};

@@ -110,7 +110,8 @@ fn find_way(
     normal: &mut Vec<u8>,
     out: &mut Queue,
 ) -> Result<Way, Instead> {
-    let target = parse::parse(request, exchange.client.scheme(), normal)?;
+    let target = parse::parse(request, exchange.client.scheme(), normal)
+        .map_err(|refusal| exchange.note_unread(refusal))?;
     exchange.note_request(request, &target);
     if let Some(proof) = respond::proof(&exchange.client, &target) {
         return Err(Instead::Prove(proof));
@@ -141,30 +142,54 @@ fn find_way(
     })
 }
 
+/// A request that is being served. Dropped before its end, its client can tell, and the record has what was passed on.
+struct Serving<'s, D: Downstream> {
+    down: &'s mut D,
+    exchange: &'s mut Exchange,
+    is_over: bool,
+}
+
+impl<D: Downstream> Serving<'_, D> {
+    /// Nothing more can be told to the client.
+    fn cut(&mut self, reason: Reason) {
+        self.exchange.bytes_received = self.down.received();
+        self.exchange.failed(reason, clock::now());
+        self.down.cut();
+    }
+}
+
+impl<D: Downstream> Drop for Serving<'_, D> {
+    fn drop(&mut self) {
+        // What panicked is in no state to be asked.
+        if !self.is_over && !std::thread::panicking() {
+            self.cut(self.exchange.client.state.reason_of_drop());
+        }
+    }
+}
+
 /// Serves one request to its end. Never fails: whatever goes wrong is an answer, or the end of one.
 async fn serve<D: Downstream>(down: &mut D, turn: &mut Turn, exchange: &mut Exchange, prepared: Prepared) {
+    let mut serving = Serving { down, exchange, is_over: false };
+    let Serving { down, exchange, .. } = &mut serving;
     let handled = match prepared.way {
-        Ok(way) => handle(down, turn, exchange, &way).await,
+        Ok(way) => handle(*down, turn, exchange, &way).await,
         Err(Instead::Refuse(reason)) => Err(Stop::Refuse(reason)),
         Err(Instead::Prove(proof)) => {
-            respond::prove(down, turn, exchange, &proof).await;
+            respond::prove(*down, turn, exchange, &proof).await;
             Ok(())
         }
     };
+    if let Err(Stop::Refuse(Reason::BadRequest) | Stop::Cut(Reason::BadRequest)) = handled
+        && exchange.cause.is_none()
+    {
+        exchange.cause = down.fault().map(Into::into);
+    }
     match handled {
         Ok(()) => {}
-        Err(Stop::Refuse(Reason::ClientGone)) => {
-            exchange.bytes_received = down.received();
-            exchange.failed(Reason::ClientGone, clock::now());
-            down.cut();
-        }
-        Err(Stop::Refuse(reason)) => respond::refuse(down, turn, exchange, reason, prepared.manner).await,
-        Err(Stop::Cut(reason)) => {
-            exchange.bytes_received = down.received();
-            exchange.failed(reason, clock::now());
-            down.cut();
-        }
+        Err(Stop::Cut(reason) | Stop::Refuse(reason @ Reason::ClientGone)) => serving.cut(reason),
+        Err(Stop::Refuse(reason)) => respond::refuse(*down, turn, exchange, reason, prepared.manner).await,
     }
+    serving.is_over = true;
     turn.head.clear();
 }
 
@@ -293,6 +318,7 @@ async fn answer<D: Downstream>(
     let reply = Reply { bytes: up.head_bytes(&turn.response), head: &turn.response, added: b"", switches };
     // A switch that nobody asked for is no answer.
     if !down.accepts(reply) || (switches && !way.upgrade) {
+        exchange.cause = Some("it does not answer how another protocol was asked for".into());
         return Err(Stop::Refuse(Reason::BadResponse));
     }
     if switches {

@@ -6,6 +6,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 
@@ -127,8 +128,7 @@ fn start_behind(
     let daemon = config.daemon.clone();
     let admin = admin(daemon.admin_listen, &mut inheritance)?;
     let open = inheritance.as_mut().map(|inheritance| inheritance.addresses()).unwrap_or_default();
-    let last_rev = inheritance.as_ref().map_or(0, |inheritance| inheritance.rev() + REV_GAP);
-    let revs = std::cell::Cell::new(last_rev);
+    let revs = std::cell::Cell::new(inheritance.as_ref().map_or(0, |before| before.rev() + REV_GAP));
     let next_rev = || revs.replace(revs.get() + 1) + 1;
     let (workers, challenges) = (daemon.workers, Arc::default());
     let before = Before {
@@ -248,9 +248,14 @@ fn start_workers(state: &Arc<State>, inboxes: Vec<Inbox>) -> Result<(), StartErr
     for (index, inbox) in inboxes.into_iter().enumerate() {
         let state = Arc::clone(state);
         let runtime = Builder::new_current_thread().enable_all().build().map_err(StartError::Thread)?;
+        let cut = state.cut.subscribe();
         let run = move || {
             Worker::install(index, seed(), Arc::clone(&state.snapshot));
-            runtime.block_on(work(state, inbox));
+            runtime.block_on(work(state, inbox, cut.clone()));
+            // Everything that is still served is dropped with its task, and recorded by that.
+            drop(runtime);
+            // Whoever waits for the end of that counts those who listen.
+            drop(cut);
         };
         let name = format!("aya-worker-{index}");
         thread::Builder::new().name(name).spawn(run).map_err(StartError::Thread)?;
@@ -258,10 +263,13 @@ fn start_workers(state: &Arc<State>, inboxes: Vec<Inbox>) -> Result<(), StartErr
     Ok(())
 }
 
-/// Does what is sent to a worker until the process ends.
-async fn work(state: Arc<State>, mut inbox: Inbox) {
+/// Does what is sent to a worker until all that it serves is to be cut.
+async fn work(state: Arc<State>, mut inbox: Inbox, mut cut: watch::Receiver<bool>) {
+    let mut cut = pin!(cut.wait_for(|cut| *cut));
     loop {
         tokio::select! {
+            // Only fails when the state is gone, which this function holds.
+            _ = &mut cut => return,
             Some(arrival) = inbox.arrivals.recv() => accept::receive(&state, arrival),
             Some(order) = inbox.orders.recv() => match order {
                 WorkerOrder::Listen(binding, socket) => {

@@ -23,8 +23,8 @@ use crate::state::{Ending, NewEvent, State};
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Longest wait for streams to tell their readers of the end.
 const TELL_WITHIN: Duration = Duration::from_millis(250);
-/// Longest wait for connections that are cut.
-const CUT_WITHIN: Duration = Duration::from_millis(250);
+/// Longest wait for workers to cut what they still serve.
+const CUT_WITHIN: Duration = Duration::from_secs(1);
 /// Longest wait for the end of the access log.
 const FLUSH_WITHIN: Duration = Duration::from_secs(2);
 
@@ -118,12 +118,11 @@ fn drain(running: &Running, mut second: mpsc::UnboundedReceiver<i32>) -> Exit {
     exit
 }
 
-/// Cuts what is left of TCP, which then is still recorded.
+/// Has the workers cut what is left, and waits until they have recorded it.
 fn cut(state: &State) {
     state.cut.send_replace(true);
     let until = clock::now().after(CUT_WITHIN);
-    while state.clients.load(Ordering::Relaxed) > 0 && state.cut.receiver_count() > 0 && clock::now() < until
-    {
+    while state.cut.receiver_count() > 0 && clock::now() < until {
         pause();
     }
 }

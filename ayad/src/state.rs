@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use aya_api::event::Severity;
+use aya_core::reason::Reason;
 use tokio::sync::watch;
 
 pub use backend::{AdminOrder, Backend, CheckRecord, HISTORY_KEPT, Past, PastEntry, Totals, WorkerCell};
@@ -60,7 +61,7 @@ pub struct State {
     pub handed_over: AtomicBool,
     /// Set once the daemon is asked to stop.
     pub stopping: AtomicBool,
-    /// Turns true when connections that have no requests to end after, those of TCP, are cut.
+    /// Turns true when the time to stop is over: workers cut what they still serve, and then no longer listen here.
     pub cut: watch::Sender<bool>,
     rev: AtomicU64,
 }
@@ -136,5 +137,10 @@ impl State {
     /// True once the daemon is asked to stop.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Why something ended that was dropped before its end: nobody else drops what a worker still serves.
+    pub fn reason_of_drop(&self) -> Reason {
+        if *self.cut.borrow() { Reason::Stopping } else { Reason::ClientGone }
     }
 }

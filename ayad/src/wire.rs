@@ -177,6 +177,11 @@ impl Wire {
         }
     }
 
+    /// Why the body cannot be read on, once that was said.
+    pub fn fault(&mut self) -> Option<BadBody> {
+        self.inflow.look(&mut self.input).err()
+    }
+
     /// The ready bytes of the body.
     #[inline]
     pub fn body(&self) -> &[u8] {
@@ -372,7 +377,10 @@ impl Inflow {
                 Ok(Look::Again)
             }
             _ if self.raw => {
-                let (taken, payload) = self.reader.advance(input.data())?;
+                // Where nothing can be read on it stays where it was, so that the fault is found again.
+                let mut reader = self.reader;
+                let (taken, payload) = reader.advance(input.data())?;
+                self.reader = reader;
                 self.ready = taken;
                 self.payload += payload as u64;
                 Ok(if taken == 0 { Look::More } else { Look::Again })

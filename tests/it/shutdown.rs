@@ -1,5 +1,7 @@
 //! The end: requests finish within a deadline, then everything is gone.
 
+mod cut;
+
 use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};

@@ -16,6 +16,7 @@ mod keeping;
 mod lengths;
 mod limits;
 mod paths;
+mod refused;
 mod streams;
 mod truncated;
 mod upgrade;

@@ -245,17 +245,22 @@ pub(super) const ON_STACK: usize = 128;
 
 /// How long a message says its body is, by the fields that say so.
 ///
-/// `None` when they could be read in two ways: both kinds, more than one of a kind, anything but digits or
+/// An error when they could be read in two ways: both kinds, more than one of a kind, anything but digits or
 /// `chunked`, or a coding in HTTP/1.0 (RFC 9112, 6.1 and 6.3).
-pub(super) fn framing(bytes: &[u8], fields: &Fields, http_1_0: bool) -> Option<Framing> {
+pub(super) fn framing(bytes: &[u8], fields: &Fields, http_1_0: bool) -> Result<Framing, &'static str> {
     match (fields.has(Known::ContentLength), fields.has(Known::TransferEncoding)) {
-        (false, false) => Some(Framing::None),
-        (true, false) => number(fields.only(bytes, Known::ContentLength)?).map(Framing::Length),
-        (false, true) if !http_1_0 => {
-            let coding = fields.only(bytes, Known::TransferEncoding)?;
-            coding.eq_ignore_ascii_case(b"chunked").then_some(Framing::Chunked)
+        (false, false) => Ok(Framing::None),
+        (true, false) => {
+            let length = fields.only(bytes, Known::ContentLength).ok_or("content-length twice")?;
+            number(length).map(Framing::Length).ok_or("a content-length that is no number")
         }
-        (_, true) => None,
+        (true, true) => Err("content-length beside transfer-encoding"),
+        (false, true) if http_1_0 => Err("transfer-encoding in HTTP/1.0"),
+        (false, true) => {
+            let coding = fields.only(bytes, Known::TransferEncoding).ok_or("transfer-encoding twice")?;
+            let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+            is_chunked.then_some(Framing::Chunked).ok_or("a transfer-encoding other than chunked")
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use aya_core::reason::Reason;
 use super::body::Framing;
 use super::head::{Fields, Limits, ON_STACK, Span, ends_line, framing};
 use super::known::Known;
+use super::refusal::Refusal;
 
 /// Most bytes of line ends before a request, which old clients send behind a body (RFC 9112, 2.2).
 const LEADING: usize = 4;
@@ -50,7 +51,7 @@ pub struct RequestHead {
 impl RequestHead {
     /// Reads a head from the beginning of `bytes`. False while it is not complete. After a refusal the connection
     /// must be closed: nobody knows where the next request begins. How the bytes arrive makes no difference.
-    pub fn read(&mut self, bytes: &[u8], limits: Limits) -> Result<bool, Reason> {
+    pub fn read(&mut self, bytes: &[u8], limits: Limits) -> Result<bool, Refusal> {
         // What lies beyond the limit must not decide why a head is refused, or it would depend on how bytes arrive.
         let bytes = &bytes[..bytes.len().min(limits.bytes)];
         let complete = if limits.fields <= ON_STACK {
@@ -70,15 +71,14 @@ impl RequestHead {
         &mut self,
         bytes: &'b [u8],
         room: &mut [MaybeUninit<httparse::Header<'b>>],
-    ) -> Result<bool, Reason> {
+    ) -> Result<bool, Refusal> {
         let mut parsed = httparse::Request::new(&mut []);
-        let status = parsed.parse_with_uninit_headers(bytes, room).map_err(|error| match error {
-            httparse::Error::TooManyHeaders => Reason::HeadersTooLarge,
-            _ => Reason::BadRequest,
-        })?;
+        let status = parsed
+            .parse_with_uninit_headers(bytes, room)
+            .map_err(|error| Refusal::of_tokens(error, bytes))?;
         let httparse::Status::Complete(size) = status else { return Ok(false) };
         let (Some(method), Some(target), Some(minor)) = (parsed.method, parsed.path, parsed.version) else {
-            return Err(Reason::BadRequest);
+            return Err(Refusal::bad("a request line that cannot be read"));
         };
         self.method = Span::within(bytes, method.as_bytes());
         self.target = Span::within(bytes, target.as_bytes());
@@ -95,16 +95,21 @@ impl RequestHead {
             && ends_line(bytes, size, size.saturating_sub(2));
         let leading = &bytes[..self.method.start()];
         let is_lead = leading.len() <= LEADING && leading.chunks(2).all(|pair| pair == b"\r\n");
-        if ends && is_lead { Ok(true) } else { Err(Reason::BadRequest) }
+        match (ends, is_lead) {
+            (true, true) => Ok(true),
+            (true, false) => Err(Refusal::bad("more than empty lines before the request, or too many")),
+            (false, _) => Err(Refusal::bad("a line that does not end with CRLF")),
+        }
     }
 
     /// What the tokens mean together.
-    fn check(&mut self, bytes: &[u8]) -> Result<(), Reason> {
+    fn check(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         let fields = &self.fields;
         if fields.has_disguised() {
-            return Err(Reason::BadRequest);
+            return Err(Refusal::bad("a name that looks like that of a field with a meaning"));
         }
-        self.framing = framing(bytes, fields, self.http_1_0).ok_or_else(|| unframed(bytes, fields))?;
+        self.framing = framing(bytes, fields, self.http_1_0)
+            .map_err(|rule| Refusal::new(unframed(bytes, fields), rule))?;
         let options = fields.options();
         self.keep_alive = !options.close && (options.keep_alive || !self.http_1_0);
         self.upgrade = options.upgrade
@@ -118,24 +123,24 @@ impl RequestHead {
         if self.expects_continue
             && fields.only(bytes, Known::Expect).is_none_or(|e| !e.eq_ignore_ascii_case(b"100-continue"))
         {
-            return Err(Reason::ExpectationFailed);
+            return Err(Refusal::new(Reason::ExpectationFailed, "an expectation other than 100-continue"));
         }
         self.locate(bytes)
     }
 
     /// Finds host, path and query, in the four forms of a target (RFC 9112, 3.2).
-    fn locate(&mut self, bytes: &[u8]) -> Result<(), Reason> {
+    fn locate(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         let target = self.target.of(bytes);
         if !target.iter().all(|b| matches!(b, 0x21..=0x7e) && *b != b'#') {
-            return Err(Reason::BadRequest);
+            return Err(Refusal::bad("a byte in the target that must be escaped"));
         }
         let method = self.method.of(bytes);
         if !method.iter().all(|b| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_')) {
-            return Err(Reason::BadRequest);
+            return Err(Refusal::bad("a method with other bytes than A-Z, 0-9, \"-\" and \"_\""));
         }
         let named = self.host_field()?;
         if method == b"CONNECT" {
-            return Err(Reason::NotImplemented);
+            return Err(Refusal::new(Reason::NotImplemented, "CONNECT is not done here"));
         }
         let (start, end) = (self.target.start(), self.target.end());
         self.is_absolute = false;
@@ -147,31 +152,31 @@ impl RequestHead {
         if !self.is_absolute {
             self.authority = named;
         } else if host_of(bytes, named).is_none() {
-            return Err(Reason::BadHost);
+            return Err(bad_host("a host that cannot be one"));
         }
         let question = memchr::memchr(b'?', &bytes[path_from..end]).map_or(end, |at| path_from + at);
         (self.path, self.query) = (Span::new(path_from, question), Span::new(question, end));
-        self.host = host_of(bytes, self.authority).ok_or(Reason::BadHost)?;
+        self.host = host_of(bytes, self.authority).ok_or(bad_host("a host that cannot be one"))?;
         Ok(())
     }
 
     /// `http://HOST[:PORT][/PATH]`; says where the path begins. Who the client claims to be has no place there.
-    fn absolute(&mut self, bytes: &[u8], named: Span) -> Result<usize, Reason> {
+    fn absolute(&mut self, bytes: &[u8], named: Span) -> Result<usize, Refusal> {
         let target = self.target.of(bytes);
         let scheme = [&b"http://"[..], b"https://"].into_iter().find(|scheme| {
             target.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
         });
-        let scheme = scheme.ok_or(Reason::BadRequest)?;
+        let scheme = scheme.ok_or(Refusal::bad("a target that is neither a path nor http"))?;
         let rest = &target[scheme.len()..];
         let length = memchr::memchr2(b'/', b'?', rest).unwrap_or(rest.len());
         let from = self.target.start() + scheme.len();
         let authority = Span::new(from, from + length);
         if memchr::memchr(b'@', authority.of(bytes)).is_some() {
-            return Err(Reason::BadRequest);
+            return Err(Refusal::bad("a target that names a user"));
         }
         // RFC 9110, 4.2.1: a URI of this scheme without a host is invalid.
         if authority.is_empty() {
-            return Err(Reason::BadHost);
+            return Err(bad_host("a target without a host"));
         }
         let default_port: &[u8] = if scheme.len() == 7 { b":80" } else { b":443" };
         let plain = |text: Span| {
@@ -182,20 +187,24 @@ impl RequestHead {
             (self.is_absolute, self.authority) = (true, authority);
             return Ok(authority.end());
         }
-        Err(Reason::BadHost)
+        Err(bad_host("a host that is not that of the target"))
     }
 
     /// The value of `Host`: exactly one in HTTP/1.1, at most one in HTTP/1.0.
-    fn host_field(&self) -> Result<Span, Reason> {
+    fn host_field(&self) -> Result<Span, Refusal> {
         if !self.fields.has(Known::Host) {
-            return if self.http_1_0 { Ok(Span::default()) } else { Err(Reason::BadHost) };
+            return if self.http_1_0 { Ok(Span::default()) } else { Err(bad_host("no host")) };
         }
         let mut hosts = self.fields.iter().filter(|field| field.known == Known::Host);
         match (hosts.next(), hosts.next()) {
             (Some(only), None) if !only.value.is_empty() => Ok(only.value),
-            _ => Err(Reason::BadHost),
+            _ => Err(bad_host("host twice, or empty")),
         }
     }
+}
+
+fn bad_host(rule: &'static str) -> Refusal {
+    Refusal::new(Reason::BadHost, rule)
 }
 
 /// Takes the port off; `None` when what is left cannot be a host. Nothing is the host of nobody.
@@ -259,7 +268,10 @@ fn unframed(bytes: &[u8], fields: &Fields) -> Reason {
 }
 
 /// What is too long: the request line, when not even that is complete.
-fn too_large(bytes: &[u8]) -> Reason {
+fn too_large(bytes: &[u8]) -> Refusal {
     let line = memchr::memchr(b'\n', bytes.get(LEADING..).unwrap_or_default());
-    if line.is_some() { Reason::HeadersTooLarge } else { Reason::UriTooLong }
+    match line {
+        Some(_) => Refusal::new(Reason::HeadersTooLarge, "a head over the limit"),
+        None => Refusal::new(Reason::UriTooLong, "a request line over the limit"),
+    }
 }

@@ -90,7 +90,7 @@ impl ResponseHead {
         if !(100..600).contains(&self.status) {
             return Err(BadResponse("the status is out of range"));
         }
-        let announced = framing(bytes, fields, self.http_1_0).ok_or(BadResponse("its length is in doubt"))?;
+        let announced = framing(bytes, fields, self.http_1_0).map_err(BadResponse)?;
         // What cannot have a body must not announce one: the backend may send it, and it would be the next answer
         // (RFC 9112, 6.1 and 6.2). Answers to HEAD and 304 tell what there would be.
         let is_bare = self.status < 200 || self.status == 204;

@@ -223,8 +223,8 @@ impl<'e> LogLine<'e> {
         }
     }
 
-    /// The line of bytes that were no request.
-    pub fn unreadable(client: &'e Client, reason: Reason) -> Self {
+    /// The line of bytes that were no request; `detail` is the rule they broke.
+    pub fn unreadable(client: &'e Client, reason: Reason, detail: Option<&'e str>) -> Self {
         Self {
             time_ms: clock::wall_ms(),
             listener: &client.listener.conf.name,
@@ -242,7 +242,7 @@ impl<'e> LogLine<'e> {
             status: reason.status(),
             grpc_status: None,
             reason: Some(reason.as_str()),
-            detail: None,
+            detail,
             attempts: 0,
             hedge: None,
             failed_attempts: &[],
@@ -254,7 +254,7 @@ impl<'e> LogLine<'e> {
 
     /// The line of a connection that ended before anything could be answered on it, and why.
     pub fn untold(client: &'e Client, reason: Reason, detail: &'e str) -> Self {
-        Self { status: 0, detail: Some(detail), ..Self::unreadable(client, reason) }
+        Self { status: 0, ..Self::unreadable(client, reason, Some(detail)) }
     }
 }
 

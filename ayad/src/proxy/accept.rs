@@ -137,7 +137,7 @@ fn admit(state: &Arc<State>, arrival: Arrival<TcpStream>) {
     let Arrival { stream, peer, listener, seat } = arrival;
     let client = Arc::new(Client::new(Arc::clone(state), listener, seat.worker(), peer));
     if seat.is_over() {
-        unread::remember(&client, Reason::TooManyConnections);
+        unread::remember(&client, Reason::TooManyConnections, None);
         if client.listener.tls.is_some() {
             // It could not read words without a handshake, which is the work that is refused.
             return;
@@ -171,7 +171,7 @@ fn admit_introduced(state: &Arc<State>, arrival: Arrival<TcpStream>) {
     let state = Arc::clone(state);
     if seat.is_over() {
         let client = Client::new(state, listener, seat.worker(), peer);
-        return unread::remember(&client, Reason::TooManyConnections);
+        return unread::remember(&client, Reason::TooManyConnections, None);
     }
     tokio::spawn(async move {
         let limit = clock::instant(clock::now().after(listener.conf.header_timeout));
@@ -182,7 +182,7 @@ fn admit_introduced(state: &Arc<State>, arrival: Arrival<TcpStream>) {
             client.local.get_or_init(|| told.destination);
         }
         if let Err(reason) = told {
-            unread::remember(&client, reason);
+            unread::remember(&client, reason, None);
         } else {
             let registered = begin(&client);
             drive(stream, client).await;

@@ -42,6 +42,9 @@ pub(super) trait Downstream: Send {
     /// Makes bytes of the request's body ready, and says how many are; 0 once there are no more.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, Reason>>;
 
+    /// The rule that the body broke, once [`Self::poll_body`] said that it cannot be read.
+    fn fault(&mut self) -> Option<&'static str>;
+
     /// The ready bytes.
     fn body(&self) -> &[u8];
 

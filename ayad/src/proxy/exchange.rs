@@ -1,7 +1,7 @@
 //! One request from its first step to its last: what it holds, and what will be recorded of it.
 //!
 //! Exactly one outcome is recorded for each exchange, also when the client goes away at any point: dropping
-//! an exchange that is not over records [`Reason::ClientGone`].
+//! an exchange that is not over records [`Reason::ClientGone`], or [`Reason::Stopping`] when that cuts it.
 
 use std::sync::Arc;
 
@@ -105,7 +105,8 @@ pub struct Exchange {
     pub steps: Steps,
     /// For the access log.
     pub draft: Option<Box<LogDraft>>,
-    /// What the system or TLS said when the last connection failed, until an attempt is noted with it.
+    /// Which rule the request broke, or the answer; or what the system or TLS said when the last connection failed. Until
+    /// an attempt is noted with it.
     pub cause: Option<Box<str>>,
     /// How a gRPC call ended, once that is known.
     pub grpc_status: Option<u32>,
@@ -178,7 +179,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if self.ended.is_none() {
-            self.failed(Reason::ClientGone, clock::now());
+            self.failed(self.client.state.reason_of_drop(), clock::now());
         }
     }
 }

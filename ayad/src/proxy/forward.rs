@@ -225,7 +225,7 @@ pub(super) fn begin(up: &mut Upstream, head: &Queue, place: &Place, way: &Way, m
 async fn head<D: Downstream>(
     down: &mut D,
     turn: &mut Turn,
-    exchange: &Exchange,
+    exchange: &mut Exchange,
     up: &mut Upstream,
     way: &Way,
     upload: &mut Upload,
@@ -245,8 +245,14 @@ async fn head<D: Downstream>(
                     interim += 1;
                     pass_interim(down, &turn.response, up, upload);
                 }
-                Poll::Ready(Ok(())) => return Poll::Ready(Err(Failed::Sent(Reason::BadResponse))),
+                Poll::Ready(Ok(())) => {
+                    exchange.cause = Some("there are too many interim answers".into());
+                    return Poll::Ready(Err(Failed::Sent(Reason::BadResponse)));
+                }
                 Poll::Ready(Err(failure)) => {
+                    if let HeadFailure::Bad(error) = &failure {
+                        exchange.cause = Some(error.0.into());
+                    }
                     let is_whole = !way.has_body() || upload.kept.bytes().is_some();
                     return Poll::Ready(Err(failed(up, &failure, is_whole)));
                 }

@@ -65,7 +65,7 @@ enum Next {
     Request(Tick),
     /// The client went, or was idle for too long.
     End,
-    Refused(Reason),
+    Refused(Reason, Option<&'static str>),
 }
 
 /// Serves the requests of one connection.
@@ -84,8 +84,8 @@ pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
         match conn.next(&mut turn.request).await {
             Next::Request(started) => conn.serve_one(&mut turn, started).await,
             Next::End => return,
-            Next::Refused(reason) => {
-                unread::remember(&conn.client, reason);
+            Next::Refused(reason, rule) => {
+                unread::remember(&conn.client, reason, rule);
                 return Box::pin(closing::last_words(conn.wire.stream, reason)).await;
             }
         }
@@ -184,7 +184,9 @@ impl H1 {
                     match head.read(bytes, limits) {
                         Ok(true) => return Poll::Ready(Next::Request(started)),
                         Ok(false) => {}
-                        Err(reason) => return Poll::Ready(Next::Refused(reason)),
+                        Err(refusal) => {
+                            return Poll::Ready(Next::Refused(refusal.reason, Some(refusal.rule)));
+                        }
                     }
                 }
                 seen = bytes.len();
@@ -195,7 +197,9 @@ impl H1 {
                 match wire.poll_fill(cx) {
                     Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(Next::End),
                     Poll::Ready(Ok(_)) => {}
-                    Poll::Pending => return wait.poll(cx).map(|()| Next::Refused(Reason::HeaderTimeout)),
+                    Poll::Pending => {
+                        return wait.poll(cx).map(|()| Next::Refused(Reason::HeaderTimeout, None));
+                    }
                 }
             }
         })

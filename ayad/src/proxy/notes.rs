@@ -12,7 +12,7 @@ use super::exchange::{Exchange, Place};
 use super::verdict;
 use super::worker::Worker;
 use crate::clock;
-use crate::h1::Known;
+use crate::h1::{Known, Refusal};
 use crate::log::LogDraft;
 use crate::state::Pool;
 
@@ -28,6 +28,12 @@ impl Exchange {
         if self.client.state.access_log.is_on() {
             self.draft = Some(Box::new(LogDraft::of(request, target)));
         }
+    }
+
+    /// Takes down why the request cannot be read, and says what that is called.
+    pub(super) fn note_unread(&mut self, refusal: Refusal) -> Reason {
+        self.cause = Some(refusal.rule.into());
+        refusal.reason
     }
 
     /// Takes down which pool the request is for.

@@ -3,10 +3,11 @@
 //! Framing, sizes and characters were checked when its head was read ([`crate::h1`]); here its path gets the one form
 //! that is routed on and that the backend sees.
 
-use aya_core::path::{Normal, normalise};
+use aya_core::path::{BadPath, Normal, normalise};
 use aya_core::reason::Reason;
 
 use super::between::{Request, Target};
+use crate::h1::Refusal;
 
 /// Finds host and path, or why the request cannot be served. `scheme` is what the connection speaks; `normal` holds
 /// the path when it had to be rewritten.
@@ -14,22 +15,36 @@ pub(super) fn parse<'r>(
     request: &Request<'r>,
     scheme: &str,
     normal: &'r mut Vec<u8>,
-) -> Result<Target<'r>, Reason> {
+) -> Result<Target<'r>, Refusal> {
     if request.head.is_absolute && !has_scheme(request.head.target.of(request.bytes), scheme) {
-        return Err(Reason::BadRequest);
+        return Err(Refusal::bad("a target with the scheme of another listener"));
     }
-    let host = std::str::from_utf8(request.head.host.of(request.bytes)).map_err(|_| Reason::BadHost)?;
+    let host = std::str::from_utf8(request.head.host.of(request.bytes));
+    let host = host.map_err(|_| Refusal::new(Reason::BadHost, "a host that cannot be one"))?;
     let path = match request.head.path.of(request.bytes) {
         // A target in absolute form may leave out the path; so does `*`.
         [] if request.head.is_absolute && request.method() != b"OPTIONS" => b"/",
         [] => b"*",
-        path => match normalise(path, normal).map_err(|_| Reason::BadRequest)? {
+        path => match normalise(path, normal).map_err(|bad| Refusal::bad(rule_of(bad)))? {
             Normal::AsIs => path,
             Normal::Rewritten => normal.as_slice(),
         },
     };
-    let path = std::str::from_utf8(path).map_err(|_| Reason::BadRequest)?;
+    let path =
+        std::str::from_utf8(path).map_err(|_| Refusal::bad("a byte in the path that must be escaped"))?;
     Ok(Target { host, path })
+}
+
+/// What is wrong with a path, without a byte of it.
+fn rule_of(bad: BadPath) -> &'static str {
+    match bad {
+        BadPath::Relative => "a path that does not begin with a slash",
+        BadPath::AboveRoot => "a path that leads above its root",
+        BadPath::Control => "a control character in the path",
+        BadPath::Byte(_) => "a byte in the path that must be escaped",
+        BadPath::Escape => "an escape in the path without two hexadecimal digits",
+        BadPath::Parameter => "a dot segment with a parameter",
+    }
 }
 
 /// True when a target in absolute form begins with this scheme. Anything else was meant for another connection: who

@@ -29,5 +29,11 @@ pub(super) fn record(exchange: &mut Exchange, now: Tick) {
     }
     if let Some(draft) = exchange.draft.take() {
         state.access_log.write(&LogLine::of(&draft, exchange, now));
+    } else if exchange.attempts == 0
+        && let (Some(reason), Some(rule)) = (exchange.reason, &exchange.cause)
+        && state.access_log.is_on()
+    {
+        // It was refused before anything of it was taken down.
+        state.access_log.write(&LogLine::unreadable(&exchange.client, reason, Some(rule)));
     }
 }

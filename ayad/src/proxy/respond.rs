@@ -98,10 +98,15 @@ pub(super) async fn pass_on<D: Downstream>(
         if down.wait().poll(cx).is_ready() {
             return Poll::Ready(Err(late(down, download.awaited)));
         }
+        // It may never be polled again.
+        exchange.bytes_sent = up.payload();
         Poll::Pending
     })
     .await;
     exchange.bytes_sent = up.payload();
+    if passed == Err(Reason::BadResponse) {
+        exchange.cause = up.fault().map(|fault| fault.0.into());
+    }
     passed?;
     exchange.note_grpc(grpc::status_at_last(up.trailers()));
     let trailers = up.trailers().to_vec();
@@ -178,6 +183,7 @@ pub(super) async fn switch<D: Downstream>(
             let allowed = exchange.place.as_ref().map(|place| place.pool.conf.tunnel_timeout);
             down.wait().arm(clock::now().after(allowed.unwrap_or_default()));
         }
+        exchange.bytes_sent = up.payload();
         down.wait().poll(cx).map(|()| Err(Reason::IdleTimeout))
     })
     .await;

@@ -54,24 +54,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 pub(super) async fn serve(state: Arc<State>, listener: Arc<Listener>, stream: TcpStream, peer: SocketAddr) {
     let mut session = Session::begin(state, listener, peer);
     prepare(&stream);
-    let state = Arc::clone(&session.state);
-    let mut stopped = state.cut.subscribe();
-    let ended = {
-        let mut served = pin!(handle(&mut session, stream));
-        let mut cut = pin!(stopped.wait_for(|cut| *cut));
-        let mut is_waiting = false;
-        poll_fn(|cx| {
-            if let Poll::Ready(ended) = served.as_mut().poll(cx) {
-                return Poll::Ready(ended);
-            }
-            // It is woken by the cut after the first poll; before the daemon stops, more of them are for nothing.
-            if std::mem::replace(&mut is_waiting, true) && !state.is_stopping() {
-                return Poll::Pending;
-            }
-            cut.as_mut().poll(cx).map(|_| Err(Reason::Stopping))
-        })
-        .await
-    };
+    let ended = handle(&mut session, stream).await;
     session.end(ended.err());
 }
 

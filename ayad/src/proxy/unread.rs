@@ -11,14 +11,14 @@ pub(super) fn ended(client: &Client, reason: Reason) {
     tracing::debug!(peer = %client.peer, reason = reason.as_str(), "a connection was ended");
 }
 
-/// Remembers bytes that were no request.
-pub(super) fn remember(client: &Client, reason: Reason) {
+/// Remembers bytes that were no request, and the rule they broke.
+pub(super) fn remember(client: &Client, reason: Reason, rule: Option<&'static str>) {
     let state = &client.state;
     let counters = &state.counters[client.worker];
     counters.refused(reason);
     counters.responded(reason.status());
     if state.access_log.is_on() {
-        state.access_log.write(&LogLine::unreadable(client, reason));
+        state.access_log.write(&LogLine::unreadable(client, reason, rule));
     }
 }
 

@@ -6,7 +6,7 @@ use std::io;
 use std::task::{Context, Poll};
 
 use super::{Call, Connection, HeadFailure};
-use crate::h1::ResponseHead;
+use crate::h1::{BadBody, ResponseHead};
 use crate::wire::{BodyFailure, Mode};
 
 /// What carries one request to a backend, and its answer back.
@@ -112,6 +112,14 @@ impl Upstream {
     #[inline]
     pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<usize, BodyFailure>> {
         on!(self, one => one.poll_body(cx), two => two.poll_body(cx))
+    }
+
+    /// Why the body cannot be read on, once that was said.
+    pub fn fault(&mut self) -> Option<BadBody> {
+        match self {
+            Self::H1(one) => one.wire.fault(),
+            Self::H2(_) => Some(BadBody("the body of the answer breaks the rules of HTTP/2")),
+        }
     }
 
     /// The ready bytes.

@@ -71,7 +71,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
         check: health::check(&health, proxy_protocol, &at.key("health"), problems),
         breaker: breaker.as_ref().and_then(breaker_rules),
-        retry: retry::check(retry.as_ref(), *attempts, request, at, problems),
+        retry: retry::check(retry.as_ref(), *attempts, request, at, found),
         hedge: retry::hedge(hedge.as_ref()),
         connect_timeout: or(connect.as_ref(), CONNECT_TIMEOUT),
         first_byte_timeout: or(first_byte.as_ref(), FIRST_BYTE_TIMEOUT),

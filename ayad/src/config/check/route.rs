@@ -48,9 +48,7 @@ fn refused(error: &RouteError, routes: &[&(Route, At<'_>)]) -> Problem {
             let ((one, first), (two, second)) = (routes[*first.min(second)], routes[*first.max(second)]);
             let message =
                 format!("route \"{}\" matches the same requests as route \"{}\"", two.name, one.name);
-            Problem::new(second.name(), message)
-                .other(first.name(), "the other")
-                .help("make one more specific by host, path, method or header, or leave it out")
+            Problem::new(second.name(), message).other(first.name(), "the other").help(apart(one, two))
         }
         RouteError::Path { route, path, problem } => {
             let at = routes[*route].1.key("match").key("path");
@@ -61,6 +59,20 @@ fn refused(error: &RouteError, routes: &[&(Route, At<'_>)]) -> Problem {
             Problem::new(routes[0].1.name(), format!("{text:?} is no host to match")).help(*problem)
         }
     }
+}
+
+/// What tells two routes apart that match the same requests on some listener.
+fn apart(one: &Route, two: &Route) -> String {
+    if one.listeners == two.listeners {
+        return "make one more specific by host, path, method or header, or leave it out".to_owned();
+    }
+    // The one that serves more, most likely because it names none, can do without those of the other.
+    let wider = if one.listeners.len() > two.listeners.len() { one } else { two };
+    format!(
+        "make one more specific by host, path, method or header, name other listeners with \"listen\" in \"{}\", \
+         or leave it out",
+        wider.name
+    )
 }
 
 fn route(

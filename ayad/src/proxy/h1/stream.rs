@@ -43,6 +43,10 @@ impl Downstream for H1 {
         self.wire.poll_body(cx).map_err(|failure| body_reason(&failure))
     }
 
+    fn fault(&mut self) -> Option<&'static str> {
+        self.wire.fault().map(|fault| fault.0)
+    }
+
     #[inline]
     fn body(&self) -> &[u8] {
         self.wire.body()

@@ -26,7 +26,7 @@ use super::super::wait::Wait;
 use super::super::worker::Worker;
 use super::super::{Prepared, prepare, serve};
 use super::Active;
-use crate::h1::{Framing, Known, Limits};
+use crate::h1::{Framing, Known, Limits, Refusal};
 use crate::http2::{copy, fields, request, response, websocket};
 use crate::queue::Queue;
 use crate::wire::Mode;
@@ -90,9 +90,12 @@ pub(super) async fn serve_one(
     let is_head = parts.method == http::Method::HEAD;
     let is_tunnel = parts.method == http::Method::CONNECT && stream.key.is_none();
     drop(parts);
+    let written = written.map_err(|reason| Refusal::new(reason, "a head that cannot be said in HTTP/1.1"));
     let prepared = match written.and_then(|()| stream.read(&mut turn, &text)) {
         _ if is_tunnel => Prepared { manner: Manner::plain(false), way: Err(Reason::NotImplemented.into()) },
-        Err(reason) => Prepared { manner: Manner::plain(is_head), way: Err(reason.into()) },
+        Err(refusal) => {
+            Prepared { manner: Manner::plain(is_head), way: Err(exchange.note_unread(refusal).into()) }
+        }
         Ok(()) => {
             let Turn { request: head, normal, head: out, .. } = &mut *turn;
             let request = Request { bytes: &text.data()[..head.size], head, protocol: "2" };
@@ -135,11 +138,12 @@ impl H2 {
         }
     }
 
-    fn read(&self, turn: &mut Turn, text: &Queue) -> Result<(), Reason> {
+    fn read(&self, turn: &mut Turn, text: &Queue) -> Result<(), Refusal> {
         let conf = &self.client().listener.conf;
         let limits = Limits { bytes: conf.max_header_bytes, fields: conf.max_headers };
         // What was written whole is read whole, or is too long.
-        if turn.request.read(text.data(), limits)? { Ok(()) } else { Err(Reason::HeadersTooLarge) }
+        let is_whole = turn.request.read(text.data(), limits)?;
+        is_whole.then_some(()).ok_or(Refusal::new(Reason::HeadersTooLarge, "a head over the limit"))
     }
 
     fn send(&mut self) -> io::Result<&mut SendStream<Bytes>> {
@@ -213,6 +217,10 @@ impl Downstream for H2 {
                 }
             }
         }
+    }
+
+    fn fault(&mut self) -> Option<&'static str> {
+        Some("the body or its trailers break the rules of HTTP/2")
     }
 
     fn body(&self) -> &[u8] {

@@ -18,7 +18,8 @@ use crate::proxy_protocol::Addresses;
 use crate::relay::Totals;
 use crate::state::{Backend, Listener, State};
 
-/// A connection of a client. Dropping it before its end records [`Reason::ClientGone`].
+/// A connection of a client. Dropping it before its end records [`Reason::ClientGone`], or [`Reason::Stopping`] when
+/// that cuts it.
 pub(in crate::proxy) struct Session {
     pub(super) state: Arc<State>,
     pub(super) listener: Arc<Listener>,
@@ -187,6 +188,6 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.record(Some(Reason::ClientGone));
+        self.record(Some(self.state.reason_of_drop()));
     }
 }

@@ -6,6 +6,7 @@ use aya_core::hedge::HedgeRules;
 use aya_core::retry::{BudgetRules, RetryRules, Statuses};
 
 use super::super::At;
+use super::super::tls::Findings;
 use crate::config::Retry;
 use crate::config::raw;
 use crate::config::raw::format::{Cause, RetryOn};
@@ -30,8 +31,9 @@ pub(super) fn check(
     shorthand: Option<u32>,
     request: Option<Duration>,
     pool: &At<'_>,
-    problems: &mut Vec<Problem>,
+    found: &mut Findings<'_>,
 ) -> Retry {
+    let Findings { problems, warnings } = found;
     let at = pool.key("retry");
     let given = retry.cloned().unwrap_or_default();
     let raw::retry::Retry { attempts, on, per_try, backoff, retry_after, budget, budget_least, body, mode } =
@@ -64,6 +66,12 @@ pub(super) fn check(
         rules.attempts = 1;
     }
     check_per_try(&rules, request, &at, problems);
+    if let Some(own) = rules.per_try.filter(|_| rules.attempts > 1 && !rules.on_timeout) {
+        let message =
+            format!("an attempt without an answer after {} is given up and not repeated", show_duration(own));
+        let help = "add \"timeout\" to \"on\", or leave \"per_try\" out";
+        warnings.push(at.key("per_try").problem(message).help(help));
+    }
     Retry { rules, body: kept(body.map(|size| size.0), &at, problems) }
 }
 
