@@ -210,8 +210,11 @@ fn a_hedge_that_is_slower_is_dropped() {
 fn an_attempt_that_fails_beside_a_hedge_counts_as_a_failure_and_costs_the_client_nothing() {
     let bench = Bench::hedging("");
     let mut client = Client::connect(bench.address());
+    let before = bench.first.requests();
 
     client.send(request("GET", "/close", &[]));
+    // It is asked on a kept connection, and once more on a fresh one.
+    bench.first.expect_requests(before + 2);
     bench.first.expect_no_connections();
     Pulse::of(bench.daemon.pid(), 1).settle();
     bench.stage.release.open();
