@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
 
 pub use listener::{ListenerLimits, ListenerView};
-pub use tls::{AcmeView, CertificateStanding, CertificateView, TlsView};
+pub use tls::{AcmeView, CertificateStanding, CertificateView, TlsView, end_of_life};
 pub use upstream::{
     BreakerSettings, HedgeSettings, KeepaliveSettings, RetrySettings, UpstreamTimeouts, UpstreamTlsView,
     UpstreamView,
