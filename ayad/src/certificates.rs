@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aya_api::event::Severity;
+use aya_api::view::end_of_life;
 use aya_core::certificate::{Life, Standing};
 use aya_core::rng::Rng;
 use tokio::sync::watch;
@@ -126,17 +127,8 @@ fn words(info: &CertificateInfo, standing: Standing, now_s: i64) -> String {
 
 fn end(life: Life, standing: Standing, now_s: i64) -> String {
     match (standing, life.days_left(now_s)) {
-        (Standing::Expired, days) => format!("has expired {} ago", plural_days(-1 - days)),
         (Standing::NotYet, _) => "is not valid yet".to_owned(),
-        (Standing::Good | Standing::Expiring, days) => format!("expires in {}", plural_days(days)),
-    }
-}
-
-fn plural_days(days: i64) -> String {
-    match days {
-        0 => "less than a day".to_owned(),
-        1 => "1 day".to_owned(),
-        days => format!("{days} days"),
+        (Standing::Good | Standing::Expiring | Standing::Expired, days) => end_of_life(days),
     }
 }
 

@@ -131,6 +131,8 @@ pub struct Control {
     /// The upgrade in which this process took over.
     upgraded: Option<UpgradeView>,
     last_reload_error: Option<String>,
+    /// Of this process: one that succeeds has another process serve.
+    last_upgrade_error: Option<String>,
     reloads: reload::Reloads,
     /// Addresses that have ended, until nobody accepts there any more.
     ending: Vec<Arc<Binding>>,
@@ -177,6 +179,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
             from_version: line.version,
         }),
         last_reload_error: None,
+        last_upgrade_error: None,
         reloads: reload::Reloads::new(setup.kept),
         ending: Vec::new(),
         upgrades: Upgrades::new(setup.program, setup.entrance),

@@ -409,20 +409,3 @@ fn a_configuration_of_tls_means_what_its_defaults_say() {
     assert!(pool.verify && pool.server_name.is_none());
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
-
-#[test]
-fn an_attempt_that_is_given_up_and_not_repeated_is_a_warning() {
-    let warned = |retry: &str| {
-        let text = format!(
-            "aya = 1\nlisten = \"127.0.0.1:0\"\n{POOL}retry = {{ {retry} }}\n[route.main]\npool = \"main\"\n"
-        );
-        let config = load(&text, &Env::default()).expect("it is valid");
-        config.warnings.iter().map(|warning| warning.message().to_owned()).collect::<Vec<_>>()
-    };
-
-    let message = "an attempt without an answer after 2s is given up and not repeated";
-    assert_eq!(warned("per_try = \"2s\", on = [\"reset\", 503]"), [message]);
-    assert_eq!(warned("per_try = \"2s\""), [message]);
-    assert_eq!(warned("per_try = \"2s\", on = [\"timeout\"]"), Vec::<String>::new());
-    assert_eq!(warned("per_try = \"2s\", attempts = 1"), Vec::<String>::new());
-}

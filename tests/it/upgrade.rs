@@ -283,6 +283,8 @@ fn expect_refused(daemon: &Daemon, upgrade: &Upgrade, code: ErrorCode, words: &[
     let events = daemon.control.events();
     let event = events.iter().rev().find(|event| event.kind == "upgrade").expect("it is an event");
     assert!(words.iter().all(|word| event.cause.contains(word)), "{event:?}");
+    let told = daemon.control.status().daemon.last_upgrade_error.expect("it stays in the status");
+    assert!(words.iter().all(|word| told.contains(word)), "{told}");
 }
 
 #[test]
@@ -313,6 +315,7 @@ fn a_bad_file_stops_the_new_process_and_not_the_old_one() {
     daemon.rewrite(&text);
     daemon.upgrade();
     assert_eq!(get(daemon.address(), "/").text(), "one");
+    assert_eq!(daemon.control.status().daemon.last_upgrade_error, None, "one that succeeds makes it good");
 }
 
 #[test]
@@ -328,6 +331,7 @@ fn a_dry_run_tries_how_far_the_new_process_gets() {
 
     assert!(would.dry_run && would.after.contains("version"), "{would:?}");
     assert_eq!(not.code, ErrorCode::BadConfig);
+    assert_eq!(daemon.control.status().daemon.last_upgrade_error, None, "nobody wanted more than to know");
     assert_eq!(daemon.control.status().daemon.pid, daemon.pid());
     assert_eq!(get(daemon.address(), "/").text(), "one");
 }

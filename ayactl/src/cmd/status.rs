@@ -150,6 +150,10 @@ fn alarms(status: &Status) -> Vec<(Tone, String)> {
         let first = error.lines().next().unwrap_or_default();
         alarms.push((Tone::Bad, format!("the last reload was refused: {first}")));
     }
+    if let Some(error) = &status.daemon.last_upgrade_error {
+        let first = error.lines().next().unwrap_or_default();
+        alarms.push((Tone::Bad, format!("the last upgrade failed, the old process goes on: {first}")));
+    }
     for backend in
         backends(status).filter(|b| b.health.state == Health::Down && b.admin.state != Admin::Maint)
     {

@@ -76,6 +76,7 @@ pub(crate) fn daemon() -> DaemonView {
         generation: 3,
         loaded_ms: NOW - 90 * SECOND,
         last_reload_error: Some("unknown key \"blance\"\nmore".into()),
+        last_upgrade_error: Some("the new process failed\nmore".into()),
         workers: 2,
         state: "running".into(),
         responses: [0, 9000, 10, 20, 30],

@@ -237,6 +237,7 @@ fn names_from_other_people_cannot_move_the_cursor() {
     let mut status = fixture::status();
     status.pools[1].backends[1].admin.reason = Some("\u{1b}[2Jgotcha".into());
     status.daemon.last_reload_error = Some("\u{1b}]0;title\u{7}".into());
+    status.daemon.last_upgrade_error = Some("\u{1b}]0;title\u{7}".into());
     let fake = Fake::start(status);
     for line in READS.iter().filter(|line| !line.starts_with("describe shop/")) {
         assert!(!run(&fake.socket(), line).out.contains('\u{1b}'), "{line}");

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
 
 pub use listener::{ListenerLimits, ListenerView};
-pub use tls::{AcmeView, CertificateStanding, CertificateView, TlsView};
+pub use tls::{AcmeView, CertificateStanding, CertificateView, TlsView, end_of_life};
 pub use upstream::{
     BreakerSettings, HedgeSettings, KeepaliveSettings, RetrySettings, UpstreamTimeouts, UpstreamTlsView,
     UpstreamView,
@@ -64,6 +64,8 @@ pub struct DaemonView {
     pub loaded_ms: u64,
     /// Why the last reload was refused, when it was; the running configuration stayed.
     pub last_reload_error: Option<String>,
+    /// Why the last upgrade did not come about, when it did not; this process went on. A dry run does not count.
+    pub last_upgrade_error: Option<String>,
     /// Worker threads of the data plane.
     pub workers: u32,
     /// `running`, or `stopping` while the last requests finish.

@@ -123,6 +123,9 @@ async fn run(shared: &Shared, wanted: Wanted) -> Result<Change, ApiError> {
         control.state.handed_over.store(false, Ordering::Release);
         control.upgrades.doors.send_replace(Doors::Open);
         control.state.events.hold(false);
+        if !wanted.dry_run {
+            control.last_upgrade_error = Some(error.message.clone());
+        }
         let cause = format!("no upgrade, this process goes on: {}", error.message);
         let event = NewEvent::new(Severity::Error, "upgrade", "ayad", cause);
         control.state.events.push(event.ordered(Some(wanted.by.name), None));

@@ -59,6 +59,7 @@ impl Control {
             generation: snapshot.generation,
             loaded_ms: snapshot.loaded_ms,
             last_reload_error: self.last_reload_error.clone(),
+            last_upgrade_error: self.last_upgrade_error.clone(),
             workers: self.state.crew.len() as u32,
             state: if self.state.is_stopping() { "stopping" } else { "running" }.to_owned(),
             responses,

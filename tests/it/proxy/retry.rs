@@ -185,3 +185,21 @@ fn the_next_backend_has_no_request_while_the_wait_before_it_lasts() {
     assert_eq!(client.answer().text(), "later");
     assert_eq!(in_flight, [0, 0]);
 }
+
+#[test]
+fn an_attempt_that_is_given_up_and_not_repeated_is_warned_of() {
+    let one = Backend::saying("one");
+    let warned = |retry: &str| {
+        let daemon = Daemon::balancing(&[("one", one.address)], &format!("retry = {{ {retry} }}"));
+        let events = daemon.control.events();
+        events
+            .iter()
+            .filter(|event| event.kind == "config" && event.cause.contains("given up after 2s"))
+            .count()
+    };
+
+    assert_eq!(warned("per_try = \"2s\", on = [\"reset\", 503]"), 1);
+    assert_eq!(warned("per_try = \"2s\""), 1);
+    assert_eq!(warned("per_try = \"2s\", on = [\"timeout\"]"), 0);
+    assert_eq!(warned("per_try = \"2s\", attempts = 1"), 0);
+}

@@ -91,6 +91,16 @@ fn a_certificate_that_ends_soon_is_a_warning() {
 }
 
 #[test]
+fn the_day_under_way_is_counted_by_nobody() {
+    let (_scene, daemon) = with_life((-20 * DAY, -DAY / 2));
+
+    assert_eq!(expect_event(&daemon, "1 more names has expired less than a day ago"), Severity::Error);
+    expect_event(&daemon, "web.pem: the certificate has expired less than a day ago");
+    let alarms = daemon.control.status().listeners[0].certificate_alarms();
+    assert_eq!(alarms, [(true, "certificate of main for a.test has expired less than a day ago".to_owned())]);
+}
+
+#[test]
 fn an_expired_certificate_is_an_error_and_no_reason_not_to_start() {
     let (scene, daemon) = with_life((-20 * DAY, -3 * DAY - DAY / 2));
 

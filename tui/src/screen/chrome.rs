@@ -336,6 +336,10 @@ fn alarms(model: &Model, status: &Status, now_ms: u64) -> Vec<(Tone, String)> {
         let first = error.lines().next().unwrap_or_default();
         alarms.push((Tone::Warn, format!("the last reload was refused: {first}")));
     }
+    if let Some(error) = &status.daemon.last_upgrade_error {
+        let first = error.lines().next().unwrap_or_default();
+        alarms.push((Tone::Warn, format!("the last upgrade failed: {first}")));
+    }
     for (is_bad, alarm) in status.listeners.iter().flat_map(ListenerView::certificate_alarms) {
         alarms.push((if is_bad { Tone::Bad } else { Tone::Warn }, alarm));
     }

@@ -190,7 +190,9 @@ fn ends(certificate: &CertificateView) -> String {
     match certificate.days_left {
         _ if certificate.is_placeholder() => String::new(),
         0 => "< 1 day".to_owned(),
-        days @ ..0 => format!("{} ago", figure::plural(days.unsigned_abs() as usize, "day")),
+        -1 => "< 1 day ago".to_owned(),
+        // As everywhere, the day that is under way does not count.
+        days @ ..0 => format!("{} ago", figure::plural((-1 - days).unsigned_abs() as usize, "day")),
         days => figure::plural(days.unsigned_abs() as usize, "day"),
     }
 }

@@ -31,6 +31,7 @@ pub(crate) fn status() -> Status {
             generation: 3,
             loaded_ms: NOW_MS - 2 * HOUR,
             last_reload_error: None,
+            last_upgrade_error: None,
             workers: 2,
             state: "running".into(),
             responses: [0, 8_214_551, 1_204, 30_118, 412],

@@ -92,13 +92,9 @@ impl ListenerView {
                 CertificateStanding::Placeholder => {
                     (true, Some("is a placeholder that no client believes".to_owned()))
                 }
-                CertificateStanding::Expiring => {
-                    (false, Some(format!("expires in {}", days(certificate.days_left))))
-                }
+                CertificateStanding::Expiring => (false, Some(end_of_life(certificate.days_left))),
                 CertificateStanding::NotYet => (true, Some("is not valid yet".to_owned())),
-                CertificateStanding::Expired => {
-                    (true, Some(format!("has expired {} ago", days(-1 - certificate.days_left))))
-                }
+                CertificateStanding::Expired => (true, Some(end_of_life(certificate.days_left))),
             };
             alarms.extend(end.map(|end| (is_bad, format!("{subject} {end}"))));
             alarms.extend(
@@ -131,6 +127,17 @@ impl CertificateView {
     /// True for one that the daemon made itself until there is a real one.
     pub fn is_placeholder(&self) -> bool {
         self.standing == CertificateStanding::Placeholder
+    }
+}
+
+/// What everybody says of the end of a certificate with so many whole days left: `expires in 3 days`, `has expired 1 day
+/// ago`.
+pub fn end_of_life(days_left: i64) -> String {
+    if days_left < 0 {
+        // The day that is under way does not count, on neither side.
+        format!("has expired {} ago", days(-1 - days_left))
+    } else {
+        format!("expires in {}", days(days_left))
     }
 }
 

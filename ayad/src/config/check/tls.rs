@@ -6,6 +6,7 @@ mod acme;
 
 use std::path::{Path, PathBuf};
 
+use aya_api::view::end_of_life;
 use aya_core::certificate::Standing;
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
@@ -214,15 +215,12 @@ fn pair(
 /// whoever replaces it later must be able to start today.
 fn out_of_life(path: &Path, info: &CertificateInfo, at: &At<'_>, found: &mut Findings<'_>) {
     let now = (clock::wall_ms() / 1000).cast_signed();
-    let days = info.life.days_left(now);
-    let message = match info.life.standing(now) {
+    let end = match info.life.standing(now) {
         Standing::Good => return,
-        Standing::Expiring => format!("{}: the certificate expires in {days} days", path.display()),
-        Standing::NotYet => format!("{}: the certificate is not valid yet", path.display()),
-        Standing::Expired => {
-            format!("{}: the certificate has expired {} days ago", path.display(), -1 - days)
-        }
+        Standing::NotYet => "is not valid yet".to_owned(),
+        Standing::Expiring | Standing::Expired => end_of_life(info.life.days_left(now)),
     };
+    let message = format!("{}: the certificate {end}", path.display());
     found.warnings.push(at.problem(message).help("replace the file; ayad reads it again by itself"));
 }
 

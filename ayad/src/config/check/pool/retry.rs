@@ -67,8 +67,8 @@ pub(super) fn check(
     }
     check_per_try(&rules, request, &at, problems);
     if let Some(own) = rules.per_try.filter(|_| rules.attempts > 1 && !rules.on_timeout) {
-        let message =
-            format!("an attempt without an answer after {} is given up and not repeated", show_duration(own));
+        let own = show_duration(own);
+        let message = format!("an attempt without an answer is given up after {own} and not repeated");
         let help = "add \"timeout\" to \"on\", or leave \"per_try\" out";
         warnings.push(at.key("per_try").problem(message).help(help));
     }
