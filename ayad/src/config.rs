@@ -10,6 +10,7 @@ pub mod describe;
 pub mod env;
 pub mod include;
 pub mod marks;
+mod pipe;
 pub mod raw;
 pub mod report;
 pub mod sections;

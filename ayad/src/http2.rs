@@ -17,6 +17,7 @@
 //!
 //! Not here: connections and streams (`proxy::h2`, `upstream::h2`), and HTTP/2's own rules, which are the codec's.
 
+mod blocks;
 mod copies;
 pub mod fields;
 pub mod request;

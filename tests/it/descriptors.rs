@@ -1,6 +1,7 @@
 //! Descriptors run out one day. That is the proxy's own affair: no backend is blamed, the operator is answered.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 
 use aya_api::axis::Health;
 use aya_tests::backend::Backend;
@@ -12,6 +13,8 @@ use aya_tests::wait;
 const OPEN_FILES: usize = 256;
 /// Clients that come and say nothing: more than that.
 const CLIENTS: usize = 400;
+/// Connections to the control socket that a script forgot: more than that, too.
+const CALLERS: usize = 276;
 /// Clients that are served: each needs another descriptor for its backend.
 const SERVED: usize = 40;
 /// Checks of a backend that make a verdict several times over.
@@ -79,6 +82,20 @@ fn the_operator_is_answered_however_many_clients_there_are() {
     }
 
     assert!(daemon.control.again().listeners()[0].connections < crowd.len() as u64);
+}
+
+#[test]
+fn callers_who_say_nothing_take_no_descriptors_from_clients() {
+    let backend = Backend::saying("served");
+    let daemon = short_of_descriptors(&backend);
+    let address = daemon.address();
+
+    let callers: Vec<_> = (0..CALLERS).map(|_| UnixStream::connect(daemon.socket())).collect();
+
+    assert_eq!(daemon.control.again().status().daemon.state, "running");
+    assert!(open_files(&daemon) < OPEN_FILES / 2);
+    assert_eq!(get(address, "/").text(), "served");
+    assert!(callers.iter().all(Result::is_ok));
 }
 
 #[test]

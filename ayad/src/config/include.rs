@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::marks::Spot;
+use super::pipe::Patient;
 use super::report::{Place, Problem};
 use super::sections::{self, Kept};
 use super::shape::{self, Document};
@@ -49,7 +50,12 @@ impl Reading<'_> {
     /// Reads one file. `asked` is where its name stands, `above` the files that led here.
     fn file(&mut self, path: &Path, asked: &Place, above: &mut Vec<PathBuf>) {
         let name = path.display();
-        let real = match path.canonicalize() {
+        // The pipe of `/dev/stdin` or `<(command)` has no path of its own.
+        let real = path.canonicalize().or_else(|error| match fs::metadata(path) {
+            Ok(_) => Ok(path.to_owned()),
+            Err(_) => Err(error),
+        });
+        let real = match real {
             Ok(real) => real,
             Err(error) => return self.unreadable(path, asked, &error),
         };
@@ -136,6 +142,7 @@ impl Reading<'_> {
             std::io::ErrorKind::NotFound if is_included => "includes are relative to the file they stand in",
             std::io::ErrorKind::NotFound => "is the path right?",
             std::io::ErrorKind::PermissionDenied => "let the user that runs ayad read it",
+            std::io::ErrorKind::TimedOut => "write the configuration into it, or name a file",
             std::io::ErrorKind::InvalidData => "the file must be UTF-8 text",
             _ => "name a file with the configuration",
         };
@@ -145,7 +152,7 @@ impl Reading<'_> {
 
 fn read_text(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
-    fs::File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    Patient::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
     if text.len() as u64 > MAX_BYTES {
         return Err(std::io::Error::other(format!("it is larger than {} MiB", MAX_BYTES >> 20)));
     }

@@ -33,9 +33,8 @@ use super::{
     Shared, admin, algorithm, algorithms, backends, daemon, events, listeners, metrics, openapi, operations,
     pools, reload, routes, status, stream, upgrade, weight,
 };
+use crate::descriptors;
 
-/// Connections served at once; more wait in the backlog of the socket.
-const MAX_CONNECTIONS: usize = 512;
 /// Wait after a call could not be taken, for want of descriptors.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Longest time in which a caller takes nothing of its answer.
@@ -134,10 +133,11 @@ struct Place {
     wanted: watch::Receiver<()>,
 }
 
-/// Serves callers at one door until the process ends. When every place is taken, whoever is idle goes at once,
+/// Serves callers at one door until the process ends: so many at once as the descriptors allow; more wait in the
+/// backlog of the socket. When every place is taken, whoever is idle goes at once,
 /// and whoever is in a call goes after it; only streams stay.
 pub(super) async fn serve(shared: Shared, door: Door, mut doors: watch::Receiver<Doors>) {
-    let free = Arc::new(tokio::sync::Semaphore::new(MAX_CONNECTIONS));
+    let free = Arc::new(tokio::sync::Semaphore::new(descriptors::max_callers()));
     let crowded = watch::Sender::new(());
     let mut failing = false;
     loop {

@@ -118,7 +118,7 @@ impl RequestHead {
             && matches!(self.framing, Framing::None | Framing::Length(0))
             // A tunnel of HTTP/2 would be requests that no rule here ever sees; it is for one connection alone, and
             // obsolete (RFC 9113, 3.1).
-            && !fields.elements(bytes, Known::Upgrade).any(|protocol| protocol.eq_ignore_ascii_case(b"h2c"));
+            && fields.elements(bytes, Known::Upgrade).all(may_be_spoken);
         self.expects_continue = fields.has(Known::Expect) && !self.http_1_0;
         if self.expects_continue
             && fields.only(bytes, Known::Expect).is_none_or(|e| !e.eq_ignore_ascii_case(b"100-continue"))
@@ -274,4 +274,15 @@ fn too_large(bytes: &[u8]) -> Refusal {
         Some(_) => Refusal::new(Reason::HeadersTooLarge, "a head over the limit"),
         None => Refusal::new(Reason::UriTooLong, "a request line over the limit"),
     }
+}
+
+/// True for a protocol that a client may change to: a name, perhaps with a version (RFC 9110, 7.8), that is not HTTP/2.
+/// What else stands in a list, some reader might take for that.
+fn may_be_spoken(protocol: &[u8]) -> bool {
+    let is_token = |part: &[u8]| {
+        !part.is_empty() && part.iter().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+    };
+    let mut parts = protocol.splitn(2, |b| *b == b'/');
+    let name = parts.next().unwrap_or_default();
+    is_token(name) && parts.next().is_none_or(is_token) && !name.eq_ignore_ascii_case(b"h2c")
 }

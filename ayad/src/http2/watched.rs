@@ -17,6 +17,7 @@ use aya_core::flood::{self, Purse};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::PREFACE;
+use super::blocks::Blocks;
 use crate::buffers::Buffer;
 use crate::clock;
 use crate::queue::Queue;
@@ -27,8 +28,8 @@ const HEAD: usize = 9;
 /// Most bytes thrown away after the last word, so that it is not overtaken by a reset.
 const FAREWELL: usize = 64 * 1024;
 
-const DATA: u8 = 0;
-const HEADERS: u8 = 1;
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
 const RESET: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
@@ -44,6 +45,7 @@ pub struct Marks {
     goaway: AtomicU32,
     greeted: AtomicBool,
     closing: AtomicBool,
+    unfinished: AtomicU64,
 }
 
 impl Default for Marks {
@@ -56,6 +58,7 @@ impl Default for Marks {
             goaway: AtomicU32::new(u32::MAX),
             greeted: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            unfinished: AtomicU64::new(0),
         }
     }
 }
@@ -109,6 +112,11 @@ impl Marks {
         self.closing.load(Ordering::Relaxed)
     }
 
+    /// The number of the frame or header block that the other side has begun and not finished; 0 when there is none.
+    pub fn unfinished(&self) -> u64 {
+        self.unfinished.load(Ordering::Relaxed)
+    }
+
     fn moved_by(&self, count: usize) {
         self.moved.fetch_add(count as u64, Ordering::Relaxed);
     }
@@ -137,6 +145,7 @@ struct Frames {
     last_stream: Option<(u8, u32)>,
     purse: Purse,
     sent: u32,
+    blocks: Blocks,
 }
 
 impl Watched {
@@ -158,8 +167,8 @@ impl Watched {
 
 impl Frames {
     fn new(skip: usize) -> Self {
-        let purse = Purse::full(clock::now());
-        Self { skip, head: [0; HEAD], have: 0, is_first: true, last_stream: None, purse, sent: 0 }
+        let (purse, blocks) = (Purse::full(clock::now()), Blocks::default());
+        Self { skip, head: [0; HEAD], have: 0, is_first: true, last_stream: None, purse, sent: 0, blocks }
     }
 
     /// Takes note of bytes that were read.
@@ -175,26 +184,29 @@ impl Frames {
                 marks.greeted.store(true, Ordering::Relaxed);
             }
             if bytes.is_empty() {
-                return None;
+                break;
             }
             let taken = (HEAD - self.have).min(bytes.len());
             self.head[self.have..self.have + taken].copy_from_slice(&bytes[..taken]);
             self.have += taken;
             bytes = &bytes[taken..];
             if self.have < HEAD {
-                return None;
+                break;
             }
             self.have = 0;
             if let Some(verdict) = self.frame(marks) {
                 return Some(verdict);
             }
         }
+        marks.unfinished.store(self.blocks.unfinished(&self.head, self.have, self.skip), Ordering::Relaxed);
+        None
     }
 
     /// A frame begins.
     fn frame(&mut self, marks: &Marks) -> Option<h2::Reason> {
         let [a, b, c, kind, flags, ..] = self.head;
         self.skip = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        self.blocks.frame(kind, flags);
         if std::mem::take(&mut self.is_first) && kind != SETTINGS {
             return Some(h2::Reason::PROTOCOL_ERROR);
         }

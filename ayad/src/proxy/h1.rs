@@ -62,7 +62,7 @@ pub(super) struct H1 {
 }
 
 enum Next {
-    Request(Tick),
+    Request,
     /// The client went, or was idle for too long.
     End,
     Refused(Reason, Option<&'static str>),
@@ -73,16 +73,17 @@ pub(super) async fn run(stream: Stream, client: Arc<Client>, accepted: Tick) {
     let mut conn = H1::new(stream, client, accepted);
     let mut first = Some(accepted);
     while conn.first_byte(first).await {
+        let started = clock::now();
         if let Some(accepted) = first.take()
-            && conn.speaks_http2().await
+            && conn.speaks_http2(started).await
         {
             let Wire { stream, input, .. } = conn.wire;
             // Boxed, like all that few connections need: otherwise every idle one would hold room for it.
             return Box::pin(h2::run(stream, input, conn.client, accepted)).await;
         }
         let mut turn = Turn::take();
-        match conn.next(&mut turn.request).await {
-            Next::Request(started) => conn.serve_one(&mut turn, started).await,
+        match conn.next(&mut turn.request, started).await {
+            Next::Request => conn.serve_one(&mut turn, started).await,
             Next::End => return,
             Next::Refused(reason, rule) => {
                 unread::remember(&conn.client, reason, rule);
@@ -144,8 +145,9 @@ impl H1 {
     }
 
     /// True when the connection begins as only HTTP/2 does (RFC 9113, 3.4). No request can begin like that, so whoever
-    /// began like that is waited for, within the time for a head.
-    async fn speaks_http2(&mut self) -> bool {
+    /// began like that is waited for, within the time for a head that `started` then.
+    async fn speaks_http2(&mut self, started: Tick) -> bool {
+        self.wait.arm(started.after(self.client.listener.conf.header_timeout));
         let (wire, wait) = (&mut self.wire, &mut self.wait);
         let is_allowed = self.client.listener.conf.max_streams.is_some();
         poll_fn(|cx| {
@@ -168,9 +170,8 @@ impl H1 {
         .await
     }
 
-    /// Reads a head.
-    async fn next(&mut self, head: &mut RequestHead) -> Next {
-        let started = clock::now();
+    /// Reads a head whose first byte was there when it `started`.
+    async fn next(&mut self, head: &mut RequestHead, started: Tick) -> Next {
         let conf = &self.client.listener.conf;
         let limits = Limits { bytes: conf.max_header_bytes, fields: conf.max_headers };
         let ends = started.after(conf.header_timeout);
@@ -182,7 +183,7 @@ impl H1 {
                 // A head that comes in drops is not parsed again for each of them.
                 if is_first || bytes.len() >= limits.bytes || has_end(bytes, seen) {
                     match head.read(bytes, limits) {
-                        Ok(true) => return Poll::Ready(Next::Request(started)),
+                        Ok(true) => return Poll::Ready(Next::Request),
                         Ok(false) => {}
                         Err(refusal) => {
                             return Poll::Ready(Next::Refused(refusal.reason, Some(refusal.rule)));

@@ -11,6 +11,7 @@
 //! | resets of requests that were not yet taken on; of our own doing | the codec: 20; 1024 |
 //! | `CONTINUATION` frames, compressed heads | the codec: a few frames, and `limits.header_bytes` decoded |
 //! | small and empty `DATA` frames | the codec's budgets |
+//! | a frame or a head without its end | `timeouts.header` |
 //! | a client that does not read | [`SEND_BUFFER`] for each request, and `timeouts.body` |
 //!
 //! A connection that breaks a limit is told so (`GOAWAY`), counted by its reason and closed. Not here: priorities
@@ -104,6 +105,9 @@ struct Driver {
     is_counted: bool,
     /// Bytes that had moved when the timer last rang.
     moved: u64,
+    /// The number of the frame or head that is waited for, and until when.
+    unfinished: u64,
+    head: Wait,
 }
 
 /// Serves the requests of one connection, of which `early` was read already: its preface, at least.
@@ -133,7 +137,9 @@ pub(super) async fn run(stream: Stream, early: Queue, client: Arc<Client>, accep
         active: AtomicUsize::new(0),
         idle_since: AtomicU64::new(now.as_nanos()),
     });
-    let mut driver = Driver { conn, shared, wait, phase: Phase::Open, is_counted: false, moved: 0 };
+    let phase = Phase::Open;
+    let head = Wait::new();
+    let mut driver = Driver { conn, shared, wait, phase, is_counted: false, moved: 0, unfinished: 0, head };
     driver.wait.arm(now.after(driver.tick()));
     poll_fn(|cx| driver.poll(cx)).await;
 }
@@ -165,7 +171,7 @@ impl Driver {
                     return Poll::Ready(());
                 }
                 Poll::Ready(None) => return Poll::Ready(()),
-                Poll::Pending if self.turns() => {}
+                Poll::Pending if self.turns() || self.is_late(cx) => {}
                 Poll::Pending if self.wait.poll(cx).is_pending() => return Poll::Pending,
                 Poll::Pending if self.rang() => return Poll::Ready(()),
                 Poll::Pending => {}
@@ -193,6 +199,25 @@ impl Driver {
             self.wait.arm(clock::now().after(FAREWELL));
         }
         false
+    }
+
+    /// Ends a connection whose client has begun a frame or a head and does not finish it in time: nothing else can come
+    /// until it does. True when it has to be polled again for that. The clock is read once for each that is left
+    /// unfinished by a read.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let unfinished = self.shared.marks.unfinished();
+        if std::mem::replace(&mut self.unfinished, unfinished) != unfinished {
+            self.head.rest();
+            if unfinished != 0 {
+                self.head.arm(clock::now().after(self.shared.client.listener.conf.header_timeout));
+            }
+        }
+        if unfinished == 0 || self.phase == Phase::Ending || self.head.poll(cx).is_pending() {
+            return false;
+        }
+        self.count(Reason::HeaderTimeout);
+        self.end(h2::Reason::CANCEL);
+        true
     }
 
     fn leave(&mut self) {

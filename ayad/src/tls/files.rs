@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use rustix::fs::OFlags;
 use rustls::RootCertStore;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
@@ -75,20 +75,33 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, FileError> {
     let bytes = read(path)?;
     PrivateKeyDer::from_pem_slice(&bytes).map_err(|error| {
         let what = match error {
-            rustls::pki_types::pem::Error::NoItemsFound => {
-                "it holds no private key (PEM, without a password)".to_owned()
-            }
-            other => format!("its private key cannot be read: {other}"),
+            pem::Error::NoItemsFound => "it holds no private key (PEM, without a password)".to_owned(),
+            other => format!("its private key cannot be read: {}", in_words(&other)),
         };
         FileError::new(path, what)
     })
+}
+
+/// What is wrong with a PEM file. The library tells lines as the numbers of their bytes.
+fn in_words(error: &pem::Error) -> String {
+    match error {
+        pem::Error::MissingSectionEnd { end_marker } => {
+            format!("the line \"-----END {}-----\" is missing", String::from_utf8_lossy(end_marker))
+        }
+        // What stands in that line may be part of a key.
+        pem::Error::IllegalSectionStart { .. } => {
+            "a line begins like \"-----BEGIN ...-----\" and does not end like it".to_owned()
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Reads all certificates of a file, at least one.
 pub(super) fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, FileError> {
     let bytes = read(path)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
-    let chain = chain.map_err(|error| FileError::new(path, format!("it cannot be read as PEM: {error}")))?;
+    let chain = chain
+        .map_err(|error| FileError::new(path, format!("it cannot be read as PEM: {}", in_words(&error))))?;
     if chain.is_empty() {
         return Err(FileError::new(path, "it holds no certificate (PEM)"));
     }
@@ -233,6 +246,10 @@ mod tests {
         std::fs::write(&path, "nothing of use").unwrap();
         assert!(said(read_certificates(&path).unwrap_err()).ends_with("holds no certificate (PEM)"));
         assert!(said(read_key(&path).unwrap_err()).contains("holds no private key"));
+        std::fs::write(&path, "-----BEGIN PRIVATE KEY-----\nAAAA\n").unwrap();
+        assert!(said(read_key(&path).unwrap_err()).ends_with("\"-----END PRIVATE KEY-----\" is missing"));
+        std::fs::write(&path, "-----BEGIN CERTIFICATE\nAAAA\n").unwrap();
+        assert!(said(read_certificates(&path).unwrap_err()).contains("does not end like it"));
         std::fs::write(&path, vec![b'x'; (MOST + 1) as usize]).unwrap();
         assert!(said(read(&path).unwrap_err()).contains("larger than 1 MiB"));
     }

@@ -268,6 +268,7 @@ fn options_of_the_connection_are_read_from_every_list() {
     assert!(head("Connection: closed, x-close").keep_alive);
     assert!(head("Connection: Upgrade\r\nUpgrade: websocket").upgrade);
     assert!(head("Connection: upgrade\r\nUpgrade: x\r\nContent-Length: 0").upgrade);
+    assert!(head("Connection: upgrade\r\nUpgrade: IRC/6.9, h2cx, HTTP/2.0, ,x").upgrade);
     for no in [
         "Upgrade: websocket",
         "Connection: upgrade",
@@ -275,6 +276,12 @@ fn options_of_the_connection_are_read_from_every_list() {
         "Connection: upgrade\r\nUpgrade: x\r\nTransfer-Encoding: chunked",
         "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA",
         "Connection: upgrade\r\nUpgrade: websocket, H2C",
+        "Connection: upgrade\r\nUpgrade: h2c/1, foo",
+        "Connection: upgrade\r\nUpgrade: foo\r\nUpgrade: H2c/2.0",
+        "Connection: upgrade\r\nUpgrade: \"h2c\", h2c;x",
+        "Connection: upgrade\r\nUpgrade: foo, h2c /1",
+        "Connection: upgrade\r\nUpgrade: foo/",
+        "Connection: upgrade\r\nUpgrade: /h2c",
     ] {
         assert!(!head(no).upgrade, "{no}");
     }

@@ -1,5 +1,7 @@
 //! Connections that make work and do none: each is ended, told why and counted, and the daemon goes on.
 
+use std::time::Duration;
+
 use aya_tests::backend::Backend;
 use aya_tests::daemon::Daemon;
 use aya_tests::h2::frames::{
@@ -7,12 +9,13 @@ use aya_tests::h2::frames::{
     WINDOW_UPDATE, frame, get, literals,
 };
 use aya_tests::h2::{Client, run};
-use aya_tests::wait;
+use aya_tests::wait::{self, Gate};
 
 use super::{before_h1, refusals};
 
 const PROTOCOL_ERROR: u32 = 1;
 const FLOW_CONTROL_ERROR: u32 = 3;
+const CANCEL: u32 = 8;
 const ENHANCE_YOUR_CALM: u32 = 11;
 const WHOLE: u8 = END_STREAM | END_HEADERS;
 
@@ -98,6 +101,74 @@ fn a_head_without_an_end_ends_the_connection() {
     is_ended(&mut raw, &[ENHANCE_YOUR_CALM, PROTOCOL_ERROR]);
     serves(&daemon);
     assert_eq!(backend.requests(), 1);
+}
+
+/// A daemon whose clients have little time for a head, and all of it for anything else.
+fn in_a_hurry(backend: &Backend) -> Daemon {
+    let pool = aya_tests::daemon::pool(&[("one", backend.address)], "");
+    let timeouts = "timeouts = { header = \"1s\", idle = \"1h\", body = \"1h\" }\n[pool.main]";
+    Daemon::start(&pool.replace("[pool.main]", timeouts))
+}
+
+#[test]
+fn a_head_that_is_not_finished_in_time_ends_the_connection() {
+    let backend = Backend::saying("hello");
+    let daemon = in_a_hurry(&backend);
+    let whole = frame(HEADERS, WHOLE, 1, &get("/", &[]));
+    let cut = [frame(HEADERS, END_STREAM, 1, &get("/", &[])), whole[..5].to_vec(), whole[..20].to_vec()];
+    for (index, cut) in cut.iter().enumerate() {
+        let mut raw = Raw::connect(daemon.address());
+        raw.send(cut);
+        is_ended(&mut raw, &[CANCEL]);
+        assert_eq!(refusals(&daemon, "header-timeout"), index as u64 + 1);
+    }
+    let mut raw = Raw::connect(daemon.address());
+    let mut drops = whole.chunks(1);
+    wait::until_true("whoever sends it in drops is cut off", || {
+        Gate::default().linger(Duration::from_millis(100));
+        drops.next().is_some_and(|byte| raw.try_send(byte).is_err())
+            || refusals(&daemon, "header-timeout") == 4
+    });
+    assert!(drops.len() > 0, "it never was whole");
+    assert_eq!(backend.requests(), 0);
+    serves(&daemon);
+}
+
+#[test]
+fn a_body_and_an_idle_connection_have_more_time_than_a_head() {
+    let backend = Backend::echo();
+    let daemon = in_a_hurry(&backend);
+    let pause = |millis| Gate::default().linger(Duration::from_millis(millis));
+    let mut raw = Raw::connect(daemon.address());
+    pause(1500);
+    raw.send(&frame(HEADERS, END_HEADERS, 1, &get("/", &[])));
+    let data = frame(DATA, END_STREAM, 1, b"whole");
+    raw.send(&data[..11]);
+    pause(1500);
+    raw.send(&data[11..]);
+    let mut echoed = Vec::new();
+    while !echoed.ends_with(b"\nwhole") {
+        echoed.extend(raw.until(DATA, 1).expect("it goes on").payload);
+    }
+    // A head in two pieces is on time.
+    let head = frame(HEADERS, END_HEADERS | END_STREAM, 3, &get("/", &[]));
+    raw.send(&head[..12]);
+    pause(50);
+    raw.send(&head[12..]);
+    assert!(raw.until(HEADERS, 3).is_some());
+    pause(1500);
+    assert_eq!(refusals(&daemon, "header-timeout"), 0);
+}
+
+#[test]
+fn a_preface_has_the_time_of_one_head() {
+    let backend = Backend::saying("hello");
+    let daemon = in_a_hurry(&backend);
+    let mut client = aya_tests::client::Client::connect(daemon.address());
+    client.send("PRI * H");
+    let (answer, took) = wait::measured(|| client.answer());
+    assert_eq!((answer.status, answer.reason()), (408, Some("header-timeout")));
+    assert!(took < Duration::from_millis(1800), "{took:?}");
 }
 
 #[test]

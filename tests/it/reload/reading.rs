@@ -145,6 +145,29 @@ fn a_file_that_never_ends_keeps_no_later_reload_waiting() {
 }
 
 #[test]
+fn a_pipe_that_nobody_writes_to_is_given_up_and_may_be_replaced() {
+    let (one, two) = (Backend::saying("one"), Backend::saying("two"));
+    let mut daemon =
+        Setup::new(&pool(&[("one", one.address)], "")).daemon("load_timeout = \"100ms\"").start();
+    let file = daemon.folder().join("ayad.toml");
+    std::fs::remove_file(&file).expect("the file can be removed");
+    let made = std::process::Command::new("mkfifo").arg(&file).status().expect("there is mkfifo");
+    assert!(made.success());
+
+    // As often as readings may hang, and once more.
+    for _ in 0..9 {
+        daemon.control.refused(&Reload, &ChangeOptions::default());
+    }
+    std::fs::remove_file(&file).expect("the pipe can be removed");
+    daemon.rewrite(&pool(&[("two", two.address)], ""));
+
+    wait::until_true("the readings have been given up", || {
+        daemon.control.try_call(&Reload, &ChangeOptions::default()).is_ok()
+    });
+    assert_eq!(get(daemon.address(), "/").text(), "two");
+}
+
+#[test]
 fn a_caller_that_leaves_during_its_reload_is_in_nobodys_way() {
     let (one, two) = (Backend::saying("one"), Backend::saying("two"));
     let mut reading = Reading::new(&pool(&[("one", one.address)], ""));
