@@ -22,6 +22,7 @@ pub mod known;
 pub mod refusal;
 pub mod request;
 pub mod response;
+pub mod trailers;
 
 pub use body::{BadBody, BodyReader, Framing, Step};
 pub use head::{Field, Fields, Limits, Options, Span, write_field};
@@ -29,3 +30,4 @@ pub use known::Known;
 pub use refusal::Refusal;
 pub use request::RequestHead;
 pub use response::{BadResponse, ResponseHead};
+pub use trailers::may_trail;

@@ -14,18 +14,13 @@ use tokio::net::TcpStream;
 use tokio::task::coop::has_budget_remaining;
 
 use crate::buffers::SMALL;
-use crate::h1::{BadBody, BodyReader, Fields, Framing, Known, Step};
+use crate::h1::{BadBody, BodyReader, Fields, Framing, Step, may_trail};
 use crate::queue::Queue;
 use crate::stream::Stream;
 
 /// Up to this many bytes are copied behind what waits to be written, so that both go out with one call. Gathering
 /// two buffers costs the kernel more than copying so few.
 const COPIED: usize = 4096;
-
-/// Trailer fields that are not passed on: they would frame, route or authenticate a message whose head was already
-/// acted on (RFC 9110, 6.5.1).
-const NO_TRAILERS: &[&str] =
-    &["authorization", "set-cookie", "content-encoding", "content-range", "max-forwards"];
 
 /// A connection.
 #[derive(Debug)]
@@ -413,18 +408,4 @@ impl Inflow {
         input.consume(size);
         Ok(Look::Again)
     }
-}
-
-/// True when a field of this name may come behind a body.
-///
-/// `_` counts as `-`, as it does for whoever makes variables of fields (RFC 3875, 4.1.18).
-pub fn may_trail(name: &[u8]) -> bool {
-    let alike =
-        |no: &str| name.len() == no.len() && name.iter().zip(no.bytes()).all(|(byte, no)| plain(*byte) == no);
-    let is_known = Known::of(name) != Known::Other || Known::ALL.iter().any(|known| alike(known.name()));
-    !is_known && !NO_TRAILERS.iter().any(|no| alike(no))
-}
-
-fn plain(byte: u8) -> u8 {
-    if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
 }

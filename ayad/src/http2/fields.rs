@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::h1::{Field, Known, write_field};
+use crate::h1::{Field, Known, may_trail, write_field};
 use crate::queue::Queue;
-use crate::wire::may_trail;
 
 /// Fields that belong to one connection, and do not exist in HTTP/2 (RFC 9113, 8.2.2).
 const OF_CONNECTION: &[Known] = &[
