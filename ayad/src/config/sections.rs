@@ -240,7 +240,7 @@ mod tests {
             let mut text = lines.concat();
             if turn % 5 == 4 {
                 let at = any(text.len());
-                text.insert_str(text.floor_char_boundary(at), piece);
+                text.insert_str(at, piece);
             }
             let (told, is_in_sections) = in_sections(&text, &kept);
             assert_eq!(told, as_a_whole(&text), "turn {turn}: {text}");
