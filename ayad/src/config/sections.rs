@@ -35,7 +35,7 @@ impl Kept {
 
     /// A reading begins.
     pub(super) fn begin(&self) -> Reading<'_> {
-        Reading { kept: self, before: self.take(), now: HashMap::new() }
+        Reading { kept: self, before: self.take(), now: HashMap::new(), is_broken: false }
     }
 }
 
@@ -45,10 +45,16 @@ pub(super) struct Reading<'k> {
     kept: &'k Kept,
     before: HashMap<Box<str>, Arc<Lone>>,
     now: HashMap<Box<str>, Arc<Lone>>,
+    /// A large file had to be read as a whole.
+    is_broken: bool,
 }
 
 impl Drop for Reading<'_> {
     fn drop(&mut self) {
+        // Whoever made a mistake mends it next, and what it hid is as it was.
+        if self.is_broken {
+            self.now.extend(self.before.drain());
+        }
         *self.kept.0.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut self.now);
     }
 }
@@ -57,9 +63,15 @@ impl Reading<'_> {
     /// Reads a text in sections. `None` when it has to be read as a whole.
     pub(super) fn read(&mut self, source: &Arc<Source>) -> Option<Document> {
         let spans = split(&source.text)?;
+        let document = self.in_sections(source, &spans);
+        self.is_broken |= document.is_none();
+        document
+    }
+
+    fn in_sections(&mut self, source: &Arc<Source>, spans: &[Range<usize>]) -> Option<Document> {
         let mut rest = source.text.clone().into_bytes();
         let mut sections = Vec::with_capacity(spans.len());
-        for span in &spans {
+        for span in spans {
             sections.push((span.start, self.section(source, span)?));
             rest[span.clone()].fill(b' ');
         }
@@ -180,6 +192,11 @@ mod tests {
         for text in [text.clone(), text.clone(), format!("\n# moved\n{text}"), text.replace("/3/", "/three/")]
         {
             assert_eq!(in_sections(&text, &kept), (as_a_whole(&text), true));
+        }
+        assert!(!in_sections(&text.replacen("[route.r0]", "[route.r0", 1), &kept).1);
+        assert_eq!(kept.take().len(), ROUTES + 1, "a mistake costs nothing that was known");
+        for text in [format!("{text}[route.gone]\npool = \"p0\"\n"), text.clone()] {
+            assert!(in_sections(&text, &kept).1);
         }
         assert_eq!(kept.take().len(), ROUTES, "what is gone from the file is forgotten");
     }
