@@ -28,7 +28,7 @@ use aya_core::breaker::BreakerRules;
 use aya_core::health::{HealthRules, Start};
 use aya_core::hedge::HedgeRules;
 use aya_core::pace::Least;
-use aya_core::pick::PickerSpec;
+use aya_core::pick::Choice;
 use aya_core::retry::RetryRules;
 use aya_core::route::{RouteSpec, Router};
 use ipnet::IpNet;
@@ -224,7 +224,7 @@ pub struct Pool {
     /// Its name.
     pub name: String,
     /// How it picks.
-    pub algorithm: &'static PickerSpec,
+    pub algorithm: Choice,
     /// Stickiness on top.
     pub sticky: Option<Sticky>,
     /// Active health check; absent when switched off.

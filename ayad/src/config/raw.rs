@@ -9,6 +9,7 @@
 //! The untagged enums are safe here, though their own messages are poor: what does not fit one of their
 //! branches was reported by [`super::shape`] before serde sees it.
 
+pub mod algorithm;
 pub mod daemon;
 pub mod format;
 pub mod listen;

@@ -27,6 +27,7 @@ pub struct Place {
     worker: usize,
     since: Tick,
     is_trial: bool,
+    among: f32,
 }
 
 impl Place {
@@ -37,7 +38,8 @@ impl Place {
             Acquired::Taken => false,
             Acquired::Trial => true,
         };
-        Some(Self { pool: Arc::clone(pool), index, worker, since: now, is_trial })
+        let among = pool.backends[index].load.seen_in_flight(now);
+        Some(Self { pool: Arc::clone(pool), index, worker, since: now, is_trial, among })
     }
 
     /// The backend.
@@ -53,6 +55,11 @@ impl Place {
     /// This worker's cell of the backend.
     pub fn cell(&self) -> &WorkerCell {
         &self.backend().workers[self.worker]
+    }
+
+    /// Requests the backend had when it was taken, this one included.
+    pub fn among(&self) -> f32 {
+        self.among
     }
 
     /// When it was taken: the attempt began.

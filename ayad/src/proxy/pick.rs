@@ -30,7 +30,7 @@ pub(super) fn pick(hit: &Hit, binding: &Binding, tried: &Tried, exchange: &mut E
     if let Some(picked) = bound(hit, binding, tried, exchange, now) {
         return Some(picked);
     }
-    let ask = Ask { now, key: binding.key, tried };
+    let ask = Ask::any(now, binding.key, tried);
     // A backend can leave between pick and take; every other one is left to be picked again.
     for _ in 0..=hit.pool.backends.len() {
         let index = Worker::with(|worker| worker.pick(&hit.pool, hit.position, &ask))?;

@@ -152,7 +152,7 @@ fn pick(session: &Session, hit: &Hit, tried: &Tried) -> Option<(Place, usize)> {
         }
         return Some((place, index));
     }
-    let ask = Ask { now, key, tried };
+    let ask = Ask::any(now, key, tried);
     // A backend can leave between pick and take; every other one is left to be picked again.
     (0..=hit.pool.backends.len()).find_map(|_| {
         let index = Worker::with(|worker| worker.pick(&hit.pool, hit.position, &ask))?;

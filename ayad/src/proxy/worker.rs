@@ -118,12 +118,12 @@ impl Worker {
     pub fn pick(&self, pool: &Pool, position: usize, ask: &Ask<'_>) -> Option<usize> {
         let mut pickers = self.pickers.borrow_mut();
         while pickers.len() <= position {
-            pickers.push(Kept { pool_uid: 0, picker: (pool.algorithm.build)(self.seed) });
+            pickers.push(Kept { pool_uid: 0, picker: pool.algorithm.build(self.seed) });
         }
         let kept = &mut pickers[position];
         if kept.pool_uid != pool.uid {
-            *kept = Kept { pool_uid: pool.uid, picker: (pool.algorithm.build)(self.seed) };
-            kept.picker.prepare(pool.loads.len());
+            *kept = Kept { pool_uid: pool.uid, picker: pool.algorithm.build(self.seed) };
+            kept.picker.learn_set(&pool.loads);
         }
         kept.picker.pick(&pool.loads, ask, &mut self.rng.borrow_mut())
     }

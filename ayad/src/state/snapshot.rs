@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use aya_core::hedge::HedgeDelay;
 use aya_core::load::Load;
-use aya_core::pick::PickerSpec;
+use aya_core::pick::Choice;
 use aya_core::retry::RetryBudget;
 use aya_core::route::{RouteSpec, Router};
 
@@ -176,7 +176,7 @@ pub struct Pool {
     /// Its name.
     pub name: String,
     /// How it picks now.
-    pub algorithm: &'static PickerSpec,
+    pub algorithm: Choice,
     /// Its settings; `conf.algorithm` is what the file says.
     pub conf: config::Pool,
     /// Its backends.
@@ -210,7 +210,7 @@ impl Pool {
     pub fn build(
         conf: config::Pool,
         tls: Option<Arc<ClientTls>>,
-        algorithm: &'static PickerSpec,
+        algorithm: Choice,
         before: Option<&Pool>,
         workers: usize,
         next_rev: &dyn Fn() -> u64,
@@ -246,7 +246,7 @@ impl Pool {
 
     /// The same pool with another algorithm.
     #[must_use]
-    pub fn with_algorithm(&self, algorithm: &'static PickerSpec, rev: u64) -> Self {
+    pub fn with_algorithm(&self, algorithm: Choice, rev: u64) -> Self {
         Self {
             uid: rev,
             name: self.name.clone(),
@@ -286,7 +286,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         origin,
     } = a;
     *name == b.name
-        && algorithm.name == b.algorithm.name
+        && *algorithm == b.algorithm
         && *sticky == b.sticky
         && *check == b.check
         && *breaker == b.breaker

@@ -31,7 +31,8 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "backends of different or changing speed",
     share: Share::Adapts,
     weighted: true,
-    build: |seed| Box::new(LeastResponseTime { next: start_of(seed), scratch: Vec::new() }),
+    params: &[],
+    build: |setup| Box::new(LeastResponseTime { next: start_of(setup.seed), scratch: Vec::new() }),
 };
 
 /// See the module.
@@ -56,7 +57,7 @@ impl Picker for LeastResponseTime {
         let mut fastest = f64::INFINITY;
         for index in ring(self.next, set.len()) {
             let load = &set[index];
-            let weight = load.weight();
+            let weight = load.effective_weight();
             if weight == 0 || !ask.allows(index, load) {
                 continue;
             }

@@ -18,7 +18,8 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "many balancers in front of the same backends",
     share: Share::Weight,
     weighted: true,
-    build: |_seed| Box::new(Random),
+    params: &[],
+    build: |_| Box::new(Random),
 };
 
 /// See the module.
@@ -30,7 +31,7 @@ impl Picker for Random {
         let mut total = 0;
         let mut drawn = None;
         for (index, load) in set.iter().enumerate() {
-            let weight = u64::from(load.weight());
+            let weight = u64::from(load.effective_weight());
             if weight == 0 || !ask.allows(index, load) {
                 continue;
             }

@@ -22,7 +22,8 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "backends of known different size and requests of equal cost",
     share: Share::Weight,
     weighted: true,
-    build: |seed| Box::new(WeightedRoundRobin { start: start_of(seed), credits: Credits::default() }),
+    params: &[],
+    build: |setup| Box::new(WeightedRoundRobin { start: start_of(setup.seed), credits: Credits::default() }),
 };
 
 /// See the module.
@@ -35,9 +36,9 @@ pub struct WeightedRoundRobin {
 
 impl Picker for WeightedRoundRobin {
     fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, _rng: &mut Rng) -> Option<usize> {
-        self.credits.fit(set.len(), set.iter().map(|load| u64::from(load.weight())).sum());
+        self.credits.fit(set.len(), set.iter().map(|load| u64::from(load.effective_weight())).sum());
         let open = ring(self.start, set.len()).filter(|&index| ask.allows(index, &set[index]));
-        self.credits.choose(open.map(|index| (index, set[index].weight())))
+        self.credits.choose(open.map(|index| (index, set[index].effective_weight())))
     }
 
     fn prepare(&mut self, len: usize) {

@@ -1,5 +1,6 @@
 //! `[pool.NAME]`: backends that are told apart and resolve, and how they are treated.
 
+mod algorithm;
 mod health;
 mod retry;
 
@@ -8,12 +9,11 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use aya_core::breaker::BreakerRules;
-use aya_core::pick::{self, PickerSpec};
 
 use super::tls::{self, Findings};
 use super::{At, Entry};
 use crate::config::raw;
-use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
+use crate::config::raw::format::{self, Address, Name, Period};
 use crate::config::raw::pool::{BackendEntry, BackendProtocol, Breaker, Mode};
 use crate::config::report::Problem;
 use crate::config::{Backend, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
@@ -67,7 +67,9 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
     let request = request.and_then(|limit| limit.0);
     Pool {
         name: entry.name.to_owned(),
-        algorithm: algorithm.map_or_else(default_algorithm, |Algorithm(picker)| picker),
+        algorithm: algorithm
+            .as_ref()
+            .map_or_else(algorithm::default, |entry| algorithm::check(entry, &at.key("algorithm"), problems)),
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
         check: health::check(&health, proxy_protocol, &at.key("health"), problems),
         breaker: breaker.as_ref().and_then(breaker_rules),
@@ -96,10 +98,6 @@ fn spoken(protocol: BackendProtocol) -> UpstreamProtocol {
 
 fn or(period: Option<&Period>, default: Duration) -> Duration {
     period.map_or(default, |period| period.0)
-}
-
-fn default_algorithm() -> &'static PickerSpec {
-    pick::find(pick::DEFAULT).expect("the default is in the table: see the test below")
 }
 
 fn breaker_rules(breaker: &Breaker) -> Option<BreakerRules> {
@@ -212,11 +210,6 @@ fn resolve(address: &str) -> Result<Endpoint, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_default_algorithm_is_in_the_table() {
-        assert_eq!(default_algorithm().name, pick::DEFAULT);
-    }
 
     #[test]
     fn a_name_that_does_not_resolve_says_why() {

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::OneOrMany;
-use super::format::{Address, Algorithm, CookieName, Method, Name, Period, PeriodLimit, Status, Target};
+use super::algorithm::Algorithm;
+use super::format::{Address, CookieName, Method, Name, Period, PeriodLimit, Status, Target};
 use super::retry::{Hedge, Retry};
 use super::tls::PoolTls;
 
@@ -12,8 +13,8 @@ use super::tls::PoolTls;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pool {
-    /// How a backend is picked for each request. Default: "weighted-least-connections". `ayactl algorithm
-    /// list` says when to choose which.
+    /// How a backend is picked for each request. Default: "hot-cold". `ayactl algorithm list` says when to
+    /// choose which. A table tunes it: { name = "hot-cold", quantile = 0.7 }.
     pub algorithm: Option<Algorithm>,
     /// The backends: addresses, or tables with a name, weight, zone and tags. Required, at least one.
     pub backends: Vec<BackendEntry>,

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use aya_api::axis::{Admin as AdminWord, StickyDrain};
 use aya_api::event::Severity;
 use aya_core::axis::Admin;
-use aya_core::pick::{self, PickerSpec};
+use aya_core::pick::Choice;
 
 use super::Order;
 use crate::clock;
@@ -91,12 +91,12 @@ impl Control {
     }
 
     fn apply_algorithm(&mut self, name: &str, algorithm: &str, record: &Record, restored: bool) -> u64 {
-        let Some(spec) = pick::find(algorithm) else { return 0 };
+        let Ok(choice) = algorithm.parse::<Choice>() else { return 0 };
         let rev = self.state.next_rev();
         let before = self.state.snapshot.load_full();
         let mut snapshot = (*before).clone();
         for pool in snapshot.pools.iter_mut().filter(|p| p.name == name) {
-            *pool = Arc::new(pool.with_algorithm(spec, rev));
+            *pool = Arc::new(pool.with_algorithm(choice, rev));
         }
         self.state.snapshot.store(Arc::new(snapshot));
         let note = AlgorithmOrder { until_ms: record.operation.until_ms, restored };
@@ -105,9 +105,9 @@ impl Control {
     }
 
     /// The algorithms ordered for pools, while those orders are in force.
-    pub fn ordered_algorithms(&self) -> HashMap<String, &'static PickerSpec> {
+    pub fn ordered_algorithms(&self) -> HashMap<String, Choice> {
         let orders = self.journal.in_force().into_iter();
         let orders = orders.filter(|r| r.operation.field == "algorithm" && !r.clears);
-        orders.filter_map(|r| Some((r.operation.subject, pick::find(&r.operation.after)?))).collect()
+        orders.filter_map(|r| Some((r.operation.subject, r.operation.after.parse().ok()?))).collect()
     }
 }
