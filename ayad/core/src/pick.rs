@@ -11,6 +11,7 @@
 
 mod ask;
 mod choice;
+mod chooser;
 mod credit;
 mod draw;
 pub mod first;
@@ -30,6 +31,7 @@ pub mod ring_hash;
 pub mod round_robin;
 mod score;
 mod table;
+mod tiers;
 pub mod weighted_least_connections;
 pub mod weighted_round_robin;
 
@@ -37,8 +39,10 @@ use std::sync::Arc;
 
 pub use ask::{Ask, MAX_TRIED, Mask, Scope, Tried};
 pub use choice::{Choice, ChoiceError};
+pub use chooser::{Chooser, Part, Pick};
 pub use params::{MAX_PARAMS, ParamKind, ParamSpec, Params};
 pub use score::{Class, Scale, Score, Wins};
+pub use tiers::{MAX_ZONES, Plan, Standing, TierRules};
 
 use crate::load::Load;
 use crate::rng::Rng;
