@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod describe;
+mod division;
 pub mod env;
 pub mod include;
 pub mod marks;
@@ -34,6 +35,7 @@ use aya_core::route::{RouteSpec, Router};
 use ipnet::IpNet;
 
 pub use describe::{describe, describe_json};
+pub use division::{Division, HashBy};
 pub use env::{Env, Overrides};
 pub use report::{Problem, Problems};
 pub use sections::Kept;
@@ -132,6 +134,10 @@ pub struct Daemon {
     pub admin_listen: Option<SocketAddr>,
     /// Where the access log goes.
     pub access_log: AccessLog,
+    /// The zone it stands in.
+    pub zone: Option<String>,
+    /// What it is called among daemons in front of the same backends.
+    pub node: String,
 }
 
 /// Where the access log goes.
@@ -253,6 +259,8 @@ pub struct Pool {
     pub tls: Option<PoolTls>,
     /// What its backends speak.
     pub protocol: UpstreamProtocol,
+    /// How it is divided, and what its requests are hashed by.
+    pub division: Division,
     /// Its backends, in the order of the file.
     pub backends: Vec<Backend>,
     /// Where it is defined.
@@ -364,6 +372,8 @@ pub struct Backend {
     pub weight: u32,
     /// Its zone.
     pub zone: Option<String>,
+    /// Its priority group; the lowest number serves first.
+    pub priority: u8,
     /// Its tags.
     pub tags: Vec<String>,
     /// Where it is defined.

@@ -11,6 +11,7 @@
 
 pub mod algorithm;
 pub mod daemon;
+pub mod division;
 pub mod format;
 pub mod listen;
 pub mod pool;

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use aya_core::hedge::HedgeDelay;
 use aya_core::load::Load;
-use aya_core::pick::Choice;
+use aya_core::pick::{Choice, Plan};
 use aya_core::retry::RetryBudget;
 use aya_core::route::{RouteSpec, Router};
 
@@ -183,6 +183,10 @@ pub struct Pool {
     pub backends: Vec<Arc<Backend>>,
     /// Their loads, by the same indices.
     pub loads: Vec<Arc<Load>>,
+    /// How it is divided.
+    pub plan: Arc<Plan>,
+    /// The zones of its backends, by their numbers in the plan.
+    pub zones: Vec<String>,
     /// Retries and hedges under way; goes on when the pool is configured anew.
     pub budget: Arc<RetryBudget>,
     /// Hedges; goes on when the pool is configured anew.
@@ -229,8 +233,12 @@ impl Pool {
                 _ => Arc::new(Backend::new(&conf, wanted, workers, next_rev())),
             })
             .collect();
+        let zones = config::Division::zones(&conf.backends);
+        let plan = Arc::new(conf.division.plan(&conf.backends, &zones));
         let rev = next_rev();
         Self {
+            plan,
+            zones,
             uid: rev,
             name: conf.name.clone(),
             algorithm,
@@ -249,6 +257,8 @@ impl Pool {
     pub fn with_algorithm(&self, algorithm: Choice, rev: u64) -> Self {
         Self {
             uid: rev,
+            plan: Arc::clone(&self.plan),
+            zones: self.zones.clone(),
             name: self.name.clone(),
             algorithm,
             conf: self.conf.clone(),
@@ -282,6 +292,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         proxy_protocol,
         tls,
         protocol,
+        division,
         backends,
         origin,
     } = a;
@@ -301,6 +312,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *proxy_protocol == b.proxy_protocol
         && *tls == b.tls
         && *protocol == b.protocol
+        && *division == b.division
         && *backends == b.backends
         && *origin == b.origin
 }
