@@ -88,7 +88,7 @@ fn no_algorithm_allocates_once_it_is_prepared() {
         for len in [0, 1, 2, 8, 64, 300] {
             let (set, mut rng) = (backends(len), Rng::seeded(1));
             let mut picker = spec.make(1);
-            picker.prepare(set.len());
+            picker.learn_set(&set);
             let mut picked = 0_u32;
 
             let allocated = allocations(|| {

@@ -70,7 +70,9 @@ impl JsonSchema for Tuned {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let mut properties = Map::new();
-        properties.insert("name".into(), generator.subschema_for::<AlgorithmName>().to_value());
+        let mut name = generator.subschema_for::<AlgorithmName>().to_value();
+        name["description"] = "The name of the algorithm. Required.".into();
+        properties.insert("name".into(), name);
         for (picker, param) in PICKERS.iter().flat_map(|p| p.params.iter().map(move |param| (p, param))) {
             let words = format!(
                 "With {}: {}. Default: {}; {} is accepted.",
@@ -96,8 +98,10 @@ impl JsonSchema for Tuned {
 
 fn value_schema(param: &ParamSpec) -> Value {
     match param.kind {
-        ParamKind::Number => json!({ "type": "number" }),
-        ParamKind::Count => json!({ "type": "integer" }),
+        ParamKind::Number => json!({ "type": "number", "minimum": param.min, "maximum": param.max }),
+        ParamKind::Count => {
+            json!({ "type": "integer", "minimum": param.min as i64, "maximum": param.max as i64 })
+        }
         ParamKind::Time => json!({ "type": "string", "format": "aya-duration" }),
         ParamKind::Word(words) => json!({ "type": "string", "enum": words }),
     }
