@@ -22,7 +22,10 @@ const FAILURE_FLOOR: f64 = 50e6;
 const FAILURE_CAP: f64 = 5e9;
 
 /// What one answer counts for in the estimate of the service time.
-const SERVICE_SHARE: f32 = 0.2;
+const SERVICE_SHARE: f32 = 0.1;
+/// Silence after which that estimate begins to be replaced, in nanoseconds. One answer says little about a backend when
+/// requests differ, so this is longer than [`SILENCE`].
+const SERVICE_SILENCE: f32 = 2e9;
 /// Over what time a peak is forgotten, unless the algorithm says otherwise, in milliseconds.
 pub(super) const DECAY_MS: u32 = 10_000;
 
@@ -90,7 +93,8 @@ impl Load {
         let next = match self.service_ns() {
             None => sample,
             Some(known) => {
-                let share = SERVICE_SHARE.max(self.share_of_new(now, LATENCY_TAU) as f32);
+                let quiet = nanos(now.since(self.latency_at())) as f32;
+                let share = SERVICE_SHARE.max(1.0 - (SERVICE_SILENCE / quiet.max(SERVICE_SILENCE)).powi(2));
                 known + share * (sample - known)
             }
         };

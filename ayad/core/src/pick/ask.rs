@@ -31,6 +31,16 @@ impl<'a> Ask<'a> {
     /// Whether this request may go to the backend at `index`.
     #[inline]
     pub fn allows(&self, index: usize, load: &Load) -> bool {
+        if self.is_easy() { load.eligible(self.now) } else { self.allows_some(index, load) }
+    }
+
+    /// Whether nothing but its state keeps a backend from being picked: the case of nearly every request.
+    #[inline]
+    pub(super) fn is_easy(&self) -> bool {
+        matches!(self.scope, Scope::All) && self.tried.is_empty() && self.bound.is_infinite()
+    }
+
+    fn allows_some(&self, index: usize, load: &Load) -> bool {
         let is_open = match self.scope {
             Scope::All => load.eligible(self.now),
             Scope::Some(mask) => mask.has(index) && load.eligible(self.now),

@@ -4,15 +4,15 @@
 //! busy      = (in flight + what others were reported to have in flight) / weight
 //! hot       = busier than the `quantile` of what was seen of the pool lately (64 looks)
 //! pick      = the cold one with the least expected latency; when all are hot, the least busy
-//! expected  = service time * max(1, in flight / slots), of a backend that says or is told how many slots it has
-//!             recent latency of others
+//! expected  = latency of the last few answers * (own in flight + 1)
+//!             of a backend that says how many slots it has: service time * max(0.6, (busy + 1) / slots)
 //! ```
 //!
 //! The rule is Prequal's (Wydrowski, Kleinberg, Rumble and Archer, NSDI 2024: hot-cold lexicographic), on what a proxy
 //! sees anyhow. Latencies that differ by less than a fifth are taken for equal, by steps whose edges are drawn anew for
 //! each request, and then the less busy one is picked: equal backends share evenly, and none starves for a
 //! microsecond. A backend without results is taken for the median of its pool. One that was slow and is idle is
-//! believed less and less, `latency / (1 + quiet seconds)²`, so that it is tried again by one request at a time.
+//! believed less and less, `latency / (1 + (quiet / 2 s)²)`, so that it is tried again by one request at a time.
 //!
 //! - Cost: one pass over pools of up to 32 backends; of larger ones a sample of `choices`, and the one whose turn it
 //!   is to be looked at.
@@ -35,7 +35,9 @@ const WHOLE: usize = 32;
 /// How long the median of the pool is believed.
 const MEDIAN_AGE: Duration = Duration::from_millis(10);
 /// Bits of an `f32` by which two latencies may differ and still count as equal: a quarter of an octave.
-const EQUAL_BITS: u32 = 21;
+const EQUAL_BITS: u32 = 20;
+/// Picks for one look at the load of the pool, on average: drawn, so that the looks go round everybody.
+const LOOK_EVERY: u32 = 4;
 /// What a backend without results is taken for when no other has results either, in nanoseconds.
 const UNKNOWN: f32 = 10e6;
 
@@ -74,16 +76,6 @@ impl HotCold {
         }
     }
 
-    /// A number that is lower for a better backend. The sign bit of an `f32` that is never negative says hot; below it
-    /// are, for cold ones, the step of the latency and then how busy it is.
-    fn rank(&self, seen: &Seen, dither: u32) -> u64 {
-        if seen.busy > self.loads.threshold() {
-            return HOT | u64::from(seen.busy.to_bits());
-        }
-        let step = (seen.expected(self.median).to_bits() + dither) >> EQUAL_BITS;
-        u64::from(step) << 32 | u64::from(seen.busy.to_bits())
-    }
-
     /// The median of what is expected of the pool, looked up seldom.
     fn refresh_median(&mut self, set: &[Arc<Load>], now: Tick) {
         if self.median_at.is_some_and(|at| now.since(at) < MEDIAN_AGE) {
@@ -93,7 +85,7 @@ impl HotCold {
         let mut known = [0.0; WHOLE];
         let mut len = 0;
         for index in ring(self.next, set.len()).take(WHOLE) {
-            let expected = Seen::of(&set[index], now).expected(0.0);
+            let expected = Seen::of(&set[index], FULL_EASE, now).expected(0.0);
             if expected > 0.0 {
                 known[len] = expected;
                 len += 1;
@@ -110,40 +102,31 @@ impl HotCold {
 impl Picker for HotCold {
     fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
         self.refresh_median(set, ask.now);
-        let dither = rng.below(1 << EQUAL_BITS);
         let turn = self.next % set.len().max(1);
-        let (mut best, mut least, mut turn_busy) = (None, u64::MAX, None);
-        let mut look = |picker: &Self, index: usize| {
-            let load = &set[index];
-            if load.effective_weight() == 0 || !ask.allows(index, load) {
-                return;
-            }
-            let seen = Seen::of(load, ask.now);
-            if index == turn {
-                turn_busy = Some(seen.busy);
-            }
-            let rank = picker.rank(&seen, dither);
-            if rank < least || best.is_none() {
-                (best, least) = (Some(index), rank);
-            }
-        };
+        let threshold = self.loads.threshold();
+        let mut look = Look::new(threshold, self.median, ask, rng.below(1 << EQUAL_BITS), turn);
         if set.len() <= WHOLE {
-            ring(turn, set.len()).for_each(|index| look(self, index));
+            let (before, after) = set.split_at(turn);
+            let from_turn = (turn..).zip(after).chain((0..).zip(before));
+            from_turn.for_each(|(index, load)| look.at(index, load, ask));
         } else {
-            self.draw.draw(set, ask, rng);
-            self.draw.drawn().iter().for_each(|&index| look(self, index as usize));
-            look(self, turn);
-        }
-        // One look for each pick, at everybody in turn: that is what the pool's load is like.
-        if let Some(busy) = turn_busy {
-            self.loads.push(busy);
+            for &index in self.draw.draw(set, ask, rng) {
+                look.at(index as usize, &set[index as usize], ask);
+            }
+            look.at(turn, &set[turn], ask);
         }
         self.next = turn + 1;
-        best
+        // One look for every few picks, at everybody in turn: that is what the pool's load is like.
+        if look.dither % LOOK_EVERY == 0
+            && let Some(busy) = look.turn_busy
+        {
+            self.loads.push(busy);
+        }
+        look.best
     }
 
     fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
-        let seen = Seen::of(&set[index], ask.now);
+        let seen = Seen::of(&set[index], set[index].effective_weight(), ask.now);
         if seen.busy > self.loads.threshold() {
             return Score { value: seen.busy, class: Class::Hot };
         }
@@ -154,11 +137,59 @@ impl Picker for HotCold {
 /// Set in the rank of a hot backend.
 const HOT: u64 = 1 << 63;
 
+/// One pick: what backends are compared with, and the best so far.
+struct Look {
+    threshold: f32,
+    median: f32,
+    now: Tick,
+    dither: u32,
+    turn: usize,
+    turn_busy: Option<f32>,
+    is_easy: bool,
+    best: Option<usize>,
+    least: u64,
+}
+
+impl Look {
+    fn new(threshold: f32, median: f32, ask: &Ask<'_>, dither: u32, turn: usize) -> Self {
+        let (now, is_easy) = (ask.now, ask.is_easy());
+        Self { threshold, median, now, dither, turn, turn_busy: None, is_easy, best: None, least: u64::MAX }
+    }
+
+    #[inline(always)]
+    fn at(&mut self, index: usize, load: &Load, ask: &Ask<'_>) {
+        let weight = load.effective_weight();
+        let is_open = if self.is_easy { load.eligible(self.now) } else { ask.allows(index, load) };
+        if weight == 0 || !is_open {
+            return;
+        }
+        let seen = Seen::of(load, weight, self.now);
+        if index == self.turn {
+            self.turn_busy = Some(seen.busy);
+        }
+        let rank = self.rank(&seen);
+        if rank < self.least || self.best.is_none() {
+            (self.best, self.least) = (Some(index), rank);
+        }
+    }
+
+    /// A number that is lower for a better backend. The sign bit of an `f32` that is never negative says hot; below it
+    /// are, for cold ones, the step of the latency and then how busy it is.
+    fn rank(&self, seen: &Seen) -> u64 {
+        if seen.busy > self.threshold {
+            return HOT | u64::from(seen.busy.to_bits());
+        }
+        let step = (seen.expected(self.median).to_bits() + self.dither) >> EQUAL_BITS;
+        u64::from(step) << 32 | u64::from(seen.busy.to_bits())
+    }
+}
+
 /// What is looked at of one backend.
 struct Seen {
     /// Requests it has for each unit of weight.
     busy: f32,
     in_flight: f32,
+    own: f32,
     slots: f32,
     /// Service time in nanoseconds; zero before the first result.
     service: f32,
@@ -167,16 +198,19 @@ struct Seen {
 }
 
 impl Seen {
-    fn of(load: &Load, now: Tick) -> Self {
-        let in_flight = load.seen_in_flight(now);
+    #[inline(always)]
+    fn of(load: &Load, weight: u32, now: Tick) -> Self {
+        let own = load.in_flight() as f32;
+        let in_flight = own + load.others(now);
         let quiet = if in_flight < 1.0 {
             now.as_nanos().saturating_sub(load.latency_at().as_nanos()) as f32 * 1e-9
         } else {
             0.0
         };
         Self {
-            busy: in_flight * FULL_EASE as f32 / load.effective_weight() as f32,
+            busy: if weight == FULL_EASE { in_flight } else { in_flight * FULL_EASE as f32 / weight as f32 },
             in_flight,
+            own,
             slots: load.slots() as f32,
             service: load.service_ns().unwrap_or(0.0),
             quiet,
@@ -188,8 +222,9 @@ impl Seen {
         if self.service <= 0.0 {
             return unknown;
         }
-        let doubt = 1.0 + self.quiet;
-        let crowd = if self.slots > 0.0 { ((self.in_flight + 1.0) / self.slots).max(1.0) } else { 1.0 };
-        self.service * crowd / (doubt * doubt)
+        let crowd =
+            if self.slots > 0.0 { ((self.in_flight + 1.0) / self.slots).max(0.6) } else { self.own + 1.0 };
+        let expected = self.service * crowd;
+        if self.quiet > 0.0 { expected / (1.0 + self.quiet * self.quiet * 0.25) } else { expected }
     }
 }
