@@ -11,6 +11,7 @@
 
 pub mod daemon;
 pub mod format;
+pub mod health;
 pub mod listen;
 pub mod pool;
 pub mod retry;

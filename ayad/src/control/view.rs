@@ -194,7 +194,7 @@ impl Control {
         let checks = past.checks.iter().rev().map(|c| CheckView {
             at_ms: c.at_ms,
             passed: c.verdict.is_ok(),
-            cause: c.verdict.as_ref().err().map_or_else(|| "passed".to_owned(), |cause| cause.to_string()),
+            cause: c.verdict.as_ref().err().map_or_else(|| "passed".to_owned(), ToString::to_string),
             took_us: c.took_us,
         });
         Some(BackendDetail {

@@ -213,7 +213,7 @@ mod tests {
         assert_eq!(words("\n\r\n  first \r\nsecond").as_str(), "first");
         assert_eq!(words("a\u{1b}[2J\u{202e}b\tc").as_str(), "a\u{fffd}[2J\u{fffd}b\u{fffd}c");
         assert_eq!(Words::of(b"\xff\xfe nul \0 gone").as_str(), "\u{fffd}\u{fffd} nul");
-        assert_eq!(Words::of(&[b' '; 1 << 20]).as_str(), "");
+        assert_eq!(Words::of(&vec![b' '; 1 << 20]).as_str(), "");
 
         let long = words(&"\u{1f980}".repeat(1000));
         assert_eq!(long.as_str().chars().count(), Words::LONGEST);

@@ -16,8 +16,9 @@ use crate::config::raw;
 use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
 use crate::config::raw::pool::{BackendEntry, BackendProtocol, Breaker, Mode};
 use crate::config::report::Problem;
-use crate::config::{Backend, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
+use crate::config::{Backend, Env, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
 use crate::stream::Endpoint;
+use health::Around;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,11 +29,15 @@ const KEEPALIVE: Keepalive =
 const BREAKER_FAILURES: u32 = 5;
 const BREAKER_OPEN: Duration = Duration::from_secs(5);
 
-pub(super) fn check(entries: &[Entry<'_, raw::pool::Pool>], found: &mut Findings<'_>) -> Vec<Pool> {
-    entries.iter().map(|entry| pool(entry, found)).collect()
+pub(super) fn check(
+    entries: &[Entry<'_, raw::pool::Pool>],
+    env: &Env,
+    found: &mut Findings<'_>,
+) -> Vec<Pool> {
+    entries.iter().map(|entry| pool(entry, env, found)).collect()
 }
 
-fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
+fn pool(entry: &Entry<'_, raw::pool::Pool>, env: &Env, found: &mut Findings<'_>) -> Pool {
     let raw::pool::Pool {
         algorithm,
         backends,
@@ -57,10 +62,11 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
         let problem = entry.at.key("proxy_protocol").problem(message.to_owned());
         found.problems.push(problem.help("leave out protocol = \"h2\", or proxy_protocol"));
     }
-    let health = health.clone().unwrap_or_default();
     let (at, list) = (&entry.at, entry.at.key("backends"));
     let backends = members(entry.name, backends, &list, found.problems);
     let tls = tls.as_ref().map(|tls| tls::pool(tls, &backends, &at.key("tls"), &list, found));
+    let around = Around { backends: &backends, list, pool_tls: tls.as_ref(), proxy_protocol, env };
+    let check = health::check(&health.clone().unwrap_or_default(), &around, &at.key("health"), found);
     let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
@@ -69,7 +75,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
         name: entry.name.to_owned(),
         algorithm: algorithm.map_or_else(default_algorithm, |Algorithm(picker)| picker),
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
-        check: health::check(&health, proxy_protocol, &at.key("health"), problems),
+        check,
         breaker: breaker.as_ref().and_then(breaker_rules),
         retry: retry::check(retry.as_ref(), *attempts, request, at, found),
         hedge: retry::hedge(hedge.as_ref()),
