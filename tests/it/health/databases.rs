@@ -107,7 +107,7 @@ fn postgres_is_up_while_it_lets_people_log_in() {
 }
 
 /// Protocol 10, version 8.4.0, a challenge, all capabilities.
-const GREETING: &[u8] = b"\x49\0\0\0\x0a8.4.0\0\x01\0\0\0challeng\0\xff\xff\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0challenge-12\0caching_sha2_password\0\0";
+const GREETING: &[u8] = b"\x4a\0\0\0\x0a8.4.0\0\x01\0\0\0challeng\0\xff\xff\xff\x02\0\xff\xdf\x15\0\0\0\0\0\0\0\0\0\0challenge-12\0caching_sha2_password\0\0";
 
 const SWITCH_AND_DENY: &[&[u8]] =
     &[b"\x17\0\0\x02\xfecaching_sha2_password\0", b"\x16\0\0\x04\xff\x15\x04#28000Access denied"];
