@@ -20,7 +20,7 @@ struct Script {
 impl Script {
     /// A shell script that finds its folder in `$D`.
     fn new(text: &str) -> Self {
-        let script = Self { folder: tempfile::tempdir().unwrap() };
+        let script = Self { folder: tempfile::tempdir().expect("a temporary folder can be made") };
         script.becomes(text);
         script
     }
@@ -32,9 +32,10 @@ impl Script {
     /// Replaced as a whole, so that nobody runs half of it.
     fn becomes(&self, text: &str) {
         let next = self.folder.path().join("next");
-        fs::write(&next, format!("#!/bin/sh\nD={}\n{text}\n", self.folder.path().display())).unwrap();
-        fs::set_permissions(&next, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::rename(next, self.path()).unwrap();
+        let script = format!("#!/bin/sh\nD={}\n{text}\n", self.folder.path().display());
+        let runs = fs::Permissions::from_mode(0o755);
+        let written = fs::write(&next, script).and_then(|()| fs::set_permissions(&next, runs));
+        written.and_then(|()| fs::rename(next, self.path())).expect("the folder can be written to");
     }
 
     fn read(&self, name: &str) -> String {

@@ -3,7 +3,6 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use aya_api::axis::Health;
 use aya_tests::backend::Backend;
@@ -42,20 +41,20 @@ impl Server {
         let (talk, heard) = (Arc::new(Mutex::new(talk)), Arc::new(Mutex::new(Vec::new())));
         let (of_backend, hears) = (Arc::clone(&talk), Arc::clone(&heard));
         let backend = Backend::raw(move |stream| {
-            let talk = *of_backend.lock().unwrap();
+            let talk = *of_backend.lock().expect("no server panics");
             let session = converse(stream, talk);
-            *hears.lock().unwrap() = session;
+            *hears.lock().expect("no server panics") = session;
         });
         Self { backend, talk, heard }
     }
 
     fn says(&self, talk: Talk) {
-        *self.talk.lock().unwrap() = talk;
+        *self.talk.lock().expect("no server panics") = talk;
     }
 
     fn expect_heard(&self, words: &[u8]) {
         wait::until_true("the server hears it", || {
-            self.heard.lock().unwrap().windows(words.len()).any(|window| window == words)
+            self.heard.lock().expect("no server panics").windows(words.len()).any(|window| window == words)
         });
     }
 
@@ -68,7 +67,7 @@ impl Server {
 fn converse(mut stream: TcpStream, talk: Talk) -> Vec<u8> {
     let mut heard = Vec::new();
     let mut buffer = [0; 4096];
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    stream.set_read_timeout(Some(wait::DEADLINE)).expect("a socket can be set up");
     // Checks that have seen enough hang up, which is what some tests are about.
     let say = |stream: &mut TcpStream, bytes: &[u8]| stream.write_all(bytes).is_ok();
     if !say(&mut stream, talk.greeting) {

@@ -9,7 +9,7 @@ use aya_tests::daemon::{Daemon, Setup, pool};
 use aya_tests::h2::{Incoming, Server};
 use aya_tests::tls::server_config;
 use bytes::Bytes;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::{expect_down, patient};
 
@@ -23,18 +23,19 @@ fn status(status: u8) -> Answer {
 }
 
 fn fields(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-    pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    let field = |(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+    pairs.iter().copied().map(field).collect()
 }
 
 async fn serve(mut incoming: Incoming, (status, message, ends): Answer, asked: &Mutex<Vec<String>>) {
     let mut said = format!("{} ", incoming.request.uri());
     let body = incoming.request.body_mut();
     while let Some(data) = body.data().await {
-        said.push_str(&format!("{:?}", data.unwrap()));
+        said.push_str(&data.map_or_else(|error| error.to_string(), |data| format!("{data:?}")));
     }
-    asked.lock().unwrap().push(said);
+    asked.lock().expect("nobody panics with it").push(said);
     let response = Response::builder().status(status).header("content-type", "application/grpc");
-    let mut response = response.body(()).unwrap();
+    let mut response = response.body(()).expect("a plain answer is valid");
     // Checks that have seen enough are gone, which is what some tests are about.
     let Some(message) = message else {
         response.headers_mut().extend(fields(ends));
@@ -47,12 +48,15 @@ async fn serve(mut incoming: Incoming, (status, message, ends): Answer, asked: &
     }
 }
 
+/// What was asked, in the order of the calls.
+type Asked = Arc<Mutex<Vec<String>>>;
+
 /// A server whose answer can be changed, and what it was asked.
-fn server(first: Answer) -> (Server, Arc<Mutex<Answer>>, Arc<Mutex<Vec<String>>>) {
-    let (answer, asked) = (Arc::new(Mutex::new(first)), Arc::new(Mutex::new(Vec::new())));
+fn server(first: Answer) -> (Server, Arc<Mutex<Answer>>, Asked) {
+    let (answer, asked) = (Arc::new(Mutex::new(first)), Asked::default());
     let (current, asks) = (Arc::clone(&answer), Arc::clone(&asked));
     let server = Server::with(move |incoming| {
-        let (answer, asks) = (current.lock().unwrap().clone(), Arc::clone(&asks));
+        let (answer, asks) = (current.lock().expect("nobody panics with it").clone(), Arc::clone(&asks));
         async move { serve(incoming, answer, &asks).await }
     });
     (server, answer, asked)
@@ -129,9 +133,9 @@ fn inside_tls(config: rustls::ServerConfig) -> Backend {
             }
             Some(())
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         // Broken connections end it as well.
-        let _ = runtime.block_on(session);
+        let _ = runtime.expect("a runtime can be made").block_on(session);
     })
 }
 

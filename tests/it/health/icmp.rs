@@ -19,7 +19,7 @@ fn setup(address: &str) -> Setup {
 
 /// Whether the groups of the system's own network may ping; only root's counts for a test that runs as root.
 fn is_allowed_here() -> bool {
-    let range = fs::read_to_string("/proc/sys/net/ipv4/ping_group_range").unwrap();
+    let range = fs::read_to_string("/proc/sys/net/ipv4/ping_group_range").unwrap_or_default();
     range.split_whitespace().next() == Some("0")
 }
 

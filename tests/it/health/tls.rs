@@ -16,7 +16,8 @@ fn server(leaf: &Leaf) -> (Backend, Arc<Mutex<Arc<ServerConfig>>>) {
     let config = Arc::new(Mutex::new(Arc::new(server_config(leaf, None))));
     let current = Arc::clone(&config);
     let backend = Backend::raw(move |socket| {
-        let connection = ServerConnection::new(Arc::clone(&current.lock().unwrap())).unwrap();
+        let config = Arc::clone(&current.lock().expect("nobody panics with it"));
+        let connection = ServerConnection::new(config).expect("the configuration is whole");
         let mut stream = StreamOwned::new(connection, socket);
         // Until the other side hangs up, or does not shake hands at all.
         drop(std::io::copy(&mut stream, &mut std::io::sink()));
