@@ -19,6 +19,8 @@ pub(super) const SPEC: ProbeSpec = ProbeSpec {
 const VERSION: u32 = 3 << 16;
 /// Longest message of the server that is read, in bytes.
 const LONGEST: usize = 8 * 1024;
+/// Begins what a server says that asks for nothing more.
+const WELCOME: &[u8] = &[0; 4];
 /// Ends a session.
 const TERMINATE: &[u8] = b"X\0\0\0\x04";
 /// Bytes of the length of a message, which it counts itself.
@@ -32,9 +34,11 @@ pub(super) async fn probe(stream: Stream, user: &str) -> Result<(), Cause> {
     let (kind, length) = (head[0], u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize);
     let body = length.checked_sub(LENGTH).filter(|length| *length <= LONGEST).ok_or(Cause::Garbage)?;
     match kind {
-        // A request for a password, a welcome, or an offer of another version.
-        b'R' | b'v' => {
-            session.part(TERMINATE).await;
+        b'R' => {
+            // Read to its end, so that the server sees a connection closed, not reset.
+            let asked = session.take(body).await?;
+            // Whoever is asked for a password leaves without a word: the server would complain of any other.
+            session.part(if asked.starts_with(WELCOME) { TERMINATE } else { b"" }).await;
             Ok(())
         }
         b'E' => judge(&session.take(body).await?),

@@ -97,12 +97,13 @@ fn postgres_is_up_while_it_lets_people_log_in() {
     let daemon = server.checked("kind = \"postgres\", user = \"watcher\"");
     daemon.control.expect_health("main/one", Health::Up);
     server.expect_heard(b"\0\x03\0\0user\0watcher\0");
-    server.expect_heard(b"X\0\0\0\x04");
 
     server.says(STARTING_UP);
     expect_down(&daemon, "says 57P03 the database system is starting up");
     server.says(NO_SUCH_USER);
     daemon.control.expect_health("main/one", Health::Up);
+    server.says(Talk::answering(&[b"R\0\0\0\x08\0\0\0\0"]));
+    server.expect_heard(b"X\0\0\0\x04");
 }
 
 /// Protocol 10, version 8.4.0, a challenge, all capabilities.

@@ -43,7 +43,7 @@ pub struct Words(Arc<str>);
 
 impl Words {
     /// Most characters that are kept.
-    pub const LONGEST: usize = 120;
+    pub const LONGEST: usize = 80;
 
     /// The first line that is not blank. What is no UTF-8 or cannot be printed becomes `\u{fffd}`, what is too long ends
     /// in an ellipsis. Costs a pass over the beginning of `said`, whatever its length.
