@@ -3,7 +3,7 @@
 //! Each backend of a pool with a check has one task. Traffic that is refused takes a backend out at once and
 //! tells this thread why; only checks (or, without them, the end of a penalty) bring it back.
 //!
-//! To add a probe: one file beside this one, one line in [`PROBES`], one variant of [`config::Probe`].
+//! To add a probe: one file beside this one, one line in [`PROBES`], one variant of [`crate::config::Probe`].
 
 mod attempt;
 mod command;
@@ -12,10 +12,10 @@ mod handshake;
 mod http;
 mod icmp;
 mod mysql;
-mod places;
 mod postgres;
 mod redis;
 mod session;
+mod slots;
 mod tcp;
 mod tls;
 
@@ -35,7 +35,7 @@ use crate::clock;
 use crate::config::Check;
 use crate::state::{Backend, CheckRecord, NewEvent, PastEntry, Pool, State};
 use crate::tls::ClientTls;
-use places::Places;
+use slots::Slots;
 
 /// One kind of check, for documentation.
 #[derive(Clone, Copy, Debug)]
@@ -94,8 +94,8 @@ pub async fn run(
 ) {
     // Whoever ends the process waits for this to be dropped.
     let mut cut = state.cut.subscribe();
-    let places = Arc::new(Places::default());
-    let mut checkers = Checkers { state: Arc::clone(&state), running: HashMap::new(), places, seed };
+    let slots = Arc::new(Slots::default());
+    let mut checkers = Checkers { state: Arc::clone(&state), running: HashMap::new(), slots, seed };
     checkers.reconcile();
     loop {
         tokio::select! {
@@ -117,7 +117,7 @@ pub async fn run(
 struct Checkers {
     state: Arc<State>,
     running: HashMap<usize, Running>,
-    places: Arc<Places>,
+    slots: Arc<Slots>,
     seed: u64,
 }
 
@@ -131,7 +131,7 @@ impl Checkers {
     /// Starts, keeps and ends tasks so that they are those of the snapshot in force.
     fn reconcile(&mut self) {
         let snapshot = self.state.snapshot.load_full();
-        self.places.set_most(snapshot.daemon.max_commands);
+        self.slots.set_most(snapshot.daemon.max_commands);
         let mut before = std::mem::take(&mut self.running);
         for pool in &snapshot.pools {
             for backend in &pool.backends {
@@ -183,9 +183,9 @@ impl Checkers {
         self.seed = self.seed.wrapping_add(1);
         let task = check.clone().map(|check| {
             let rng = Rng::seeded(self.seed);
-            let (state, places) = (Arc::clone(&self.state), Arc::clone(&self.places));
+            let (state, slots) = (Arc::clone(&self.state), Arc::clone(&self.slots));
             let checker =
-                Checker { state, places, backend: Arc::clone(backend), check, tls: pool.check_tls.clone() };
+                Checker { state, slots, backend: Arc::clone(backend), check, tls: pool.check_tls.clone() };
             tokio::spawn(checker.keep_checking(rng))
         });
         Running { backend: Arc::clone(backend), check, task }
@@ -209,7 +209,7 @@ fn forget(backend: &Backend) {
 /// What checks one backend.
 struct Checker {
     state: Arc<State>,
-    places: Arc<Places>,
+    slots: Arc<Slots>,
     backend: Arc<Backend>,
     check: Check,
     tls: Option<Arc<ClientTls>>,
@@ -217,12 +217,12 @@ struct Checker {
 
 impl Checker {
     async fn keep_checking(self, mut rng: Rng) {
-        let Self { state, places, backend, check, tls } = self;
+        let Self { state, slots, backend, check, tls } = self;
         tokio::time::sleep(check.interval.mul_f64(FIRST_WITHIN * rng.unit())).await;
         let mut unmade = Unmade::default();
         loop {
             if backend.load.admin() != Admin::Maint {
-                let (verdict, took) = attempt::make(&backend, &check, tls.as_deref(), &places).await;
+                let (verdict, took) = attempt::make(&backend, &check, tls.as_deref(), &slots).await;
                 let verdict = match verdict {
                     Ok(()) => Ok(Ok(())),
                     Err(NoPass::Failed(cause)) => Ok(Err(cause)),

@@ -108,13 +108,13 @@ pub struct RedisProbe {
 pub struct CommandProbe {
     /// The program, as a path or as a name that `PATH` knows.
     pub program: String,
-    /// Its arguments, with the names of [`CommandProbe::PLACES`] in braces.
+    /// Its arguments, with the names of [`CommandProbe::FACTS`] in braces.
     pub args: Vec<String>,
     /// All of its environment but what depends on the backend.
     pub env: Vec<(String, String)>,
 }
 
 impl CommandProbe {
-    /// What stands for something of the backend, in braces in arguments, and in capitals after `AYA_` in the environment.
-    pub const PLACES: [&str; 5] = ["backend", "pool", "address", "host", "port"];
+    /// What it is told of the backend: by these names in braces in arguments, in capitals after `AYA_` in the environment.
+    pub const FACTS: [&str; 5] = ["backend", "pool", "address", "host", "port"];
 }

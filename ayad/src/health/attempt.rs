@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aya_core::health::Cause;
 
-use super::places::{Place, Places};
+use super::slots::{Slot, Slots};
 use super::{NoPass, command, grpc, handshake, http, icmp, mysql, postgres, redis, tcp, tls};
 use crate::clock;
 use crate::config::{Check, Probe};
@@ -13,23 +13,23 @@ use crate::stream::Stream;
 use crate::tls::{ClientTls, Offer};
 
 /// Makes one check of a backend, and says how long it took. Takes no longer than its timeout, after what a program has to
-/// wait for its place: at most an interval, which no verdict comes of. Cancel-safe: dropping the future closes its
+/// wait for its slot: at most an interval, which no verdict comes of. Cancel-safe: dropping the future closes its
 /// connection and ends its program.
 pub(super) async fn make(
     backend: &Backend,
     check: &Check,
     tls: Option<&ClientTls>,
-    places: &Places,
+    slots: &Slots,
 ) -> (Result<(), NoPass>, Duration) {
-    let place = match &check.probe {
-        Probe::Command(_) => match places.take(check.interval).await {
-            Ok(place) => Some(place),
+    let slot = match &check.probe {
+        Probe::Command(_) => match slots.take(check.interval).await {
+            Ok(slot) => Some(slot),
             Err(error) => return (Err(NoPass::Unmade(error)), check.interval),
         },
         _ => None,
     };
     let started = clock::now();
-    let verdict = tokio::time::timeout(check.timeout, probe(backend, check, tls, place)).await;
+    let verdict = tokio::time::timeout(check.timeout, probe(backend, check, tls, slot)).await;
     let verdict = verdict.unwrap_or(Err(NoPass::Failed(Cause::TimedOut)));
     (verdict, clock::now().since(started))
 }
@@ -38,7 +38,7 @@ async fn probe(
     backend: &Backend,
     check: &Check,
     tls: Option<&ClientTls>,
-    place: Option<Place>,
+    slot: Option<Slot>,
 ) -> Result<(), NoPass> {
     let name = &*backend.address;
     let stream = async |offer: Offer| {
@@ -57,6 +57,6 @@ async fn probe(
         Probe::Mysql(user) => Ok(mysql::probe(stream(Offer::Nothing).await?, user).await?),
         Probe::Redis(wanted) => Ok(redis::probe(stream(Offer::Nothing).await?, wanted).await?),
         Probe::Icmp => icmp::probe(&backend.resolved).await,
-        Probe::Command(wanted) => command::probe(wanted, backend, place).await,
+        Probe::Command(wanted) => command::probe(wanted, backend, slot).await,
     }
 }

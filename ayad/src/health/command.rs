@@ -15,7 +15,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::net::unix::pipe::Receiver;
 use tokio::runtime::Handle;
 
-use super::places::Place;
+use super::slots::Slot;
 use super::{NoPass, ProbeSpec};
 use crate::config::CommandProbe;
 use crate::state::Backend;
@@ -31,15 +31,15 @@ const KEPT: usize = 4 * 1024;
 const MOST: usize = 64 * 1024;
 
 /// Runs the program and waits for its end. Takes as long as it does; the caller sets the limit. Fails as not made when it
-/// cannot be started. Cancel-safe: dropping the future kills it with all it has started, and gives its place back when
+/// cannot be started. Cancel-safe: dropping the future kills it with all it has started, and gives its slot back when
 /// it is gone.
 pub(super) async fn probe(
     wanted: &CommandProbe,
     backend: &Backend,
-    place: Option<Place>,
+    slot: Option<Slot>,
 ) -> Result<(), NoPass> {
     let (reader, writer) = io::pipe().map_err(NoPass::Unmade)?;
-    let mut running = Running::start(command(wanted, backend), writer, place).map_err(|error| {
+    let mut running = Running::start(command(wanted, backend), writer, slot).map_err(|error| {
         let what = format!("{:?} cannot be run: {error}", wanted.program);
         NoPass::Unmade(io::Error::new(error.kind(), what))
     })?;
@@ -68,17 +68,17 @@ fn command(wanted: &CommandProbe, backend: &Backend) -> Command {
         Endpoint::Unix(path) => (path.display().to_string(), String::new()),
     };
     let values = [&*backend.name, &backend.pool, &backend.address, &host, &port];
-    let places: Vec<_> = CommandProbe::PLACES.into_iter().zip(values).collect();
+    let facts: Vec<_> = CommandProbe::FACTS.into_iter().zip(values).collect();
     let mut command = Command::new(&wanted.program);
-    command.args(wanted.args.iter().map(|arg| filled(arg, &places)));
+    command.args(wanted.args.iter().map(|arg| filled(arg, &facts)));
     command.env_clear().envs(wanted.env.iter().map(|(name, value)| (name, value)));
-    command.envs(places.iter().map(|(name, value)| (format!("AYA_{}", name.to_ascii_uppercase()), value)));
+    command.envs(facts.iter().map(|(name, value)| (format!("AYA_{}", name.to_ascii_uppercase()), value)));
     command.current_dir("/").process_group(0);
     command
 }
 
-/// The argument with what its places stand for. What is filled in is not looked at again.
-fn filled(arg: &str, places: &[(&str, &str)]) -> String {
+/// The argument with the facts it names in braces. What is filled in is not looked at again.
+fn filled(arg: &str, facts: &[(&str, &str)]) -> String {
     let mut filled = String::new();
     let mut rest = arg;
     while let Some(start) = rest.find('{') {
@@ -86,7 +86,7 @@ fn filled(arg: &str, places: &[(&str, &str)]) -> String {
         rest = &rest[start..];
         let inner = rest[1..].split_once('}');
         let found = inner.and_then(|(name, after)| {
-            places.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value, after))
+            facts.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value, after))
         });
         let (text, after) = found.unwrap_or(("{", &rest[1..]));
         filled.push_str(text);
@@ -104,16 +104,16 @@ struct Process {
     /// Becomes readable when the program has ended.
     exit: AsyncFd<OwnedFd>,
     /// Given back when the program is gone.
-    _place: Option<Place>,
+    _slot: Option<Slot>,
 }
 
 impl Running {
-    fn start(mut command: Command, output: PipeWriter, place: Option<Place>) -> io::Result<Self> {
+    fn start(mut command: Command, output: PipeWriter, slot: Option<Slot>) -> io::Result<Self> {
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         let mut child = command.spawn()?;
         let group = Pid::from_child(&child);
         match exit_of(group) {
-            Ok(exit) => Ok(Self(Some(Process { child, group, exit, _place: place }))),
+            Ok(exit) => Ok(Self(Some(Process { child, group, exit, _slot: slot }))),
             Err(error) => {
                 kill(group);
                 child.wait()?;
@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_filled_in_once() {
+    fn facts_are_filled_in_once() {
         let of = |arg: &str| filled(arg, &[("host", "10.0.0.1"), ("backend", "{host}")]);
 
         assert_eq!(of("http://{host}:80/{host}"), "http://10.0.0.1:80/10.0.0.1");

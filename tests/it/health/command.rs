@@ -178,7 +178,7 @@ fn one_at_a_time(script: &Script, interval: &str) -> (Backend, Daemon) {
 }
 
 #[test]
-fn no_more_programs_run_than_there_are_places() {
+fn no_more_programs_run_than_there_are_slots() {
     let script = Script::new("echo begin >> $D/log; sleep 0.02; echo end >> $D/log");
     let (_backend, daemon) = one_at_a_time(&script, "10s");
     for name in ["main/one", "main/two", "main/three"] {
@@ -189,7 +189,7 @@ fn no_more_programs_run_than_there_are_places() {
 }
 
 #[test]
-fn a_check_without_a_place_is_not_made() {
+fn a_check_without_a_slot_is_not_made() {
     let script = Script::new("echo $$ >> $D/pids; exec sleep 1000");
     let (_backend, daemon) = one_at_a_time(&script, "100ms");
 

@@ -52,6 +52,7 @@ pub(super) fn check(
     check_text(health, at, found.problems);
     let probe = probe(kind, health, around, at, found)?;
     let own_tls = match &health.tls {
+        _ if matches!(kind, HealthKind::Icmp | HealthKind::Command) => None,
         Some(tls) => Some((tls.clone(), at.key("tls"))),
         None if kind == HealthKind::Tls && around.pool_tls.is_none() => {
             Some((raw::tls::PoolTls::default(), *at))

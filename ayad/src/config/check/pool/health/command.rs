@@ -79,11 +79,11 @@ fn variables(health: &Health, path: &str, at: &At<'_>, found: &mut Findings<'_>)
     path.into_iter().chain(written).collect()
 }
 
-/// Something in braces that is nearly the name of a place, and the place. Other braces mean themselves.
+/// Something in braces that is nearly the name of a fact, and the fact. Other braces mean themselves.
 fn slip(word: &str) -> Option<(&str, &'static str)> {
     let inner = word.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(inner, _)| inner);
-    let mut slips = inner.filter(|inner| !CommandProbe::PLACES.contains(inner));
-    slips.find_map(|inner| Some((inner, nearest(inner, CommandProbe::PLACES)?)))
+    let mut slips = inner.filter(|inner| !CommandProbe::FACTS.contains(inner));
+    slips.find_map(|inner| Some((inner, nearest(inner, CommandProbe::FACTS)?)))
 }
 
 /// Why a program cannot be run, as far as can be seen.
