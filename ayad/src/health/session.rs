@@ -79,3 +79,76 @@ impl Session {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tokio::net::UnixStream;
+
+    use super::*;
+    use crate::config::{GrpcProbe, RedisProbe, RedisRole};
+    use crate::health::{grpc, mysql, postgres, redis};
+    use crate::stream::Plain;
+
+    /// What each kind makes of a server that says these bytes and hangs up.
+    fn verdicts(said: &[u8]) -> Vec<Result<(), Cause>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let ask = async |kind: usize| {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            theirs.write_all(said).await.unwrap();
+            theirs.shutdown().await.unwrap();
+            let stream = Stream::Plain(Plain::Unix(ours));
+            match kind {
+                0 => postgres::probe(stream, "ada").await,
+                1 => mysql::probe(stream, "ada").await,
+                2 => redis::probe(stream, &RedisProbe { login: None, role: Some(RedisRole::Master) }).await,
+                _ => grpc::probe(stream, "a:1", &GrpcProbe { service: "s".into(), host: None }).await,
+            }
+        };
+        (0..4).map(|kind| runtime.block_on(ask(kind))).collect()
+    }
+
+    /// What answers begin with, so that what follows is read as more than noise.
+    const BEGINNINGS: &[&[u8]] = &[
+        b"",
+        b"E\0\0\0\x20",
+        b"\x20\0\0\0\x0a8\0",
+        b"\x20\0\0\0\xff",
+        b"+PONG\r\n*3\r\n$6\r\n",
+        b"\0\0\0\x04\0\0\0\0\0",
+    ];
+
+    proptest! {
+        #[test]
+        fn whatever_a_server_says_there_is_a_verdict(
+            start in prop::sample::select(BEGINNINGS),
+            rest in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            // None of these is an answer of a server that is well; only an invitation to log in would pass.
+            for verdict in verdicts(&[start, &rest].concat()) {
+                if let Err(cause) = verdict {
+                    prop_assert!(cause.to_string().chars().all(|c| !c.is_control()), "{cause:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_beginning_of_a_good_session_is_closed_early() {
+        let good: [&[u8]; 3] = [
+            b"R\0\0\0\x08\0\0\0\0",
+            b"\x12\0\0\0\x0a8\0\x01\0\0\0challeng\0\xff\xff\x03\0\0\x02\0\0\0",
+            b"+PONG\r\n*1\r\n$6\r\nmaster\r\n",
+        ];
+        for (kind, said) in good.into_iter().enumerate() {
+            assert_eq!(verdicts(said)[kind], Ok(()), "{kind}");
+            for length in 0..said.len() {
+                assert_eq!(
+                    verdicts(&said[..length])[kind],
+                    Err(Cause::ClosedEarly),
+                    "{kind}: {length} bytes"
+                );
+            }
+        }
+    }
+}
