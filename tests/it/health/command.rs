@@ -215,3 +215,17 @@ fn programs_end_with_the_daemon_and_with_their_check() {
     daemon.stop();
     script.expect_all_gone();
 }
+
+#[test]
+fn the_words_of_a_cause_go_along_in_an_upgrade() {
+    let script = Script::new("echo DISK full; exit 2");
+    let (_backend, mut daemon) = checked(&script.keys());
+    expect_down(&daemon, "exit 2: DISK full");
+
+    // Without it nobody can find out again.
+    fs::remove_file(script.path()).unwrap();
+    daemon.upgrade();
+
+    let health = daemon.control.backend("main/one").health;
+    assert_eq!((health.state, health.cause.as_str()), (Health::Down, "exit 2: DISK full"));
+}
