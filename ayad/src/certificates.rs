@@ -19,7 +19,7 @@ use tokio::time::MissedTickBehavior;
 use self::renewal::Renewals;
 use crate::clock;
 use crate::state::{NewEvent, Snapshot, State};
-use crate::tls::{CertificateInfo, Note, Source};
+use crate::tls::{CertificateInfo, ClientTls, Note, Source};
 
 /// Time between two looks at files and ends.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -72,7 +72,10 @@ impl Keeper {
             notes.for_each(|note| self.tell(&listener.conf.name, note));
         }
         for pool in &snapshot.pools {
-            let notes = pool.tls.iter().flat_map(|tls| tls.refresh());
+            let is_own =
+                |tls: &&Arc<ClientTls>| pool.tls.as_ref().is_none_or(|other| !Arc::ptr_eq(tls, other));
+            let both = pool.tls.iter().chain(pool.check_tls.iter().filter(is_own));
+            let notes = both.flat_map(|tls| tls.refresh());
             notes.for_each(|note| self.tell(&pool.name, note));
         }
     }

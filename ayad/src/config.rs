@@ -12,8 +12,10 @@ pub mod env;
 pub mod include;
 pub mod marks;
 mod pipe;
+mod probe;
 pub mod raw;
 pub mod report;
+pub mod secret;
 pub mod sections;
 pub mod shape;
 pub mod source;
@@ -26,7 +28,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aya_core::breaker::BreakerRules;
-use aya_core::health::{HealthRules, Start};
 use aya_core::hedge::HedgeRules;
 use aya_core::pace::Least;
 use aya_core::pick::Choice;
@@ -37,6 +38,7 @@ use ipnet::IpNet;
 pub use describe::{describe, describe_json};
 pub use division::{Division, HashBy};
 pub use env::{Env, Overrides};
+pub use probe::{Check, CommandProbe, GrpcProbe, HttpProbe, Probe, RedisProbe, RedisRole};
 pub use report::{Problem, Problems};
 pub use sections::Kept;
 pub use tls::{
@@ -130,6 +132,8 @@ pub struct Daemon {
     pub load_timeout: Duration,
     /// Longest time for a new process to get ready during an upgrade.
     pub upgrade_timeout: Duration,
+    /// Most programs that run at once for checks.
+    pub max_commands: usize,
     /// Where `/metrics` is also served, besides the control socket.
     pub admin_listen: Option<SocketAddr>,
     /// Where the access log goes.
@@ -314,49 +318,6 @@ pub enum Sticky {
     Cookie(String),
     /// The client's address.
     Source,
-}
-
-/// An active health check.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Check {
-    /// What is done.
-    pub probe: Probe,
-    /// What begins its connection, naming nobody.
-    pub proxy_protocol: Option<ProxyVersion>,
-    /// Time between two checks of one backend.
-    pub interval: Duration,
-    /// Longest time for one check.
-    pub timeout: Duration,
-    /// Share of the interval by which each wait is varied, 0 to 1.
-    pub jitter: f64,
-    /// How many in a row change the verdict.
-    pub rules: HealthRules,
-    /// What a backend is taken for before its first check.
-    pub start: Start,
-}
-
-/// What an active health check does; `kind` names its line in the table of probes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Probe {
-    /// Connects.
-    Tcp,
-    /// Sends a request and looks at the answer.
-    Http(HttpProbe),
-}
-
-/// What the HTTP probe asks and expects.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HttpProbe {
-    /// Method.
-    pub method: http::Method,
-    /// Path with query.
-    pub path: String,
-    /// `Host`; the backend's address when absent.
-    pub host: Option<String>,
-    /// Expected status codes, as inclusive ranges.
-    pub status: Vec<(u16, u16)>,
-    /// Text the body must contain.
-    pub body: Option<String>,
 }
 
 /// One backend.

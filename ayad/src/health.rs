@@ -3,11 +3,21 @@
 //! Each backend of a pool with a check has one task. Traffic that is refused takes a backend out at once and
 //! tells this thread why; only checks (or, without them, the end of a penalty) bring it back.
 //!
-//! To add a probe: one file beside this one, one line in [`PROBES`], one variant of [`config::Probe`].
+//! To add a probe: one file beside this one, one line in [`PROBES`], one variant of [`crate::config::Probe`].
 
+mod attempt;
+mod command;
+mod grpc;
 mod handshake;
 mod http;
+mod icmp;
+mod mysql;
+mod postgres;
+mod redis;
+mod session;
+mod slots;
 mod tcp;
+mod tls;
 
 use std::collections::HashMap;
 use std::io;
@@ -19,12 +29,13 @@ use aya_core::axis::{Admin, Health};
 use aya_core::health::{Cause, HealthChange, HealthMachine, Start, jittered, penalty};
 use aya_core::rng::Rng;
 use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use crate::clock;
-use crate::config::{self, Check};
+use crate::config::Check;
 use crate::state::{Backend, CheckRecord, NewEvent, PastEntry, Pool, State};
-use crate::tls::{ClientTls, Offer};
+use crate::tls::ClientTls;
+use slots::Slots;
 
 /// One kind of check, for documentation.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +47,17 @@ pub struct ProbeSpec {
 }
 
 /// Every kind of check.
-pub const PROBES: &[ProbeSpec] = &[tcp::SPEC, http::SPEC];
+pub const PROBES: &[ProbeSpec] = &[
+    tcp::SPEC,
+    tls::SPEC,
+    http::SPEC,
+    grpc::SPEC,
+    postgres::SPEC,
+    mysql::SPEC,
+    redis::SPEC,
+    icmp::SPEC,
+    command::SPEC,
+];
 
 /// What [`Cause::Unreachable`] says, so that another process can say the same.
 pub fn reasons() -> impl Iterator<Item = &'static &'static str> {
@@ -61,46 +82,56 @@ impl From<Cause> for NoPass {
 /// Share of the first interval within which all first checks are made.
 const FIRST_WITHIN: f64 = 0.1;
 
-/// Runs the checks until the process ends. `applied` changes whenever a configuration was applied.
+/// Checks made in a row after which it is told again that one could not be.
+const MADE_AGAIN: u32 = 10;
+
+/// Runs the checks until the process ends, and then ends what they have started. `applied` changes whenever a configuration was applied.
 pub async fn run(
     state: Arc<State>,
     mut refusals: mpsc::UnboundedReceiver<Arc<Backend>>,
     mut applied: watch::Receiver<u64>,
     seed: u64,
 ) {
-    let mut checkers = Checkers { state: Arc::clone(&state), running: HashMap::new(), seed };
+    // Whoever ends the process waits for this to be dropped.
+    let mut cut = state.cut.subscribe();
+    let slots = Arc::new(Slots::default());
+    let mut checkers = Checkers { state: Arc::clone(&state), running: HashMap::new(), slots, seed };
     checkers.reconcile();
     loop {
         tokio::select! {
+            _ = cut.wait_for(|cut| *cut) => break,
             refused = refusals.recv() => match refused {
                 Some(backend) => refused_by(&state, &backend),
-                None => return,
+                None => break,
             },
             changed = applied.changed() => match changed {
                 Ok(()) => checkers.reconcile(),
-                Err(_) => return,
+                Err(_) => break,
             },
         }
     }
+    checkers.end().await;
 }
 
 /// The tasks that check, by backend.
 struct Checkers {
     state: Arc<State>,
     running: HashMap<usize, Running>,
+    slots: Arc<Slots>,
     seed: u64,
 }
 
 struct Running {
     backend: Arc<Backend>,
     check: Option<Check>,
-    task: Option<AbortHandle>,
+    task: Option<JoinHandle<()>>,
 }
 
 impl Checkers {
     /// Starts, keeps and ends tasks so that they are those of the snapshot in force.
     fn reconcile(&mut self) {
         let snapshot = self.state.snapshot.load_full();
+        self.slots.set_most(snapshot.daemon.max_commands);
         let mut before = std::mem::take(&mut self.running);
         for pool in &snapshot.pools {
             for backend in &pool.backends {
@@ -114,6 +145,21 @@ impl Checkers {
         }
         for task in before.into_values().filter_map(|gone| gone.task) {
             task.abort();
+        }
+    }
+
+    /// Ends all tasks, and with them what they have started.
+    async fn end(&mut self) {
+        let tasks: Vec<_> = self.running.drain().filter_map(|(_, running)| running.task).collect();
+        for task in &tasks {
+            task.abort();
+        }
+        for task in tasks {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                tracing::debug!("a check ended in a panic, which was told when it happened");
+            }
         }
     }
 
@@ -137,8 +183,10 @@ impl Checkers {
         self.seed = self.seed.wrapping_add(1);
         let task = check.clone().map(|check| {
             let rng = Rng::seeded(self.seed);
-            let (state, backend) = (Arc::clone(&self.state), Arc::clone(backend));
-            tokio::spawn(keep_checking(state, backend, check, pool.tls.clone(), rng)).abort_handle()
+            let (state, slots) = (Arc::clone(&self.state), Arc::clone(&self.slots));
+            let checker =
+                Checker { state, slots, backend: Arc::clone(backend), check, tls: pool.check_tls.clone() };
+            tokio::spawn(checker.keep_checking(rng))
         });
         Running { backend: Arc::clone(backend), check, task }
     }
@@ -158,49 +206,64 @@ fn forget(backend: &Backend) {
     backend.load.set_health(past.health.state());
 }
 
-async fn keep_checking(
+/// What checks one backend.
+struct Checker {
     state: Arc<State>,
+    slots: Arc<Slots>,
     backend: Arc<Backend>,
     check: Check,
     tls: Option<Arc<ClientTls>>,
-    mut rng: Rng,
-) {
-    let first = check.interval.mul_f64(FIRST_WITHIN * rng.unit());
-    tokio::time::sleep(first).await;
-    let mut is_unmade = false;
-    loop {
-        if backend.load.admin() != Admin::Maint {
-            let started = clock::now();
-            let verdict = tokio::time::timeout(check.timeout, probe(&backend, &check, tls.as_deref())).await;
-            let took = clock::now().since(started);
-            match verdict.unwrap_or(Err(NoPass::Failed(Cause::TimedOut))) {
-                Ok(()) => take_verdict(&state, &backend, &check, Ok(()), took),
-                Err(NoPass::Failed(cause)) => take_verdict(&state, &backend, &check, Err(cause), took),
-                Err(NoPass::Unmade(error)) => unmade(&state, &backend, &mut is_unmade, &error),
+}
+
+impl Checker {
+    async fn keep_checking(self, mut rng: Rng) {
+        let Self { state, slots, backend, check, tls } = self;
+        tokio::time::sleep(check.interval.mul_f64(FIRST_WITHIN * rng.unit())).await;
+        let mut unmade = Unmade::default();
+        loop {
+            if backend.load.admin() != Admin::Maint {
+                let (verdict, took) = attempt::make(&backend, &check, tls.as_deref(), &slots).await;
+                let verdict = match verdict {
+                    Ok(()) => Ok(Ok(())),
+                    Err(NoPass::Failed(cause)) => Ok(Err(cause)),
+                    Err(NoPass::Unmade(error)) => Err(error),
+                };
+                match verdict {
+                    Ok(verdict) => {
+                        unmade.made();
+                        take_verdict(&state, &backend, &check, verdict, took);
+                    }
+                    Err(error) => unmade.tell(&state, &backend, &error),
+                }
             }
+            tokio::time::sleep(jittered(check.interval, check.jitter, &mut rng)).await;
         }
-        tokio::time::sleep(jittered(check.interval, check.jitter, &mut rng)).await;
     }
 }
 
-/// Tells once that checks of a backend cannot be made.
-fn unmade(state: &State, backend: &Backend, is_told: &mut bool, error: &io::Error) {
-    if !std::mem::replace(is_told, true) {
+/// What was told of checks that cannot be made.
+#[derive(Default)]
+struct Unmade {
+    told: Option<String>,
+    made_since: u32,
+}
+
+impl Unmade {
+    fn made(&mut self) {
+        self.made_since = self.made_since.saturating_add(1);
+        if self.made_since >= MADE_AGAIN {
+            self.told = None;
+        }
+    }
+
+    /// Tells it once, and again when there is another cause, or when it had gone well for a while.
+    fn tell(&mut self, state: &State, backend: &Backend, error: &io::Error) {
+        self.made_since = 0;
         let cause = format!("checks cannot be made: {error}; its health stays as it was");
-        state.events.push(NewEvent::new(Severity::Warning, "health", &backend.id, cause));
-    }
-}
-
-async fn probe(backend: &Backend, check: &Check, tls: Option<&ClientTls>) -> Result<(), NoPass> {
-    let stream = tcp::probe(&backend.resolved, check.proxy_protocol).await?;
-    match &check.probe {
-        config::Probe::Tcp => {
-            if let Some(tls) = tls {
-                handshake::shake(stream, &backend.address, tls, Offer::Both).await?;
-            }
-            Ok(())
+        if self.told.as_ref() != Some(&cause) {
+            self.told = Some(cause.clone());
+            state.events.push(NewEvent::new(Severity::Warning, "health", &backend.id, cause));
         }
-        config::Probe::Http(wanted) => http::probe(stream, &backend.address, wanted, tls).await,
     }
 }
 
@@ -209,7 +272,7 @@ fn take_verdict(state: &State, backend: &Backend, check: &Check, verdict: Result
     let change = past.health.on_check(check.rules, clock::now(), &verdict);
     let took_us = took.as_micros() as u64;
     past.checked(CheckRecord { at_ms: clock::wall_ms(), verdict, took_us });
-    let event = change.map(|change| apply(backend, &mut past, change));
+    let event = change.map(|change| apply(backend, &mut past, &change));
     drop(past);
     if let Some(event) = event {
         state.events.push(event);
@@ -220,7 +283,7 @@ fn take_verdict(state: &State, backend: &Backend, check: &Check, verdict: Result
 fn refused_by(state: &Arc<State>, backend: &Arc<Backend>) {
     let mut past = backend.past();
     let change = past.health.on_refused(clock::now());
-    let event = change.map(|change| apply(backend, &mut past, change));
+    let event = change.map(|change| apply(backend, &mut past, &change));
     let wait = penalty(past.health.refusals());
     drop(past);
     backend.left();
@@ -237,7 +300,7 @@ async fn retry_after(wait: Duration, state: Arc<State>, backend: Arc<Backend>) {
     tokio::time::sleep(wait).await;
     let mut past = backend.past();
     let change = past.health.on_retry(clock::now());
-    let event = change.map(|change| apply(&backend, &mut past, change));
+    let event = change.map(|change| apply(&backend, &mut past, &change));
     drop(past);
     if let Some(event) = event {
         state.events.push(event);
@@ -245,7 +308,7 @@ async fn retry_after(wait: Duration, state: Arc<State>, backend: Arc<Backend>) {
 }
 
 /// Makes a verdict hold: for picks at once, for people with its cause.
-fn apply(backend: &Backend, past: &mut crate::state::Past, change: HealthChange) -> NewEvent {
+fn apply(backend: &Backend, past: &mut crate::state::Past, change: &HealthChange) -> NewEvent {
     backend.load.set_health(change.to);
     if change.to == Health::Down {
         backend.close_idle();

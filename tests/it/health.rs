@@ -1,5 +1,11 @@
 //! Checks: who fails leaves with a cause, who passes returns by itself.
 
+mod command;
+mod databases;
+mod grpc;
+mod icmp;
+mod tls;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 
@@ -17,6 +23,29 @@ fn check(keys: &str) -> String {
 
 fn checked(backend: &Backend, keys: &str) -> Daemon {
     Daemon::balancing(&[("one", backend.address)], &check(keys))
+}
+
+/// A check of new kinds, which has time enough on a busy machine.
+fn patient(keys: &str) -> String {
+    format!("health = {{ interval = \"150ms\", timeout = \"150ms\", rise = 2, fall = 2, {keys} }}")
+}
+
+/// Waits until the backend is down for this cause, as the last check says as well.
+fn expect_down(daemon: &Daemon, cause: &str) {
+    let seen = || {
+        let health = daemon.control.backend("main/one").health;
+        (health.state == Health::Down && health.cause == cause).then_some(())
+    };
+    wait::until(&format!("the backend is down: {cause}"), seen);
+    let checks = daemon.control.detail("main/one").checks;
+    assert!(checks.iter().any(|check| !check.passed && check.cause == cause), "{checks:?}");
+}
+
+/// Waits until an event of the backend's health says this.
+fn expect_event(daemon: &Daemon, words: &str) {
+    wait::until_true(&format!("an event says {words:?}"), || {
+        daemon.control.events().iter().any(|event| event.kind == "health" && event.cause.contains(words))
+    });
 }
 
 /// Waits until the backend is down and returns why.

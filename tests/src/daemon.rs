@@ -26,6 +26,7 @@ pub struct Setup {
     socket: PathBuf,
     flags: Option<Vec<String>>,
     limits: String,
+    network: Option<String>,
 }
 
 /// A running daemon. It is killed when it is dropped.
@@ -63,6 +64,7 @@ impl Setup {
             socket,
             flags: None,
             limits: String::new(),
+            network: None,
         }
     }
 
@@ -99,6 +101,13 @@ impl Setup {
         self
     }
 
+    /// Runs it in a network of its own, in which nothing but these words of a shell were said before. The control socket
+    /// reaches it there; see [`has_networks`].
+    #[must_use]
+    pub fn in_network(self, words: &str) -> Self {
+        Self { network: Some(words.to_owned()), ..self }
+    }
+
     /// Its folder, for files beside the configuration.
     pub fn folder(&self) -> &Path {
         self.folder.path()
@@ -127,6 +136,12 @@ impl Setup {
 
     /// The binary, or a shell that limits itself and becomes the binary.
     fn program(&self) -> Command {
+        if let Some(words) = &self.network {
+            let mut unshare = Command::new("unshare");
+            unshare.args(["-rn", "sh", "-c"]).arg(format!("{words} && exec \"$0\" \"$@\""));
+            unshare.arg(binary::ayad());
+            return unshare;
+        }
         if self.limits.is_empty() {
             return Command::new(binary::ayad());
         }
@@ -300,7 +315,7 @@ impl Daemon {
     /// What it was started with, for another daemon in the same folder.
     #[must_use]
     pub fn keep_setup(&self) -> Setup {
-        let Setup { folder, text, daemon_keys, workers, socket, flags, limits } = &self.setup;
+        let Setup { folder, text, daemon_keys, workers, socket, flags, limits, network } = &self.setup;
         Setup {
             folder: Arc::clone(folder),
             text: text.clone(),
@@ -309,6 +324,7 @@ impl Daemon {
             socket: socket.clone(),
             flags: flags.clone(),
             limits: limits.clone(),
+            network: network.clone(),
         }
     }
 }
@@ -332,6 +348,13 @@ impl Drop for Daemon {
 #[expect(clippy::print_stderr, reason = "the test harness shows it beside the failure")]
 fn print_log(log: &str) {
     eprintln!("--- ayad's log ---\n{log}");
+}
+
+/// Whether a test may make networks here.
+pub fn has_networks() -> bool {
+    let mut unshare = Command::new("unshare");
+    let up = unshare.args(["-rn", "ip", "link", "set", "lo", "up"]).stderr(Stdio::null()).status();
+    up.is_ok_and(|status| status.success())
 }
 
 /// Sends a signal to a process that a test started.

@@ -18,7 +18,7 @@ mod cause;
 
 use std::time::Duration;
 
-pub use cause::Cause;
+pub use cause::{Cause, Words};
 
 use crate::axis::Health;
 use crate::rng::Rng;
@@ -49,7 +49,7 @@ pub enum Start {
 }
 
 /// A change of health, for events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthChange {
     /// Health before.
     pub from: Health,
@@ -60,7 +60,7 @@ pub struct HealthChange {
 }
 
 /// Where a machine was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthWas {
     /// Health.
     pub state: Health,
@@ -104,8 +104,8 @@ impl HealthMachine {
 
     /// Where it is, for a machine that goes on in another process.
     pub fn was(&self) -> HealthWas {
-        let Self { state, since: _, cause, passes, failures, refusals } = *self;
-        HealthWas { state, cause, passes, failures, refusals }
+        let Self { state, since: _, ref cause, passes, failures, refusals } = *self;
+        HealthWas { state, cause: cause.clone(), passes, failures, refusals }
     }
 
     /// Health now.
@@ -119,8 +119,8 @@ impl HealthMachine {
     }
 
     /// The newest result that supports the health as it is.
-    pub fn cause(&self) -> Cause {
-        self.cause
+    pub fn cause(&self) -> &Cause {
+        &self.cause
     }
 
     /// Checks that failed in a row, up to now.
@@ -146,9 +146,9 @@ impl HealthMachine {
         now: Tick,
         result: &Result<(), Cause>,
     ) -> Option<HealthChange> {
-        match *result {
+        match result {
             Ok(()) => self.on_pass(rules, now),
-            Err(cause) => self.on_failure(rules, now, cause),
+            Err(cause) => self.on_failure(rules, now, cause.clone()),
         }
     }
 
@@ -201,7 +201,7 @@ impl HealthMachine {
     }
 
     fn turn(&mut self, to: Health, now: Tick, cause: Cause) -> Option<HealthChange> {
-        self.cause = cause;
+        self.cause = cause.clone();
         if self.state == to {
             return None;
         }
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(machine.on_check(RULES, at(4), &FAILED), None);
         assert_eq!(machine.on_check(RULES, at(5), &FAILED), None);
         assert_eq!(to(machine.on_check(RULES, at(6), &FAILED)), Some(Health::Down));
-        assert_eq!((machine.cause(), machine.since()), (Cause::Status(503), at(6)));
+        assert_eq!((machine.cause(), machine.since()), (&Cause::Status(503), at(6)));
     }
 
     #[test]
@@ -300,7 +300,7 @@ mod tests {
         machine.on_refused(at(1));
 
         assert_eq!(machine.on_check(RULES, at(9), &Err(Cause::TimedOut)), None);
-        assert_eq!((machine.cause(), machine.since()), (Cause::TimedOut, at(1)));
+        assert_eq!((machine.cause(), machine.since()), (&Cause::TimedOut, at(1)));
     }
 
     #[test]

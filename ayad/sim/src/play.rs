@@ -214,7 +214,7 @@ impl<'s> Play<'s> {
         self.report.backends[server].refused += 1;
         self.note_result(server, false);
         let change = self.machines[server].on_refused(self.now);
-        self.apply(server, change);
+        self.apply(server, change.clone());
         if change.is_some() && self.scenario.health.is_none() {
             let wait = penalty(self.machines[server].refusals());
             self.plan(self.now.after(wait), Event::Retry { server });

@@ -100,10 +100,21 @@ pub fn describe_json(config: &Config) -> Value {
 pub fn check_words(check: Option<&Check>) -> String {
     let Some(check) = check else { return "none".into() };
     let every = show_duration(check.interval);
-    match &check.probe {
-        Probe::Tcp => format!("tcp every {every}"),
-        Probe::Http(probe) => format!("http {} {} every {every}", probe.method, probe.path),
-    }
+    let kind = check.probe.kind().as_str();
+    let asked = match &check.probe {
+        Probe::Http(probe) => format!(" {} {}", probe.method, probe.path),
+        Probe::Grpc(probe) if !probe.service.is_empty() => format!(" {}", probe.service),
+        Probe::Command(probe) => format!(" {}", probe.program),
+        Probe::Tls(Some(min_valid)) => format!(" good for {}", show_duration(*min_valid)),
+        Probe::Tcp
+        | Probe::Tls(None)
+        | Probe::Grpc(_)
+        | Probe::Postgres(_)
+        | Probe::Mysql(_)
+        | Probe::Redis(_)
+        | Probe::Icmp => String::new(),
+    };
+    format!("{kind}{asked} every {every}")
 }
 
 /// Stickiness in words: `cookie NAME` or `source`.

@@ -190,17 +190,25 @@ fn peeks(config: &Config) -> Vec<bool> {
     config.listeners.iter().map(peeks).collect()
 }
 
-fn client_tls(conf: &config::Pool, old: Option<&Pool>) -> Result<Option<Arc<ClientTls>>, ApplyError> {
-    let Some(settings) = &conf.tls else { return Ok(None) };
-    let same = old.and_then(|pool| pool.tls.as_ref()).filter(|tls| tls.settings() == settings);
-    if let Some(same) = same {
-        return Ok(Some(Arc::clone(same)));
-    }
-    ClientTls::new(settings.clone()).map(|tls| Some(Arc::new(tls))).map_err(|error| ApplyError::Tls {
-        of: format!("pool \"{}\"", conf.name),
-        origin: conf.origin.0.clone(),
-        error,
-    })
+/// TLS for the traffic of a pool, and for its checks.
+fn client_tls(conf: &config::Pool, old: Option<&Pool>) -> Result<[Option<Arc<ClientTls>>; 2], ApplyError> {
+    let make = |settings: &config::PoolTls, old: Option<&Arc<ClientTls>>| {
+        if let Some(same) = old.filter(|tls| tls.settings() == settings) {
+            return Ok(Arc::clone(same));
+        }
+        ClientTls::new(settings.clone()).map(Arc::new).map_err(|error| ApplyError::Tls {
+            of: format!("pool \"{}\"", conf.name),
+            origin: conf.origin.0.clone(),
+            error,
+        })
+    };
+    let of_traffic = old.and_then(|pool| pool.tls.as_ref());
+    let of_checks = old.and_then(|pool| pool.check_tls.as_ref());
+    let tls = conf.tls.as_ref().map(|settings| make(settings, of_traffic)).transpose()?;
+    let own = conf.check.as_ref().and_then(|check| check.tls.as_ref());
+    let own = own.map(|settings| make(settings, of_checks)).transpose()?;
+    let check_tls = own.or_else(|| tls.clone());
+    Ok([tls, check_tls])
 }
 
 fn pools(

@@ -194,7 +194,7 @@ impl Control {
         let checks = past.checks.iter().rev().map(|c| CheckView {
             at_ms: c.at_ms,
             passed: c.verdict.is_ok(),
-            cause: c.verdict.err().map_or_else(|| "passed".to_owned(), |cause| cause.to_string()),
+            cause: c.verdict.as_ref().err().map_or_else(|| "passed".to_owned(), ToString::to_string),
             took_us: c.took_us,
         });
         Some(BackendDetail {
@@ -239,7 +239,7 @@ fn health_view(backend: &Backend, past: &Past) -> HealthView {
     HealthView {
         state: health(state),
         since_ms: if is_ahead { clock::wall_ms() } else { past.health_since_ms },
-        cause: if is_ahead { Cause::Refused } else { past.health.cause() }.to_string(),
+        cause: if is_ahead { &Cause::Refused } else { past.health.cause() }.to_string(),
         checked_ms: past.checks.back().map(|c| c.at_ms),
     }
 }

@@ -141,12 +141,13 @@ fn learned(backend: &Backend, is_checked: bool) -> Learned {
 impl Verdict {
     fn of(past: &Past) -> Self {
         let HealthWas { state, cause, passes, failures, refusals } = past.health.was();
+        let (status, why) = cause.details();
         Self {
             state: state.as_str().to_owned(),
             since_ms: past.health_since_ms,
             cause: cause.code().to_owned(),
-            status: if let Cause::Status(status) = cause { status } else { 0 },
-            why: if let Cause::Unreachable(why) = cause { why.to_owned() } else { String::new() },
+            status,
+            why: why.to_owned(),
             passes,
             failures,
             refusals,
@@ -154,10 +155,10 @@ impl Verdict {
     }
 
     fn was(&self) -> Option<HealthWas> {
-        let why = reasons().find(|why| **why == self.why).copied().unwrap_or_default();
+        let known = reasons().find(|why| **why == self.why).copied().unwrap_or_default();
         Some(HealthWas {
             state: Health::ALL.iter().copied().find(|state| state.as_str() == self.state)?,
-            cause: Cause::of_code(&self.cause, self.status, why)?,
+            cause: Cause::of_code(&self.cause, self.status, &self.why, known)?,
             passes: self.passes,
             failures: self.failures,
             refusals: self.refusals,
@@ -183,9 +184,9 @@ impl Learned {
         let now = clock::now();
         let mut past = backend.past();
         if let Some(was) = self.health.was().filter(|_| self.is_checked == is_checked) {
+            backend.load.set_health(was.state);
             past.health = HealthMachine::resume(was, now);
             past.health_since_ms = self.health.since_ms;
-            backend.load.set_health(was.state);
         }
         if let Some(Latency { ns, samples, age_ns }) = self.latency {
             let learned = LearnedLoad { latency_ns: ns, samples, age: Duration::from_nanos(age_ns) };

@@ -9,10 +9,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use super::{NoPass, ProbeSpec, handshake};
+use super::{NoPass, ProbeSpec};
 use crate::config::HttpProbe;
-use crate::stream::{Plain, Stream};
-use crate::tls::{ClientTls, Offer};
+use crate::stream::Stream;
 
 /// Its line in the table.
 pub(super) const SPEC: ProbeSpec =
@@ -21,18 +20,8 @@ pub(super) const SPEC: ProbeSpec =
 /// Most bytes of a body that are searched for the expected text.
 const SEARCHED: usize = 64 * 1024;
 
-/// Asks over a new connection, inside TLS when the pool has it. Takes as long as the backend does; the caller sets
-/// the limit.
-pub(super) async fn probe(
-    plain: Plain,
-    name: &str,
-    wanted: &HttpProbe,
-    tls: Option<&ClientTls>,
-) -> Result<(), NoPass> {
-    let stream = match tls {
-        None => Stream::Plain(plain),
-        Some(tls) => handshake::shake(plain, name, tls, Offer::Http1).await?,
-    };
+/// Asks over a new connection. Takes as long as the backend does; the caller sets the limit.
+pub(super) async fn probe(stream: Stream, name: &str, wanted: &HttpProbe) -> Result<(), NoPass> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|e| cause_of(&e))?;
     let asked = async {
         let response = sender.send_request(request(name, wanted)?).await.map_err(|e| cause_of(&e))?;

@@ -41,7 +41,8 @@ async fn connect(address: &Endpoint, introduced: Option<Version>) -> io::Result<
     Ok(stream)
 }
 
-fn cause_of(error: &io::Error) -> Cause {
+/// What it means that nothing can be sent there.
+pub(super) fn cause_of(error: &io::Error) -> Cause {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => Cause::Refused,
         io::ErrorKind::TimedOut => Cause::TimedOut,

@@ -193,6 +193,8 @@ pub struct Pool {
     pub hedging: Arc<Hedging>,
     /// TLS to its backends.
     pub tls: Option<Arc<ClientTls>>,
+    /// TLS of its checks: the same, unless they have their own.
+    pub check_tls: Option<Arc<ClientTls>>,
     /// Revision.
     pub rev: u64,
 }
@@ -209,11 +211,11 @@ pub struct Hedging {
 }
 
 impl Pool {
-    /// Puts a pool together; backends that `before` already has go on as the same objects, unless they are now
+    /// Puts a pool together, with TLS for its traffic and for its checks; backends that `before` already has go on as the same objects, unless they are now
     /// talked to in another way: nothing learned or kept under other TLS settings may serve a request.
     pub fn build(
         conf: config::Pool,
-        tls: Option<Arc<ClientTls>>,
+        [tls, check_tls]: [Option<Arc<ClientTls>>; 2],
         algorithm: Choice,
         before: Option<&Pool>,
         workers: usize,
@@ -245,6 +247,7 @@ impl Pool {
             loads: backends.iter().map(|b| Arc::clone(&b.load)).collect(),
             backends,
             tls,
+            check_tls,
             conf,
             budget: before.map_or_else(Arc::default, |p| Arc::clone(&p.budget)),
             hedging: before.map_or_else(Arc::default, |p| Arc::clone(&p.hedging)),
@@ -267,6 +270,7 @@ impl Pool {
             budget: Arc::clone(&self.budget),
             hedging: Arc::clone(&self.hedging),
             tls: self.tls.clone(),
+            check_tls: self.check_tls.clone(),
             rev,
         }
     }

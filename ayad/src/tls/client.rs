@@ -29,6 +29,10 @@ pub enum Offer {
     H2,
     /// HTTP/2, or HTTP/1.1 when the backend prefers it.
     Both,
+    /// PostgreSQL, which wants to be named when TLS begins at once.
+    Postgres,
+    /// Nothing: the protocol has no name that all its servers know.
+    Nothing,
 }
 
 impl Offer {
@@ -37,6 +41,8 @@ impl Offer {
             Self::Http1 => &[HTTP1],
             Self::H2 => &[H2],
             Self::Both => &[H2, HTTP1],
+            Self::Postgres => &[b"postgresql"],
+            Self::Nothing => &[],
         };
         names.iter().map(|name| name.to_vec()).collect()
     }

@@ -25,7 +25,7 @@ const FAILURE_CAP: f64 = 5e9;
 const SERVICE_SHARE: f32 = 0.1;
 /// Silence after which that estimate begins to be replaced, in nanoseconds. One answer says little about a backend when
 /// requests differ, so this is longer than [`SILENCE`].
-const SERVICE_SILENCE: f32 = 2e9;
+const SERVICE_SILENCE: f32 = 1.5e9;
 /// Over what time a peak is forgotten, unless the algorithm says otherwise, in milliseconds.
 pub(super) const DECAY_MS: u32 = 10_000;
 

@@ -45,11 +45,6 @@ impl Draw {
         &self.drawn[..self.len]
     }
 
-    /// What was drawn last.
-    pub(super) fn drawn(&self) -> &[u32] {
-        &self.drawn[..self.len]
-    }
-
     /// A reservoir over the whole set: the n-th takes a place with chance `wanted / n`.
     fn scan(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, rng: &mut Rng) {
         self.len = 0;

@@ -11,8 +11,9 @@
 //! The rule is Prequal's (Wydrowski, Kleinberg, Rumble and Archer, NSDI 2024: hot-cold lexicographic), on what a proxy
 //! sees anyhow. Latencies that differ by less than a fifth are taken for equal, by steps whose edges are drawn anew for
 //! each request, and then the less busy one is picked: equal backends share evenly, and none starves for a
-//! microsecond. A backend without results is taken for the median of its pool. One that was slow and is idle is
-//! believed less and less, `latency / (1 + (quiet / 2 s)²)`, so that it is tried again by one request at a time.
+//! microsecond. A backend without results is taken for the median of its pool. One that was slow and is idle
+//! drifts towards that median and then below it, so that it is tried again by one request at a time:
+//! `(latency + median * (d - 1)) / d²` with `d = 1 + quiet² / 8 s²`.
 //!
 //! - Cost: one pass over pools of up to 32 backends; of larger ones a sample of `choices`, and the one whose turn it
 //!   is to be looked at.
@@ -49,7 +50,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     weighted: true,
     scale: Scale::least("ms expected while cold, requests in flight when hot"),
     params: &[
-        ParamSpec::number("quantile", 0.84, 0.0, 1.0, "share of recent loads up to which a backend is cold"),
+        ParamSpec::number("quantile", 0.9, 0.0, 1.0, "share of recent loads up to which a backend is cold"),
         ParamSpec::count("choices", 12, 1, 32, "backends looked at in pools of more than 32"),
     ],
     build: |setup| Box::new(HotCold::new(setup.seed, setup.params.get(0) as f32, setup.params.count(1))),
@@ -102,27 +103,27 @@ impl HotCold {
 impl Picker for HotCold {
     fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
         self.refresh_median(set, ask.now);
-        let turn = self.next % set.len().max(1);
-        let threshold = self.loads.threshold();
-        let mut look = Look::new(threshold, self.median, ask, rng.below(1 << EQUAL_BITS), turn);
+        let start = self.next % set.len().max(1);
+        let dither = rng.below(1 << EQUAL_BITS);
+        let mut look = Look::new(self.loads.threshold(), self.median, ask, dither);
         if set.len() <= WHOLE {
-            let (before, after) = set.split_at(turn);
-            let from_turn = (turn..).zip(after).chain((0..).zip(before));
-            from_turn.for_each(|(index, load)| look.at(index, load, ask));
+            let (before, after) = set.split_at(start);
+            let from_start = (start..).zip(after).chain((0..).zip(before));
+            from_start.for_each(|(index, load)| look.at(index, load, ask));
         } else {
             for &index in self.draw.draw(set, ask, rng) {
                 look.at(index as usize, &set[index as usize], ask);
             }
-            look.at(turn, &set[turn], ask);
+            look.at(start, &set[start], ask);
         }
-        self.next = turn + 1;
-        // One look for every few picks, at everybody in turn: that is what the pool's load is like.
-        if look.dither % LOOK_EVERY == 0
-            && let Some(busy) = look.turn_busy
-        {
-            self.loads.push(busy);
+        let best = look.best?;
+        // Equals are picked in turn; of large sets everybody is looked at in turn.
+        self.next = if set.len() <= WHOLE { best } else { start } + 1;
+        if dither.is_multiple_of(LOOK_EVERY) {
+            let seen = rng.below(set.len() as u32) as usize;
+            self.loads.push(Seen::of(&set[seen], set[seen].effective_weight().max(1), ask.now).busy);
         }
-        look.best
+        Some(best)
     }
 
     fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
@@ -134,6 +135,8 @@ impl Picker for HotCold {
     }
 }
 
+/// How fast an idle backend's latency is doubted, for each square second.
+const DOUBT: f32 = 0.125;
 /// Set in the rank of a hot backend.
 const HOT: u64 = 1 << 63;
 
@@ -143,20 +146,18 @@ struct Look {
     median: f32,
     now: Tick,
     dither: u32,
-    turn: usize,
-    turn_busy: Option<f32>,
     is_easy: bool,
     best: Option<usize>,
     least: u64,
 }
 
 impl Look {
-    fn new(threshold: f32, median: f32, ask: &Ask<'_>, dither: u32, turn: usize) -> Self {
+    fn new(threshold: f32, median: f32, ask: &Ask<'_>, dither: u32) -> Self {
         let (now, is_easy) = (ask.now, ask.is_easy());
-        Self { threshold, median, now, dither, turn, turn_busy: None, is_easy, best: None, least: u64::MAX }
+        Self { threshold, median, now, dither, is_easy, best: None, least: u64::MAX }
     }
 
-    #[inline(always)]
+    #[inline]
     fn at(&mut self, index: usize, load: &Load, ask: &Ask<'_>) {
         let weight = load.effective_weight();
         let is_open = if self.is_easy { load.eligible(self.now) } else { ask.allows(index, load) };
@@ -164,9 +165,6 @@ impl Look {
             return;
         }
         let seen = Seen::of(load, weight, self.now);
-        if index == self.turn {
-            self.turn_busy = Some(seen.busy);
-        }
         let rank = self.rank(&seen);
         if rank < self.least || self.best.is_none() {
             (self.best, self.least) = (Some(index), rank);
@@ -198,7 +196,7 @@ struct Seen {
 }
 
 impl Seen {
-    #[inline(always)]
+    #[inline]
     fn of(load: &Load, weight: u32, now: Tick) -> Self {
         let own = load.in_flight() as f32;
         let in_flight = own + load.others(now);
@@ -217,7 +215,7 @@ impl Seen {
         }
     }
 
-    /// What the next answer should take, in nanoseconds; `unknown` before the first result.
+    /// What the next answer should take, in nanoseconds; `unknown`, the median of the pool, before the first result.
     fn expected(&self, unknown: f32) -> f32 {
         if self.service <= 0.0 {
             return unknown;
@@ -225,6 +223,10 @@ impl Seen {
         let crowd =
             if self.slots > 0.0 { ((self.in_flight + 1.0) / self.slots).max(0.6) } else { self.own + 1.0 };
         let expected = self.service * crowd;
-        if self.quiet > 0.0 { expected / (1.0 + self.quiet * self.quiet * 0.25) } else { expected }
+        if self.quiet <= 0.0 {
+            return expected;
+        }
+        let doubt = 1.0 + self.quiet * self.quiet * DOUBT;
+        (expected + unknown * (doubt - 1.0)) / (doubt * doubt)
     }
 }

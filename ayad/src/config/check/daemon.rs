@@ -13,6 +13,7 @@ use crate::config::{AccessLog, Daemon, Env};
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_COMMANDS: usize = 8;
 
 pub(super) fn check(
     daemons: &[(&raw::daemon::Daemon, At<'_>)],
@@ -34,6 +35,7 @@ pub(super) fn check(
         shutdown_timeout,
         load_timeout,
         upgrade_timeout,
+        max_commands,
         admin_listen,
         access_log,
         zone,
@@ -63,6 +65,7 @@ pub(super) fn check(
         shutdown_timeout: shutdown_timeout.as_ref().map_or(SHUTDOWN_TIMEOUT, |wait| wait.0),
         load_timeout: load_timeout.as_ref().map_or(LOAD_TIMEOUT, |period| period.0),
         upgrade_timeout: upgrade_timeout.as_ref().map_or(UPGRADE_TIMEOUT, |period| period.0),
+        max_commands: max_commands.map_or(MAX_COMMANDS, |most| most as usize),
         admin_listen: admin_listen.as_ref().map(|bind| bind.0),
         access_log: access_log.unwrap_or(AccessLog::Off),
         zone: zone.clone(),

@@ -17,8 +17,9 @@ use crate::config::raw;
 use crate::config::raw::format::{self, Address, Name, Period};
 use crate::config::raw::pool::{BackendEntry, BackendProtocol, Breaker, Mode};
 use crate::config::report::Problem;
-use crate::config::{Backend, Daemon, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
+use crate::config::{Backend, Daemon, Env, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
 use crate::stream::Endpoint;
+use health::Around;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,15 +30,23 @@ const KEEPALIVE: Keepalive =
 const BREAKER_FAILURES: u32 = 5;
 const BREAKER_OPEN: Duration = Duration::from_secs(5);
 
-pub(super) fn check(
-    entries: &[Entry<'_, raw::pool::Pool>],
-    daemon: &Daemon,
-    found: &mut Findings<'_>,
-) -> Vec<Pool> {
-    entries.iter().map(|entry| pool(entry, daemon, found)).collect()
+/// What a pool's settings depend on besides the pool.
+pub(super) struct Given<'g> {
+    /// The process.
+    pub(super) daemon: &'g Daemon,
+    /// Its surroundings.
+    pub(super) env: &'g Env,
 }
 
-fn pool(entry: &Entry<'_, raw::pool::Pool>, daemon: &Daemon, found: &mut Findings<'_>) -> Pool {
+pub(super) fn check(
+    entries: &[Entry<'_, raw::pool::Pool>],
+    given: &Given<'_>,
+    found: &mut Findings<'_>,
+) -> Vec<Pool> {
+    entries.iter().map(|entry| pool(entry, given, found)).collect()
+}
+
+fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findings<'_>) -> Pool {
     let raw::pool::Pool {
         algorithm,
         backends,
@@ -60,11 +69,13 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, daemon: &Daemon, found: &mut Finding
         zones: _,
     } = entry.value;
     let proxy_protocol = introduced(*proxy_protocol, *protocol, &entry.at, found.problems);
-    let health = health.clone().unwrap_or_default();
     let (at, list) = (&entry.at, entry.at.key("backends"));
     let backends = members(entry.name, backends, &list, found.problems);
     let tls = tls.as_ref().map(|tls| tls::pool(tls, &backends, &at.key("tls"), &list, found));
-    let division = division::check(entry.value, entry.name, daemon, at, found.problems);
+    let division = division::check(entry.value, entry.name, given.daemon, at, found.problems);
+    let env = given.env;
+    let around = Around { backends: &backends, list, pool_tls: tls.as_ref(), proxy_protocol, env };
+    let check = health::check(&health.clone().unwrap_or_default(), &around, &at.key("health"), found);
     let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
@@ -75,7 +86,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, daemon: &Daemon, found: &mut Finding
             .as_ref()
             .map_or_else(algorithm::default, |entry| algorithm::check(entry, &at.key("algorithm"), problems)),
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
-        check: health::check(&health, proxy_protocol, &at.key("health"), problems),
+        check,
         breaker: breaker.as_ref().and_then(breaker_rules),
         retry: retry::check(retry.as_ref(), *attempts, request, at, found),
         hedge: retry::hedge(hedge.as_ref()),

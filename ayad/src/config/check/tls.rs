@@ -31,7 +31,7 @@ pub(super) struct Findings<'f> {
 }
 
 impl Findings<'_> {
-    fn wrong(&mut self, at: &At<'_>, message: impl Into<String>, help: impl Into<String>) {
+    pub(super) fn wrong(&mut self, at: &At<'_>, message: impl Into<String>, help: impl Into<String>) {
         self.problems.push(at.problem(message).help(help));
     }
 
@@ -378,7 +378,7 @@ fn is_covered(host: &str, names: &[&str]) -> bool {
 }
 
 /// A path as it is meant: relative to the folder of the file it is written in.
-fn resolved(at: &At<'_>, path: &Path) -> PathBuf {
+pub(super) fn resolved(at: &At<'_>, path: &Path) -> PathBuf {
     let file = Path::new(&at.source().name);
     file.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
 }

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::OneOrMany;
 use super::algorithm::Algorithm;
 use super::division::{HashKey, Zones};
-use super::format::{Address, CookieName, Method, Name, Period, PeriodLimit, Share, Status, Target};
+use super::format::{Address, CookieName, Name, Period, PeriodLimit, Share};
+use super::health::Health;
 use super::retry::{Hedge, Retry};
 use super::tls::PoolTls;
 
@@ -20,7 +20,7 @@ pub struct Pool {
     /// The backends: addresses, or tables with a name, weight, zone and tags. Required, at least one.
     pub backends: Vec<BackendEntry>,
     /// What the backends speak: "http/1.1" (the default), or "h2" for HTTP/2 without asking, as gRPC servers do. Checks
-    /// of kind "http" speak HTTP/1.1 in any case; gRPC servers are best checked by "tcp".
+    /// of kind "http" speak HTTP/1.1 in any case; gRPC servers are best checked by "grpc".
     pub protocol: Option<BackendProtocol>,
     /// How backends are checked. Default: { kind = "tcp" }.
     pub health: Option<Health>,
@@ -140,79 +140,6 @@ pub struct Backend {
     pub priority: Option<u8>,
     /// Words to select backends by. Default: none.
     pub tags: Option<Vec<String>>,
-}
-
-/// An active health check.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Health {
-    /// "tcp" connects (and shakes hands, with `tls`), "http" asks for a page, "none" trusts traffic alone. Default:
-    /// "tcp", or "http" when a key that only "http" has is set.
-    pub kind: Option<HealthKind>,
-    /// Path that is asked for. Default: "/". Only with kind "http".
-    pub path: Option<Target>,
-    /// Method that is used. Default: "GET". Only with kind "http".
-    pub method: Option<Method>,
-    /// `Host` that is sent. Default: the address of the backend. Only with kind "http".
-    pub host: Option<String>,
-    /// Status codes that pass: a code 204, a class "2xx", a range "200-399", or a list of these. Default:
-    /// "200-399", so that a redirect to a login page counts as alive. Only with kind "http".
-    pub status: Option<OneOrMany<StatusEntry>>,
-    /// Text that must occur in the first 64 KiB of the answer. Default: none. Only with kind "http".
-    pub body: Option<String>,
-    /// Time between two checks of one backend. Default: "2s". Shorter finds failures sooner and costs more.
-    pub interval: Option<Period>,
-    /// Longest time for one check; at most the interval. Default: "1s", or the interval if that is shorter.
-    pub timeout: Option<Period>,
-    /// Checks that must pass in a row before a failed backend gets traffic again. Default: 2.
-    #[schemars(range(min = 1, max = 100))]
-    pub rise: Option<u32>,
-    /// Checks that must fail in a row before a backend loses its traffic. Default: 3; 1 is nervous.
-    #[schemars(range(min = 1, max = 100))]
-    pub fall: Option<u32>,
-    /// Share of the interval by which each wait is varied, 0 to 1, so that checks of many backends spread
-    /// out. Default: 0.1.
-    #[schemars(range(min = 0.0, max = 1.0))]
-    pub jitter: Option<f64>,
-    /// What a backend is taken for before its first check: "unknown" (the default) and "up" get traffic,
-    /// "down" gets none until a check passed.
-    pub start: Option<HealthStart>,
-}
-
-/// What a health check does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(title = "a kind of health check")]
-pub enum HealthKind {
-    /// Connects.
-    Tcp,
-    /// Sends a request and looks at the answer.
-    Http,
-    /// Is switched off.
-    None,
-}
-
-/// What a backend is taken for before its first check.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-#[schemars(title = "a state to start in")]
-pub enum HealthStart {
-    /// Not known; gets traffic.
-    Unknown,
-    /// Up; gets traffic.
-    Up,
-    /// Down; gets none.
-    Down,
-}
-
-/// Status codes that pass.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum StatusEntry {
-    /// One code.
-    Code(#[schemars(range(min = 100, max = 599))] u16),
-    /// A class or range.
-    Text(Status),
 }
 
 /// A circuit breaker for each backend of the pool.

@@ -1,0 +1,62 @@
+//! One check, from its beginning to its verdict: what is common to all kinds, and which of them it is.
+
+use std::time::Duration;
+
+use aya_core::health::Cause;
+
+use super::slots::{Slot, Slots};
+use super::{NoPass, command, grpc, handshake, http, icmp, mysql, postgres, redis, tcp, tls};
+use crate::clock;
+use crate::config::{Check, Probe};
+use crate::state::Backend;
+use crate::stream::Stream;
+use crate::tls::{ClientTls, Offer};
+
+/// Makes one check of a backend, and says how long it took. Takes no longer than its timeout, after what a program has to
+/// wait for its slot: at most an interval, which no verdict comes of. Cancel-safe: dropping the future closes its
+/// connection and ends its program.
+pub(super) async fn make(
+    backend: &Backend,
+    check: &Check,
+    tls: Option<&ClientTls>,
+    slots: &Slots,
+) -> (Result<(), NoPass>, Duration) {
+    let slot = match &check.probe {
+        Probe::Command(_) => match slots.take(check.interval).await {
+            Ok(slot) => Some(slot),
+            Err(error) => return (Err(NoPass::Unmade(error)), check.interval),
+        },
+        _ => None,
+    };
+    let started = clock::now();
+    let verdict = tokio::time::timeout(check.timeout, probe(backend, check, tls, slot)).await;
+    let verdict = verdict.unwrap_or(Err(NoPass::Failed(Cause::TimedOut)));
+    (verdict, clock::now().since(started))
+}
+
+async fn probe(
+    backend: &Backend,
+    check: &Check,
+    tls: Option<&ClientTls>,
+    slot: Option<Slot>,
+) -> Result<(), NoPass> {
+    let name = &*backend.address;
+    let stream = async |offer: Offer| {
+        let plain = tcp::probe(&backend.resolved, check.proxy_protocol).await?;
+        match tls {
+            Some(tls) => handshake::shake(plain, name, tls, offer).await,
+            None => Ok(Stream::Plain(plain)),
+        }
+    };
+    match &check.probe {
+        Probe::Tcp => stream(Offer::Both).await.map(drop),
+        Probe::Tls(min_valid) => Ok(tls::judge(&stream(Offer::Nothing).await?, *min_valid)?),
+        Probe::Http(wanted) => http::probe(stream(Offer::Http1).await?, name, wanted).await,
+        Probe::Grpc(wanted) => Ok(grpc::probe(stream(Offer::H2).await?, name, wanted).await?),
+        Probe::Postgres(user) => Ok(postgres::probe(stream(Offer::Postgres).await?, user).await?),
+        Probe::Mysql(user) => Ok(mysql::probe(stream(Offer::Nothing).await?, user).await?),
+        Probe::Redis(wanted) => Ok(redis::probe(stream(Offer::Nothing).await?, wanted).await?),
+        Probe::Icmp => icmp::probe(&backend.resolved).await,
+        Probe::Command(wanted) => command::probe(wanted, backend, slot).await,
+    }
+}
