@@ -57,8 +57,18 @@ impl Chooser {
         self.picker.score(set, index, ask)
     }
 
+    /// How the pool was divided when that was last looked at.
+    pub(super) fn tiers(&self) -> &Tiers {
+        &self.tiers
+    }
+
+    /// The zones a request prefers: its own, or that of this balancer.
+    pub(super) fn preferred_zones(&self, prefer: u64) -> u64 {
+        if prefer == 0 { self.plan.rules.local.map_or(0, |zone| 1 << zone) } else { prefer }
+    }
+
     /// How the pool is divided now, for people; one entry for each priority group.
-    pub fn parts(&mut self, set: &[Arc<Load>], ask: &Ask<'_>) -> Vec<Part> {
+    pub(super) fn parts(&mut self, set: &[Arc<Load>], ask: &Ask<'_>) -> Vec<Part> {
         self.tiers.refresh(&self.plan, set, ask.now);
         self.tiers.groups.iter().map(Part::of).collect()
     }
@@ -71,8 +81,8 @@ impl Chooser {
         rng: &mut Rng,
     ) -> Option<Pick> {
         self.tiers.refresh(&self.plan, set, ask.now);
-        let Self { picker, tiers, plan, .. } = self;
-        let prefer = if prefer == 0 { plan.rules.local.map_or(0, |zone| 1 << zone) } else { prefer };
+        let prefer = self.preferred_zones(prefer);
+        let Self { picker, tiers, .. } = self;
         let begin = tiers.begin(rng);
         let first = tiers.groups.get(begin)?;
         if first.in_panic {
@@ -107,14 +117,15 @@ impl Chooser {
         }
         self.picks = self.picks.wrapping_add(1);
         if set.len() <= SUMMED || self.picks % SUMMED as u32 == 1 {
-            let (mut in_flight, mut weight) = (1.0, 0.0);
-            for load in set.iter().filter(|load| load.eligible(ask.now)) {
-                in_flight += load.in_flight() as f32;
-                weight += load.effective_weight() as f32;
-            }
-            self.mean = if weight > 0.0 { in_flight / weight } else { 1.0 / FULL_EASE as f32 };
+            self.mean = mean(set, ask);
         }
         factor * self.mean
+    }
+
+    /// As a pick would reckon it now.
+    pub(super) fn bound_now(&self, set: &[Arc<Load>], ask: &Ask<'_>) -> f32 {
+        let factor = self.plan.rules.bound;
+        if factor.is_infinite() { factor } else { factor * mean(set, ask) }
     }
 }
 
@@ -122,6 +133,16 @@ impl std::fmt::Debug for Chooser {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Chooser").field("plan", &self.plan).finish_non_exhaustive()
     }
+}
+
+/// Requests in flight for each unit of effective weight, one more counted.
+fn mean(set: &[Arc<Load>], ask: &Ask<'_>) -> f32 {
+    let (mut in_flight, mut weight) = (1.0, 0.0);
+    for load in set.iter().filter(|load| load.eligible(ask.now)) {
+        in_flight += load.in_flight() as f32;
+        weight += load.effective_weight() as f32;
+    }
+    if weight > 0.0 { in_flight / weight } else { 1.0 / FULL_EASE as f32 }
 }
 
 fn healthy(index: usize) -> Pick {
