@@ -3,6 +3,7 @@
 //! Every verb's help ends with commands that run as they stand; a test holds the whole help as snapshots.
 
 mod change;
+mod explain;
 mod local;
 mod read;
 
@@ -20,6 +21,7 @@ pub use change::{
     AlgorithmArgs, AlgorithmVerb, ChangeArgs, DrainArgs, MaintArgs, OnDeadline, ReadyArgs, ReloadArgs,
     Selection, StickyChoice, UpgradeArgs, WaitArgs, WeightArgs, WeightVerb,
 };
+pub use explain::ExplainArgs;
 pub use local::{CompletionArgs, DemoArgs, ManArgs, Shell, TopArgs};
 pub use read::{
     DescribeArgs, GetArgs, Kind, MetricsArgs, StatusArgs, VersionArgs, WatchArgs, WatchOption, WatchWhat,
@@ -124,6 +126,8 @@ pub enum Verb {
     Get(GetArgs),
     /// Tell everything about one pool, backend or listener
     Describe(DescribeArgs),
+    /// Tell why requests go where they go: the next pick, the share of a backend, or one request
+    Explain(ExplainArgs),
     /// Print events as they happen
     Watch(WatchArgs),
     /// Open the dashboard

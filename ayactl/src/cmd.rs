@@ -7,6 +7,7 @@ pub mod algorithm;
 pub mod change;
 pub mod describe;
 pub mod drain;
+pub mod explain;
 pub mod get;
 pub mod metrics;
 pub mod ready;
@@ -38,6 +39,7 @@ pub fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Verb::Status(args) => with_daemon(global, console, async |s| status::run(s, &args).await),
         Verb::Get(args) => with_daemon(global, console, async |s| get::run(s, &args).await),
         Verb::Describe(args) => with_daemon(global, console, async |s| describe::run(s, &args).await),
+        Verb::Explain(args) => with_daemon(global, console, async |s| explain::run(s, &args).await),
         Verb::Watch(args) => with_daemon(global, console, async |s| watch::run(s, &args).await),
         Verb::Drain(args) => with_daemon(global, console, async |s| drain::run(s, &args).await),
         Verb::Ready(args) => with_daemon(global, console, async |s| ready::ready(s, &args).await),

@@ -92,6 +92,18 @@ pub fn described(typed: &OsStr) -> Vec<CompletionCandidate> {
     offer(typed, names)
 }
 
+/// What can be explained: a pick, a request, or a backend.
+pub fn explained(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let kinds = [
+        ("pick", "the next pick of a pool"),
+        ("request", "one request"),
+        ("requests", "those that are kept"),
+    ];
+    let mut names: Vec<_> = kinds.map(|(name, about)| (name.to_owned(), about.to_owned())).into();
+    names.extend(backend_names(&ask(&GetPools).unwrap_or_default()));
+    offer(typed, names)
+}
+
 /// Backends as `pool/backend=`, each with its weight.
 pub fn weights(typed: &OsStr) -> Vec<CompletionCandidate> {
     let pools = ask(&GetPools).unwrap_or_default();

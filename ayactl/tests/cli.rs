@@ -8,6 +8,8 @@
 mod bench;
 #[path = "cli/change.rs"]
 mod change;
+#[path = "cli/explained.rs"]
+mod explained;
 #[path = "cli/fake.rs"]
 mod fake;
 #[path = "cli/fixture.rs"]

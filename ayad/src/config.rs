@@ -118,7 +118,7 @@ pub struct Config {
 }
 
 /// Settings of the process.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Daemon {
     /// Control socket.
     pub control: PathBuf,
@@ -138,6 +138,8 @@ pub struct Daemon {
     pub admin_listen: Option<SocketAddr>,
     /// Where the access log goes.
     pub access_log: AccessLog,
+    /// Share of requests kept to be explained, 0 to 1.
+    pub explain_sample: f64,
     /// The zone it stands in.
     pub zone: Option<String>,
     /// What it is called among daemons in front of the same backends.

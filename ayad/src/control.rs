@@ -16,6 +16,7 @@ mod changes;
 mod daemon;
 mod entrance;
 mod events;
+mod explain;
 mod journal;
 mod leases;
 mod listeners;

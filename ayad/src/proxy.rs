@@ -36,6 +36,7 @@ mod record;
 mod respond;
 mod route;
 mod tcp;
+pub mod trace;
 mod turn;
 mod unread;
 mod verdict;

@@ -276,6 +276,12 @@ async fn work(state: Arc<State>, mut inbox: Inbox, mut cut: watch::Receiver<bool
                     drop(tokio::spawn(accept::listen(Arc::clone(&state), binding, socket)));
                 }
                 WorkerOrder::EndClients(of) => Worker::with(|worker| worker.close_clients(of.as_ref())),
+                WorkerOrder::Explain(pool, position, key, answer) => {
+                    let explained = Worker::with(|worker| worker.explain(&pool, position, key));
+                    if answer.send(explained).is_err() {
+                        tracing::debug!(pool = %pool.name, "an explanation came too late");
+                    }
+                }
             },
             // The state, which this function holds, holds the other ends.
             else => return,

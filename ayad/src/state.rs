@@ -12,6 +12,7 @@ mod counters;
 mod crew;
 mod events;
 mod snapshot;
+mod traces;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,6 +28,7 @@ pub use counters::{Padded, WorkerCounters};
 pub use crew::{Arrival, Crew, Inbox, Seat, WorkerOrder};
 pub use events::{EVENTS_KEPT, EventLog, NewEvent};
 pub use snapshot::{Hedging, Listener, ListenerCell, Pool, Route, Snapshot, Target, is_same_pool};
+pub use traces::{TRACES_KEPT, Traces};
 
 use crate::log::AccessLog;
 use crate::panics::Panic;
@@ -47,6 +49,8 @@ pub struct State {
     pub access_log: AccessLog,
     /// What directories ask for to believe that a name is ours.
     pub challenges: Arc<Challenges>,
+    /// Requests that can be explained.
+    pub traces: Traces,
     /// The workers.
     pub crew: Crew,
     /// Client connections open now, over all listeners, also removed ones.
@@ -98,6 +102,7 @@ impl State {
             refusals,
             access_log,
             challenges,
+            traces: Traces::new(crew.len()),
             crew,
             clients: AtomicU64::new(0),
             accepting: AtomicU64::new(0),

@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use tokio::net::UnixListener;
 use tokio::sync::oneshot;
 
-use crate::fixture;
+use crate::{explained, fixture};
 
 /// What the fake daemon knows.
 pub(crate) struct World {
@@ -164,6 +164,10 @@ fn read(world: &mut World, id: Id, pool: &str, backend: &str) -> Result<String, 
         Id::Backends => json!(backends().collect::<Vec<_>>()),
         Id::Backend => return look(world, &format!("{pool}/{backend}")),
         Id::Algorithms => json!(if empty { vec![] } else { fixture::algorithms() }),
+        Id::ExplainPick => json!(explained::pick()),
+        Id::ExplainBackend => json!(explained::backend()),
+        Id::ExplainRequest => json!(explained::request()),
+        Id::Requests => json!(if empty { vec![] } else { vec![explained::request()] }),
         Id::Events => json!(if empty { vec![] } else { vec![fixture::event(11), fixture::event(12)] }),
         Id::Operations => json!(if empty { vec![] } else { vec![fixture::operation()] }),
         Id::Stream => {

@@ -10,6 +10,7 @@ pub mod algorithms;
 pub mod backends;
 pub mod daemon;
 pub mod events;
+pub mod explain;
 pub mod listeners;
 pub mod metrics;
 pub mod openapi;
@@ -69,6 +70,14 @@ pub enum Id {
     Backends,
     /// [`backends`], one of them
     Backend,
+    /// [`explain`], a pick
+    ExplainPick,
+    /// [`explain`], a backend
+    ExplainBackend,
+    /// [`explain`], a request
+    ExplainRequest,
+    /// [`explain`], all requests
+    Requests,
     /// [`algorithms`]
     Algorithms,
     /// [`events`]
@@ -151,6 +160,10 @@ pub const COMMANDS: &[Spec] = &[
     pools::SPEC_ONE,
     backends::SPEC,
     backends::SPEC_ONE,
+    explain::SPEC_PICK,
+    explain::SPEC_BACKEND,
+    explain::SPEC_REQUESTS,
+    explain::SPEC_REQUEST,
     algorithms::SPEC,
     events::SPEC,
     stream::SPEC,

@@ -3,6 +3,7 @@
 //! Every duration and time carries its unit in its name; times are wall-clock milliseconds since 1970. A
 //! figure that is not known is absent (`null`), never zero.
 
+mod explain;
 mod listener;
 mod tls;
 mod upstream;
@@ -12,6 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
 
+pub use explain::{
+    AttemptView, BackendExplanation, Candidate, PartView, PickExplanation, RequestExplanation, Scored,
+    ZoneView,
+};
 pub use listener::{ListenerLimits, ListenerView};
 pub use tls::{AcmeView, CertificateStanding, CertificateView, TlsView, end_of_life};
 pub use upstream::{

@@ -30,8 +30,8 @@ use super::patience::Patient;
 use super::peer::Actor;
 use super::upgrade::Doors;
 use super::{
-    Shared, admin, algorithm, algorithms, backends, daemon, events, listeners, metrics, openapi, operations,
-    pools, reload, routes, status, stream, upgrade, weight,
+    Shared, admin, algorithm, algorithms, backends, daemon, events, explain, listeners, metrics, openapi,
+    operations, pools, reload, routes, status, stream, upgrade, weight,
 };
 use crate::descriptors;
 
@@ -268,6 +268,10 @@ async fn dispatch(id: Id, shared: &Shared, call: Call, asked: &str) -> Result<Re
         Id::Pool => pools::handle_one(&shared.borrow(), &call),
         Id::Backends => backends::handle_all(&shared.borrow()),
         Id::Backend => backends::handle_one(&shared.borrow(), &call),
+        Id::ExplainPick => explain::handle_pick(shared, &call).await,
+        Id::ExplainBackend => explain::handle_backend(shared, &call).await,
+        Id::ExplainRequest => explain::handle_request(shared, &call),
+        Id::Requests => explain::handle_requests(shared),
         Id::Algorithms => algorithms::handle(),
         Id::Events => events::handle(&shared.borrow(), &call),
         Id::Stream => stream::handle(&shared.borrow(), &call),

@@ -51,6 +51,17 @@ pub(super) struct Hit {
     pub(super) position: usize,
     /// A bit for each zone of the pool in which it would rather be served; 0 for the one of this daemon.
     pub(super) prefer: u64,
+    /// The route, and the generation of the configuration that has it.
+    pub(super) route: RouteId,
+}
+
+/// A route, as a number in one generation of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RouteId {
+    /// The generation.
+    pub generation: u64,
+    /// The number.
+    pub index: usize,
 }
 
 /// From `guard`: who asks.

@@ -3,6 +3,7 @@
 //! Exactly one outcome is recorded for each exchange, also when the client goes away at any point: dropping
 //! an exchange that is not over records [`Reason::ClientGone`], or [`Reason::Stopping`] when that cuts it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use aya_core::load::Acquired;
@@ -10,9 +11,11 @@ use aya_core::pick::Pick;
 use aya_core::reason::Reason;
 use aya_core::time::Tick;
 
+use super::between::RouteId;
 use super::client::Client;
 use super::notes::Id;
 use super::record;
+use super::trace::{Attempt, Brief, LookId};
 use crate::clock;
 use crate::log::LogDraft;
 use crate::state::{Backend, Pool, WorkerCell};
@@ -29,6 +32,7 @@ pub struct Place {
     since: Tick,
     is_trial: bool,
     among: f32,
+    look: Option<LookId>,
 }
 
 impl Place {
@@ -39,10 +43,17 @@ impl Place {
     }
 
     /// Takes a place in a backend that was picked.
-    pub fn take_picked(pool: &Arc<Pool>, picked: Pick, worker: usize, now: Tick) -> Option<Self> {
+    pub fn take_picked(
+        pool: &Arc<Pool>,
+        (picked, look): (Pick, LookId),
+        worker: usize,
+        now: Tick,
+    ) -> Option<Self> {
         let load = &pool.backends[picked.index].load;
         let acquired = if picked.in_panic { load.acquire_in_panic() } else { load.acquire(now, false) };
-        Self::of(acquired, pool, picked.index, worker, now)
+        let mut place = Self::of(acquired, pool, picked.index, worker, now)?;
+        place.look = Some(look);
+        Some(place)
     }
 
     fn of(acquired: Acquired, pool: &Arc<Pool>, index: usize, worker: usize, now: Tick) -> Option<Self> {
@@ -52,7 +63,7 @@ impl Place {
             Acquired::Trial => true,
         };
         let among = pool.backends[index].load.seen_in_flight(now);
-        Some(Self { pool: Arc::clone(pool), index, worker, since: now, is_trial, among })
+        Some(Self { pool: Arc::clone(pool), index, worker, since: now, is_trial, among, look: None })
     }
 
     /// The backend.
@@ -68,6 +79,11 @@ impl Place {
     /// This worker's cell of the backend.
     pub fn cell(&self) -> &WorkerCell {
         &self.backend().workers[self.worker]
+    }
+
+    /// What the pick saw; absent when a session bound the client.
+    pub fn look(&self) -> Option<LookId> {
+        self.look
     }
 
     /// Requests the backend had when it was taken, this one included.
@@ -123,6 +139,16 @@ pub struct Exchange {
     pub id: Option<Id>,
     /// For the access log.
     pub steps: Steps,
+    /// Method, host and path.
+    pub brief: Brief,
+    /// Its client's address, once it is known who asks.
+    pub address: Option<IpAddr>,
+    /// The route it takes.
+    pub route: Option<RouteId>,
+    /// Attempts that did not bring the answer.
+    pub tried: Vec<Attempt>,
+    /// It is kept to be explained whatever becomes of it.
+    pub is_sampled: bool,
     /// For the access log.
     pub draft: Option<Box<LogDraft>>,
     /// Which rule the request broke, or the answer; or what the system or TLS said when the last connection failed. Until
@@ -152,6 +178,11 @@ impl Exchange {
             bytes_sent: 0,
             id: None,
             steps: Steps::default(),
+            brief: Brief::default(),
+            address: None,
+            route: None,
+            tried: Vec::new(),
+            is_sampled: false,
             draft: None,
             cause: None,
             grpc_status: None,

@@ -9,6 +9,7 @@ use aya_core::time::Tick;
 
 use super::between::{Hit, Identity, Request, Target};
 use super::exchange::{Exchange, Place};
+use super::trace::{Attempt, Brief};
 use super::verdict;
 use super::worker::Worker;
 use crate::clock;
@@ -25,7 +26,9 @@ const GIVEN_UP: &str = "given-up";
 impl Exchange {
     /// Takes down what the access log needs of the request, while there is an access log.
     pub(super) fn note_request(&mut self, request: &Request<'_>, target: &Target<'_>) {
-        if self.client.state.access_log.is_on() {
+        self.brief = Brief::of(request, target);
+        self.is_sampled = Worker::with(Worker::samples_request);
+        if self.is_sampled || self.client.state.access_log.is_on() {
             self.draft = Some(Box::new(LogDraft::of(request, target)));
         }
     }
@@ -38,6 +41,7 @@ impl Exchange {
 
     /// Takes down which pool the request is for.
     pub(super) fn note_routed(&mut self, hit: &Hit) {
+        self.route = Some(hit.route);
         if let Some(draft) = &mut self.draft {
             draft.routed(&hit.pool);
         }
@@ -48,6 +52,7 @@ impl Exchange {
         if let Some(draft) = &mut self.draft {
             draft.client = Some(identity.address);
         }
+        self.address = Some(identity.address);
         let given = request.get(Known::RequestId).filter(|id| (1..=LONGEST_ID).contains(&id.len()));
         self.id.insert(given.map_or_else(Id::new, |given| Id::Given(given.into())))
     }
@@ -101,9 +106,11 @@ impl Exchange {
     pub(super) fn note_failed_attempt(&mut self, outcome: Result<u16, Reason>) {
         let Some(place) = self.place.take() else { return };
         let cause = self.cause.take();
+        let word = outcome.map_or_else(|reason| reason.as_str().to_owned(), |status| status.to_string());
+        let took = clock::now().since(place.since());
+        self.tried.push(Attempt::of(&place, word.clone(), cause.clone(), took));
         if let Some(draft) = &mut self.draft {
-            let word = outcome.map_or_else(|reason| reason.as_str().to_owned(), |status| status.to_string());
-            draft.attempted(&place.backend().name, word, cause, clock::now().since(place.since()));
+            draft.attempted(&place.backend().name, word, cause, took);
         }
         if outcome.map_or_else(|reason| reason.blame() == Blame::Backend, |status| status >= 500) {
             self.note_result(&place, clock::now(), false);
@@ -117,6 +124,7 @@ impl Exchange {
         let now = clock::now();
         let took = now.since(place.since());
         place.backend().load.record_at_least(now, took);
+        self.tried.push(Attempt::of(place, GIVEN_UP.to_owned(), None, took));
         if let Some(draft) = &mut self.draft {
             draft.attempted(&place.backend().name, GIVEN_UP.to_owned(), None, took);
         }

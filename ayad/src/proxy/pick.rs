@@ -59,7 +59,7 @@ pub(super) fn pick(hit: &Hit, binding: &Binding, tried: &Tried, exchange: &mut E
         if let Some(place) = Place::take_picked(&hit.pool, picked, exchange.client.worker, now) {
             exchange.attempts += 1;
             let bind = matches!(binding.kind, Bound::Cookie(_));
-            return Some(Picked { place, index: picked.index, bind });
+            return Some(Picked { place, index: picked.0.index, bind });
         }
     }
     None

@@ -4,6 +4,7 @@ use aya_core::reason::{Blame, Reason};
 use aya_core::time::Tick;
 
 use super::exchange::Exchange;
+use super::trace;
 use crate::log::LogLine;
 
 /// Remembers a request that is over.
@@ -27,7 +28,8 @@ pub(super) fn record(exchange: &mut Exchange, now: Tick) {
             None => exchange.note_result(place, now, status < 500 && !exchange.is_failure),
         }
     }
-    if let Some(draft) = exchange.draft.take() {
+    trace::keep(exchange, now);
+    if let Some(draft) = exchange.draft.take().filter(|_| state.access_log.is_on()) {
         state.access_log.write(&LogLine::of(&draft, exchange, now));
     } else if exchange.attempts == 0
         && let (Some(reason), Some(rule)) = (exchange.reason, &exchange.cause)

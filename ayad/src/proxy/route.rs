@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aya_core::reason::Reason;
 use aya_core::route::Found;
 
-use super::between::{Hit, Request, Target};
+use super::between::{Hit, Request, RouteId, Target};
 use super::client::Client;
 use super::worker::Worker;
 
@@ -22,7 +22,8 @@ pub(super) fn route(client: &Client, request: &Request<'_>, target: &Target<'_>)
                     let target = &snapshot.targets[index];
                     target.matched();
                     let position = target.pool;
-                    Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position, prefer: 0 })
+                    let route = RouteId { generation: snapshot.generation, index };
+                    Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position, prefer: 0, route })
                 }
                 Found::NoHost | Found::NoPath => Err(Reason::NoRoute),
                 Found::NoMethod => Err(Reason::NoMethod),

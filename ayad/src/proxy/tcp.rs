@@ -29,7 +29,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use self::session::Session;
-use super::between::Hit;
+use super::between::{Hit, RouteId};
 use super::exchange::Place;
 use super::worker::Worker;
 use super::{forward, introduce};
@@ -109,7 +109,8 @@ fn route(session: &Session) -> Result<Hit, Reason> {
                     let target = &snapshot.targets[index];
                     target.matched();
                     let position = target.pool;
-                    Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position, prefer: 0 })
+                    let route = RouteId { generation: snapshot.generation, index };
+                    Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position, prefer: 0, route })
                 }
                 Found::NoHost | Found::NoPath | Found::NoMethod => Err(Reason::NoRoute),
             }
@@ -156,7 +157,7 @@ fn pick(session: &Session, hit: &Hit, tried: &Tried) -> Option<(Place, usize)> {
     // A backend can leave between pick and take; every other one is left to be picked again.
     (0..=hit.pool.backends.len()).find_map(|_| {
         let picked = Worker::with(|worker| worker.pick(&hit.pool, hit.position, &ask, hit.prefer))?;
-        Place::take_picked(&hit.pool, picked, worker, now).map(|place| (place, picked.index))
+        Place::take_picked(&hit.pool, picked, worker, now).map(|place| (place, picked.0.index))
     })
 }
 

@@ -10,11 +10,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
-use aya_core::pick::{Ask, Chooser, Pick};
+use aya_core::pick::{Ask, Chooser, Explanation, Pick, Tried};
 use aya_core::rng::Rng;
 use aya_core::time::Tick;
 
 use super::client::Client;
+use super::trace::{LookId, Looks};
+use crate::clock;
 use crate::state::{ListenerCell, Pool, Snapshot};
 
 /// How often a want is told.
@@ -32,6 +34,7 @@ pub struct Worker {
     snapshot: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
     choosers: RefCell<Vec<Option<Kept>>>,
     rng: RefCell<Rng>,
+    looks: RefCell<Looks>,
     clients: RefCell<Clients>,
     lingering: Cell<usize>,
     wanted: Cell<Option<Tick>>,
@@ -39,7 +42,7 @@ pub struct Worker {
 
 struct Kept {
     pool_uid: u64,
-    chooser: Chooser,
+    chooser: Box<Chooser>,
 }
 
 /// The connections of a worker, in places that are used again.
@@ -96,6 +99,7 @@ impl Worker {
             snapshot: RefCell::new(Cache::new(snapshot)),
             choosers: RefCell::default(),
             rng: RefCell::new(Rng::seeded(seed)),
+            looks: RefCell::default(),
             clients: RefCell::default(),
             lingering: Cell::new(0),
             wanted: Cell::new(None),
@@ -115,18 +119,44 @@ impl Worker {
 
     /// Picks in `pool`; `prefer` has a bit for each zone the request would rather be served in. Makes a chooser when the
     /// pool is new or has changed; otherwise it neither locks nor allocates.
-    pub fn pick(&self, pool: &Pool, position: usize, ask: &Ask<'_>, prefer: u64) -> Option<Pick> {
+    pub fn pick(&self, pool: &Pool, position: usize, ask: &Ask<'_>, prefer: u64) -> Option<(Pick, LookId)> {
+        self.chooser(pool, position, |chooser| {
+            let picked = chooser.pick(&pool.loads, ask, prefer, &mut self.rng.borrow_mut())?;
+            let look = self.looks.borrow_mut().take_down(chooser, pool, ask, picked.index);
+            Some((picked, look))
+        })
+    }
+
+    /// What the next pick would see.
+    pub fn explain(&self, pool: &Pool, position: usize, key: u64) -> Explanation {
+        let tried = Tried::new();
+        let ask = Ask::any(clock::now(), key, &tried);
+        self.chooser(pool, position, |chooser| chooser.explain(&pool.loads, &ask, 0))
+    }
+
+    /// Calls `f` with what was taken down of the last picks.
+    pub fn looks<R>(&self, f: impl FnOnce(&Looks) -> R) -> R {
+        f(&self.looks.borrow())
+    }
+
+    /// True for the share of requests that is kept to be explained though nothing is wrong with them.
+    pub fn samples_request(&self) -> bool {
+        let share = self.snapshot(|snapshot| snapshot.daemon.explain_sample);
+        share > 0.0 && self.rng.borrow_mut().unit() < share
+    }
+
+    fn chooser<R>(&self, pool: &Pool, position: usize, f: impl FnOnce(&mut Chooser) -> R) -> R {
         let mut choosers = self.choosers.borrow_mut();
         if choosers.len() <= position {
             choosers.resize_with(position + 1, || None);
         }
         let kept = &mut choosers[position];
-        if kept.as_ref().is_none_or(|kept| kept.pool_uid != pool.uid) {
+        let known = kept.take().filter(|kept| kept.pool_uid == pool.uid);
+        let kept = kept.insert(known.unwrap_or_else(|| {
             let chooser = Chooser::new(&pool.algorithm, Arc::clone(&pool.plan), self.seed, &pool.loads);
-            *kept = Some(Kept { pool_uid: pool.uid, chooser });
-        }
-        let chooser = &mut kept.as_mut()?.chooser;
-        chooser.pick(&pool.loads, ask, prefer, &mut self.rng.borrow_mut())
+            Kept { pool_uid: pool.uid, chooser: Box::new(chooser) }
+        }));
+        f(&mut kept.chooser)
     }
 
     /// 128 random bits, for request ids.

@@ -5,11 +5,12 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aya_core::pick::Explanation;
 use aya_core::spread::worker_for;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::counters::Padded;
-use super::{Binding, Listener, ListenerCell, State};
+use super::{Binding, Listener, ListenerCell, Pool, State};
 
 /// Connections on their way to one worker at most; one that finds no place stays where it was accepted.
 const ON_THEIR_WAY: usize = 256;
@@ -21,6 +22,8 @@ pub enum WorkerOrder {
     Listen(Arc<Binding>, Arc<TcpListener>),
     /// Tell the connections of a listener, or all of them, to end after the request they serve.
     EndClients(Option<Arc<ListenerCell>>),
+    /// Say what the next pick of a pool would see.
+    Explain(Arc<Pool>, usize, u64, oneshot::Sender<Explanation>),
 }
 
 /// A connection that was accepted, with all that its worker needs to take it in.
@@ -151,6 +154,19 @@ impl Crew {
         for worker in 0..self.len() {
             self.order(worker, WorkerOrder::EndClients(of.cloned()));
         }
+    }
+
+    /// Asks a worker what its next pick of a pool, which stands at `position`, would see for a request with this key.
+    pub fn explain(
+        &self,
+        worker: usize,
+        pool: &Arc<Pool>,
+        position: usize,
+        key: u64,
+    ) -> oneshot::Receiver<Explanation> {
+        let (answer, answered) = oneshot::channel();
+        self.order(worker, WorkerOrder::Explain(Arc::clone(pool), position, key, answer));
+        answered
     }
 
     /// Hands a connection to the worker of its seat. One that cannot be sent comes back, with its seat at

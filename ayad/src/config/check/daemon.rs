@@ -12,6 +12,8 @@ use crate::config::{AccessLog, Daemon, Env};
 
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// Share of requests that are kept to be explained.
+const EXPLAIN_SAMPLE: f64 = 0.01;
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_COMMANDS: usize = 8;
 
@@ -38,6 +40,7 @@ pub(super) fn check(
         max_commands,
         admin_listen,
         access_log,
+        explain_sample,
         zone,
         node,
     } = daemon;
@@ -68,6 +71,7 @@ pub(super) fn check(
         max_commands: max_commands.map_or(MAX_COMMANDS, |most| most as usize),
         admin_listen: admin_listen.as_ref().map(|bind| bind.0),
         access_log: access_log.unwrap_or(AccessLog::Off),
+        explain_sample: explain_sample.as_ref().map_or(EXPLAIN_SAMPLE, |share| share.0),
         zone: zone.clone(),
         node: node.clone().unwrap_or_else(|| env.host.clone()),
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::format::{Bind, Period, Wait};
+use super::format::{Bind, Period, Share, Wait};
 
 /// Settings of the process. Relative paths are relative to the folder in which ayad was started.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -40,6 +40,9 @@ pub struct Daemon {
     /// Where the access log goes, one JSON object a line: "off" (the default), "stdout", or the path of a
     /// file, which is opened again on reload.
     pub access_log: Option<String>,
+    /// Share of requests that are kept to be explained (`ayactl explain request`) though nothing is wrong with them.
+    /// Default: "1%". Those that failed or were tried again are kept in any case.
+    pub explain_sample: Option<Share>,
     /// Zone this daemon stands in, as `zone` of backends. Default: none, and no zone is preferred.
     pub zone: Option<String>,
     /// Name that tells this daemon apart from others in front of the same backends, for subsets. Default: the name of

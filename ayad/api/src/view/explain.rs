@@ -1,0 +1,176 @@
+//! Why a request went where it went, and where the next one would go.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the next pick of a pool would see.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PickExplanation {
+    /// When, wall clock.
+    pub at_ms: u64,
+    /// The pool.
+    pub pool: String,
+    /// Its algorithm, with the parameters that differ from their defaults.
+    pub algorithm: String,
+    /// What its scores count.
+    pub unit: String,
+    /// Which score wins: `least`, `most`, or `chance`.
+    pub wins: String,
+    /// Whose view it is: `worker N`, or `daemon` when no worker answered in time; then what only a worker knows (its
+    /// turn, what it saw lately) is missing.
+    pub by: String,
+    /// What the algorithm hashes by, when one was given.
+    pub key: Option<String>,
+    /// Whom it would pick; absent when nobody, or when chance decides.
+    pub next: Option<String>,
+    /// The priority groups; empty for a pool that is not divided.
+    pub parts: Vec<PartView>,
+    /// Every backend.
+    pub candidates: Vec<Candidate>,
+}
+
+/// A priority group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PartView {
+    /// Its priority; the lowest goes first.
+    pub priority: u8,
+    /// Share of the pool's requests that begin here, 0 to 1.
+    pub share: f64,
+    /// Eligible backends.
+    pub healthy: u32,
+    /// Backends that people want ready.
+    pub ready: u32,
+    /// So few are healthy that health is ignored.
+    pub in_panic: bool,
+    /// Backends of it that this daemon uses.
+    pub members: u32,
+    /// Its zones.
+    pub zones: Vec<ZoneView>,
+}
+
+/// A zone of a priority group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ZoneView {
+    /// Its name; absent for backends in none.
+    pub zone: Option<String>,
+    /// Share of its capacity in use, 0 to 1 and above.
+    pub used: f64,
+    /// Share of the requests that prefer it and stay in it, 0 to 1.
+    pub keeps: f64,
+}
+
+/// A backend as a pick sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Candidate {
+    /// `pool/backend`.
+    pub backend: String,
+    /// The word for what keeps it out; absent for one that can be picked.
+    pub excluded: Option<String>,
+    /// The same as a sentence.
+    pub why: Option<String>,
+    /// What the algorithm thinks of it.
+    pub score: Option<f64>,
+    /// The class its score is compared in; those that are `cold` go before those that are `hot`.
+    pub class: Option<String>,
+    /// Requests it has from this daemon.
+    pub in_flight: u32,
+    /// Requests it was reported to have from others.
+    pub others: f64,
+    /// Its estimated latency; absent before the first result.
+    pub latency_ms: Option<f64>,
+    /// Its weight.
+    pub weight: u32,
+    /// The part of its weight that it gets, 0 to 1.
+    pub ease: f64,
+    /// Share the algorithm means it to get; absent where it follows what backends do.
+    pub expected_share: Option<f64>,
+    /// Share it got in the last 60 seconds; absent without requests.
+    pub share: Option<f64>,
+}
+
+/// Why a backend gets the share it gets, or none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BackendExplanation {
+    /// Everything in one sentence.
+    pub verdict: String,
+    /// What leads to it, one sentence each, the weightiest first.
+    pub reasons: Vec<String>,
+    /// The pick it stands in.
+    pub pick: PickExplanation,
+}
+
+/// What became of one request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RequestExplanation {
+    /// Its id.
+    pub id: String,
+    /// When it began, wall clock.
+    pub at_ms: u64,
+    /// How long it took.
+    pub took_ms: f64,
+    /// The listener it came by.
+    pub listener: String,
+    /// Address of its client, as far as that is believed.
+    pub client: String,
+    /// Method, host and path; long ones are cut.
+    pub request: String,
+    /// The route it took.
+    pub route: Option<String>,
+    /// The pool it was for.
+    pub pool: Option<String>,
+    /// How that pool picked.
+    pub algorithm: Option<String>,
+    /// What the algorithm's scores count.
+    pub unit: Option<String>,
+    /// Status it was answered with; 0 for none.
+    pub status: u16,
+    /// Why the proxy answered by itself or ended it.
+    pub reason: Option<String>,
+    /// More about that.
+    pub detail: Option<String>,
+    /// Kept because it was sampled; otherwise because it failed or was tried again.
+    pub sampled: bool,
+    /// Every attempt, in order.
+    pub attempts: Vec<AttemptView>,
+    /// When the first backend was picked, from the beginning on; only of sampled requests, as those below.
+    pub picked_ms: Option<f64>,
+    /// When the connection was there.
+    pub connected_ms: Option<f64>,
+    /// When the head of the answer was there.
+    pub first_byte_ms: Option<f64>,
+}
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AttemptView {
+    /// `pool/backend`.
+    pub backend: String,
+    /// The status of its answer, or why there was none.
+    pub outcome: String,
+    /// More about that.
+    pub detail: Option<String>,
+    /// When it began, from the beginning of the request on.
+    pub began_ms: f64,
+    /// How long it took.
+    pub took_ms: f64,
+    /// Requests the backend had then, this one included.
+    pub in_flight: f64,
+    /// What the algorithm thought of the backends at that moment; absent when that was forgotten before the request
+    /// ended, and when a session bound the client.
+    pub candidates: Option<Vec<Scored>>,
+    /// Further candidates that were not taken down.
+    pub left_out: u32,
+}
+
+/// What an algorithm thought of a backend.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Scored {
+    /// `pool/backend`.
+    pub backend: String,
+    /// In the unit of the algorithm.
+    pub score: f64,
+    /// The class it was compared in.
+    pub class: Option<String>,
+    /// Requests it had.
+    pub in_flight: u32,
+}
