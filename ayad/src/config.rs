@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod describe;
+mod discover;
 pub mod env;
 pub mod include;
 pub mod marks;
@@ -34,6 +35,7 @@ use aya_core::route::{RouteSpec, Router};
 use ipnet::IpNet;
 
 pub use describe::{describe, describe_json};
+pub use discover::{Discover, Source};
 pub use env::{Env, Overrides};
 pub use report::{Problem, Problems};
 pub use sections::Kept;
@@ -253,8 +255,10 @@ pub struct Pool {
     pub tls: Option<PoolTls>,
     /// What its backends speak.
     pub protocol: UpstreamProtocol,
-    /// Its backends, in the order of the file.
+    /// Its backends, in the order of the file; in force also those that were found, after the others.
     pub backends: Vec<Backend>,
+    /// Where backends come from beside those.
+    pub discover: Vec<Discover>,
     /// Where it is defined.
     pub origin: Origin,
 }

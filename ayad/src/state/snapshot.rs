@@ -283,6 +283,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         tls,
         protocol,
         backends,
+        discover,
         origin,
     } = a;
     *name == b.name
@@ -302,6 +303,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *tls == b.tls
         && *protocol == b.protocol
         && *backends == b.backends
+        && *discover == b.discover
         && *origin == b.origin
 }
 

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::OneOrMany;
+use super::discover::Discover;
 use super::format::{Address, Algorithm, CookieName, Method, Name, Period, PeriodLimit, Status, Target};
 use super::retry::{Hedge, Retry};
 use super::tls::PoolTls;
@@ -15,8 +16,11 @@ pub struct Pool {
     /// How a backend is picked for each request. Default: "weighted-least-connections". `ayactl algorithm
     /// list` says when to choose which.
     pub algorithm: Option<Algorithm>,
-    /// The backends: addresses, or tables with a name, weight, zone and tags. Required, at least one.
-    pub backends: Vec<BackendEntry>,
+    /// The backends: addresses, or tables with a name, weight, zone and tags. At least one, unless there is `discover`.
+    pub backends: Option<Vec<BackendEntry>>,
+    /// Where more backends come from: a source, or a list of them. Those in `backends` stay whatever a source says, and
+    /// win when a name is the same. Default: nowhere.
+    pub discover: Option<OneOrMany<Discover>>,
     /// What the backends speak: "http/1.1" (the default), or "h2" for HTTP/2 without asking, as gRPC servers do. Checks
     /// of kind "http" speak HTTP/1.1 in any case; gRPC servers are best checked by "tcp".
     pub protocol: Option<BackendProtocol>,
@@ -61,7 +65,8 @@ impl Pool {
     pub fn of(backends: Vec<BackendEntry>) -> Self {
         Self {
             algorithm: None,
-            backends,
+            backends: Some(backends),
+            discover: None,
             protocol: None,
             health: None,
             breaker: None,
