@@ -17,8 +17,8 @@ use clap_complete::ArgValueCompleter;
 use crate::complete;
 
 pub use change::{
-    AlgorithmArgs, AlgorithmVerb, ChangeArgs, DrainArgs, MaintArgs, OnDeadline, ReadyArgs, ReloadArgs,
-    Selection, StickyChoice, UpgradeArgs, WaitArgs, WeightArgs, WeightVerb,
+    AlgorithmArgs, AlgorithmVerb, BackendArgs, BackendVerb, ChangeArgs, DrainArgs, MaintArgs, OnDeadline,
+    ReadyArgs, ReloadArgs, Selection, StickyChoice, UpgradeArgs, WaitArgs, WeightArgs, WeightVerb,
 };
 pub use local::{CompletionArgs, DemoArgs, ManArgs, Shell, TopArgs};
 pub use read::{
@@ -139,6 +139,9 @@ pub enum Verb {
     /// List, show or change how pools pick
     #[command(alias = "algo")]
     Algorithm(AlgorithmArgs),
+    /// Add backends to a pool, or remove them
+    #[command(alias = "node")]
+    Backend(BackendArgs),
     /// Make the daemon read its configuration again
     Reload(ReloadArgs),
     /// Hand everything over to a new process, without a client noticing

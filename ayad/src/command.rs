@@ -96,9 +96,7 @@ pub fn run(
     running.end();
     let status = running.child.wait()?;
     match ended? {
-        End::OfItself => {
-            Ok(Output { status, stdout: running.stdout.bytes, stderr: running.stderr.bytes })
-        }
+        End::OfItself => Ok(Output { status, stdout: running.stdout.bytes, stderr: running.stderr.bytes }),
         End::TooMuch => Err(CommandError::TooMuch),
         End::TimeOver => Err(CommandError::TimedOut(timeout)),
     }

@@ -14,11 +14,13 @@ mod backends;
 mod call;
 mod changes;
 mod daemon;
+mod discovery;
 mod entrance;
 mod events;
 mod journal;
 mod leases;
 mod listeners;
+mod members;
 mod metrics;
 mod openapi;
 mod operations;
@@ -50,6 +52,7 @@ use aya_core::axis::Admin;
 use aya_core::time::Tick;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
+pub use self::discovery::Discovered;
 pub use self::entrance::Entrance;
 use self::journal::Damage;
 pub use self::journal::Journal;
@@ -60,6 +63,7 @@ use self::upgrade::Upgrades;
 use crate::args::Origin;
 use crate::clock;
 use crate::config::{Env, Kept};
+use crate::discovery::Look;
 use crate::handover::{Program, TakenOver};
 use crate::heap::{self, Bursts};
 use crate::state::{Backend, Binding, NewEvent, PastEntry, Pool, State};
@@ -95,6 +99,10 @@ pub struct Setup {
     pub program: Program,
     /// Addresses to accept at, once orders are in force again.
     pub opened: Vec<Arc<Binding>>,
+    /// What was discovered before.
+    pub discovered: Discovered,
+    /// What is discovered now.
+    pub looks: mpsc::Receiver<Look>,
     /// What another process handed over.
     pub taken_over: Option<TakenOver>,
     /// To be told when everything serves.
@@ -123,6 +131,7 @@ pub struct Control {
     bursts: Bursts,
     leases: Vec<Lease>,
     algorithm_orders: HashMap<String, AlgorithmOrder>,
+    discovered: Discovered,
     applied: watch::Sender<u64>,
     answered: server::Answered,
     started_ms: u64,
@@ -169,6 +178,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         bursts: Bursts::default(),
         leases: Vec::new(),
         algorithm_orders: HashMap::new(),
+        discovered: setup.discovered,
         applied: setup.applied,
         answered: server::Answered::default(),
         started_ms,
@@ -187,10 +197,13 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         called: Rc::new(Notify::new()),
     };
     control.tell_damage(&setup.damage);
+    control.tell_kept();
     control.restore(setup.taken_over.is_none());
     if let Some(taken_over) = setup.taken_over {
         control.go_on(&taken_over);
     }
+    let mut looks = setup.looks;
+    control.warm_up(&mut looks).await;
     // Nobody gets a request before the orders about it hold.
     for binding in &setup.opened {
         control.state.crew.listen(binding);
@@ -204,13 +217,17 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
     if setup.ready.send(()).is_err() {
         tracing::debug!("nobody waits for the start any more");
     }
-    beat(&shared, setup.signals).await;
+    beat(&shared, setup.signals, looks).await;
     Ok(())
 }
 
 /// Does what is due, and what signals ask for, until nobody can send signals any more. Sleeps as long as it can: on a
 /// machine of one core every look takes time from requests.
-async fn beat(shared: &Shared, mut signals: mpsc::UnboundedReceiver<Signal>) {
+async fn beat(
+    shared: &Shared,
+    mut signals: mpsc::UnboundedReceiver<Signal>,
+    mut looks: mpsc::Receiver<Look>,
+) {
     let called = Rc::clone(&shared.borrow().called);
     let mut sample_at = clock::now();
     for count in 0_u32.. {
@@ -220,6 +237,8 @@ async fn beat(shared: &Shared, mut signals: mpsc::UnboundedReceiver<Signal>) {
             tokio::select! {
                 () = tokio::time::sleep_until(clock::instant(wake_at)) => {}
                 () = called.notified() => {}
+                // Only fails when the thread that looks has ended.
+                Some(look) = looks.recv() => shared.borrow_mut().looked(look),
                 signal = signals.recv() => match signal {
                     Some(Signal::Reload) => reload::by_signal(shared),
                     Some(Signal::Upgrade) => upgrade::by_signal(shared),
@@ -257,6 +276,7 @@ impl Control {
 
     /// Takes figures, and closes what was idle for too long.
     fn sample(&mut self, now: Tick) {
+        self.call_reserves(now);
         let snapshot = self.state.snapshot.load_full();
         self.sampler.sample(&snapshot);
         self.sampler.set_hedge_delays(&snapshot);

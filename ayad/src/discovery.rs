@@ -188,6 +188,10 @@ impl Looker {
             Ok(found) => found,
             Err(_) => Err(format!("no answer within {} s", timeout.as_secs_f64())),
         };
+        let found = match found {
+            Ok(Some(answer)) if answer.members.is_empty() => Err("the answer is empty".to_owned()),
+            other => other,
+        };
         if found.is_err() {
             // What was wrong once is read again until it is right.
             file.forget();

@@ -1,7 +1,8 @@
 //! Start: binds everything, then starts the threads. This is the only place where randomness is seeded.
 //!
 //! Threads: `aya-worker-N` (data plane, one runtime each), `aya-control` (control API, only writer of the
-//! state), `aya-health` (checks), `aya-tls` (certificates), `aya-log` (access log). The calling thread waits for signals.
+//! state), `aya-health` (checks), `aya-tls` (certificates), `aya-discovery` (sources of
+//! backends), `aya-log` (access log). The calling thread waits for signals.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -18,7 +19,8 @@ use tokio::task::LocalSet;
 use crate::args::Origin;
 use crate::config::{Config, Env, Kept};
 use crate::control::apply::{self, ApplyError, Before, Prepared};
-use crate::control::{self, Entrance, Journal, Setup, Signal};
+use crate::control::{self, Discovered, Entrance, Journal, Setup, Signal};
+use crate::discovery::Look;
 use crate::handover::taker::Inheritance;
 use crate::handover::{self, Handed, HandoverError, Program, REV_GAP, TakenOver};
 use crate::log::AccessLog;
@@ -26,7 +28,7 @@ use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError, ControlFile};
 use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, State, WorkerOrder};
-use crate::{certificates, clock, descriptors, health, panics};
+use crate::{certificates, clock, descriptors, discovery, health, panics};
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -124,13 +126,15 @@ fn start_behind(
     start: Start,
     mut inheritance: Option<&mut Inheritance>,
 ) -> Result<Running, StartError> {
-    let Start { config, source, kept, env, program } = start;
+    let Start { mut config, source, kept, env, program } = start;
     let daemon = config.daemon.clone();
     let admin = admin(daemon.admin_listen, &mut inheritance)?;
     let open = inheritance.as_mut().map(|inheritance| inheritance.addresses()).unwrap_or_default();
     let revs = std::cell::Cell::new(inheritance.as_ref().map_or(0, |before| before.rev() + REV_GAP));
     let next_rev = || revs.replace(revs.get() + 1) + 1;
     let (workers, challenges) = (daemon.workers, Arc::default());
+    let mut discovered = Discovered::open(&daemon.state_dir);
+    discovered.begin(&mut config);
     let before = Before {
         snapshot: None,
         open,
@@ -166,6 +170,7 @@ fn start_behind(
     let (signals, on_signal) = mpsc::unbounded_channel();
     let (ready, on_ready) = std::sync::mpsc::sync_channel(1);
     let (applied, on_applied) = watch::channel(0);
+    let (looked, looks) = mpsc::channel(discovery::LOOKS_QUEUED);
     let entrance = Entrance::new(Arc::clone(&file), socket, admin);
     let setup = Setup {
         state: Arc::clone(&state),
@@ -179,10 +184,12 @@ fn start_behind(
         entrance,
         program,
         opened: prepared.opened,
+        discovered,
+        looks,
         taken_over,
         ready,
     };
-    start_threads(&state, inboxes, refused, on_applied, setup)?;
+    start_threads(&state, inboxes, refused, on_applied, looked, setup)?;
     // Fails when that thread has ended, which it told.
     on_ready.recv().map_err(|_| StartError::Thread(io::Error::other("the control thread has ended")))?;
     Ok(Running { state, signals, control: file })
@@ -207,6 +214,7 @@ fn start_threads(
     inboxes: Vec<Inbox>,
     refused: mpsc::UnboundedReceiver<Arc<Backend>>,
     on_applied: watch::Receiver<u64>,
+    looked: mpsc::Sender<Look>,
     setup: Setup,
 ) -> Result<(), StartError> {
     panics::tell(Arc::clone(state));
@@ -215,6 +223,8 @@ fn start_threads(
     let applied = setup.applied.subscribe();
     spawn("aya-health", move || health::run(of_health, refused, on_applied, seed()))?;
     keep_certificates(state, applied)?;
+    let (of_discovery, applied) = (Arc::clone(state), setup.applied.subscribe());
+    spawn("aya-discovery", move || discovery::run(of_discovery, looked, applied, seed()))?;
     spawn("aya-control", move || async {
         if let Err(error) = control::run(setup).await {
             tracing::error!(%error, "the control API has ended");

@@ -11,6 +11,7 @@ pub mod backends;
 pub mod daemon;
 pub mod events;
 pub mod listeners;
+pub mod members;
 pub mod metrics;
 pub mod openapi;
 pub mod operations;
@@ -28,7 +29,8 @@ use serde::de::DeserializeOwned;
 
 use crate::axis::Level;
 
-/// HTTP method of a call. Reads are `GET`; changes that set a value are `PUT`; everything else is `POST`.
+/// HTTP method of a call. Reads are `GET`; changes that set a value are `PUT`, and `DELETE` takes it away; everything
+/// else is `POST`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// Reads.
@@ -37,6 +39,8 @@ pub enum Method {
     Put,
     /// Does something.
     Post,
+    /// Takes a value away.
+    Delete,
 }
 
 impl Method {
@@ -46,6 +50,7 @@ impl Method {
             Self::Get => "GET",
             Self::Put => "PUT",
             Self::Post => "POST",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -83,6 +88,10 @@ pub enum Id {
     Weight,
     /// [`algorithm`]
     Algorithm,
+    /// [`members`], adding one
+    AddMember,
+    /// [`members`], taking one out
+    RemoveMember,
     /// [`reload`]
     Reload,
     /// [`upgrade`]
@@ -158,6 +167,8 @@ pub const COMMANDS: &[Spec] = &[
     admin::SPEC,
     weight::SPEC,
     algorithm::SPEC,
+    members::SPEC,
+    members::SPEC_REMOVE,
     reload::SPEC,
     upgrade::SPEC,
     metrics::SPEC,

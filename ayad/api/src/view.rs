@@ -3,6 +3,7 @@
 //! Every duration and time carries its unit in its name; times are wall-clock milliseconds since 1970. A
 //! figure that is not known is absent (`null`), never zero.
 
+mod discovery;
 mod listener;
 mod tls;
 mod upstream;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
 
+pub use discovery::{DiscoveryView, Freshness};
 pub use listener::{ListenerLimits, ListenerView};
 pub use tls::{AcmeView, CertificateStanding, CertificateView, TlsView, end_of_life};
 pub use upstream::{
@@ -208,8 +210,11 @@ pub struct PoolView {
     pub upstream: UpstreamView,
     /// Backends that can get a new request now.
     pub eligible: u32,
-    /// Its backends, in the order of the configuration.
+    /// Its backends, in the order of the configuration; those that were found come last.
     pub backends: Vec<BackendView>,
+    /// Where backends come from that the configuration does not name.
+    #[serde(default)]
+    pub discovery: Vec<DiscoveryView>,
 }
 
 /// What people ordered for a backend.

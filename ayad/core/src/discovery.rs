@@ -85,7 +85,11 @@ impl<T: PartialEq> Roster<T> {
         missing.sort_by(|a, b| a.name.cmp(&b.name));
         for mut member in missing {
             member.missed = member.missed.saturating_add(u32::from(whole));
-            if member.missed >= linger { changes.removed.push(member.name) } else { self.members.push(member) }
+            if member.missed >= linger {
+                changes.removed.push(member.name)
+            } else {
+                self.members.push(member)
+            }
         }
         Some(changes)
     }

@@ -42,7 +42,8 @@ impl Names {
     pub(super) fn new(servers: &[SocketAddr], timeout: Duration) -> Result<Self, String> {
         let provider = TokioRuntimeProvider::default();
         let mut builder = if servers.is_empty() {
-            TokioResolver::builder(provider).map_err(|error| format!("/etc/resolv.conf: {}", words(&error)))?
+            TokioResolver::builder(provider)
+                .map_err(|error| format!("/etc/resolv.conf: {}", words(&error)))?
         } else {
             let config = ResolverConfig::from_parts(None, Vec::new(), servers.iter().map(server).collect());
             TokioResolver::builder_with_config(config, provider)
@@ -116,7 +117,7 @@ impl Names {
             self.resolver.lookup(host, RecordType::AAAA)
         );
         let mut all = Addresses::default();
-        let mut trouble = None;
+        let (mut trouble, mut nothing) = (None, "the name has no address".to_owned());
         for looked_up in [four, six] {
             match looked_up {
                 Ok(found) => {
@@ -126,7 +127,7 @@ impl Names {
                         all.found.extend(record.data.ip_addr());
                     }
                 }
-                Err(error) if is_nothing(&error) => {}
+                Err(error) if is_nothing(&error) => nothing = words(&error),
                 Err(error) => trouble = Some(words(&error)),
             }
         }
@@ -134,10 +135,7 @@ impl Names {
         all.found.sort_unstable();
         all.found.dedup();
         all.is_part = trouble.is_some();
-        match trouble {
-            Some(trouble) if all.found.is_empty() => Err(trouble),
-            _ => Ok(all),
-        }
+        if all.found.is_empty() { Err(trouble.unwrap_or(nothing)) } else { Ok(all) }
     }
 }
 

@@ -56,8 +56,12 @@ fn read(bytes: &[u8], format: Format) -> Result<Vec<Written>, String> {
         return Ok(Vec::new());
     }
     let parsed: Value = match format {
-        Format::Json => serde_json::from_str(text).map_err(|error| format!("the list is no JSON: {error}"))?,
-        Format::Toml => toml::from_str(text).map_err(|error| format!("the list is no TOML: {}", error.message()))?,
+        Format::Json => {
+            serde_json::from_str(text).map_err(|error| format!("the list is no JSON: {error}"))?
+        }
+        Format::Toml => {
+            toml::from_str(text).map_err(|error| format!("the list is no TOML: {}", error.message()))?
+        }
     };
     let list = match parsed {
         Value::Array(list) => list,
@@ -114,7 +118,8 @@ async fn resolved(written: Written, source: &str) -> Result<Member, String> {
 /// Asks the system about a host. Which of several addresses is taken is always the same.
 async fn host(address: &str) -> Result<SocketAddr, String> {
     let found = tokio::net::lookup_host(address).await;
-    let mut found: Vec<_> = found.map_err(|error| format!("\"{address}\" does not resolve: {error}"))?.collect();
+    let mut found: Vec<_> =
+        found.map_err(|error| format!("\"{address}\" does not resolve: {error}"))?.collect();
     found.sort_unstable();
     found.first().copied().ok_or_else(|| format!("\"{address}\" has no address"))
 }
@@ -159,7 +164,8 @@ mod tests {
     fn a_list_is_addresses_and_tables_in_json_or_toml() {
         let json = br#"["127.0.0.1:1", {"name": "b", "address": "127.0.0.1:2", "weight": 3, "zone": "a", "tags": ["x"]}]"#;
         let toml = b"backends = [\"127.0.0.1:1\", { name = \"b\", address = \"127.0.0.1:2\", priority = 1 }]";
-        let names = |list: Vec<Written>| list.into_iter().map(|w| w.name.unwrap_or(w.address)).collect::<Vec<_>>();
+        let names =
+            |list: Vec<Written>| list.into_iter().map(|w| w.name.unwrap_or(w.address)).collect::<Vec<_>>();
         assert_eq!(names(read(json, Format::Json).unwrap()), ["127.0.0.1:1", "b"]);
         assert_eq!(names(read(toml, Format::Toml).unwrap()), ["127.0.0.1:1", "b"]);
         assert!(read(b" \n", Format::Json).unwrap().is_empty());

@@ -42,7 +42,8 @@ impl Watched {
     pub(super) async fn look(&mut self, path: &Path) -> Result<Option<(Vec<u8>, Format)>, String> {
         let before = self.stamp;
         let at: PathBuf = path.to_owned();
-        let reading = self.reading.get_or_insert_with(|| tokio::task::spawn_blocking(move || read(&at, before)));
+        let reading =
+            self.reading.get_or_insert_with(|| tokio::task::spawn_blocking(move || read(&at, before)));
         let done = reading.await;
         self.reading = None;
         let (stamp, bytes) = done.map_err(|error| error.to_string())??;

@@ -206,12 +206,14 @@ pub struct Hedging {
 
 impl Pool {
     /// Puts a pool together; backends that `before` already has go on as the same objects, unless they are now
-    /// talked to in another way: nothing learned or kept under other TLS settings may serve a request.
+    /// talked to in another way: nothing learned or kept under other TLS settings may serve a request. One that was
+    /// gone and is known by `returning` goes on as well.
     pub fn build(
         conf: config::Pool,
         tls: Option<Arc<ClientTls>>,
         algorithm: &'static PickerSpec,
         before: Option<&Pool>,
+        returning: &dyn Fn(&str) -> Option<Arc<Backend>>,
         workers: usize,
         next_rev: &dyn Fn() -> u64,
     ) -> Self {
@@ -224,9 +226,11 @@ impl Pool {
         let backends: Vec<Arc<Backend>> = conf
             .backends
             .iter()
-            .map(|wanted| match old.get(wanted.name.as_str()) {
-                Some(same) if same.is_same_server(wanted) => Arc::clone(same),
-                _ => Arc::new(Backend::new(&conf, wanted, workers, next_rev())),
+            .map(|wanted| {
+                let same = old.get(wanted.name.as_str()).copied().cloned();
+                let same = same.or_else(|| returning(&format!("{}/{}", conf.name, wanted.name)));
+                let same = same.filter(|same| same.is_same_server(wanted));
+                same.unwrap_or_else(|| Arc::new(Backend::new(&conf, wanted, workers, next_rev())))
             })
             .collect();
         let rev = next_rev();

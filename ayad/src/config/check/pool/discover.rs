@@ -46,7 +46,8 @@ pub(super) fn check(
         let Some(source) = one(entry, &at, problems) else { continue };
         let name = source.source.to_string();
         if sources.iter().any(|other| other.source.to_string() == name) {
-            problems.push(at.problem(format!("\"{name}\" is discovered twice")).help("leave one of them out"));
+            problems
+                .push(at.problem(format!("\"{name}\" is discovered twice")).help("leave one of them out"));
         }
         sources.push(source);
     }
@@ -76,11 +77,14 @@ fn one(entry: &Raw, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<Discover
 
 fn source(entry: &Raw, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<Source> {
     // Taken apart, so that a new key cannot be forgotten here.
-    let Raw { dns, srv, file, command, api, resolver, env, interval, min_interval, timeout, linger, .. } = entry;
+    let Raw { dns, srv, file, command, api, resolver, env, interval, min_interval, timeout, linger, .. } =
+        entry;
     let api = api.filter(|api| *api);
     let servers = || resolver.as_ref().map(asked).unwrap_or_default();
     let found = match (dns, srv, file, command, api) {
-        (Some(Address(address)), None, None, None, None) => host(address, servers(), &at.key("dns"), problems),
+        (Some(Address(address)), None, None, None, None) => {
+            host(address, servers(), &at.key("dns"), problems)
+        }
         (None, Some(Service(name)), None, None, None) => {
             Some(Source::Srv { name: name.trim_end_matches('.').to_owned(), servers: servers() })
         }
@@ -92,7 +96,9 @@ fn source(entry: &Raw, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<Sourc
         (None, None, None, None, Some(_)) => Some(Source::Api),
         _ if !at.is_sound() => None,
         _ => {
-            problems.push(at.problem("a source needs exactly one of dns, srv, file, command and api").help(KINDS));
+            problems.push(
+                at.problem("a source needs exactly one of dns, srv, file, command and api").help(KINDS),
+            );
             None
         }
     }?;
@@ -169,7 +175,8 @@ fn program(argv: &[String], at: &At<'_>, problems: &mut Vec<Problem>) -> bool {
 pub(super) fn nameless(sources: &[Discover], at: &At<'_>, problems: &mut Vec<Problem>) {
     let has_names = |source: &Source| matches!(source, Source::Dns { .. } | Source::Srv { .. });
     for source in sources.iter().filter(|discover| !has_names(&discover.source)) {
-        let message = format!("backends of \"{}\" may have no host name that a certificate could cover", source.source);
+        let message =
+            format!("backends of \"{}\" may have no host name that a certificate could cover", source.source);
         problems.push(at.problem(message).help("add server_name = \"app.internal\" to tls"));
     }
 }
