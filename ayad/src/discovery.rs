@@ -157,16 +157,10 @@ impl Looker {
         let mut failures = 0_u32;
         loop {
             let found = self.look_in_time(&mut file).await;
-            let wait = match &found {
-                Ok(answer) => {
-                    failures = 0;
-                    self.discover.pace.after_answer(answer.as_ref().and_then(|answer| answer.ttl))
-                }
-                Err(_) => {
-                    failures = failures.saturating_add(1);
-                    self.discover.pace.after_failure(failures)
-                }
-            };
+            failures = if found.is_ok() { 0 } else { failures.saturating_add(1) };
+            let ttl = found.as_ref().ok().and_then(|answer| answer.as_ref()?.ttl);
+            let pace = &self.discover.pace;
+            let wait = if failures > 0 { pace.after_failure(failures) } else { pace.after_answer(ttl) };
             let outcome = match found {
                 Ok(Some(answer)) => Outcome::Found(answer),
                 Ok(None) => Outcome::Same,

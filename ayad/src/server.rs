@@ -7,6 +7,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
@@ -19,7 +20,7 @@ use tokio::task::LocalSet;
 use crate::args::Origin;
 use crate::config::{Config, Env, Kept};
 use crate::control::apply::{self, ApplyError, Before, Prepared};
-use crate::control::{self, Discovered, Entrance, Journal, Setup, Signal};
+use crate::control::{self, Discovered, Entrance, Journal, JournalDamage, Setup, Signal};
 use crate::discovery::Look;
 use crate::handover::taker::Inheritance;
 use crate::handover::{self, Handed, HandoverError, Program, REV_GAP, TakenOver};
@@ -27,7 +28,7 @@ use crate::log::AccessLog;
 use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError, ControlFile};
-use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, State, WorkerOrder};
+use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, Snapshot, State, WorkerOrder};
 use crate::{certificates, clock, descriptors, discovery, health, panics};
 
 /// Why the daemon could not start.
@@ -133,8 +134,7 @@ fn start_behind(
     let revs = std::cell::Cell::new(inheritance.as_ref().map_or(0, |before| before.rev() + REV_GAP));
     let next_rev = || revs.replace(revs.get() + 1) + 1;
     let (workers, challenges) = (daemon.workers, Arc::default());
-    let mut discovered = Discovered::open(&daemon.state_dir);
-    discovered.begin(&mut config);
+    let discovered = Discovered::resume(&mut config);
     let before = Before {
         snapshot: None,
         open,
@@ -147,10 +147,7 @@ fn start_behind(
     let prepared = apply::prepare(config, &before)?;
     drop(before);
 
-    let taken = inheritance.as_mut().map(|inheritance| inheritance.ready(&prepared.snapshot)).transpose()?;
-    let (handed, lock) = taken.map(|(handed, lock)| (handed, Some(lock))).unwrap_or_default();
-    let journal_failed = |source| StartError::Journal { path: daemon.state_dir.clone(), source };
-    let (journal, damage) = Journal::open(&daemon.state_dir, lock).map_err(journal_failed)?;
+    let (handed, journal, damage) = take_journal(&prepared.snapshot, &daemon.state_dir, &mut inheritance)?;
     let Handed { rev, seq, events, learned, line } = handed;
     let drained = handover::learned::resume(&prepared.snapshot, learned);
     let taken_over = inheritance.map(|inheritance| TakenOver { from: inheritance.pid(), line, drained });
@@ -193,6 +190,19 @@ fn start_behind(
     // Fails when that thread has ended, which it told.
     on_ready.recv().map_err(|_| StartError::Thread(io::Error::other("the control thread has ended")))?;
     Ok(Running { state, signals, control: file })
+}
+
+/// Takes what another process hands over last, and opens the journal.
+fn take_journal(
+    snapshot: &Snapshot,
+    state_dir: &Path,
+    inheritance: &mut Option<&mut Inheritance>,
+) -> Result<(Handed, Journal, JournalDamage), StartError> {
+    let taken = inheritance.as_mut().map(|inheritance| inheritance.ready(snapshot)).transpose()?;
+    let (handed, lock) = taken.map(|(handed, lock)| (handed, Some(lock))).unwrap_or_default();
+    let failed = |source| StartError::Journal { path: state_dir.to_owned(), source };
+    let (journal, damage) = Journal::open(state_dir, lock).map_err(failed)?;
+    Ok((handed, journal, damage))
 }
 
 /// The socket of metrics, if they are served besides.

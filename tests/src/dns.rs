@@ -84,11 +84,11 @@ impl NameServer {
     /// From now on `name` has these IPv4 addresses, which hold for `ttl` seconds.
     pub fn addresses(&self, name: &str, addresses: &[&str], ttl: u32) {
         let address = |text: &&str| Record::Address(text.parse().expect("an address"), ttl);
-        self.say(name, Reply::Records(addresses.iter().map(address).collect()));
+        self.say(name, &Reply::Records(addresses.iter().map(address).collect()));
     }
 
     /// From now on questions about `name` are answered like this. Of records each question gets those of its type.
-    pub fn say(&self, name: &str, reply: Reply) {
+    pub fn say(&self, name: &str, reply: &Reply) {
         for kind in [A, AAAA, SRV] {
             self.say_of(name, kind, reply.clone());
         }
@@ -163,7 +163,9 @@ impl Zone {
         answer.extend((records.len() as u16).to_be_bytes());
         answer.extend([0, 0, 0, 0]);
         answer.extend_from_slice(question);
-        records.iter().for_each(|record| record.write(&mut answer));
+        for record in records {
+            record.write(&mut answer);
+        }
         Some(answer)
     }
 }

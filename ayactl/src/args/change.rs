@@ -232,7 +232,7 @@ pub enum BackendVerb {
         /// The pool, and the name of the backend in it
         #[arg(value_name = "POOL/BACKEND", add = ArgValueCompleter::new(complete::pools))]
         name: String,
-        /// Where it is: IP:PORT, or unix:/PATH
+        /// Where it is: IP:PORT, or the path of a Unix socket after "unix:"
         #[arg(value_name = "ADDRESS")]
         address: String,
         /// Its weight, 0 to 1000 [default: 1]

@@ -86,9 +86,9 @@ impl<T: PartialEq> Roster<T> {
         for mut member in missing {
             member.missed = member.missed.saturating_add(u32::from(whole));
             if member.missed >= linger {
-                changes.removed.push(member.name)
+                changes.removed.push(member.name);
             } else {
-                self.members.push(member)
+                self.members.push(member);
             }
         }
         Some(changes)

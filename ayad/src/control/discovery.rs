@@ -11,7 +11,6 @@ mod pool;
 mod source;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,16 +53,14 @@ pub struct Discovered {
 }
 
 impl Discovered {
-    /// What an earlier process discovered. What is wrong with its file is told by the control thread.
-    pub fn open(state_dir: &Path) -> Self {
-        Self { file: kept::KeptFile::open(state_dir), ..Self::default() }
-    }
-
-    /// Puts what was discovered into the pools of the first configuration.
-    pub fn begin(&mut self, config: &mut Config) {
-        let kept = self.file.take();
+    /// Puts what an earlier process discovered into the pools of the first configuration. What is wrong with its file is
+    /// told by the control thread.
+    pub fn resume(config: &mut Config) -> Self {
+        let mut file = kept::KeptFile::open(&config.daemon.state_dir);
+        let kept = file.take();
         let known = |pool: &str, source: &Source| kept.get(&(pool.to_owned(), source.to_string())).cloned();
-        self.sets = pool::sets(config, &Sets::new(), &known, None);
+        let sets = pool::sets(config, &Sets::new(), &known, None);
+        Self { sets, file, ..Self::default() }
     }
 }
 
@@ -118,7 +115,7 @@ impl Control {
     /// question that was not asked yet.
     pub(super) async fn warm_up(&mut self, looks: &mut mpsc::Receiver<Look>) {
         let until = clock::instant(clock::now().after(WARM_WITHIN));
-        while self.discovered.sets.values().any(|set| set.is_waiting()) {
+        while self.discovered.sets.values().any(Set::is_waiting) {
             match tokio::time::timeout_at(until, looks.recv()).await {
                 Ok(Some(look)) => self.looked(look),
                 Ok(None) | Err(_) => return,

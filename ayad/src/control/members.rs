@@ -1,6 +1,7 @@
 //! `PUT` and `DELETE /v1/pools/{pool}/members/{backend}`: backends that operators add to a pool with
 //! `discover = { api = true }`.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use aya_api::change::Change;
@@ -9,6 +10,7 @@ use aya_api::error::{ApiError, ErrorCode};
 
 use super::Control;
 use super::call::Call;
+use super::discovery::Set;
 use super::orders::{Order, Plan, Target};
 use crate::clock;
 use crate::config::{Backend, Source};
@@ -86,11 +88,12 @@ impl Control {
         let pool = self.find_pool(pool)?;
         let name = id.split_once('/').map_or(id, |(_, name)| name);
         let set = self.set_of(&pool.name);
-        let Some(now) = set.and_then(|set| set.said(name)) else {
+        let Some(said) = set.and_then(Set::said) else {
             let message = format!("pool {} takes no backends from operators", pool.name);
             let hint = format!("write discover = {{ api = true }} into [pool.{}]", pool.name);
             return Err(ApiError::new(ErrorCode::BadValue, message, hint));
         };
+        let now = said.get(name);
         let elsewhere = set.and_then(|set| set.elsewhere(name));
         if let Some(origin) = elsewhere.filter(|_| now.is_none()) {
             let message = format!("{id} comes from {origin}, not from operators");
@@ -131,16 +134,16 @@ fn undo(id: &str, now: Option<&Member>) -> String {
     let Some(now) = now.map(body) else { return format!("ayactl backend remove {id}") };
     let mut command = format!("ayactl backend add {id} {}", now.address);
     if let Some(weight) = now.weight {
-        command.push_str(&format!(" --weight {weight}"));
+        let _ = write!(command, " --weight {weight}");
     }
     if let Some(zone) = &now.zone {
-        command.push_str(&format!(" --zone {zone:?}"));
+        let _ = write!(command, " --zone {zone:?}");
     }
     for tag in &now.tags {
-        command.push_str(&format!(" --tag {tag:?}"));
+        let _ = write!(command, " --tag {tag:?}");
     }
     if now.priority > 0 {
-        command.push_str(&format!(" --priority {}", now.priority));
+        let _ = write!(command, " --priority {}", now.priority);
     }
     command
 }

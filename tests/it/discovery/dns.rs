@@ -81,7 +81,7 @@ fn answers_that_say_nothing_good_keep_the_last_good_set_and_are_told_once() {
         (Reply::Garbage, ""),
     ];
     for (turn, (reply, words)) in bad.into_iter().enumerate() {
-        server.say("shop.test", reply);
+        server.say("shop.test", &reply);
         let stale = expect_state(&daemon, Freshness::Stale);
         let cause = stale.cause.expect("a cause");
         assert!(cause.contains(words), "{cause}");
@@ -124,7 +124,7 @@ fn half_an_answer_takes_nobody_away() {
     let (server, backend) = (NameServer::start(), Backend::saying("one"));
     let port = backend.address.port();
     let record = |text: &str| Record::Address(text.parse().unwrap(), 0);
-    server.say("shop.test", Reply::Records(vec![record("127.0.0.1"), record("::1")]));
+    server.say("shop.test", &Reply::Records(vec![record("127.0.0.1"), record("::1")]));
     let daemon = Daemon::start(&by_name(&server, port, ", linger = 1"));
     let both = [format!("127.0.0.1:{port}"), format!("[::1]:{port}")];
     expect_names(&daemon, &[&both[0], &both[1]]);
@@ -140,7 +140,7 @@ fn half_an_answer_takes_nobody_away() {
 fn what_does_not_fit_into_a_datagram_is_asked_for_by_tcp() {
     let (server, backend) = (NameServer::start(), Backend::saying("one"));
     let record = Record::Address("127.0.0.1".parse().unwrap(), 0);
-    server.say("shop.test", Reply::TcpOnly(vec![record]));
+    server.say("shop.test", &Reply::TcpOnly(vec![record]));
     let daemon = Daemon::start(&by_name(&server, backend.address.port(), ""));
     assert_eq!(get(daemon.address(), "/").text(), "one");
 }
@@ -151,7 +151,7 @@ fn a_service_gives_ports_and_weights_and_keeps_higher_numbers_in_reserve() {
     let [one, two, spare] = ["one", "two", "spare"].map(Backend::saying);
     let ports = [&one, &two, &spare].map(|backend| backend.address.port());
     server.addresses("node.test", &["127.0.0.1"], 0);
-    server.say("_http._tcp.test", servers(&[(5, 10, ports[0]), (5, 30, ports[1]), (9, 1, ports[2])]));
+    server.say("_http._tcp.test", &servers(&[(5, 10, ports[0]), (5, 30, ports[1]), (9, 1, ports[2])]));
     let text = format!("{{ srv = \"_http._tcp.test\", resolver = \"{}\", {PACE} }}", server.address);
 
     let daemon = Daemon::start(&config(&text));
@@ -179,7 +179,7 @@ fn more_than_the_limit_is_left_out_and_told() {
 #[test]
 fn a_name_that_was_never_answered_leaves_a_pool_that_serves_nobody_and_says_why() {
     let server = NameServer::start();
-    server.say("shop.test", Reply::Code(2));
+    server.say("shop.test", &Reply::Code(2));
     let daemon = Daemon::start(&by_name(&server, 9, ""));
     assert_eq!(get(daemon.address(), "/").reason(), Some("no-backend"));
     assert!(expect_state(&daemon, Freshness::Stale).cause.is_some());

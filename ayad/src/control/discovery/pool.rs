@@ -41,13 +41,11 @@ pub(super) fn sets(
             let source = &discover.source;
             let same =
                 old.and_then(|set| set.sources.iter().find(|found| is_same(&found.discover.source, source)));
-            match same {
-                Some(same) => same.with(discover.clone()),
-                None => {
-                    let members = known(&pool.name, source).unwrap_or_default();
-                    Found::new(discover.clone(), Roster::resume(members.into_iter().map(named)))
-                }
-            }
+            let fresh = || {
+                let members = known(&pool.name, source).unwrap_or_default();
+                Found::new(discover.clone(), Roster::resume(members.into_iter().map(named)))
+            };
+            same.map_or_else(fresh, |same| same.with(discover.clone()))
         };
         let sources = pool.discover.iter().map(found).collect();
         let fixed = std::mem::take(&mut pool.backends);
@@ -146,17 +144,17 @@ impl Set {
         self.sources.iter().map(view).collect()
     }
 
-    /// What operators added under this name, if the pool takes backends from them at all.
-    pub(in crate::control) fn said(&self, name: &str) -> Option<Option<&Member>> {
-        let found = self.sources.iter().find(|found| found.discover.source == Source::Api)?;
-        Some(found.roster.get(name))
+    /// What operators added, if the pool takes backends from them at all.
+    pub(in crate::control) fn said(&self) -> Option<&Roster<Member>> {
+        let found = self.sources.iter().find(|found| found.discover.source == Source::Api);
+        found.map(|found| &found.roster)
     }
 
     /// Where this backend comes from, when that is not an operator.
     pub(in crate::control) fn elsewhere(&self, name: &str) -> Option<String> {
         let fixed = self.fixed.iter().find(|backend| backend.name == name);
-        let others = self.sources.iter().filter(|found| found.discover.source != Source::Api);
-        let found = others.filter_map(|found| found.roster.get(name)).next().map(|member| &member.backend);
+        let mut others = self.sources.iter().filter(|found| found.discover.source != Source::Api);
+        let found = others.find_map(|found| found.roster.get(name)).map(|member| &member.backend);
         fixed.or(found).map(|backend| backend.origin.0.clone())
     }
 
