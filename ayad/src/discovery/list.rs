@@ -74,7 +74,8 @@ fn read(bytes: &[u8], format: Format) -> Result<Vec<Written>, String> {
     let mut names = HashSet::new();
     let mut all = Vec::with_capacity(list.len());
     for (index, value) in list.into_iter().enumerate() {
-        let written = one(value).map_err(|wrong| format!("entry {}: {wrong}", index + 1))?;
+        let written =
+            one(value).and_then(checked).map_err(|wrong| format!("entry {}: {wrong}", index + 1))?;
         let name = written.name.as_ref().unwrap_or(&written.address);
         if !names.insert(name.clone()) {
             return Err(format!("entry {}: the name \"{name}\" is there twice", index + 1));
@@ -85,12 +86,11 @@ fn read(bytes: &[u8], format: Format) -> Result<Vec<Written>, String> {
 }
 
 fn one(value: Value) -> Result<Written, String> {
-    let written = match value {
-        Value::String(address) => Written { address, ..Written::default() },
-        Value::Object(_) => serde_json::from_value(value).map_err(|error| error.to_string())?,
-        _ => return Err("is neither an address nor a table".to_owned()),
-    };
-    checked(written)
+    match value {
+        Value::String(address) => Ok(Written { address, ..Written::default() }),
+        Value::Object(_) => serde_json::from_value(value).map_err(|error| error.to_string()),
+        _ => Err("is neither an address nor a table".to_owned()),
+    }
 }
 
 fn checked(written: Written) -> Result<Written, String> {
@@ -189,5 +189,16 @@ mod tests {
         assert_eq!(entry("a", value("127.0.0.1:1"), "api").unwrap().backend.name, "a");
         assert!(entry("a", value("host:1"), "api").unwrap_err().contains("host name"));
         assert!(entry("a b", value("127.0.0.1:1"), "api").is_err());
+        assert_eq!(entry("a", value("unix:/run/a b"), "api").unwrap().backend.name, "a");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_list_is_read_or_refused(bytes: Vec<u8>, text in "[\\[\\]{}\"a-z0-9:,=. ]{0,64}") {
+            for format in [Format::Json, Format::Toml] {
+                drop(read(&bytes, format));
+                drop(read(text.as_bytes(), format));
+            }
+        }
     }
 }
