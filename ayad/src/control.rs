@@ -91,6 +91,8 @@ pub struct Setup {
     pub damage: JournalDamage,
     /// Told whenever a configuration was applied.
     pub applied: watch::Sender<u64>,
+    /// Told whenever backends came or went, be it by a configuration or because they were discovered.
+    pub moved: watch::Sender<u64>,
     /// Signals that concern this thread.
     pub signals: mpsc::UnboundedReceiver<Signal>,
     /// Where callers come in.
@@ -133,6 +135,7 @@ pub struct Control {
     algorithm_orders: HashMap<String, AlgorithmOrder>,
     discovered: Discovered,
     applied: watch::Sender<u64>,
+    moved: watch::Sender<u64>,
     answered: server::Answered,
     started_ms: u64,
     /// When the first process of the line started.
@@ -180,6 +183,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         algorithm_orders: HashMap::new(),
         discovered: setup.discovered,
         applied: setup.applied,
+        moved: setup.moved,
         answered: server::Answered::default(),
         started_ms,
         serving_since_ms: line.since_ms.unwrap_or(started_ms),

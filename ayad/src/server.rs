@@ -166,7 +166,6 @@ fn start_behind(
     Prepared::serve(&state.snapshot.load(), &prepared.served);
     let (signals, on_signal) = mpsc::unbounded_channel();
     let (ready, on_ready) = std::sync::mpsc::sync_channel(1);
-    let (applied, on_applied) = watch::channel(0);
     let (looked, looks) = mpsc::channel(discovery::LOOKS_QUEUED);
     let entrance = Entrance::new(Arc::clone(&file), socket, admin);
     let setup = Setup {
@@ -176,7 +175,8 @@ fn start_behind(
         env,
         journal,
         damage,
-        applied,
+        applied: watch::Sender::new(0),
+        moved: watch::Sender::new(0),
         signals: on_signal,
         entrance,
         program,
@@ -186,7 +186,7 @@ fn start_behind(
         taken_over,
         ready,
     };
-    start_threads(&state, inboxes, refused, on_applied, looked, setup)?;
+    start_threads(&state, inboxes, refused, looked, setup)?;
     // Fails when that thread has ended, which it told.
     on_ready.recv().map_err(|_| StartError::Thread(io::Error::other("the control thread has ended")))?;
     Ok(Running { state, signals, control: file })
@@ -223,15 +223,14 @@ fn start_threads(
     state: &Arc<State>,
     inboxes: Vec<Inbox>,
     refused: mpsc::UnboundedReceiver<Arc<Backend>>,
-    on_applied: watch::Receiver<u64>,
     looked: mpsc::Sender<Look>,
     setup: Setup,
 ) -> Result<(), StartError> {
     panics::tell(Arc::clone(state));
     start_workers(state, inboxes)?;
     let of_health = Arc::clone(state);
-    let applied = setup.applied.subscribe();
-    spawn("aya-health", move || health::run(of_health, refused, on_applied, seed()))?;
+    let (applied, moved) = (setup.applied.subscribe(), setup.moved.subscribe());
+    spawn("aya-health", move || health::run(of_health, refused, moved, seed()))?;
     keep_certificates(state, applied)?;
     let (of_discovery, applied) = (Arc::clone(state), setup.applied.subscribe());
     spawn("aya-discovery", move || discovery::run(of_discovery, looked, applied, seed()))?;

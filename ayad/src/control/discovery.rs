@@ -186,7 +186,7 @@ impl Control {
             self.discovered.remember(backend);
         }
         self.restore_missing();
-        self.applied.send_modify(|count| *count += 1);
+        self.moved.send_modify(|count| *count += 1);
     }
 
     /// Makes up for what was held while another process was to take over, has the reserve join where nobody else can

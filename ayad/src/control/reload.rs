@@ -256,6 +256,7 @@ impl Control {
         self.discovered_is(discovered);
         self.restore_missing();
         self.applied.send_modify(|count| *count += 1);
+        self.moved.send_modify(|count| *count += 1);
     }
 
     fn refuse(&mut self, error: &ApiError, by: String) {

@@ -9,26 +9,27 @@ use aya_tests::daemon::{Daemon, LISTEN, ROUTE};
 
 use super::{config, expect_names, names, source};
 
-fn body(address: impl ToString) -> MemberBody {
-    MemberBody { address: address.to_string(), weight: None, zone: None, tags: Vec::new(), priority: 0 }
+fn body(address: &str) -> MemberBody {
+    MemberBody { address: address.to_owned(), weight: None, zone: None, tags: Vec::new(), priority: 0 }
 }
 
-fn add(name: &str, address: impl ToString) -> AddMember {
+fn add(name: &str, address: &str) -> AddMember {
     AddMember::new("main", name, body(address))
 }
 
 #[test]
 fn who_is_added_serves_and_stays_through_restarts_until_it_is_removed() {
     let backend = Backend::saying("one");
+    let address = backend.address.to_string();
     let daemon = Daemon::start(&config("{ api = true }"));
     assert_eq!(get(daemon.address(), "/").reason(), Some("no-backend"));
 
-    let change = daemon.control.call(&add("a", backend.address));
+    let change = daemon.control.call(&add("a", &address));
 
-    assert_eq!((change.before.as_str(), change.after), ("absent", backend.address.to_string()));
+    assert_eq!((change.before.as_str(), change.after), ("absent", address.clone()));
     assert_eq!(change.undo.as_deref(), Some("ayactl backend remove main/a"));
     assert_eq!(get(daemon.address(), "/").text(), "one");
-    assert!(!daemon.control.call(&add("a", backend.address)).changed, "it is already so");
+    assert!(!daemon.control.call(&add("a", &address)).changed, "it is already so");
     daemon.control.call(&add("b", "127.0.0.1:9"));
     let heavy = MemberBody { weight: Some(5), zone: Some("z y".into()), ..body("127.0.0.1:9") };
     daemon.control.call(&AddMember::new("main", "b", heavy));

@@ -24,9 +24,9 @@ fn start(script: &str) -> Daemon {
 
 fn write(path: &Path, script: &str) {
     let fresh = path.with_extension("new");
-    fs::write(&fresh, format!("#!/bin/sh\n{script}\n")).unwrap();
-    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).unwrap();
-    fs::rename(&fresh, path).unwrap();
+    fs::write(&fresh, format!("#!/bin/sh\n{script}\n")).expect("the folder can be written to");
+    fs::set_permissions(&fresh, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    fs::rename(&fresh, path).expect("the file can be replaced");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn what_a_command_leaves_behind_ends_with_its_answer_and_what_runs_with_the_daem
 /// Waits until the process in this file has ended.
 fn expect_gone(file: &Path) {
     wait::until_true("the process has ended", || {
-        let pid = fs::read_to_string(file).unwrap();
+        let pid = fs::read_to_string(file).expect("it was written");
         let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
         stat.is_ok_and(|stat| stat.contains(") Z ")) || !Path::new("/proc").join(pid.trim()).exists()
     });

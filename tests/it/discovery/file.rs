@@ -15,7 +15,7 @@ const FAST: &str = "interval = \"30ms\", min_interval = \"30ms\"";
 /// A daemon whose pool is in `shop.json`, beside its configuration.
 fn start(list: &str) -> Daemon {
     let setup = Setup::new(&config(&format!("{{ file = \"shop.json\", {FAST} }}")));
-    fs::write(setup.folder().join("shop.json"), list).unwrap();
+    fs::write(setup.folder().join("shop.json"), list).expect("the folder can be written to");
     setup.start()
 }
 
