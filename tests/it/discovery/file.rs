@@ -7,8 +7,9 @@ use aya_api::view::Freshness;
 use aya_tests::backend::Backend;
 use aya_tests::client::get;
 use aya_tests::daemon::{Daemon, LISTEN, ROUTE, Setup};
+use ayad::metrics::names;
 
-use super::{config, expect_looks, expect_names, expect_state, names, replace, source, went_stale};
+use super::{config, expect_looks, expect_names, expect_state, names as found, replace, source, went_stale};
 
 const FAST: &str = "interval = \"30ms\", min_interval = \"30ms\"";
 
@@ -38,6 +39,12 @@ fn a_list_is_followed_with_all_it_says() {
     replace(&daemon.folder().join("shop.json"), &list.replace("\"weight\": 3", "\"weight\": 4"));
     aya_tests::wait::until_true("the weight follows", || daemon.control.backend("main/a").weight == 4);
     assert_eq!(daemon.control.backend("main/a").traffic.requests, 1, "it is the same backend");
+    let metrics = daemon.control.text("/metrics");
+    for metric in names::ALL.iter().filter(|metric| metric.name.starts_with("ayad_discovery_")) {
+        let is_told =
+            |line: &str| line.starts_with(metric.name) && line.contains("{pool=\"main\",source=\"file ");
+        assert!(metrics.lines().any(is_told), "{} is not in {metrics}", metric.name);
+    }
 }
 
 #[test]
@@ -46,7 +53,7 @@ fn a_file_that_is_spoiled_cut_off_or_lost_changes_nothing_until_it_is_good_again
     let good = format!("[\"{}\", \"127.0.0.1:9\"]", backend.address);
     let daemon = start(&good);
     let path = daemon.folder().join("shop.json");
-    let before = names(&daemon);
+    let before = found(&daemon);
     let spoiled: [(&str, &str); 6] = [
         ("", "empty"),
         ("[]", "empty"),
@@ -61,13 +68,13 @@ fn a_file_that_is_spoiled_cut_off_or_lost_changes_nothing_until_it_is_good_again
         let stale = expect_state(&daemon, Freshness::Stale);
         assert!(stale.cause.as_ref().unwrap().contains(words), "{:?} for {text:?}", stale.cause);
         expect_looks(&daemon, 2);
-        assert_eq!((names(&daemon), went_stale(&daemon)), (before.clone(), turn + 1));
+        assert_eq!((found(&daemon), went_stale(&daemon)), (before.clone(), turn + 1));
         replace(&path, &good);
         expect_state(&daemon, Freshness::Fresh);
     }
     fs::remove_file(&path).unwrap();
     assert!(expect_state(&daemon, Freshness::Stale).cause.unwrap().contains("cannot read"));
-    assert_eq!(names(&daemon), before);
+    assert_eq!(found(&daemon), before);
     replace(&path, "[\"127.0.0.1:9\"]");
     expect_names(&daemon, &["127.0.0.1:9"]);
 }
@@ -82,7 +89,7 @@ fn a_pipe_or_a_folder_in_the_place_of_the_file_is_told_and_holds_up_nobody() {
     aya_tests::wait::until_true("it is told", || {
         source(&daemon).cause.is_some_and(|cause| cause.contains("is no file"))
     });
-    assert_eq!(names(&daemon), ["127.0.0.1:9"]);
+    assert_eq!(found(&daemon), ["127.0.0.1:9"]);
 }
 
 #[test]
@@ -97,12 +104,12 @@ fn the_last_good_set_survives_a_restart_with_orders_about_it_and_an_upgrade() {
 
     let mut daemon = daemon.restart("TERM");
 
-    assert_eq!(names(&daemon), ["a", "127.0.0.1:9"]);
+    assert_eq!(found(&daemon), ["a", "127.0.0.1:9"]);
     assert_eq!(get(daemon.address(), "/").text(), "one");
     assert_eq!(daemon.control.backend("main/a").weight, 7);
     assert_eq!(daemon.control.backend("main/127.0.0.1:9").admin.state, Admin::Maint);
     daemon.upgrade();
-    assert_eq!(names(&daemon), ["a", "127.0.0.1:9"]);
+    assert_eq!(found(&daemon), ["a", "127.0.0.1:9"]);
     assert_eq!(daemon.control.backend("main/127.0.0.1:9").admin.state, Admin::Maint);
     assert_eq!(get(daemon.address(), "/").text(), "one");
     replace(&daemon.folder().join("shop.json"), "[\"127.0.0.1:9\"]");
