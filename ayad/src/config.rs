@@ -8,6 +8,7 @@
 pub mod check;
 pub mod describe;
 mod discover;
+mod division;
 pub mod env;
 pub mod include;
 pub mod marks;
@@ -29,13 +30,14 @@ use aya_core::breaker::BreakerRules;
 use aya_core::health::{HealthRules, Start};
 use aya_core::hedge::HedgeRules;
 use aya_core::pace::Least;
-use aya_core::pick::PickerSpec;
+use aya_core::pick::Choice;
 use aya_core::retry::RetryRules;
 use aya_core::route::{RouteSpec, Router};
 use ipnet::IpNet;
 
 pub use describe::{describe, describe_json};
 pub use discover::{Discover, Source};
+pub use division::{Division, HashBy};
 pub use env::{Env, Overrides};
 pub use report::{Problem, Problems};
 pub use sections::Kept;
@@ -134,6 +136,10 @@ pub struct Daemon {
     pub admin_listen: Option<SocketAddr>,
     /// Where the access log goes.
     pub access_log: AccessLog,
+    /// The zone it stands in.
+    pub zone: Option<String>,
+    /// What it is called among daemons in front of the same backends.
+    pub node: String,
 }
 
 /// Where the access log goes.
@@ -226,7 +232,7 @@ pub struct Pool {
     /// Its name.
     pub name: String,
     /// How it picks.
-    pub algorithm: &'static PickerSpec,
+    pub algorithm: Choice,
     /// Stickiness on top.
     pub sticky: Option<Sticky>,
     /// Active health check; absent when switched off.
@@ -255,6 +261,8 @@ pub struct Pool {
     pub tls: Option<PoolTls>,
     /// What its backends speak.
     pub protocol: UpstreamProtocol,
+    /// How it is divided, and what its requests are hashed by.
+    pub division: Division,
     /// Its backends, in the order of the file; in force also those that were found, after the others.
     pub backends: Vec<Backend>,
     /// Where backends come from beside those.
@@ -368,6 +376,8 @@ pub struct Backend {
     pub weight: u32,
     /// Its zone.
     pub zone: Option<String>,
+    /// Its priority group; the lowest number serves first.
+    pub priority: u8,
     /// Its tags.
     pub tags: Vec<String>,
     /// Where it is defined.

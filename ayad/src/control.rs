@@ -280,7 +280,7 @@ impl Control {
 
     /// Takes figures, and closes what was idle for too long.
     fn sample(&mut self, now: Tick) {
-        self.call_reserves(now);
+        self.take_held();
         let snapshot = self.state.snapshot.load_full();
         self.sampler.sample(&snapshot);
         self.sampler.set_hedge_delays(&snapshot);

@@ -61,22 +61,13 @@ pub enum Outcome {
 #[derive(Debug, Default)]
 pub struct Answer {
     /// Backends, no name twice.
-    pub members: Vec<Member>,
+    pub backends: Vec<Backend>,
     /// False when a part of it could not be had.
     pub is_whole: bool,
     /// How long it holds, if it says so.
     pub ttl: Option<Duration>,
-    /// Backends that are beyond the limit of the source, and not among the members.
+    /// Backends that are beyond the limit of the source, and not among them.
     pub left_out: usize,
-}
-
-/// A backend that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// As if the file had it.
-    pub backend: Backend,
-    /// The lowest number of a source gets its traffic; the others are in reserve.
-    pub priority: u32,
 }
 
 /// Looks at the sources of the configuration in force until the process ends. `applied` changes whenever a
@@ -183,7 +174,7 @@ impl Looker {
             Err(_) => Err(format!("no answer within {} s", timeout.as_secs_f64())),
         };
         let found = match found {
-            Ok(Some(answer)) if answer.members.is_empty() => Err("the answer is empty".to_owned()),
+            Ok(Some(answer)) if answer.backends.is_empty() => Err("the answer is empty".to_owned()),
             other => other,
         };
         if found.is_err() {
@@ -192,8 +183,8 @@ impl Looker {
         }
         found.map(|answer| {
             answer.map(|mut answer| {
-                answer.left_out += answer.members.len().saturating_sub(*max_backends);
-                answer.members.truncate(*max_backends);
+                answer.left_out += answer.backends.len().saturating_sub(*max_backends);
+                answer.backends.truncate(*max_backends);
                 answer
             })
         })

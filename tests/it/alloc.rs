@@ -73,7 +73,7 @@ fn backends(len: u64) -> Vec<Arc<Load>> {
 }
 
 fn ask(i: u64, tried: &Tried) -> Ask<'_> {
-    Ask { now: Tick::from_nanos(i * 1_000), key: i.wrapping_mul(0x9e37_79b9_7f4a_7c15), tried }
+    Ask::any(Tick::from_nanos(i * 1_000), i.wrapping_mul(0x9e37_79b9_7f4a_7c15), tried)
 }
 
 #[test]
@@ -87,8 +87,8 @@ fn no_algorithm_allocates_once_it_is_prepared() {
     for spec in PICKERS {
         for len in [0, 1, 2, 8, 64, 300] {
             let (set, mut rng) = (backends(len), Rng::seeded(1));
-            let mut picker = (spec.build)(1);
-            picker.prepare(set.len());
+            let mut picker = spec.make(1);
+            picker.learn_set(&set);
             let mut picked = 0_u32;
 
             let allocated = allocations(|| {

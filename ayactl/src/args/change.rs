@@ -192,6 +192,7 @@ pub enum AlgorithmVerb {
     },
     /// Change the algorithm of a pool
     #[command(after_help = "Examples:\n  ayactl algorithm set shop least-connections\n  \
+                            ayactl algorithm set shop hot-cold quantile=0.7\n  \
                             ayactl algorithm set shop p2c --for 10m --reason \"is it calmer?\"")]
     Set {
         /// The pool
@@ -200,6 +201,9 @@ pub enum AlgorithmVerb {
         /// One of `ayactl algorithm list`
         #[arg(value_name = "ALGORITHM", add = ArgValueCompleter::new(complete::algorithms))]
         algorithm: String,
+        /// Parameters of the algorithm; `ayactl algorithm list -o wide` shows them
+        #[arg(value_name = "NAME=VALUE")]
+        params: Vec<String>,
         /// How.
         #[command(flatten)]
         change: ChangeArgs,
@@ -244,9 +248,9 @@ pub enum BackendVerb {
         /// A word to select it by; may be given again
         #[arg(long = "tag", value_name = "WORD")]
         tags: Vec<String>,
-        /// Backends with the lowest number get traffic, the others are in reserve
+        /// Its priority group: the lowest number serves first
         #[arg(long, value_name = "N", default_value = "0")]
-        priority: u32,
+        priority: u8,
         /// How.
         #[command(flatten)]
         change: ChangeArgs,

@@ -31,7 +31,9 @@ pub async fn run(session: &mut Session<'_, '_>, args: &AlgorithmArgs) -> Result<
             session.print(&text)?;
             Ok(0)
         }
-        AlgorithmVerb::Set { pool, algorithm, change } => set(session, pool, algorithm, change).await,
+        AlgorithmVerb::Set { pool, algorithm, params, change } => {
+            set(session, pool, algorithm, params, change).await
+        }
     }
 }
 
@@ -40,6 +42,7 @@ async fn set(
     session: &mut Session<'_, '_>,
     pool: &str,
     algorithm: &str,
+    params: &[String],
     change: &ChangeArgs,
 ) -> Result<u8, Failure> {
     let pools = session.client.call(&GetPools).await?;
@@ -51,6 +54,7 @@ async fn set(
         let known = algorithms.iter().map(|known| known.name.as_str());
         return Err(Failure::not_found("algorithm", algorithm, known));
     }
-    let calls = [SetAlgorithm::new(pool, algorithm)];
+    let choice = std::iter::once(algorithm).chain(params.iter().map(String::as_str));
+    let calls = [SetAlgorithm::new(pool, &choice.collect::<Vec<_>>().join(" "))];
     make(session, &calls, &options(change, 1)?).await?.finish()
 }

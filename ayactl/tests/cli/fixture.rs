@@ -147,6 +147,7 @@ pub(crate) fn algorithms() -> Vec<AlgorithmInfo> {
         summary: format!("What {name} does"),
         when: format!("When {name} fits"),
         share: share.into(),
+        params: Vec::new(),
     };
     vec![info("round-robin", "equal"), info("least-connections", "adapts"), info("p2c", "adapts")]
 }

@@ -327,8 +327,7 @@ fn a_source_of_backends_that_is_stale_is_an_alarm_with_its_cause() {
         failures: 3,
         backends: 3,
         missing: vec!["10.0.0.1:80".into()],
-        reserve: 1,
-        left_out: 0,
+        left_out: 1,
     }];
     let name = status.pools[0].name.clone();
     let fake = Fake::start(status);
@@ -342,7 +341,7 @@ fn a_source_of_backends_that_is_stale_is_an_alarm_with_its_cause() {
         "dns shop.internal:80: 3 backends, stale for ",
         "(3 of 40 failed)",
         "missing: 10.0.0.1:80",
-        "1 in reserve",
+        "1 left out",
     ] {
         assert!(told.contains(words), "{words} is not in {told}");
     }

@@ -153,6 +153,22 @@ pub struct AlgorithmInfo {
     pub when: String,
     /// What decides a backend's share: `equal`, `weight`, or `adapts`.
     pub share: String,
+    /// What can be tuned.
+    #[serde(default)]
+    pub params: Vec<ParamInfo>,
+}
+
+/// One parameter of an algorithm.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ParamInfo {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub about: String,
+    /// The value when none is given.
+    pub default: String,
+    /// What is accepted.
+    pub accepted: String,
 }
 
 /// Latencies of the last [`WINDOW_S`] seconds, from the request's arrival to the last byte of the answer.

@@ -10,7 +10,7 @@ use std::time::Instant;
 use aya_core::axis::Health;
 use aya_core::hash::mix;
 use aya_core::load::Load;
-use aya_core::pick::{Ask, PICKERS, Tried};
+use aya_core::pick::{Ask, PICKERS, PickerSpec, Tried};
 use aya_core::rng::Rng;
 use aya_core::time::Tick;
 
@@ -20,20 +20,20 @@ const PICKS: u32 = 1_000_000;
 fn main() {
     println!("{:28} {:>8} {:>8} {:>8}  ns/pick for 2, 8 and 64 backends", "algorithm", 2, 8, 64);
     for spec in PICKERS {
-        let [two, eight, many] = [2, 8, 64].map(|len| time(spec.build, len));
+        let [two, eight, many] = [2, 8, 64].map(|len| time(spec, len));
         println!("{:28} {two:>8.1} {eight:>8.1} {many:>8.1}", spec.name);
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-fn time(build: fn(u64) -> Box<dyn aya_core::pick::Picker>, len: u64) -> f64 {
+fn time(spec: &PickerSpec, len: u64) -> f64 {
     let set: Vec<Arc<Load>> =
         (0..len).map(|i| Arc::new(Load::new(mix(i, 1), 1 + i as u32 % 3, Health::Up))).collect();
-    let (mut picker, mut rng, tried) = (build(1), Rng::seeded(1), Tried::new());
+    let (mut picker, mut rng, tried) = (spec.make(1), Rng::seeded(1), Tried::new());
     let start = Instant::now();
     for i in 0..PICKS {
         let now = Tick::from_nanos(u64::from(i) * 1_000);
-        let ask = Ask { now, key: u64::from(i), tried: &tried };
+        let ask = Ask::any(now, mix(u64::from(i), 0), &tried);
         black_box(picker.pick(black_box(&set), &ask, &mut rng));
     }
     start.elapsed().as_nanos() as f64 / f64::from(PICKS)

@@ -39,6 +39,7 @@ mod rendezvous;
 pub mod retry;
 pub mod rng;
 pub mod route;
+pub mod signal;
 pub mod spread;
 pub mod sticky;
 pub mod time;

@@ -9,14 +9,18 @@
 //! What it deliberately does not hold: names, addresses, connections and statistics for people (see
 //! [`crate::histogram`]); a picker reads every cell of its pool for every request, so the cell stays small.
 
+mod ease;
 mod latency;
+mod reported;
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+pub use ease::{FULL_EASE, SlowStart};
 pub use latency::LearnedLoad;
 
 use crate::axis::{Admin, Health};
 use crate::breaker::{Breaker, Entry};
+use crate::signal::{Signals, Stamped};
 use crate::time::Tick;
 
 const ADMIN: u32 = 0b11;
@@ -39,18 +43,29 @@ pub enum Acquired {
 
 /// The shared cell of one backend.
 // 128 bytes, because adjacent cache lines are fetched in pairs and two backends must not disturb each other.
+// In the order written: what a pick reads comes first and fits one such pair.
 #[derive(Debug)]
-#[repr(align(128))]
+#[repr(C, align(128))]
 pub struct Load {
     gate: AtomicU32,
     in_flight: AtomicU32,
     weight: AtomicU32,
-    samples: AtomicU32,
+    ease: AtomicU32,
     /// Estimated service time in nanoseconds, as the bits of an `f64`; zero bits mean that there is none.
     latency: AtomicU64,
     latency_at: AtomicU64,
-    breaker: Breaker,
+    others: Stamped,
     token: u64,
+    /// Decayed peak latency and estimated service time in nanoseconds, as the bits of an `f32`; zero bits for none.
+    peak: AtomicU32,
+    service: AtomicU32,
+    slots: AtomicU32,
+    decay_ms: AtomicU32,
+    breaker: Breaker,
+    samples: AtomicU32,
+    /// When it came into traffic, in nanoseconds; 0 when it was there from the beginning or that is long ago.
+    ramp_since: AtomicU64,
+    signals: Signals,
 }
 
 impl Load {
@@ -61,11 +76,19 @@ impl Load {
             gate: AtomicU32::new((health as u32) << HEALTH_SHIFT),
             in_flight: AtomicU32::new(0),
             weight: AtomicU32::new(weight),
-            samples: AtomicU32::new(0),
+            ease: AtomicU32::new(FULL_EASE),
             latency: AtomicU64::new(0),
             latency_at: AtomicU64::new(0),
-            breaker: Breaker::default(),
+            others: Stamped::default(),
             token,
+            peak: AtomicU32::new(0),
+            service: AtomicU32::new(0),
+            slots: AtomicU32::new(0),
+            decay_ms: AtomicU32::new(latency::DECAY_MS),
+            breaker: Breaker::default(),
+            samples: AtomicU32::new(0),
+            ramp_since: AtomicU64::new(0),
+            signals: Signals::default(),
         }
     }
 
@@ -111,6 +134,11 @@ impl Load {
         self.change_gate(HEALTH, (health as u32) << HEALTH_SHIFT);
     }
 
+    /// What the backend and its monitors say about it.
+    pub fn signals(&self) -> &Signals {
+        &self.signals
+    }
+
     /// The breaker of this backend.
     pub fn breaker(&self) -> &Breaker {
         &self.breaker
@@ -119,6 +147,11 @@ impl Load {
     /// Whether it may get a new request at `now`: ready, up or unknown, and let pass by the breaker.
     pub fn eligible(&self, now: Tick) -> bool {
         self.gate_open() && self.breaker.passes(now)
+    }
+
+    /// Whether it may get a new request when too few of its pool are healthy to be choosy: people want it ready.
+    pub fn eligible_in_panic(&self) -> bool {
+        self.gate.load(Ordering::SeqCst) & ADMIN == 0
     }
 
     /// As [`Load::eligible`] for a client that a sticky session binds to this backend: draining with sticky
@@ -150,6 +183,16 @@ impl Load {
                 Acquired::Refused
             }
         }
+    }
+
+    /// As [`Load::acquire`] when the pool is in panic: neither health nor breaker holds the request back.
+    pub fn acquire_in_panic(&self) -> Acquired {
+        self.in_flight.fetch_add(1, Ordering::SeqCst);
+        if self.eligible_in_panic() {
+            return Acquired::Taken;
+        }
+        self.release();
+        Acquired::Refused
     }
 
     /// As [`Load::acquire`], for callers to whom a trial is a request like any other.

@@ -10,19 +10,39 @@
 //! before the picker ([`crate::sticky`]), retries go through it with [`Ask::tried`].
 
 mod ask;
+mod choice;
+mod chooser;
 mod credit;
+mod draw;
+pub mod first;
+pub mod hot_cold;
 pub mod ip_hash;
+mod least;
 pub mod least_connections;
 pub mod least_response_time;
+pub mod maglev;
 pub mod p2c;
+mod params;
+pub mod peak_ewma;
+mod quantile;
 pub mod random;
+pub mod rendezvous;
+pub mod ring_hash;
 pub mod round_robin;
+mod score;
+mod table;
+mod tiers;
 pub mod weighted_least_connections;
 pub mod weighted_round_robin;
 
 use std::sync::Arc;
 
-pub use ask::{Ask, MAX_TRIED, Tried};
+pub use ask::{Ask, MAX_TRIED, Mask, Scope, Tried};
+pub use choice::{Choice, ChoiceError};
+pub use chooser::{Chooser, Part, Pick};
+pub use params::{MAX_PARAMS, ParamKind, ParamSpec, Params};
+pub use score::{Class, Scale, Score, Wins};
+pub use tiers::{MAX_ZONES, Plan, Standing, TierRules};
 
 use crate::load::Load;
 use crate::rng::Rng;
@@ -37,9 +57,18 @@ pub trait Picker: Send {
     /// The index of the backend to try next.
     fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, rng: &mut Rng) -> Option<usize>;
 
+    /// What it thinks of the backend at `index`, by the very numbers it would compare. Asked for backends that the
+    /// request may go to; changes nothing.
+    fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score;
+
     /// Makes room for a set of this size, so that the next pick need not allocate.
     fn prepare(&mut self, len: usize) {
         let _ = len;
+    }
+
+    /// Builds what has to be built of this set before the first pick, for algorithms with a table.
+    fn learn_set(&mut self, set: &[Arc<Load>]) {
+        self.prepare(set.len());
     }
 }
 
@@ -48,10 +77,14 @@ pub trait Picker: Send {
 pub enum Share {
     /// The same for every eligible backend.
     Equal,
-    /// In proportion to weight, over many requests (with `ip-hash`: over many clients).
+    /// In proportion to weight, over many requests (with hashing: over many keys).
     Weight,
+    /// In proportion to weight over many keys, as evenly as points on a ring fall.
+    Keys,
     /// It follows what backends do; no share is meant.
     Adapts,
+    /// The first ones get all they have room for.
+    Order,
 }
 
 impl Share {
@@ -59,8 +92,9 @@ impl Share {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Equal => "equal",
-            Self::Weight => "weight",
+            Self::Weight | Self::Keys => "weight",
             Self::Adapts => "adapts",
+            Self::Order => "order",
         }
     }
 }
@@ -78,24 +112,56 @@ pub struct PickerSpec {
     pub share: Share,
     /// Whether it looks at weights at all.
     pub weighted: bool,
-    /// Makes an instance. Workers pass different seeds, so that they do not all start at the same backend.
-    pub build: fn(seed: u64) -> Box<dyn Picker>,
+    /// How its scores are to be read.
+    pub scale: Scale,
+    /// What can be tuned.
+    pub params: &'static [ParamSpec],
+    /// Makes an instance; see [`PickerSpec::make`].
+    pub build: fn(&Setup) -> Box<dyn Picker>,
+}
+
+impl PickerSpec {
+    /// Makes an instance with default parameters. Workers pass different seeds, so that they do not all start at the
+    /// same backend.
+    pub fn make(&self, seed: u64) -> Box<dyn Picker> {
+        (self.build)(&Setup { seed, params: Params::defaults(self.params) })
+    }
+
+    /// The position of a parameter.
+    pub fn param(&self, name: &str) -> Option<usize> {
+        self.params.iter().position(|spec| spec.name == name)
+    }
+}
+
+/// What an instance is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    /// Differs by worker, and by daemon.
+    pub seed: u64,
+    /// Parameters of this very algorithm.
+    pub params: Params,
 }
 
 /// Every algorithm.
 pub static PICKERS: &[PickerSpec] = &[
+    hot_cold::SPEC,
     round_robin::SPEC,
     weighted_round_robin::SPEC,
     least_connections::SPEC,
     weighted_least_connections::SPEC,
-    ip_hash::SPEC,
     least_response_time::SPEC,
-    random::SPEC,
+    peak_ewma::SPEC,
     p2c::SPEC,
+    random::SPEC,
+    first::SPEC,
+    ip_hash::SPEC,
+    rendezvous::SPEC,
+    maglev::SPEC,
+    ring_hash::SPEC,
 ];
 
 /// The algorithm of a pool that names none.
-pub const DEFAULT: &str = "weighted-least-connections";
+pub const DEFAULT: &str = "hot-cold";
 
 /// The algorithm with this name.
 pub fn find(name: &str) -> Option<&'static PickerSpec> {
@@ -107,15 +173,15 @@ pub fn find(name: &str) -> Option<&'static PickerSpec> {
 pub fn expected_shares(spec: &PickerSpec, set: &[Arc<Load>], now: Tick) -> Vec<Option<f64>> {
     let part = |load: &Load| match (load.eligible(now), spec.share) {
         (false, _) => 0.0,
-        (true, Share::Weight) => f64::from(load.weight()),
-        (true, Share::Equal | Share::Adapts) => 1.0,
+        (true, Share::Weight | Share::Keys) => f64::from(load.effective_weight()),
+        (true, Share::Equal | Share::Adapts | Share::Order) => f64::from(load.ease()),
     };
     let parts: Vec<f64> = set.iter().map(|load| part(load)).collect();
     let total: f64 = parts.iter().sum();
     let share = |part: f64| match spec.share {
         _ if part <= 0.0 => Some(0.0),
-        Share::Equal | Share::Weight => Some(part / total),
-        Share::Adapts => None,
+        Share::Equal | Share::Weight | Share::Keys => Some(part / total),
+        Share::Adapts | Share::Order => None,
     };
     parts.into_iter().map(share).collect()
 }

@@ -21,7 +21,7 @@ pub fn by_token(set: &[Arc<Load>], token: u64, now: Tick, tried: &Tried) -> Opti
 /// The backend that a client with this key (hash of its address) belongs to. When a backend leaves, only its
 /// own clients move.
 pub fn by_source(set: &[Arc<Load>], key: u64, now: Tick, tried: &Tried) -> Option<usize> {
-    rendezvous::pick(set, key, tried, |load| load.eligible_bound(now))
+    rendezvous::pick(set, key, |index, load| !tried.contains(index) && load.eligible_bound(now))
 }
 
 /// Writes a token as a cookie carries it: 16 lower-case hexadecimal digits.

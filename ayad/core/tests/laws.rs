@@ -22,12 +22,12 @@ fn set(weights: &[u32]) -> Vec<Arc<Load>> {
 
 fn pick(picker: &mut dyn Picker, set: &[Arc<Load>], rng: &mut Rng, tried: &Tried) -> Option<usize> {
     let key = rng.next_u64();
-    picker.pick(set, &Ask { now: Tick::ZERO, key, tried }, rng)
+    picker.pick(set, &Ask::any(Tick::ZERO, key, tried), rng)
 }
 
 /// How often each backend is picked in `picks` requests that end at once.
 fn tally(spec: &PickerSpec, set: &[Arc<Load>], picks: u32, seed: u64) -> Vec<u32> {
-    let (mut picker, mut rng) = ((spec.build)(seed), Rng::seeded(seed));
+    let (mut picker, mut rng) = (spec.make(seed), Rng::seeded(seed));
     let mut tally = vec![0; set.len()];
     for _ in 0..picks {
         if let Some(index) = pick(picker.as_mut(), set, &mut rng, &Tried::new()) {
@@ -78,7 +78,7 @@ proptest! {
     ) {
         for spec in PICKERS {
             // The same instance meets sets of changing size and content.
-            let (mut picker, mut rng) = ((spec.build)(seed), Rng::seeded(seed));
+            let (mut picker, mut rng) = (spec.make(seed), Rng::seeded(seed));
             for states in &sets {
                 let (set, tried) = cells(states);
                 let open = |index: usize| set[index].eligible(Tick::ZERO) && !tried.contains(index);
@@ -97,7 +97,7 @@ proptest! {
         for spec in PICKERS {
             let run = || {
                 let (set, tried) = cells(&states);
-                let (mut picker, mut rng) = ((spec.build)(seed), Rng::seeded(seed));
+                let (mut picker, mut rng) = (spec.make(seed), Rng::seeded(seed));
                 (0..50).map(|_| pick(picker.as_mut(), &set, &mut rng, &tried)).collect::<Vec<_>>()
             };
             prop_assert_eq!(run(), run(), "{}", spec.name);
@@ -108,15 +108,16 @@ proptest! {
 #[test]
 fn an_empty_set_gives_none() {
     for spec in PICKERS {
-        let mut picker = (spec.build)(1);
+        let mut picker = spec.make(1);
         picker.prepare(0);
         assert_eq!(pick(picker.as_mut(), &[], &mut Rng::seeded(1), &Tried::new()), None, "{}", spec.name);
     }
 }
 
 #[test]
-fn shares_are_as_expected_within_one_percent_of_all_requests() {
-    for spec in PICKERS.iter().filter(|spec| spec.share != Share::Adapts) {
+fn shares_are_as_expected_within_one_percent_and_a_ring_within_three() {
+    for spec in PICKERS.iter().filter(|spec| !matches!(spec.share, Share::Adapts | Share::Order)) {
+        let within = if spec.share == Share::Keys { 0.03 } else { 0.01 };
         for weights in [&[1, 1, 1][..], &[1, 2, 3, 4], &[5, 1, 1, 0], &[100, 1], &[7]] {
             let set = set(weights);
             let tally = tally(spec, &set, 60_000, 42);
@@ -124,7 +125,7 @@ fn shares_are_as_expected_within_one_percent_of_all_requests() {
             for (index, expected) in expected_shares(spec, &set, Tick::ZERO).into_iter().enumerate() {
                 let expected = expected.expect("an algorithm that does not adapt means a share");
                 let share = f64::from(tally[index]) / 60_000.0;
-                assert!((share - expected).abs() < 0.01, "{} {weights:?}: {tally:?}", spec.name);
+                assert!((share - expected).abs() < within, "{} {weights:?}: {tally:?}", spec.name);
             }
         }
     }
@@ -140,15 +141,15 @@ fn algorithms_that_know_weights_give_nothing_to_weight_zero() {
 
 #[test]
 fn no_backend_starves_however_slow_it_was_at_first() {
-    for spec in PICKERS {
+    for spec in PICKERS.iter().filter(|spec| spec.share != Share::Order) {
         let set = set(&[1, 1, 1, 1]);
         set[2].record(Tick::ZERO, Duration::from_secs(2), true);
-        let (mut picker, mut rng) = ((spec.build)(9), Rng::seeded(9));
+        let (mut picker, mut rng) = (spec.make(9), Rng::seeded(9));
         let mut served = [0_u32; 4];
-        let mut now = Tick::ZERO;
+        let (mut now, tried) = (Tick::ZERO, Tried::new());
         for _ in 0..6_000 {
             now = now.after(Duration::from_millis(10));
-            let ask = Ask { now, key: rng.next_u64(), tried: &Tried::new() };
+            let ask = Ask::any(now, rng.next_u64(), &tried);
             let index = picker.pick(&set, &ask, &mut rng).expect("all are eligible");
             assert!(set[index].try_acquire(now, false));
             set[index].record(now, Duration::from_millis(5), true);
@@ -163,10 +164,10 @@ fn no_backend_starves_however_slow_it_was_at_first() {
 #[test]
 fn workers_start_at_different_backends() {
     let set = set(&[1; 8]);
-    for spec in PICKERS.iter().filter(|spec| spec.name != "ip-hash") {
+    for spec in PICKERS.iter().filter(|spec| spec.share != Share::Order) {
         let mut first = [false; 8];
         for seed in 0..64 {
-            let index = pick((spec.build)(seed).as_mut(), &set, &mut Rng::seeded(seed), &Tried::new());
+            let index = pick(spec.make(seed).as_mut(), &set, &mut Rng::seeded(seed), &Tried::new());
             first[index.expect("all are eligible")] = true;
         }
         assert_eq!(first, [true; 8], "{}", spec.name);

@@ -22,7 +22,7 @@ impl Worker {
         let spec = find(algorithm).expect("the table has it");
         let loads = weights.iter().enumerate();
         let set = loads.map(|(i, &w)| Arc::new(Load::new(mix(i as u64, 3), w, Health::Up))).collect();
-        Self { picker: (spec.build)(11), rng: Rng::seeded(11), set, now: Tick::ZERO }
+        Self { picker: spec.make(11), rng: Rng::seeded(11), set, now: Tick::ZERO }
     }
 
     fn busy(self, in_flight: &[u32]) -> Self {
@@ -33,7 +33,8 @@ impl Worker {
     }
 
     fn pick_for(&mut self, key: u64) -> usize {
-        let ask = Ask { now: self.now, key, tried: &Tried::new() };
+        let tried = Tried::new();
+        let ask = Ask::any(self.now, key, &tried);
         self.picker.pick(&self.set, &ask, &mut self.rng).expect("one is eligible")
     }
 

@@ -69,7 +69,7 @@ impl<'s> Play<'s> {
     fn new(scenario: &'s Scenario) -> Self {
         let seed = |part: u64| mix(scenario.seed, part);
         let worker = |number: u32| {
-            let mut picker = (scenario.algorithm.build)(seed(u64::from(number) + 10));
+            let mut picker = scenario.algorithm.make(seed(u64::from(number) + 10));
             picker.prepare(scenario.backend.len());
             Worker { picker, rng: Rng::seeded(seed(u64::from(number) + 1_000)) }
         };
@@ -186,7 +186,7 @@ impl<'s> Play<'s> {
     fn send(&mut self, mut job: Job) {
         for _ in 0..self.scenario.attempts {
             let Worker { picker, rng } = &mut self.workers[job.worker];
-            let ask = Ask { now: self.now, key: job.key, tried: &job.tried };
+            let ask = Ask::any(self.now, job.key, &job.tried);
             let Some(server) = picker.pick(&self.loads, &ask, rng) else { break };
             job.tried.push(server);
             if !self.loads[server].try_acquire(self.now, false) {

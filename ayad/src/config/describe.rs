@@ -74,7 +74,7 @@ pub fn describe_json(config: &Config) -> Value {
             })
         });
         json!({
-            "name": pool.name, "algorithm": pool.algorithm.name, "check": check_words(pool.check.as_ref()),
+            "name": pool.name, "algorithm": pool.algorithm.to_string(), "check": check_words(pool.check.as_ref()),
             "protocol": pool.protocol.as_str(),
             "sticky": pool.sticky.as_ref().map(sticky_words), "tls": pool.tls.is_some(),
             "retry": retry_words(&pool.retry.rules), "hedge": pool.hedge.as_ref().map(hedge_words),
@@ -186,7 +186,7 @@ fn tls_words(tls: &ListenerTls) -> String {
 }
 
 fn summary(pool: &Pool) -> String {
-    let mut text = format!("{}, check {}", pool.algorithm.name, check_words(pool.check.as_ref()));
+    let mut text = format!("{}, check {}", pool.algorithm, check_words(pool.check.as_ref()));
     if let Some(check) = &pool.check {
         let timeout = show_duration(check.timeout);
         let _ = write!(text, " (timeout {timeout}, rise {}, fall {})", check.rules.rise, check.rules.fall);

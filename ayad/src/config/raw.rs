@@ -9,8 +9,10 @@
 //! The untagged enums are safe here, though their own messages are poor: what does not fit one of their
 //! branches was reported by [`super::shape`] before serde sees it.
 
+pub mod algorithm;
 pub mod daemon;
 pub mod discover;
+pub mod division;
 pub mod format;
 pub mod listen;
 pub mod pool;

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use aya_core::pick::PickerSpec;
+use aya_core::pick::Choice;
 use aya_core::route::HostMatch;
 
 pub use addresses::OpenAddress;
@@ -36,7 +36,7 @@ pub struct Before<'b> {
     /// Worker threads.
     pub workers: usize,
     /// The algorithm an operator ordered for a pool, while that order is in force.
-    pub ordered: &'b dyn Fn(&str) -> Option<&'static PickerSpec>,
+    pub ordered: &'b dyn Fn(&str) -> Option<Choice>,
     /// What listeners that prove names by TLS-ALPN-01 answer from.
     pub challenges: &'b Arc<Challenges>,
     /// Revisions for new objects.
@@ -229,8 +229,7 @@ fn pools(
     let build = |conf: &config::Pool| {
         let old = old.get(conf.name.as_str()).copied();
         let algorithm = (before.ordered)(&conf.name).unwrap_or(conf.algorithm);
-        if let Some(same) = old.filter(|p| is_same_pool(&p.conf, conf) && p.algorithm.name == algorithm.name)
-        {
+        if let Some(same) = old.filter(|p| is_same_pool(&p.conf, conf) && p.algorithm == algorithm) {
             return Ok(Arc::clone(same));
         }
         let details = old.map(|p| changes::of_pool(&p.conf, conf)).unwrap_or_default();

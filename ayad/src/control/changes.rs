@@ -20,8 +20,8 @@ pub(super) fn of_pool(old: &Pool, new: &Pool) -> String {
             words.push(format!("{name} at {} → {}", was.address, now.address));
         }
     }
-    if old.algorithm.name != new.algorithm.name {
-        words.push(format!("algorithm {} → {}", old.algorithm.name, new.algorithm.name));
+    if old.algorithm != new.algorithm {
+        words.push(format!("algorithm {} → {}", old.algorithm, new.algorithm));
     }
     let others = [
         ("discover", old.discover != new.discover),

@@ -2,9 +2,7 @@
 //! backend, and puts the next snapshot in force. It is the only writer of that, as of everything else.
 //!
 //! A pool in force has the backends of its file first, then those of its sources in their order; who has a name first
-//! keeps it. Of those that were found, only the ones with the lowest priority number get traffic; the next number joins
-//! when none of them can be picked, and leaves when one can again. A pool that has nobody yet, because its source is
-//! new, goes on with the backends it had.
+//! keeps it. A pool that has nobody yet, because its source is new, goes on with the backends it had.
 
 mod kept;
 mod pool;
@@ -26,9 +24,9 @@ use super::apply::refresh_pool;
 use super::journal::Record;
 use super::orders::Order;
 use crate::clock;
-use crate::config::{Config, Source};
-use crate::discovery::{Look, Member};
-use crate::state::{Backend, NewEvent, Pool, Snapshot};
+use crate::config::{Backend, Config, Source};
+use crate::discovery::Look;
+use crate::state::{self, NewEvent, Pool, Snapshot};
 
 /// Kind of the events of discovery.
 const EVENT: &str = "discovery";
@@ -38,16 +36,13 @@ const WARM_WITHIN: Duration = Duration::from_secs(2);
 const REMEMBERED_FOR: Duration = Duration::from_secs(15 * 60);
 /// Most backends that are remembered.
 const REMEMBERED: usize = 1024;
-/// Seconds in a row in which those of a lower number can be picked before the reserve leaves again.
-const CALM: u32 = 10;
-
 /// All that was discovered.
 #[derive(Debug, Default)]
 pub struct Discovered {
     sets: Sets,
     file: kept::KeptFile,
     /// Backends that are gone, each since when.
-    gone: HashMap<String, (Arc<Backend>, Tick)>,
+    gone: HashMap<String, (Arc<state::Backend>, Tick)>,
     /// The newest look at each source while another process was to take over.
     held: HashMap<(String, String), Look>,
 }
@@ -82,8 +77,8 @@ impl Control {
     }
 
     /// What operators added to pools, by pool, while those orders are in force.
-    fn ordered_members(&self) -> HashMap<String, Vec<Member>> {
-        let mut members: HashMap<String, Vec<Member>> = HashMap::new();
+    fn ordered_members(&self) -> HashMap<String, Vec<Backend>> {
+        let mut members: HashMap<String, Vec<Backend>> = HashMap::new();
         let now = clock::wall_ms();
         let holds =
             |record: &Record| !record.clears && record.operation.until_ms.is_none_or(|until| until > now);
@@ -151,7 +146,7 @@ impl Control {
     }
 
     /// An operator added or took out a backend; that is written down.
-    pub(super) fn set_member(&mut self, pool: &str, name: &str, member: Option<&Member>) {
+    pub(super) fn set_member(&mut self, pool: &str, name: &str, member: Option<&Backend>) {
         let Some(found) = self.discovered.api_mut(pool) else { return };
         found.set(name, member.cloned(), clock::wall_ms());
         self.renew_pool(pool);
@@ -173,7 +168,8 @@ impl Control {
         let (workers, next_rev) = (self.state.crew.len(), || self.state.next_rev());
         let tls = old.tls.clone();
         let pool = Arc::new(Pool::build(conf, tls, old.algorithm, Some(old), &returning, workers, &next_rev));
-        let stays = |backend: &Arc<Backend>| pool.backends.iter().any(|other| Arc::ptr_eq(other, backend));
+        let stays =
+            |backend: &Arc<state::Backend>| pool.backends.iter().any(|other| Arc::ptr_eq(other, backend));
         let left: Vec<_> = old.backends.iter().filter(|backend| !stays(backend)).cloned().collect();
         let weighed = self.journal.weighed();
         refresh_pool(&pool, &|id| weighed.contains(id), &next_rev);
@@ -189,28 +185,13 @@ impl Control {
         self.moved.send_modify(|count| *count += 1);
     }
 
-    /// Makes up for what was held while another process was to take over, has the reserve join where nobody else can
-    /// be picked, and has it leave where somebody can again.
-    pub(super) fn call_reserves(&mut self, now: Tick) {
+    /// Makes up for what was held while another process was to take over.
+    pub(super) fn take_held(&mut self) {
         if self.upgrades.is_frozen() {
             return;
         }
         for look in std::mem::take(&mut self.discovered.held).into_values() {
             self.looked(look);
-        }
-        let snapshot = self.state.snapshot.load_full();
-        let mut called = Vec::new();
-        for (name, set) in &mut self.discovered.sets {
-            let Some(pool) = snapshot.pool(name) else { continue };
-            let eligible = pool.backends.iter().filter(|backend| backend.load.eligible(now));
-            let names = eligible.map(|backend| backend.name.as_str()).collect();
-            if let Some(cause) = set.call(&names) {
-                called.push((name.clone(), cause));
-            }
-        }
-        for (pool, cause) in called {
-            self.renew_pool(&pool);
-            self.state.events.push(NewEvent::new(Severity::Warning, EVENT, &pool, cause));
         }
     }
 
@@ -238,7 +219,7 @@ impl Discovered {
         self.sets.get_mut(pool)?.sources.iter_mut().find(|found| found.discover.source == Source::Api)
     }
 
-    fn remember(&mut self, backend: Arc<Backend>) {
+    fn remember(&mut self, backend: Arc<state::Backend>) {
         let now = clock::now();
         self.gone.retain(|_, (_, since)| now.since(*since) < REMEMBERED_FOR);
         if self.gone.len() < REMEMBERED {
@@ -247,9 +228,9 @@ impl Discovered {
     }
 }
 
-fn named(member: Member) -> (String, Member) {
-    (member.backend.name.clone(), member)
+fn named(backend: Backend) -> (String, Backend) {
+    (backend.name.clone(), backend)
 }
 
 /// Members by pool and source.
-type ByName = BTreeMap<(String, String), Vec<Member>>;
+type ByName = BTreeMap<(String, String), Vec<Backend>>;

@@ -14,7 +14,7 @@ use super::discovery::Set;
 use super::orders::{Order, Plan, Target};
 use crate::clock;
 use crate::config::{Backend, Source};
-use crate::discovery::{Member, entry};
+use crate::discovery::entry;
 use crate::state::Pool;
 
 /// What the journal calls it.
@@ -46,7 +46,7 @@ fn bad(message: String) -> ApiError {
 }
 
 /// A member as the journal writes it: its address, or JSON where there is more to say.
-pub(super) fn text(member: Option<&Member>) -> String {
+pub(super) fn text(member: Option<&Backend>) -> String {
     let Some(member) = member else { return ABSENT.to_owned() };
     let body = body(member);
     let plain =
@@ -54,8 +54,8 @@ pub(super) fn text(member: Option<&Member>) -> String {
     if body == plain { body.address } else { serde_json::to_string(&body).unwrap_or(body.address) }
 }
 
-fn body(member: &Member) -> MemberBody {
-    let Backend { address, weight, zone, tags, .. } = &member.backend;
+fn body(member: &Backend) -> MemberBody {
+    let Backend { address, weight, zone, tags, .. } = member;
     MemberBody {
         address: address.clone(),
         weight: Some(*weight).filter(|weight| *weight != 1),
@@ -83,7 +83,7 @@ impl Control {
         &self,
         id: &str,
         pool: &str,
-        member: Option<&Member>,
+        member: Option<&Backend>,
     ) -> Result<Plan, ApiError> {
         let pool = self.find_pool(pool)?;
         let name = id.split_once('/').map_or(id, |(_, name)| name);
@@ -130,7 +130,7 @@ impl Control {
 }
 
 /// The command that puts back what is now.
-fn undo(id: &str, now: Option<&Member>) -> String {
+fn undo(id: &str, now: Option<&Backend>) -> String {
     let Some(now) = now.map(body) else { return format!("ayactl backend remove {id}") };
     let mut command = format!("ayactl backend add {id} {}", now.address);
     if let Some(weight) = now.weight {

@@ -16,7 +16,7 @@ use super::journal::Record;
 use super::peer::Actor;
 use super::{Control, members};
 use crate::clock;
-use crate::discovery::Member;
+use crate::config::Backend;
 
 /// Longest lease.
 const LONGEST_LEASE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -49,7 +49,7 @@ pub enum Order {
         /// The pool.
         pool: String,
         /// What is known of it; nobody when it is taken out.
-        member: Option<Box<Member>>,
+        member: Option<Box<Backend>>,
     },
     /// Algorithm of a pool.
     Algorithm {

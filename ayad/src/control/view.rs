@@ -77,7 +77,7 @@ impl Control {
     /// One pool with its backends.
     pub fn pool_view(&self, pool: &Pool) -> PoolView {
         let now = clock::now();
-        let shares = expected_shares(pool.algorithm, &pool.loads, now);
+        let shares = expected_shares(pool.algorithm.spec, &pool.loads, now);
         let windows: Vec<Window> = pool.backends.iter().map(|b| self.sampler.window(b)).collect();
         let mut sum = Window::default();
         for window in &windows {
@@ -117,11 +117,11 @@ impl Control {
     }
 
     fn algorithm_view(&self, pool: &Pool) -> AlgorithmView {
-        let overridden = pool.algorithm.name != pool.conf.algorithm.name;
+        let overridden = pool.algorithm != pool.conf.algorithm;
         let order = self.algorithm_orders.get(&pool.name).filter(|_| overridden).copied().unwrap_or_default();
         AlgorithmView {
-            name: pool.algorithm.name.to_owned(),
-            configured: pool.conf.algorithm.name.to_owned(),
+            name: pool.algorithm.to_string(),
+            configured: pool.conf.algorithm.to_string(),
             overridden,
             restored: order.restored,
             until_ms: order.until_ms,

@@ -3,6 +3,7 @@
 //! Every look asks anew: what holds for how long is the business of [`super`], so the resolver keeps nothing. The
 //! system's configuration and its hosts file are read with each look, because they change while a daemon runs.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use hickory_resolver::proto::rr::rdata::SRV;
 use hickory_resolver::proto::rr::{RData, RecordType};
 use tokio::task::JoinSet;
 
-use super::{Answer, Member};
+use super::Answer;
 use crate::config::{Backend, Endpoint, Origin};
 
 /// How often one look asks a name server that does not answer.
@@ -59,8 +60,13 @@ impl Names {
     pub(super) async fn addresses_of(&self, host: &str, port: u16, source: &str) -> Result<Answer, String> {
         let Addresses { found, ttl, is_part } = self.addresses(host).await?;
         let origin = Origin(source.to_owned());
-        let member = |ip| Member { backend: backend(host, ip, port, 1, &origin), priority: 0 };
-        Ok(Answer { members: found.into_iter().map(member).collect(), is_whole: !is_part, ttl, left_out: 0 })
+        let backend = |ip| backend(host, ip, port, 1, &origin);
+        Ok(Answer {
+            backends: found.into_iter().map(backend).collect(),
+            is_whole: !is_part,
+            ttl,
+            left_out: 0,
+        })
     }
 
     /// Every address of every server of a service.
@@ -98,15 +104,16 @@ impl Names {
             answer.is_whole &= !addresses.is_part;
             ttl = ttl.into_iter().chain(addresses.ttl.map(|ttl| ttl.as_secs() as u32)).min();
             for ip in addresses.found {
-                let backend = backend(&server.target.to_utf8(), ip, server.port, weight, &origin);
-                if answer.members.iter().all(|known| known.backend.name != backend.name) {
-                    answer.members.push(Member { backend, priority: server.priority.into() });
+                let mut backend = backend(&server.target.to_utf8(), ip, server.port, weight, &origin);
+                if answer.backends.iter().all(|known| known.name != backend.name) {
+                    backend.priority = rank(&records, server);
+                    answer.backends.push(backend);
                 }
             }
         }
         answer.ttl = ttl.map(|ttl| Duration::from_secs(ttl.into()));
         match trouble {
-            Some(trouble) if answer.members.is_empty() => Err(trouble),
+            Some(trouble) if answer.backends.is_empty() => Err(trouble),
             _ => Ok(answer),
         }
     }
@@ -158,9 +165,17 @@ fn backend(host: &str, ip: IpAddr, port: u16, weight: u32, origin: &Origin) -> B
         resolved: Endpoint::Tcp(at),
         weight,
         zone: None,
+        priority: 0,
         tags: Vec::new(),
         origin: origin.clone(),
     }
+}
+
+/// Priorities of SRV records go up to 65535; what counts is their order.
+fn rank(records: &[SRV], server: &SRV) -> u8 {
+    let lower: BTreeSet<u16> =
+        records.iter().map(|other| other.priority).filter(|other| *other < server.priority).collect();
+    u8::try_from(lower.len()).unwrap_or(u8::MAX)
 }
 
 /// Weights of SRV records go up to 65535, and 0 there is little rather than nothing.

@@ -11,7 +11,7 @@ use aya_api::command::weight::MAX_WEIGHT;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Answer, Member};
+use super::Answer;
 use crate::config::raw::format;
 use crate::config::{Backend, Endpoint, Origin};
 
@@ -38,16 +38,16 @@ struct Written {
     #[serde(default)]
     tags: Vec<String>,
     #[serde(default)]
-    priority: u32,
+    priority: u8,
 }
 
 /// The backends of a list, with their host names resolved.
 pub(super) async fn answer(bytes: &[u8], format: Format, source: &str) -> Result<Answer, String> {
-    let mut members = Vec::new();
+    let mut backends = Vec::new();
     for written in read(bytes, format)? {
-        members.push(resolved(written, source).await?);
+        backends.push(resolved(written, source).await?);
     }
-    Ok(Answer { members, is_whole: true, ..Answer::default() })
+    Ok(Answer { backends, is_whole: true, ..Answer::default() })
 }
 
 fn read(bytes: &[u8], format: Format) -> Result<Vec<Written>, String> {
@@ -107,12 +107,12 @@ fn checked(written: Written) -> Result<Written, String> {
     Ok(written)
 }
 
-async fn resolved(written: Written, source: &str) -> Result<Member, String> {
+async fn resolved(written: Written, source: &str) -> Result<Backend, String> {
     let endpoint = match literal(&written.address) {
         Some(endpoint) => endpoint,
         None => Endpoint::Tcp(host(&written.address).await?),
     };
-    Ok(member(written, endpoint, source))
+    Ok(backend(written, endpoint, source))
 }
 
 /// Asks the system about a host. Which of several addresses is taken is always the same.
@@ -132,28 +132,28 @@ pub fn literal(address: &str) -> Option<Endpoint> {
     }
 }
 
-fn member(written: Written, resolved: Endpoint, source: &str) -> Member {
+fn backend(written: Written, resolved: Endpoint, source: &str) -> Backend {
     let Written { name, address, weight, zone, tags, priority } = written;
-    let backend = Backend {
+    Backend {
         name: name.unwrap_or_else(|| address.clone()),
         address,
         resolved,
         weight: weight.unwrap_or(1),
         zone,
+        priority,
         tags,
         origin: Origin(source.to_owned()),
-    };
-    Member { backend, priority }
+    }
 }
 
 /// A backend of this name as JSON describes it, if its address needs no resolving; else what is wrong with it.
-pub fn entry(name: &str, value: Value, source: &str) -> Result<Member, String> {
+pub fn entry(name: &str, value: Value, source: &str) -> Result<Backend, String> {
     let written = Written { name: Some(name.to_owned()), ..one(value)? };
     let written = checked(written)?;
     let Some(endpoint) = literal(&written.address) else {
         return Err(format!("\"{}\" is a host name; write IP:PORT or unix:/PATH", written.address));
     };
-    Ok(member(written, endpoint, source))
+    Ok(backend(written, endpoint, source))
 }
 
 #[cfg(test)]
@@ -186,10 +186,10 @@ mod tests {
     #[test]
     fn an_entry_of_the_api_needs_an_address_that_nobody_has_to_be_asked_about() {
         let value = |address: &str| serde_json::json!({ "address": address });
-        assert_eq!(entry("a", value("127.0.0.1:1"), "api").unwrap().backend.name, "a");
+        assert_eq!(entry("a", value("127.0.0.1:1"), "api").unwrap().name, "a");
         assert!(entry("a", value("host:1"), "api").unwrap_err().contains("host name"));
         assert!(entry("a b", value("127.0.0.1:1"), "api").is_err());
-        assert_eq!(entry("a", value("unix:/run/a b"), "api").unwrap().backend.name, "a");
+        assert_eq!(entry("a", value("unix:/run/a b"), "api").unwrap().name, "a");
     }
 
     proptest::proptest! {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use aya_core::load::Acquired;
+use aya_core::pick::Pick;
 use aya_core::reason::Reason;
 use aya_core::time::Tick;
 
@@ -27,17 +28,31 @@ pub struct Place {
     worker: usize,
     since: Tick,
     is_trial: bool,
+    among: f32,
 }
 
 impl Place {
     /// Takes a place in backend `index` of `pool`, unless it is not eligible any more.
     pub fn take(pool: &Arc<Pool>, index: usize, worker: usize, now: Tick, bound: bool) -> Option<Self> {
-        let is_trial = match pool.backends[index].load.acquire(now, bound) {
+        let acquired = pool.backends[index].load.acquire(now, bound);
+        Self::of(acquired, pool, index, worker, now)
+    }
+
+    /// Takes a place in a backend that was picked.
+    pub fn take_picked(pool: &Arc<Pool>, picked: Pick, worker: usize, now: Tick) -> Option<Self> {
+        let load = &pool.backends[picked.index].load;
+        let acquired = if picked.in_panic { load.acquire_in_panic() } else { load.acquire(now, false) };
+        Self::of(acquired, pool, picked.index, worker, now)
+    }
+
+    fn of(acquired: Acquired, pool: &Arc<Pool>, index: usize, worker: usize, now: Tick) -> Option<Self> {
+        let is_trial = match acquired {
             Acquired::Refused => return None,
             Acquired::Taken => false,
             Acquired::Trial => true,
         };
-        Some(Self { pool: Arc::clone(pool), index, worker, since: now, is_trial })
+        let among = pool.backends[index].load.seen_in_flight(now);
+        Some(Self { pool: Arc::clone(pool), index, worker, since: now, is_trial, among })
     }
 
     /// The backend.
@@ -53,6 +68,11 @@ impl Place {
     /// This worker's cell of the backend.
     pub fn cell(&self) -> &WorkerCell {
         &self.backend().workers[self.worker]
+    }
+
+    /// Requests the backend had when it was taken, this one included.
+    pub fn among(&self) -> f32 {
+        self.among
     }
 
     /// When it was taken: the attempt began.

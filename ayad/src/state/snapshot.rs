@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use aya_core::hedge::HedgeDelay;
 use aya_core::load::Load;
-use aya_core::pick::PickerSpec;
+use aya_core::pick::{Choice, Plan};
 use aya_core::retry::RetryBudget;
 use aya_core::route::{RouteSpec, Router};
 
@@ -176,13 +176,17 @@ pub struct Pool {
     /// Its name.
     pub name: String,
     /// How it picks now.
-    pub algorithm: &'static PickerSpec,
+    pub algorithm: Choice,
     /// Its settings; `conf.algorithm` is what the file says.
     pub conf: config::Pool,
     /// Its backends.
     pub backends: Vec<Arc<Backend>>,
     /// Their loads, by the same indices.
     pub loads: Vec<Arc<Load>>,
+    /// How it is divided.
+    pub plan: Arc<Plan>,
+    /// The zones of its backends, by their numbers in the plan.
+    pub zones: Vec<String>,
     /// Retries and hedges under way; goes on when the pool is configured anew.
     pub budget: Arc<RetryBudget>,
     /// Hedges; goes on when the pool is configured anew.
@@ -211,7 +215,7 @@ impl Pool {
     pub fn build(
         conf: config::Pool,
         tls: Option<Arc<ClientTls>>,
-        algorithm: &'static PickerSpec,
+        algorithm: Choice,
         before: Option<&Pool>,
         returning: &dyn Fn(&str) -> Option<Arc<Backend>>,
         workers: usize,
@@ -233,8 +237,12 @@ impl Pool {
                 same.unwrap_or_else(|| Arc::new(Backend::new(&conf, wanted, workers, next_rev())))
             })
             .collect();
+        let zones = config::Division::zones(&conf.backends);
+        let plan = Arc::new(conf.division.plan(&conf.backends, &zones));
         let rev = next_rev();
         Self {
+            plan,
+            zones,
             uid: rev,
             name: conf.name.clone(),
             algorithm,
@@ -250,9 +258,11 @@ impl Pool {
 
     /// The same pool with another algorithm.
     #[must_use]
-    pub fn with_algorithm(&self, algorithm: &'static PickerSpec, rev: u64) -> Self {
+    pub fn with_algorithm(&self, algorithm: Choice, rev: u64) -> Self {
         Self {
             uid: rev,
+            plan: Arc::clone(&self.plan),
+            zones: self.zones.clone(),
             name: self.name.clone(),
             algorithm,
             conf: self.conf.clone(),
@@ -286,12 +296,13 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         proxy_protocol,
         tls,
         protocol,
+        division,
         backends,
         discover,
         origin,
     } = a;
     *name == b.name
-        && algorithm.name == b.algorithm.name
+        && *algorithm == b.algorithm
         && *sticky == b.sticky
         && *check == b.check
         && *breaker == b.breaker
@@ -306,6 +317,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *proxy_protocol == b.proxy_protocol
         && *tls == b.tls
         && *protocol == b.protocol
+        && *division == b.division
         && *backends == b.backends
         && *discover == b.discover
         && *origin == b.origin

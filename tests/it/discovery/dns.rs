@@ -5,6 +5,7 @@ use aya_tests::backend::Backend;
 use aya_tests::client::get;
 use aya_tests::daemon::Daemon;
 use aya_tests::dns::{NameServer, Record, Reply};
+use aya_tests::{load, wait};
 
 use super::{config, events, expect_looks, expect_names, expect_state, names, source, went_stale};
 
@@ -146,7 +147,7 @@ fn what_does_not_fit_into_a_datagram_is_asked_for_by_tcp() {
 }
 
 #[test]
-fn a_service_gives_ports_and_weights_and_keeps_higher_numbers_in_reserve() {
+fn a_service_gives_ports_and_weights_and_priorities_as_groups() {
     let server = NameServer::start();
     let [one, two, spare] = ["one", "two", "spare"].map(Backend::saying);
     let ports = [&one, &two, &spare].map(|backend| backend.address.port());
@@ -156,14 +157,16 @@ fn a_service_gives_ports_and_weights_and_keeps_higher_numbers_in_reserve() {
 
     let daemon = Daemon::start(&config(&text));
 
-    let mut weights: Vec<_> = daemon.control.backends().iter().map(|b| (b.name.clone(), b.weight)).collect();
-    weights.sort_by_key(|(_, weight)| *weight);
-    assert_eq!(weights, [(format!("127.0.0.1:{}", ports[0]), 10), (format!("127.0.0.1:{}", ports[1]), 30)]);
-    assert_eq!((source(&daemon).backends, source(&daemon).reserve), (3, 1));
+    let mut all: Vec<_> = daemon.control.backends().into_iter().map(|b| (b.weight, b.name)).collect();
+    all.sort_unstable();
+    assert_eq!(
+        all,
+        [(1, 2), (10, 0), (30, 1)].map(|(weight, at)| (weight, format!("127.0.0.1:{}", ports[at])))
+    );
+    assert_eq!(load::send(daemon.address(), 20).of("spare"), 0);
     one.die();
     two.die();
-    aya_tests::wait::until_true("the reserve serves", || get(daemon.address(), "/").text() == "spare");
-    assert_eq!(source(&daemon).reserve, 0);
+    wait::until_true("the next group serves", || get(daemon.address(), "/").text() == "spare");
 }
 
 #[test]

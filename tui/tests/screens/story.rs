@@ -59,6 +59,7 @@ pub(crate) fn algorithms() -> Vec<AlgorithmInfo> {
         summary: summary.into(),
         when: when.into(),
         share: share.into(),
+        params: Vec::new(),
     };
     vec![
         info("round-robin", "Every backend in turn", "equal backends, equal requests", "equal"),

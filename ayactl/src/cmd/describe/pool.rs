@@ -81,7 +81,7 @@ fn algorithm(pool: &PoolView, now_ms: u64) -> String {
 /// `dns shop:80: 3 backends, stale for 12s (no name server answered in time), looked 1s ago, changed 5m ago`.
 fn discovered(found: &DiscoveryView, now_ms: u64) -> String {
     let DiscoveryView { source, state, since_ms, cause, looked_ms, changed_ms, backends, .. } = found;
-    let DiscoveryView { looks, failures, missing, reserve, left_out, .. } = found;
+    let DiscoveryView { looks, failures, missing, left_out, .. } = found;
     let noun = if *backends == 1 { "backend" } else { "backends" };
     let mut line =
         format!("{source}: {backends} {noun}, {} for {}", state.as_str(), time::age(now_ms, *since_ms));
@@ -97,10 +97,8 @@ fn discovered(found: &DiscoveryView, now_ms: u64) -> String {
     if !missing.is_empty() {
         let _ = write!(line, ", missing: {}", missing.join(" "));
     }
-    for (count, what) in [(reserve, "in reserve"), (left_out, "left out")] {
-        if *count > 0 {
-            let _ = write!(line, ", {count} {what}");
-        }
+    if *left_out > 0 {
+        let _ = write!(line, ", {left_out} left out");
     }
     line
 }

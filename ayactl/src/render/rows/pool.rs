@@ -83,9 +83,16 @@ impl Row for AlgorithmInfo {
         Column::left("share", "SHARE", |a, _| Cell::text(&a.share)),
         Column::left("summary", "SUMMARY", |a, _| Cell::text(&a.summary)),
         Column::left("when", "CHOOSE IT", |a, _| Cell::text(&a.when)),
+        Column::left("params", "PARAMETERS", |a, _| Cell::text(params(a))).wide(),
     ];
 
     fn label(&self) -> &str {
         &self.name
     }
+}
+
+fn params(algorithm: &AlgorithmInfo) -> String {
+    let each =
+        algorithm.params.iter().map(|p| format!("{}={} ({}; {})", p.name, p.default, p.about, p.accepted));
+    each.collect::<Vec<_>>().join(", ")
 }

@@ -31,13 +31,13 @@ pub struct MemberBody {
     /// Words to select it by.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// The backends with the lowest number get traffic, the others are in reserve; default 0.
+    /// Its priority group: the lowest number serves first; default 0.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub priority: u32,
+    pub priority: u8,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(number: &u32) -> bool {
+fn is_zero(number: &u8) -> bool {
     *number == 0
 }
 

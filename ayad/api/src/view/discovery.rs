@@ -45,12 +45,10 @@ pub struct DiscoveryView {
     pub looks: u64,
     /// Looks since the start that were not good.
     pub failures: u64,
-    /// Backends it has, also those in reserve.
+    /// Backends it has.
     pub backends: u32,
     /// Backends that were missing from the newest answers; they go if they stay so.
     pub missing: Vec<String>,
-    /// Backends in reserve: they get traffic when nobody before them can.
-    pub reserve: u32,
     /// Backends that were left out because there are too many.
     pub left_out: u32,
 }

@@ -21,6 +21,14 @@ const FAILURE_FLOOR: f64 = 50e6;
 /// Fast failures alone raise the estimate no further than this, in nanoseconds.
 const FAILURE_CAP: f64 = 5e9;
 
+/// What one answer counts for in the estimate of the service time.
+const SERVICE_SHARE: f32 = 0.1;
+/// Silence after which that estimate begins to be replaced, in nanoseconds. One answer says little about a backend when
+/// requests differ, so this is longer than [`SILENCE`].
+const SERVICE_SILENCE: f32 = 2e9;
+/// Over what time a peak is forgotten, unless the algorithm says otherwise, in milliseconds.
+pub(super) const DECAY_MS: u32 = 10_000;
+
 /// What a cell has learned from traffic, for the process that goes on in place of this one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LearnedLoad {
@@ -40,12 +48,19 @@ impl Load {
     /// Plain loads and stores: when two workers finish at the same instant one of the two samples may be
     /// lost, which an average does not notice.
     pub fn record(&self, now: Tick, latency: Duration, ok: bool) {
+        self.record_among(now, latency, ok, 1.0);
+    }
+
+    /// As [`Load::record`], of a request that came to `among` requests in the backend, itself included.
+    pub fn record_among(&self, now: Tick, latency: Duration, ok: bool, among: f32) {
         let known = self.latency_ns();
         let own = (nanos(latency) as f64).max(1.0);
         let sample = if ok { own } else { own.max(slow_for(known.unwrap_or(0.0))) };
+        self.record_peak(now, sample as f32);
+        self.record_service(now, sample as f32, among);
         let samples = self.samples.load(Ordering::Relaxed);
         let estimate = known.map_or(sample, |known| {
-            let share = self.share_of_new(now).max(plain_mean_share(samples));
+            let share = self.share_of_new(now, LATENCY_TAU).max(plain_mean_share(samples));
             known + share * (sample - known)
         });
         self.latency.store(estimate.to_bits(), Ordering::Relaxed);
@@ -53,6 +68,68 @@ impl Load {
         if samples < PLAIN_MEAN_SAMPLES {
             self.samples.store(samples + 1, Ordering::Relaxed);
         }
+    }
+
+    /// The peak: a slower answer replaces it, a faster one moves it by what time has passed (Finagle's `PeakEwma`).
+    fn record_peak(&self, now: Tick, sample: f32) {
+        let peak = self.peak_ns().unwrap_or(0.0);
+        let next = if sample >= peak {
+            sample
+        } else {
+            peak + self.share_of_new(now, self.decay_ns()) as f32 * (sample - peak)
+        };
+        self.peak.store(next.to_bits(), Ordering::Relaxed);
+    }
+
+    /// What the work itself takes: of a backend with known slots, the part of its answer that it did not wait for
+    /// others (the service-time model of prequal-rs). Unlike a mean of latencies it does not change because the
+    /// backend got busy.
+    fn record_service(&self, now: Tick, sample: f32, among: f32) {
+        let crowd = match self.slots() {
+            0 => 1.0,
+            slots => (among / slots as f32).max(1.0),
+        };
+        let sample = sample / crowd;
+        let next = match self.service_ns() {
+            None => sample,
+            Some(known) => {
+                let quiet = nanos(now.since(self.latency_at())) as f32;
+                let share = SERVICE_SHARE.max(1.0 - (SERVICE_SILENCE / quiet.max(SERVICE_SILENCE)).powi(2));
+                known + share * (sample - known)
+            }
+        };
+        self.service.store(next.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Its decayed peak latency when the last result came in, in nanoseconds; `None` before the first result.
+    pub fn peak_ns(&self) -> Option<f32> {
+        known(self.peak.load(Ordering::Relaxed))
+    }
+
+    /// Its estimated service time in nanoseconds, over the last few answers; `None` before the first result.
+    pub fn service_ns(&self) -> Option<f32> {
+        known(self.service.load(Ordering::Relaxed))
+    }
+
+    /// Requests it serves at the same time, as it says or people do; 0 when nobody does.
+    pub fn slots(&self) -> u32 {
+        self.slots.load(Ordering::Relaxed)
+    }
+
+    /// Sets how many requests it serves at the same time; 0 for unknown.
+    pub fn set_slots(&self, slots: u32) {
+        self.slots.store(slots, Ordering::Relaxed);
+    }
+
+    /// Over what time its peak is forgotten, in nanoseconds.
+    pub fn decay_ns(&self) -> f64 {
+        f64::from(self.decay_ms.load(Ordering::Relaxed)) * 1e6
+    }
+
+    /// Sets over what time its peak is forgotten.
+    pub fn set_decay(&self, decay: Duration) {
+        let ms = decay.as_millis().clamp(1, u128::from(u32::MAX)) as u32;
+        self.decay_ms.store(ms, Ordering::Relaxed);
     }
 
     /// Takes in that an answer did not come within `waited` and is not waited for any more. That says something only
@@ -91,17 +168,24 @@ impl Load {
         let at = now.as_nanos().saturating_sub(nanos(learned.age));
         self.latency.store(learned.latency_ns.to_bits(), Ordering::Relaxed);
         self.latency_at.store(at, Ordering::Relaxed);
+        self.peak.store((learned.latency_ns as f32).to_bits(), Ordering::Relaxed);
+        self.service.store((learned.latency_ns as f32).to_bits(), Ordering::Relaxed);
         self.samples.store(learned.samples.min(PLAIN_MEAN_SAMPLES), Ordering::Relaxed);
     }
 
     /// What a sample after a silence counts for. Beyond half a second it grows quickly towards everything:
     /// pickers believe a silent estimate less and less, so the answer to their trial must be able to replace
     /// it.
-    fn share_of_new(&self, now: Tick) -> f64 {
+    fn share_of_new(&self, now: Tick, tau: f64) -> f64 {
         let quiet = nanos(now.since(self.latency_at())) as f64;
         let replaced = 1.0 - (SILENCE / quiet.max(SILENCE)).powi(2);
-        replaced.max(-(-quiet / LATENCY_TAU).exp_m1())
+        replaced.max(-(-quiet / tau).exp_m1())
     }
+}
+
+/// An estimate kept as the bits of an `f32`; zero bits mean that there is none.
+fn known(bits: u32) -> Option<f32> {
+    (bits != 0).then(|| f32::from_bits(bits))
 }
 
 /// What a failure counts as, given the estimate so far.

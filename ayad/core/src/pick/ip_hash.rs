@@ -1,18 +1,13 @@
-//! IP hash: a client's address decides its backend, by weighted rendezvous hashing: every backend
-//! scores `weight / -ln(hash(address, backend))` and the highest wins.
+//! IP hash: a client's address decides its backend, by weighted rendezvous hashing (see `rendezvous`).
 //!
 //! - Cost: one pass with one hash and one logarithm for each backend; no state at all, so every worker, every
 //!   restart and every other `ayad` with the same backends picks the same.
 //! - When: caches close to clients, or sessions without cookies. When not: few clients or big ones behind one
-//!   address, because each of them goes to one backend whatever its load.
+//!   address, because each of them goes to one backend whatever its load; a bound on the load helps.
 //! - Weight 0 gets nothing. When a backend leaves only its own clients move, and they come back with it.
 
-use std::sync::Arc;
-
-use super::{Ask, Picker, PickerSpec, Share};
-use crate::load::Load;
-use crate::rendezvous;
-use crate::rng::Rng;
+use super::rendezvous::Rendezvous;
+use super::{PickerSpec, Scale, Share};
 
 pub(super) const SPEC: PickerSpec = PickerSpec {
     name: "ip-hash",
@@ -20,15 +15,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "per-client caches or sessions without cookies, and many clients",
     share: Share::Weight,
     weighted: true,
-    build: |_seed| Box::new(IpHash),
+    scale: Scale::most("weighted hash of key and backend"),
+    params: &[],
+    build: |_| Box::new(Rendezvous),
 };
-
-/// See the module.
-#[derive(Debug)]
-pub struct IpHash;
-
-impl Picker for IpHash {
-    fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, _rng: &mut Rng) -> Option<usize> {
-        rendezvous::pick(set, ask.key, ask.tried, |load| load.eligible(ask.now))
-    }
-}

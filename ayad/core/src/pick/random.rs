@@ -8,8 +8,8 @@
 
 use std::sync::Arc;
 
-use super::{Ask, Picker, PickerSpec, Share};
-use crate::load::Load;
+use super::{Ask, Picker, PickerSpec, Scale, Score, Share};
+use crate::load::{FULL_EASE, Load};
 use crate::rng::Rng;
 
 pub(super) const SPEC: PickerSpec = PickerSpec {
@@ -18,7 +18,9 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "many balancers in front of the same backends",
     share: Share::Weight,
     weighted: true,
-    build: |_seed| Box::new(Random),
+    scale: Scale::chance("weight"),
+    params: &[],
+    build: |_| Box::new(Random),
 };
 
 /// See the module.
@@ -30,7 +32,7 @@ impl Picker for Random {
         let mut total = 0;
         let mut drawn = None;
         for (index, load) in set.iter().enumerate() {
-            let weight = u64::from(load.weight());
+            let weight = u64::from(load.effective_weight());
             if weight == 0 || !ask.allows(index, load) {
                 continue;
             }
@@ -40,5 +42,9 @@ impl Picker for Random {
             }
         }
         drawn
+    }
+
+    fn score(&self, set: &[Arc<Load>], index: usize, _ask: &Ask<'_>) -> Score {
+        Score::plain(set[index].effective_weight() as f32 / FULL_EASE as f32)
     }
 }

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use super::{Ask, Picker, PickerSpec, Share, ring, start_of};
-use crate::load::Load;
+use super::{Ask, Picker, PickerSpec, Scale, Score, Share, ring, start_of};
+use crate::load::{FULL_EASE, Load};
 use crate::rng::Rng;
 
 pub(super) const SPEC: PickerSpec = PickerSpec {
@@ -17,7 +17,9 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "equal backends and requests of equal cost",
     share: Share::Equal,
     weighted: false,
-    build: |seed| Box::new(RoundRobin { next: start_of(seed) }),
+    scale: Scale::least("turns until it is next"),
+    params: &[],
+    build: |setup| Box::new(RoundRobin { next: start_of(setup.seed) }),
 };
 
 /// See the module.
@@ -27,9 +29,26 @@ pub struct RoundRobin {
 }
 
 impl Picker for RoundRobin {
-    fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, _rng: &mut Rng) -> Option<usize> {
-        let index = ring(self.next, set.len()).find(|&index| ask.allows(index, &set[index]))?;
+    fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
+        // One that is eased in takes its turn with the chance of its ease, and when nobody else can.
+        let takes_turn = |load: &Load, rng: &mut Rng| {
+            let ease = load.ease();
+            ease >= FULL_EASE || rng.below(FULL_EASE) < ease
+        };
+        let mut passed_over = None;
+        let mut turns = ring(self.next, set.len()).filter(|&index| ask.allows(index, &set[index]));
+        let taken = turns.find(|&index| {
+            let takes = takes_turn(&set[index], rng);
+            passed_over = passed_over.or((!takes).then_some(index));
+            takes
+        });
+        let index = taken.or(passed_over)?;
         self.next = index + 1;
         Some(index)
+    }
+
+    fn score(&self, set: &[Arc<Load>], index: usize, _ask: &Ask<'_>) -> Score {
+        let len = set.len().max(1);
+        Score::plain(((index + len - self.next % len) % len) as f32)
     }
 }

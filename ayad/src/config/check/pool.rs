@@ -1,6 +1,8 @@
 //! `[pool.NAME]`: backends that are told apart and resolve, and how they are treated.
 
+mod algorithm;
 mod discover;
+mod division;
 mod health;
 mod retry;
 
@@ -9,15 +11,14 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use aya_core::breaker::BreakerRules;
-use aya_core::pick::{self, PickerSpec};
 
 use super::tls::{self, Findings};
 use super::{At, Entry};
 use crate::config::raw;
-use crate::config::raw::format::{self, Address, Algorithm, Name, Period};
+use crate::config::raw::format::{self, Address, Name, Period};
 use crate::config::raw::pool::{BackendEntry, BackendProtocol, Breaker, Mode};
 use crate::config::report::Problem;
-use crate::config::{Backend, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
+use crate::config::{Backend, Daemon, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
 use crate::stream::Endpoint;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -29,11 +30,15 @@ const KEEPALIVE: Keepalive =
 const BREAKER_FAILURES: u32 = 5;
 const BREAKER_OPEN: Duration = Duration::from_secs(5);
 
-pub(super) fn check(entries: &[Entry<'_, raw::pool::Pool>], found: &mut Findings<'_>) -> Vec<Pool> {
-    entries.iter().map(|entry| pool(entry, found)).collect()
+pub(super) fn check(
+    entries: &[Entry<'_, raw::pool::Pool>],
+    daemon: &Daemon,
+    found: &mut Findings<'_>,
+) -> Vec<Pool> {
+    entries.iter().map(|entry| pool(entry, daemon, found)).collect()
 }
 
-fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
+fn pool(entry: &Entry<'_, raw::pool::Pool>, daemon: &Daemon, found: &mut Findings<'_>) -> Pool {
     let raw::pool::Pool {
         algorithm,
         backends,
@@ -49,16 +54,14 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
         keepalive,
         proxy_protocol,
         tls,
+        // By `division`.
+        hash: _,
+        bounded_load: _,
+        panic: _,
+        subset: _,
+        zones: _,
     } = entry.value;
-    let proxy_protocol = proxy_protocol.map(|version| match version {
-        raw::pool::ProxyVersion::V1 => ProxyVersion::V1,
-        raw::pool::ProxyVersion::V2 => ProxyVersion::V2,
-    });
-    if proxy_protocol.is_some() && matches!(protocol, Some(BackendProtocol::Http2)) {
-        let message = "one HTTP/2 connection carries many clients, and the PROXY protocol can name one";
-        let problem = entry.at.key("proxy_protocol").problem(message.to_owned());
-        found.problems.push(problem.help("leave out protocol = \"h2\", or proxy_protocol"));
-    }
+    let proxy_protocol = introduced(*proxy_protocol, *protocol, &entry.at, found.problems);
     let health = health.clone().unwrap_or_default();
     let (at, list) = (&entry.at, entry.at.key("backends"));
     let discover = discover::check(discover.as_ref(), &at.key("discover"), found.problems);
@@ -67,13 +70,16 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
     if tls.as_ref().is_some_and(|tls| tls.server_name.is_none()) {
         discover::nameless(&discover, &at.key("discover"), found.problems);
     }
+    let division = division::check(entry.value, entry.name, daemon, at, found.problems);
     let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
     let request = request.and_then(|limit| limit.0);
     Pool {
         name: entry.name.to_owned(),
-        algorithm: algorithm.map_or_else(default_algorithm, |Algorithm(picker)| picker),
+        algorithm: algorithm
+            .as_ref()
+            .map_or_else(algorithm::default, |entry| algorithm::check(entry, &at.key("algorithm"), problems)),
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
         check: health::check(&health, proxy_protocol, &at.key("health"), problems),
         breaker: breaker.as_ref().and_then(breaker_rules),
@@ -90,8 +96,28 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
         backends,
         discover,
         protocol: protocol.map_or_else(UpstreamProtocol::default, spoken),
+        division,
         origin: at.origin(),
     }
+}
+
+/// How connections to backends are introduced.
+fn introduced(
+    version: Option<raw::pool::ProxyVersion>,
+    protocol: Option<BackendProtocol>,
+    at: &At<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<ProxyVersion> {
+    let version = match version? {
+        raw::pool::ProxyVersion::V1 => ProxyVersion::V1,
+        raw::pool::ProxyVersion::V2 => ProxyVersion::V2,
+    };
+    if matches!(protocol, Some(BackendProtocol::Http2)) {
+        let message = "one HTTP/2 connection carries many clients, and the PROXY protocol can name one";
+        let problem = at.key("proxy_protocol").problem(message.to_owned());
+        problems.push(problem.help("leave out protocol = \"h2\", or proxy_protocol"));
+    }
+    Some(version)
 }
 
 fn spoken(protocol: BackendProtocol) -> UpstreamProtocol {
@@ -103,10 +129,6 @@ fn spoken(protocol: BackendProtocol) -> UpstreamProtocol {
 
 fn or(period: Option<&Period>, default: Duration) -> Duration {
     period.map_or(default, |period| period.0)
-}
-
-fn default_algorithm() -> &'static PickerSpec {
-    pick::find(pick::DEFAULT).expect("the default is in the table: see the test below")
 }
 
 fn breaker_rules(breaker: &Breaker) -> Option<BreakerRules> {
@@ -173,10 +195,10 @@ fn members(
 }
 
 fn member(pool: &str, entry: &BackendEntry, at: &At<'_>, problems: &mut Vec<Problem>) -> Backend {
-    let (name, Address(address), weight, zone, tags, place) = match entry {
-        BackendEntry::Address(address) => (None, address, None, None, None, *at),
-        BackendEntry::Full(raw::pool::Backend { name, address, weight, zone, tags }) => {
-            (name.as_ref(), address, *weight, zone.clone(), tags.clone(), at.key("address"))
+    let (name, Address(address), weight, zone, priority, tags, place) = match entry {
+        BackendEntry::Address(address) => (None, address, None, None, None, None, *at),
+        BackendEntry::Full(raw::pool::Backend { name, address, weight, zone, priority, tags }) => {
+            (name.as_ref(), address, *weight, zone.clone(), *priority, tags.clone(), at.key("address"))
         }
     };
     let name = name.map_or_else(|| name_of(address, &place, problems), |Name(name)| name.clone());
@@ -195,6 +217,7 @@ fn member(pool: &str, entry: &BackendEntry, at: &At<'_>, problems: &mut Vec<Prob
         resolved,
         weight: weight.unwrap_or(1),
         zone,
+        priority: priority.unwrap_or(0),
         tags: tags.unwrap_or_default(),
         origin: at.origin(),
     }
@@ -230,11 +253,6 @@ fn resolve(address: &str) -> Result<Endpoint, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_default_algorithm_is_in_the_table() {
-        assert_eq!(default_algorithm().name, pick::DEFAULT);
-    }
 
     #[test]
     fn a_name_that_does_not_resolve_says_why() {

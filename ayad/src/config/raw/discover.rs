@@ -21,7 +21,7 @@ pub struct Discover {
     /// A host name with a port. Each of its addresses (A and AAAA) is a backend.
     pub dns: Option<Address>,
     /// The name of a service, as `_http._tcp.shop.internal`. Each address of each SRV record is a backend, with the
-    /// record's port and weight. Records of a higher priority number are held in reserve.
+    /// record's port and weight, and the priority group that its priority stands for: the lowest number is group 0.
     pub srv: Option<Service>,
     /// A file with a list of backends, JSON or TOML: addresses, or tables as in `backends`. A JSON file is a list; a
     /// TOML file has it under `backends`. It is read again when it changes. Put a new one in its place by renaming.

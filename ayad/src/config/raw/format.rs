@@ -7,7 +7,6 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use aya_core::pick::{self, PICKERS, PickerSpec};
 use aya_core::route::HostMatch;
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -299,29 +298,6 @@ fn retry_on(text: &str) -> Result<Cause, Wrong> {
             let meant = nearest(text, CAUSES.map(|(name, _)| name));
             wrong(meant.map_or_else(|| help.into(), |name| format!("did you mean \"{name}\"?")))
         }
-    }
-}
-
-/// The name of an algorithm; which there are is the table of `aya-core`.
-#[derive(Clone, Copy, Debug)]
-pub struct Algorithm(pub &'static PickerSpec);
-
-impl<'de> Deserialize<'de> for Algorithm {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let name = String::deserialize(deserializer)?;
-        let unknown = || serde::de::Error::custom(format!("unknown algorithm \"{name}\""));
-        pick::find(&name).map(Self).ok_or_else(unknown)
-    }
-}
-
-impl JsonSchema for Algorithm {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Algorithm".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names: Vec<_> = PICKERS.iter().map(|picker| picker.name).collect();
-        json_schema!({ "type": "string", "title": "an algorithm", "enum": names })
     }
 }
 

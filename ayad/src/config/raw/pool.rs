@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::OneOrMany;
+use super::algorithm::Algorithm;
 use super::discover::Discover;
-use super::format::{Address, Algorithm, CookieName, Method, Name, Period, PeriodLimit, Status, Target};
+use super::division::{HashKey, Zones};
+use super::format::{Address, CookieName, Method, Name, Period, PeriodLimit, Share, Status, Target};
 use super::retry::{Hedge, Retry};
 use super::tls::PoolTls;
 
@@ -13,8 +15,8 @@ use super::tls::PoolTls;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pool {
-    /// How a backend is picked for each request. Default: "weighted-least-connections". `ayactl algorithm
-    /// list` says when to choose which.
+    /// How a backend is picked for each request. Default: "hot-cold". `ayactl algorithm list` says when to
+    /// choose which. A table tunes it: { name = "hot-cold", quantile = 0.7 }.
     pub algorithm: Option<Algorithm>,
     /// The backends: addresses, or tables with a name, weight, zone and tags. At least one, unless there is `discover`.
     pub backends: Option<Vec<BackendEntry>>,
@@ -47,6 +49,22 @@ pub struct Pool {
     pub proxy_protocol: Option<ProxyVersion>,
     /// TLS to the backends; `{}` switches it on with all defaults. Default: none.
     pub tls: Option<PoolTls>,
+    /// What algorithms with keys hash by: "source" (the default, the address of the client), "path", or
+    /// { header = "x-user" }, { cookie = "sid" }, { query = "user" }.
+    pub hash: Option<HashKey>,
+    /// Most load of one backend in relation to the mean of all, under any algorithm: 1.25 lets it have a quarter more.
+    /// Default: no bound. Use it with hashing, where a few keys may be asked for by everybody.
+    #[schemars(range(min = 1.0, max = 100.0))]
+    pub bounded_load: Option<f64>,
+    /// Share of healthy backends below which health is ignored, because sending everything to the few that are left
+    /// would break them too, and a check that fails for most may itself be wrong. Default: "0%", never.
+    pub panic: Option<Share>,
+    /// Most backends that this daemon uses of the pool (of each priority), chosen by a hash so that many daemons spread
+    /// evenly. Default: all. Use it when hundreds of daemons face hundreds of backends.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub subset: Option<u32>,
+    /// Whether requests stay in the zone of this daemon. Default: they do, where the daemon and backends have zones.
+    pub zones: Option<Zones>,
 }
 
 /// A version of the PROXY protocol.
@@ -78,6 +96,11 @@ impl Pool {
             keepalive: None,
             proxy_protocol: None,
             tls: None,
+            hash: None,
+            bounded_load: None,
+            panic: None,
+            subset: None,
+            zones: None,
         }
     }
 }
@@ -115,8 +138,11 @@ pub struct Backend {
     /// Its share in relation to the others under algorithms that use weights. Default: 1; 0 gets nothing new.
     #[schemars(range(max = 1000))]
     pub weight: Option<u32>,
-    /// Zone it stands in, for displays. Default: none.
+    /// Zone it stands in. Default: none. Daemons prefer backends of their own zone.
     pub zone: Option<String>,
+    /// Priority group: the backends of the lowest number serve alone while at least five of seven of them are healthy;
+    /// below that the next group takes what they cannot. Default: 0.
+    pub priority: Option<u8>,
     /// Words to select backends by. Default: none.
     pub tags: Option<Vec<String>>,
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ByName, Sets};
 use crate::config::{Backend, Origin};
-use crate::discovery::{Member, literal};
+use crate::discovery::literal;
 
 /// Largest file that is read, in bytes.
 const MAX_SIZE: u64 = 64 << 20;
@@ -49,7 +49,7 @@ struct WrittenBackend {
     weight: u32,
     zone: Option<String>,
     tags: Vec<String>,
-    priority: u32,
+    priority: u8,
 }
 
 impl KeptFile {
@@ -108,11 +108,11 @@ fn read(path: &Path) -> io::Result<ByName> {
     Ok(sets.into_iter().map(set).collect())
 }
 
-fn member(written: WrittenBackend, source: &str) -> Option<Member> {
+fn member(written: WrittenBackend, source: &str) -> Option<Backend> {
     let WrittenBackend { name, address, resolved, weight, zone, tags, priority } = written;
     let resolved = literal(&resolved)?;
-    let backend = Backend { name, address, resolved, weight, zone, tags, origin: Origin(source.to_owned()) };
-    Some(Member { backend, priority })
+    let origin = Origin(source.to_owned());
+    Some(Backend { name, address, resolved, weight, zone, priority, tags, origin })
 }
 
 /// Writes it beside itself and puts it in its place, so that nobody ever reads half of it.
@@ -129,8 +129,7 @@ fn write(path: &Path, sets: &Sets) -> io::Result<()> {
     fs::rename(&fresh, path)
 }
 
-fn written(member: &Member) -> WrittenBackend {
-    let Backend { name, address, resolved, weight, zone, tags, origin: _ } = member.backend.clone();
-    let resolved = resolved.to_string();
-    WrittenBackend { name, address, resolved, weight, zone, tags, priority: member.priority }
+fn written(backend: &Backend) -> WrittenBackend {
+    let Backend { name, address, resolved, weight, zone, priority, tags, origin: _ } = backend.clone();
+    WrittenBackend { name, address, resolved: resolved.to_string(), weight, zone, tags, priority }
 }

@@ -1,14 +1,13 @@
 //! The backends of one pool: those of its file and those of its sources, merged.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use aya_api::view::DiscoveryView;
 use aya_core::discovery::Roster;
 
+use super::named;
 use super::source::Found;
-use super::{CALM, named};
 use crate::config::{Backend, Config, Discover, Source};
-use crate::discovery::Member;
 use crate::state::Snapshot;
 
 /// What was discovered, by pool.
@@ -20,10 +19,6 @@ pub(in crate::control) struct Set {
     /// Those of the file.
     fixed: Vec<Backend>,
     pub(in crate::control) sources: Vec<Found>,
-    /// How many priority numbers get traffic beyond the lowest one.
-    depth: usize,
-    /// Seconds in a row in which the reserve was not needed.
-    calm: u32,
 }
 
 /// The sets of a configuration, whose pools get their backends: from sources that go on, from what is `known` of those
@@ -31,7 +26,7 @@ pub(in crate::control) struct Set {
 pub(super) fn sets(
     config: &mut Config,
     before: &Sets,
-    known: &dyn Fn(&str, &Source) -> Option<Vec<Member>>,
+    known: &dyn Fn(&str, &Source) -> Option<Vec<Backend>>,
     snapshot: Option<&Snapshot>,
 ) -> Sets {
     let mut sets = Sets::new();
@@ -49,8 +44,7 @@ pub(super) fn sets(
         };
         let sources = pool.discover.iter().map(found).collect();
         let fixed = std::mem::take(&mut pool.backends);
-        let depth = old.map_or(0, |set| set.depth);
-        let mut set = Set { fixed, sources, depth, calm: 0 };
+        let mut set = Set { fixed, sources };
         if set.is_waiting()
             && let Some(running) = snapshot.and_then(|snapshot| snapshot.pool(&pool.name))
         {
@@ -79,73 +73,30 @@ impl Set {
 
     /// Backends the pool has under the old configuration stay until its new source has answered.
     fn adopt(&mut self, backends: &[Backend]) {
-        let members = backends.iter().map(|backend| Member { backend: backend.clone(), priority: 0 });
         if let Some(found) = self.sources.iter_mut().find(|found| found.is_waiting()) {
-            found.roster = Roster::adopt(members.map(named));
+            found.roster = Roster::adopt(backends.iter().cloned().map(named));
         }
     }
 
-    /// Who gets traffic, in order: who has a name first keeps it.
+    /// Who is in the pool, in order: who has a name first keeps it.
     pub(super) fn backends(&self) -> Vec<Backend> {
-        let level = self.level();
         let mut names: HashSet<&str> = self.fixed.iter().map(|backend| backend.name.as_str()).collect();
         let mut all = self.fixed.clone();
-        for member in self.members().filter(|member| member.priority <= level) {
-            if names.insert(&member.backend.name) {
-                all.push(member.backend.clone());
+        for backend in self.sources.iter().flat_map(|found| found.roster.members()) {
+            if names.insert(&backend.name) {
+                all.push(backend.clone());
             }
         }
         all
     }
 
-    /// The source of every member, with what is known of it there.
-    fn members(&self) -> impl Iterator<Item = &Member> {
-        self.sources.iter().flat_map(|found| found.roster.members())
-    }
-
-    fn levels(&self) -> BTreeSet<u32> {
-        self.members().map(|member| member.priority).collect()
-    }
-
-    /// The greatest priority number that gets traffic.
-    fn level(&self) -> u32 {
-        let levels = self.levels();
-        levels.iter().nth(self.depth).or_else(|| levels.last()).copied().unwrap_or_default()
-    }
-
-    /// Goes one number up when nobody is eligible, and one down when those of lower numbers have been for a while.
-    /// Says so when that changes something.
-    pub(super) fn call(&mut self, eligible: &HashSet<&str>) -> Option<String> {
-        let levels = self.levels();
-        let level = self.level();
-        self.depth = self.depth.min(levels.len().saturating_sub(1));
-        if eligible.is_empty() && self.depth + 1 < levels.len() {
-            (self.depth, self.calm) = (self.depth + 1, 0);
-            return Some(format!(
-                "nobody of priority {level} or below can be picked: the reserve of {} joins",
-                self.level()
-            ));
-        }
-        let is_lower =
-            |member: &&Member| member.priority < level && eligible.contains(member.backend.name.as_str());
-        let is_needed = self.depth == 0 || !self.members().any(|member| is_lower(&member));
-        self.calm = if is_needed { 0 } else { self.calm + 1 };
-        if self.calm < CALM {
-            return None;
-        }
-        (self.depth, self.calm) = (self.depth - 1, 0);
-        Some(format!("backends of a priority below {level} can be picked again: the reserve leaves"))
-    }
-
     /// Its sources, for people.
     pub(in crate::control) fn views(&self) -> Vec<DiscoveryView> {
-        let level = self.level();
-        let view = |found: &Found| found.view(found.roster.members().filter(|m| m.priority > level).count());
-        self.sources.iter().map(view).collect()
+        self.sources.iter().map(Found::view).collect()
     }
 
     /// What operators added, if the pool takes backends from them at all.
-    pub(in crate::control) fn said(&self) -> Option<&Roster<Member>> {
+    pub(in crate::control) fn said(&self) -> Option<&Roster<Backend>> {
         let found = self.sources.iter().find(|found| found.discover.source == Source::Api);
         found.map(|found| &found.roster)
     }
@@ -154,7 +105,7 @@ impl Set {
     pub(in crate::control) fn elsewhere(&self, name: &str) -> Option<String> {
         let fixed = self.fixed.iter().find(|backend| backend.name == name);
         let mut others = self.sources.iter().filter(|found| found.discover.source != Source::Api);
-        let found = others.find_map(|found| found.roster.get(name)).map(|member| &member.backend);
+        let found = others.find_map(|found| found.roster.get(name));
         fixed.or(found).map(|backend| backend.origin.0.clone())
     }
 

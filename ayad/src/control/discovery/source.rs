@@ -6,8 +6,8 @@ use aya_core::discovery::{Changes, Roster};
 
 use super::named;
 use crate::clock;
-use crate::config::{Discover, Source};
-use crate::discovery::{Answer, Member, Outcome};
+use crate::config::{Backend, Discover, Source};
+use crate::discovery::{Answer, Outcome};
 
 /// Names in an event; more are counted.
 const NAMES_TOLD: usize = 8;
@@ -16,7 +16,7 @@ const NAMES_TOLD: usize = 8;
 #[derive(Clone, Debug)]
 pub(in crate::control) struct Found {
     pub(in crate::control) discover: Discover,
-    pub(in crate::control) roster: Roster<Member>,
+    pub(in crate::control) roster: Roster<Backend>,
     state: Freshness,
     since_ms: u64,
     cause: Option<String>,
@@ -46,7 +46,7 @@ pub(super) struct Told {
 }
 
 impl Found {
-    pub(super) fn new(discover: Discover, roster: Roster<Member>) -> Self {
+    pub(super) fn new(discover: Discover, roster: Roster<Backend>) -> Self {
         let is_said = discover.source == Source::Api;
         Self {
             discover,
@@ -86,8 +86,8 @@ impl Found {
     }
 
     fn answer(&mut self, answer: Answer, at_ms: u64) -> Taken {
-        let Answer { members, is_whole, ttl: _, left_out } = answer;
-        let members = members.into_iter().map(named).collect();
+        let Answer { backends, is_whole, ttl: _, left_out } = answer;
+        let members = backends.into_iter().map(named).collect();
         let Some(changes) = self.roster.take(members, is_whole, self.discover.linger) else {
             return self.fail("the answer is empty".to_owned(), at_ms);
         };
@@ -135,7 +135,7 @@ impl Found {
     }
 
     /// An operator says who there is.
-    pub(super) fn set(&mut self, name: &str, member: Option<Member>, at_ms: u64) {
+    pub(super) fn set(&mut self, name: &str, member: Option<Backend>, at_ms: u64) {
         match member {
             Some(member) => self.roster.put(name.to_owned(), member),
             None => {
@@ -145,8 +145,8 @@ impl Found {
         self.changed_ms = Some(at_ms);
     }
 
-    /// For people; `reserve` of its backends get no traffic.
-    pub(in crate::control) fn view(&self, reserve: usize) -> DiscoveryView {
+    /// For people.
+    pub(super) fn view(&self) -> DiscoveryView {
         DiscoveryView {
             source: self.discover.source.to_string(),
             state: self.state,
@@ -158,7 +158,6 @@ impl Found {
             failures: self.failures,
             backends: self.roster.len() as u32,
             missing: self.roster.missing().map(str::to_owned).collect(),
-            reserve: reserve as u32,
             left_out: self.left_out as u32,
         }
     }

@@ -8,13 +8,13 @@ use std::sync::atomic::Ordering;
 use aya_api::axis::{Admin as AdminWord, StickyDrain};
 use aya_api::event::Severity;
 use aya_core::axis::Admin;
-use aya_core::pick::{self, PickerSpec};
+use aya_core::pick::Choice;
 
 use super::Order;
 use crate::clock;
+use crate::config::Backend;
 use crate::control::journal::Record;
 use crate::control::{AlgorithmOrder, Control};
-use crate::discovery::Member;
 use crate::state::{AdminOrder, NewEvent, PastEntry};
 
 impl Control {
@@ -92,19 +92,19 @@ impl Control {
         rev
     }
 
-    fn apply_member(&mut self, id: &str, pool: &str, member: Option<&Member>) -> u64 {
+    fn apply_member(&mut self, id: &str, pool: &str, member: Option<&Backend>) -> u64 {
         let name = id.split_once('/').map_or(id, |(_, name)| name);
         self.set_member(pool, name, member);
         self.find_pool(pool).map_or(0, |pool| pool.rev)
     }
 
     fn apply_algorithm(&mut self, name: &str, algorithm: &str, record: &Record, restored: bool) -> u64 {
-        let Some(spec) = pick::find(algorithm) else { return 0 };
+        let Ok(choice) = algorithm.parse::<Choice>() else { return 0 };
         let rev = self.state.next_rev();
         let before = self.state.snapshot.load_full();
         let mut snapshot = (*before).clone();
         for pool in snapshot.pools.iter_mut().filter(|p| p.name == name) {
-            *pool = Arc::new(pool.with_algorithm(spec, rev));
+            *pool = Arc::new(pool.with_algorithm(choice, rev));
         }
         self.state.snapshot.store(Arc::new(snapshot));
         let note = AlgorithmOrder { until_ms: record.operation.until_ms, restored };
@@ -113,9 +113,9 @@ impl Control {
     }
 
     /// The algorithms ordered for pools, while those orders are in force.
-    pub fn ordered_algorithms(&self) -> HashMap<String, &'static PickerSpec> {
+    pub fn ordered_algorithms(&self) -> HashMap<String, Choice> {
         let orders = self.journal.in_force().into_iter();
         let orders = orders.filter(|r| r.operation.field == "algorithm" && !r.clears);
-        orders.filter_map(|r| Some((r.operation.subject, pick::find(&r.operation.after)?))).collect()
+        orders.filter_map(|r| Some((r.operation.subject, r.operation.after.parse().ok()?))).collect()
     }
 }

@@ -8,7 +8,7 @@ use aya_api::axis::Admin as AdminWord;
 use aya_api::command::weight::MAX_WEIGHT;
 use aya_api::error::{ApiError, ErrorCode};
 use aya_core::axis::Admin;
-use aya_core::pick::{self, PICKERS};
+use aya_core::pick::{Choice, ChoiceError};
 
 use super::Order;
 use crate::clock;
@@ -100,16 +100,18 @@ impl Control {
 
     fn plan_algorithm(&self, name: &str, algorithm: &str) -> Result<Plan, ApiError> {
         let pool = self.find_pool(name)?;
-        if pick::find(algorithm).is_none() {
-            let names = PICKERS.iter().map(|p| p.name);
-            let message = format!("\"{algorithm}\" is no algorithm");
-            return Err(ApiError::new(ErrorCode::BadValue, message, suggest(algorithm, names)));
-        }
-        let before = pool.algorithm.name.to_owned();
+        let choice = algorithm.parse::<Choice>().map_err(|error| {
+            let hint = match &error {
+                ChoiceError::Value { name, accepted, .. } => format!("write {name}=VALUE with {accepted}"),
+                other => suggest(other.written(), other.known().into_iter()),
+            };
+            ApiError::new(ErrorCode::BadValue, error.to_string(), hint)
+        })?;
+        let before = pool.algorithm.to_string();
         Ok(Plan {
             field: "algorithm",
-            after: algorithm.to_owned(),
-            configured: pool.conf.algorithm.name.to_owned(),
+            after: choice.to_string(),
+            configured: pool.conf.algorithm.to_string(),
             rev: pool.rev,
             undo: format!("ayactl algorithm set {name} {before}"),
             back: Order::Algorithm { pool: name.to_owned(), name: before.clone() },
@@ -137,11 +139,11 @@ impl Control {
         let snapshot = self.state.snapshot.load();
         let Some(pool) = snapshot.pool(&backend.pool) else { return Vec::new() };
         let mut warnings = Vec::new();
-        if !pool.algorithm.weighted {
-            warnings.push(format!("{} does not look at weights", pool.algorithm.name));
+        if !pool.algorithm.spec.weighted {
+            warnings.push(format!("{} does not look at weights", pool.algorithm.spec.name));
         }
         let others = pool.backends.iter().filter(|b| !Arc::ptr_eq(b, backend));
-        if pool.algorithm.weighted && weight == 0 && others.map(|b| b.load.weight()).sum::<u32>() == 0 {
+        if pool.algorithm.spec.weighted && weight == 0 && others.map(|b| b.load.weight()).sum::<u32>() == 0 {
             warnings.push(format!(
                 "every weight of pool {} is 0: its requests will get 503 no-backend",
                 pool.name

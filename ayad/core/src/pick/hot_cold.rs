@@ -1,0 +1,230 @@
+//! Hot-cold: the fastest backend that is not busier than usual; when all are, the least busy one.
+//!
+//! ```text
+//! busy      = (in flight + what others were reported to have in flight) / weight
+//! hot       = busier than the `quantile` of what was seen of the pool lately (64 looks)
+//! pick      = the cold one with the least expected latency; when all are hot, the least busy
+//! expected  = latency of the last few answers * (own in flight + 1)
+//!             of a backend that says how many slots it has: service time * max(0.6, (busy + 1) / slots)
+//! ```
+//!
+//! The rule is Prequal's (Wydrowski, Kleinberg, Rumble and Archer, NSDI 2024: hot-cold lexicographic), on what a proxy
+//! sees anyhow. Latencies that differ by less than a fifth are taken for equal, by steps whose edges are drawn anew for
+//! each request, and then the less busy one is picked: equal backends share evenly, and none starves for a
+//! microsecond. A backend without results is taken for the median of its pool. One that was slow and is idle is
+//! believed less and less, `latency / (1 + (quiet / 2 s)²)`, so that it is tried again by one request at a time.
+//!
+//! - Cost: one pass over pools of up to 32 backends; of larger ones a sample of `choices`, and the one whose turn it
+//!   is to be looked at.
+//! - When: by default. When not: answers differ in cost by kind of request more than by backend, and the kinds go to
+//!   different backends.
+//! - Weight 0 gets nothing. Failures count as slow, never as fast (see [`Load::record`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::draw::Draw;
+use super::quantile::Quantile;
+use super::{Ask, Class, ParamSpec, Picker, PickerSpec, Scale, Score, Share, ring, start_of};
+use crate::load::{FULL_EASE, Load};
+use crate::rng::Rng;
+use crate::time::Tick;
+
+/// Largest set that is looked at whole.
+const WHOLE: usize = 32;
+/// How long the median of the pool is believed.
+const MEDIAN_AGE: Duration = Duration::from_millis(10);
+/// Bits of an `f32` by which two latencies may differ and still count as equal: a quarter of an octave.
+const EQUAL_BITS: u32 = 20;
+/// Picks for one look at the load of the pool, on average: drawn, so that the looks go round everybody.
+const LOOK_EVERY: u32 = 4;
+/// What a backend without results is taken for when no other has results either, in nanoseconds.
+const UNKNOWN: f32 = 10e6;
+
+pub(super) const SPEC: PickerSpec = PickerSpec {
+    name: "hot-cold",
+    summary: "the fastest backend that is not busier than usual, else the least busy",
+    when: "most pools; backends of different or changing speed, requests of unequal cost",
+    share: Share::Adapts,
+    weighted: true,
+    scale: Scale::least("ms expected while cold, requests in flight when hot"),
+    params: &[
+        ParamSpec::number("quantile", 0.84, 0.0, 1.0, "share of recent loads up to which a backend is cold"),
+        ParamSpec::count("choices", 12, 1, 32, "backends looked at in pools of more than 32"),
+    ],
+    build: |setup| Box::new(HotCold::new(setup.seed, setup.params.get(0) as f32, setup.params.count(1))),
+};
+
+/// See the module.
+#[derive(Debug)]
+pub struct HotCold {
+    next: usize,
+    draw: Draw,
+    loads: Quantile,
+    median: f32,
+    median_at: Option<Tick>,
+}
+
+impl HotCold {
+    fn new(seed: u64, quantile: f32, choices: u32) -> Self {
+        Self {
+            next: start_of(seed),
+            draw: Draw::new(choices),
+            loads: Quantile::new(quantile),
+            median: UNKNOWN,
+            median_at: None,
+        }
+    }
+
+    /// The median of what is expected of the pool, looked up seldom.
+    fn refresh_median(&mut self, set: &[Arc<Load>], now: Tick) {
+        if self.median_at.is_some_and(|at| now.since(at) < MEDIAN_AGE) {
+            return;
+        }
+        self.median_at = Some(now);
+        let mut known = [0.0; WHOLE];
+        let mut len = 0;
+        for index in ring(self.next, set.len()).take(WHOLE) {
+            let expected = Seen::of(&set[index], FULL_EASE, now).expected(0.0);
+            if expected > 0.0 {
+                known[len] = expected;
+                len += 1;
+            }
+        }
+        if len > 0 {
+            let known = &mut known[..len];
+            known.sort_unstable_by(f32::total_cmp);
+            self.median = known[len / 2];
+        }
+    }
+}
+
+impl Picker for HotCold {
+    fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
+        self.refresh_median(set, ask.now);
+        let turn = self.next % set.len().max(1);
+        let threshold = self.loads.threshold();
+        let mut look = Look::new(threshold, self.median, ask, rng.below(1 << EQUAL_BITS), turn);
+        if set.len() <= WHOLE {
+            let (before, after) = set.split_at(turn);
+            let from_turn = (turn..).zip(after).chain((0..).zip(before));
+            from_turn.for_each(|(index, load)| look.at(index, load, ask));
+        } else {
+            for &index in self.draw.draw(set, ask, rng) {
+                look.at(index as usize, &set[index as usize], ask);
+            }
+            look.at(turn, &set[turn], ask);
+        }
+        self.next = turn + 1;
+        // One look for every few picks, at everybody in turn: that is what the pool's load is like.
+        if look.dither % LOOK_EVERY == 0
+            && let Some(busy) = look.turn_busy
+        {
+            self.loads.push(busy);
+        }
+        look.best
+    }
+
+    fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
+        let seen = Seen::of(&set[index], set[index].effective_weight(), ask.now);
+        if seen.busy > self.loads.threshold() {
+            return Score { value: seen.busy, class: Class::Hot };
+        }
+        Score { value: seen.expected(self.median) / 1e6, class: Class::Cold }
+    }
+}
+
+/// Set in the rank of a hot backend.
+const HOT: u64 = 1 << 63;
+
+/// One pick: what backends are compared with, and the best so far.
+struct Look {
+    threshold: f32,
+    median: f32,
+    now: Tick,
+    dither: u32,
+    turn: usize,
+    turn_busy: Option<f32>,
+    is_easy: bool,
+    best: Option<usize>,
+    least: u64,
+}
+
+impl Look {
+    fn new(threshold: f32, median: f32, ask: &Ask<'_>, dither: u32, turn: usize) -> Self {
+        let (now, is_easy) = (ask.now, ask.is_easy());
+        Self { threshold, median, now, dither, turn, turn_busy: None, is_easy, best: None, least: u64::MAX }
+    }
+
+    #[inline(always)]
+    fn at(&mut self, index: usize, load: &Load, ask: &Ask<'_>) {
+        let weight = load.effective_weight();
+        let is_open = if self.is_easy { load.eligible(self.now) } else { ask.allows(index, load) };
+        if weight == 0 || !is_open {
+            return;
+        }
+        let seen = Seen::of(load, weight, self.now);
+        if index == self.turn {
+            self.turn_busy = Some(seen.busy);
+        }
+        let rank = self.rank(&seen);
+        if rank < self.least || self.best.is_none() {
+            (self.best, self.least) = (Some(index), rank);
+        }
+    }
+
+    /// A number that is lower for a better backend. The sign bit of an `f32` that is never negative says hot; below it
+    /// are, for cold ones, the step of the latency and then how busy it is.
+    fn rank(&self, seen: &Seen) -> u64 {
+        if seen.busy > self.threshold {
+            return HOT | u64::from(seen.busy.to_bits());
+        }
+        let step = (seen.expected(self.median).to_bits() + self.dither) >> EQUAL_BITS;
+        u64::from(step) << 32 | u64::from(seen.busy.to_bits())
+    }
+}
+
+/// What is looked at of one backend.
+struct Seen {
+    /// Requests it has for each unit of weight.
+    busy: f32,
+    in_flight: f32,
+    own: f32,
+    slots: f32,
+    /// Service time in nanoseconds; zero before the first result.
+    service: f32,
+    /// Seconds since the last result, while it is idle.
+    quiet: f32,
+}
+
+impl Seen {
+    #[inline(always)]
+    fn of(load: &Load, weight: u32, now: Tick) -> Self {
+        let own = load.in_flight() as f32;
+        let in_flight = own + load.others(now);
+        let quiet = if in_flight < 1.0 {
+            now.as_nanos().saturating_sub(load.latency_at().as_nanos()) as f32 * 1e-9
+        } else {
+            0.0
+        };
+        Self {
+            busy: if weight == FULL_EASE { in_flight } else { in_flight * FULL_EASE as f32 / weight as f32 },
+            in_flight,
+            own,
+            slots: load.slots() as f32,
+            service: load.service_ns().unwrap_or(0.0),
+            quiet,
+        }
+    }
+
+    /// What the next answer should take, in nanoseconds; `unknown` before the first result.
+    fn expected(&self, unknown: f32) -> f32 {
+        if self.service <= 0.0 {
+            return unknown;
+        }
+        let crowd =
+            if self.slots > 0.0 { ((self.in_flight + 1.0) / self.slots).max(0.6) } else { self.own + 1.0 };
+        let expected = self.service * crowd;
+        if self.quiet > 0.0 { expected / (1.0 + self.quiet * self.quiet * 0.25) } else { expected }
+    }
+}
