@@ -18,8 +18,8 @@ use clap_complete::ArgValueCompleter;
 use crate::complete;
 
 pub use change::{
-    AlgorithmArgs, AlgorithmVerb, ChangeArgs, DrainArgs, MaintArgs, OnDeadline, ReadyArgs, ReloadArgs,
-    Selection, StickyChoice, UpgradeArgs, WaitArgs, WeightArgs, WeightVerb,
+    AlgorithmArgs, AlgorithmVerb, BackendArgs, BackendVerb, ChangeArgs, DrainArgs, MaintArgs, OnDeadline,
+    ReadyArgs, ReloadArgs, Selection, StickyChoice, UpgradeArgs, WaitArgs, WeightArgs, WeightVerb,
 };
 pub use explain::ExplainArgs;
 pub use local::{CompletionArgs, DemoArgs, ManArgs, Shell, TopArgs};
@@ -143,6 +143,9 @@ pub enum Verb {
     /// List, show or change how pools pick
     #[command(alias = "algo")]
     Algorithm(AlgorithmArgs),
+    /// Add backends to a pool, or remove them
+    #[command(alias = "node")]
+    Backend(BackendArgs),
     /// Make the daemon read its configuration again
     Reload(ReloadArgs),
     /// Hand everything over to a new process, without a client noticing

@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod describe;
+mod discover;
 mod division;
 pub mod env;
 pub mod include;
@@ -36,6 +37,7 @@ use aya_core::route::{RouteSpec, Router};
 use ipnet::IpNet;
 
 pub use describe::{describe, describe_json};
+pub use discover::{Discover, Source};
 pub use division::{Division, HashBy};
 pub use env::{Env, Overrides};
 pub use probe::{Check, CommandProbe, GrpcProbe, HttpProbe, Probe, RedisProbe, RedisRole};
@@ -267,8 +269,10 @@ pub struct Pool {
     pub protocol: UpstreamProtocol,
     /// How it is divided, and what its requests are hashed by.
     pub division: Division,
-    /// Its backends, in the order of the file.
+    /// Its backends, in the order of the file; in force also those that were found, after the others.
     pub backends: Vec<Backend>,
+    /// Where backends come from beside those.
+    pub discover: Vec<Discover>,
     /// Where it is defined.
     pub origin: Origin,
 }

@@ -14,12 +14,14 @@ mod backends;
 mod call;
 mod changes;
 mod daemon;
+mod discovery;
 mod entrance;
 mod events;
 mod explain;
 mod journal;
 mod leases;
 mod listeners;
+mod members;
 mod metrics;
 mod openapi;
 mod operations;
@@ -51,6 +53,7 @@ use aya_core::axis::Admin;
 use aya_core::time::Tick;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
+pub use self::discovery::Discovered;
 pub use self::entrance::Entrance;
 use self::journal::Damage;
 pub use self::journal::Journal;
@@ -61,6 +64,7 @@ use self::upgrade::Upgrades;
 use crate::args::Origin;
 use crate::clock;
 use crate::config::{Env, Kept};
+use crate::discovery::Look;
 use crate::handover::{Program, TakenOver};
 use crate::heap::{self, Bursts};
 use crate::state::{Backend, Binding, NewEvent, PastEntry, Pool, State};
@@ -88,6 +92,8 @@ pub struct Setup {
     pub damage: JournalDamage,
     /// Told whenever a configuration was applied.
     pub applied: watch::Sender<u64>,
+    /// Told whenever backends came or went, be it by a configuration or because they were discovered.
+    pub moved: watch::Sender<u64>,
     /// Signals that concern this thread.
     pub signals: mpsc::UnboundedReceiver<Signal>,
     /// Where callers come in.
@@ -96,6 +102,10 @@ pub struct Setup {
     pub program: Program,
     /// Addresses to accept at, once orders are in force again.
     pub opened: Vec<Arc<Binding>>,
+    /// What was discovered before.
+    pub discovered: Discovered,
+    /// What is discovered now.
+    pub looks: mpsc::Receiver<Look>,
     /// What another process handed over.
     pub taken_over: Option<TakenOver>,
     /// To be told when everything serves.
@@ -124,7 +134,9 @@ pub struct Control {
     bursts: Bursts,
     leases: Vec<Lease>,
     algorithm_orders: HashMap<String, AlgorithmOrder>,
+    discovered: Discovered,
     applied: watch::Sender<u64>,
+    moved: watch::Sender<u64>,
     answered: server::Answered,
     started_ms: u64,
     /// When the first process of the line started.
@@ -170,7 +182,9 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         bursts: Bursts::default(),
         leases: Vec::new(),
         algorithm_orders: HashMap::new(),
+        discovered: setup.discovered,
         applied: setup.applied,
+        moved: setup.moved,
         answered: server::Answered::default(),
         started_ms,
         serving_since_ms: line.since_ms.unwrap_or(started_ms),
@@ -188,10 +202,13 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         called: Rc::new(Notify::new()),
     };
     control.tell_damage(&setup.damage);
+    control.tell_kept();
     control.restore(setup.taken_over.is_none());
     if let Some(taken_over) = setup.taken_over {
         control.go_on(&taken_over);
     }
+    let mut looks = setup.looks;
+    control.warm_up(&mut looks).await;
     // Nobody gets a request before the orders about it hold.
     for binding in &setup.opened {
         control.state.crew.listen(binding);
@@ -205,13 +222,17 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
     if setup.ready.send(()).is_err() {
         tracing::debug!("nobody waits for the start any more");
     }
-    beat(&shared, setup.signals).await;
+    beat(&shared, setup.signals, looks).await;
     Ok(())
 }
 
 /// Does what is due, and what signals ask for, until nobody can send signals any more. Sleeps as long as it can: on a
 /// machine of one core every look takes time from requests.
-async fn beat(shared: &Shared, mut signals: mpsc::UnboundedReceiver<Signal>) {
+async fn beat(
+    shared: &Shared,
+    mut signals: mpsc::UnboundedReceiver<Signal>,
+    mut looks: mpsc::Receiver<Look>,
+) {
     let called = Rc::clone(&shared.borrow().called);
     let mut sample_at = clock::now();
     for count in 0_u32.. {
@@ -221,6 +242,8 @@ async fn beat(shared: &Shared, mut signals: mpsc::UnboundedReceiver<Signal>) {
             tokio::select! {
                 () = tokio::time::sleep_until(clock::instant(wake_at)) => {}
                 () = called.notified() => {}
+                // Only fails when the thread that looks has ended.
+                Some(look) = looks.recv() => shared.borrow_mut().looked(look),
                 signal = signals.recv() => match signal {
                     Some(Signal::Reload) => reload::by_signal(shared),
                     Some(Signal::Upgrade) => upgrade::by_signal(shared),
@@ -258,6 +281,7 @@ impl Control {
 
     /// Takes figures, and closes what was idle for too long.
     fn sample(&mut self, now: Tick) {
+        self.take_held();
         let snapshot = self.state.snapshot.load_full();
         self.sampler.sample(&snapshot);
         self.sampler.set_hedge_delays(&snapshot);

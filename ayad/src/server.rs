@@ -1,11 +1,13 @@
 //! Start: binds everything, then starts the threads. This is the only place where randomness is seeded.
 //!
 //! Threads: `aya-worker-N` (data plane, one runtime each), `aya-control` (control API, only writer of the
-//! state), `aya-health` (checks), `aya-tls` (certificates), `aya-log` (access log). The calling thread waits for signals.
+//! state), `aya-health` (checks), `aya-tls` (certificates), `aya-discovery` (sources of
+//! backends), `aya-log` (access log). The calling thread waits for signals.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
@@ -18,15 +20,16 @@ use tokio::task::LocalSet;
 use crate::args::Origin;
 use crate::config::{Config, Env, Kept};
 use crate::control::apply::{self, ApplyError, Before, Prepared};
-use crate::control::{self, Entrance, Journal, Setup, Signal};
+use crate::control::{self, Discovered, Entrance, Journal, JournalDamage, Setup, Signal};
+use crate::discovery::Look;
 use crate::handover::taker::Inheritance;
 use crate::handover::{self, Handed, HandoverError, Program, REV_GAP, TakenOver};
 use crate::log::AccessLog;
 use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError, ControlFile};
-use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, State, WorkerOrder};
-use crate::{certificates, clock, descriptors, health, panics};
+use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, Snapshot, State, WorkerOrder};
+use crate::{certificates, clock, descriptors, discovery, health, panics};
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -124,13 +127,14 @@ fn start_behind(
     start: Start,
     mut inheritance: Option<&mut Inheritance>,
 ) -> Result<Running, StartError> {
-    let Start { config, source, kept, env, program } = start;
+    let Start { mut config, source, kept, env, program } = start;
     let daemon = config.daemon.clone();
     let admin = admin(daemon.admin_listen, &mut inheritance)?;
     let open = inheritance.as_mut().map(|inheritance| inheritance.addresses()).unwrap_or_default();
     let revs = std::cell::Cell::new(inheritance.as_ref().map_or(0, |before| before.rev() + REV_GAP));
     let next_rev = || revs.replace(revs.get() + 1) + 1;
     let (workers, challenges) = (daemon.workers, Arc::default());
+    let discovered = Discovered::resume(&mut config);
     let before = Before {
         snapshot: None,
         open,
@@ -143,10 +147,7 @@ fn start_behind(
     let prepared = apply::prepare(config, &before)?;
     drop(before);
 
-    let taken = inheritance.as_mut().map(|inheritance| inheritance.ready(&prepared.snapshot)).transpose()?;
-    let (handed, lock) = taken.map(|(handed, lock)| (handed, Some(lock))).unwrap_or_default();
-    let journal_failed = |source| StartError::Journal { path: daemon.state_dir.clone(), source };
-    let (journal, damage) = Journal::open(&daemon.state_dir, lock).map_err(journal_failed)?;
+    let (handed, journal, damage) = take_journal(&prepared.snapshot, &daemon.state_dir, &mut inheritance)?;
     let Handed { rev, seq, events, learned, line } = handed;
     let drained = handover::learned::resume(&prepared.snapshot, learned);
     let taken_over = inheritance.map(|inheritance| TakenOver { from: inheritance.pid(), line, drained });
@@ -165,7 +166,7 @@ fn start_behind(
     Prepared::serve(&state.snapshot.load(), &prepared.served);
     let (signals, on_signal) = mpsc::unbounded_channel();
     let (ready, on_ready) = std::sync::mpsc::sync_channel(1);
-    let (applied, on_applied) = watch::channel(0);
+    let (looked, looks) = mpsc::channel(discovery::LOOKS_QUEUED);
     let entrance = Entrance::new(Arc::clone(&file), socket, admin);
     let setup = Setup {
         state: Arc::clone(&state),
@@ -174,18 +175,34 @@ fn start_behind(
         env,
         journal,
         damage,
-        applied,
+        applied: watch::Sender::new(0),
+        moved: watch::Sender::new(0),
         signals: on_signal,
         entrance,
         program,
         opened: prepared.opened,
+        discovered,
+        looks,
         taken_over,
         ready,
     };
-    start_threads(&state, inboxes, refused, on_applied, setup)?;
+    start_threads(&state, inboxes, refused, looked, setup)?;
     // Fails when that thread has ended, which it told.
     on_ready.recv().map_err(|_| StartError::Thread(io::Error::other("the control thread has ended")))?;
     Ok(Running { state, signals, control: file })
+}
+
+/// Takes what another process hands over last, and opens the journal.
+fn take_journal(
+    snapshot: &Snapshot,
+    state_dir: &Path,
+    inheritance: &mut Option<&mut Inheritance>,
+) -> Result<(Handed, Journal, JournalDamage), StartError> {
+    let taken = inheritance.as_mut().map(|inheritance| inheritance.ready(snapshot)).transpose()?;
+    let (handed, lock) = taken.map(|(handed, lock)| (handed, Some(lock))).unwrap_or_default();
+    let failed = |source| StartError::Journal { path: state_dir.to_owned(), source };
+    let (journal, damage) = Journal::open(state_dir, lock).map_err(failed)?;
+    Ok((handed, journal, damage))
 }
 
 /// The socket of metrics, if they are served besides.
@@ -206,15 +223,17 @@ fn start_threads(
     state: &Arc<State>,
     inboxes: Vec<Inbox>,
     refused: mpsc::UnboundedReceiver<Arc<Backend>>,
-    on_applied: watch::Receiver<u64>,
+    looked: mpsc::Sender<Look>,
     setup: Setup,
 ) -> Result<(), StartError> {
     panics::tell(Arc::clone(state));
     start_workers(state, inboxes)?;
     let of_health = Arc::clone(state);
-    let applied = setup.applied.subscribe();
-    spawn("aya-health", move || health::run(of_health, refused, on_applied, seed()))?;
+    let (applied, moved) = (setup.applied.subscribe(), setup.moved.subscribe());
+    spawn("aya-health", move || health::run(of_health, refused, moved, seed()))?;
     keep_certificates(state, applied)?;
+    let (of_discovery, applied) = (Arc::clone(state), setup.applied.subscribe());
+    spawn("aya-discovery", move || discovery::run(of_discovery, looked, applied, seed()))?;
     spawn("aya-control", move || async {
         if let Err(error) = control::run(setup).await {
             tracing::error!(%error, "the control API has ended");

@@ -205,7 +205,7 @@ fn a_mistake_in_one_place_is_not_repeated_in_another() {
 
     assert_eq!(problems.len(), 4, "{problems:#?}");
     assert!(problems[0].starts_with("pool.a.backends[0]: "));
-    assert_eq!(problems[1], "missing key \"backends\" in pool.b");
+    assert_eq!(problems[1], "pool \"b\" has no backends");
     assert_eq!(problems[2], "unknown key \"backend\" in pool.b");
     assert!(problems[3].starts_with("route.a.match.host: "));
 }

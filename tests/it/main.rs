@@ -8,6 +8,7 @@ mod cli;
 mod control;
 mod delta;
 mod descriptors;
+mod discovery;
 mod docs;
 mod drain;
 mod floors;

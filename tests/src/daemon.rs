@@ -68,6 +68,12 @@ impl Setup {
         }
     }
 
+    /// The same with another text in its file, for texts that name its folder.
+    #[must_use]
+    pub fn text(self, text: &str) -> Self {
+        Self { text: text.to_owned(), ..self }
+    }
+
     /// No file: these flags instead, besides those for the socket and the state folder.
     pub fn flags(flags: &[&str]) -> Self {
         let flags = flags.iter().map(|&flag| flag.to_owned()).collect();

@@ -5,7 +5,7 @@
 //! speaks raw HTTP/1.1, [`h2`] HTTP/2 on both sides, [`control`] calls the control API, [`load`] sends many requests and
 //! counts what came back, [`rough`] plays a network on which everything comes late, in pieces or not at all,
 //! [`terminal`] gives a program a pseudo-terminal, [`certs`], [`tls`] and [`acme`] play authorities, TLS on both sides
-//! and a certificate directory. Ports are always 0. Nothing sleeps for a fixed time: [`wait`] waits for conditions.
+//! and a certificate directory, [`dns`] a name server. Ports are always 0. Nothing sleeps for a fixed time: [`wait`] waits for conditions.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ pub mod certs;
 pub mod client;
 pub mod control;
 pub mod daemon;
+pub mod dns;
 pub mod h2;
 pub mod load;
 pub mod message;

@@ -210,6 +210,65 @@ pub enum AlgorithmVerb {
     },
 }
 
+/// `ayactl backend`.
+#[derive(Args, Debug)]
+#[command(arg_required_else_help = true)]
+#[command(
+    after_help = "For pools with discover = { api = true }. What is added stays through restarts.\n\nExamples:\n  \
+                        ayactl backend add shop/web-3 10.0.0.3:8080\n  \
+                        ayactl backend remove shop/web-3\n  \
+                        ayactl get backends"
+)]
+pub struct BackendArgs {
+    /// Add or remove.
+    #[command(subcommand)]
+    pub verb: BackendVerb,
+}
+
+/// Verbs of `ayactl backend`.
+#[derive(Debug, Subcommand)]
+pub enum BackendVerb {
+    /// Add a backend to a pool, or change what is known of one that was added
+    #[command(after_help = "Examples:\n  ayactl backend add shop/web-3 10.0.0.3:8080\n  \
+                            ayactl backend add shop/web-3 10.0.0.3:8080 --weight 2 --zone a --tag blue\n  \
+                            ayactl backend add shop/spare 10.0.0.9:8080 --priority 1 --reason \"for sundays\"")]
+    Add {
+        /// The pool, and the name of the backend in it
+        #[arg(value_name = "POOL/BACKEND", add = ArgValueCompleter::new(complete::pools))]
+        name: String,
+        /// Where it is: IP:PORT, or the path of a Unix socket after "unix:"
+        #[arg(value_name = "ADDRESS")]
+        address: String,
+        /// Its weight, 0 to 1000 [default: 1]
+        #[arg(long, value_name = "N")]
+        weight: Option<u32>,
+        /// Zone it stands in
+        #[arg(long, value_name = "NAME")]
+        zone: Option<String>,
+        /// A word to select it by; may be given again
+        #[arg(long = "tag", value_name = "WORD")]
+        tags: Vec<String>,
+        /// Its priority group: the lowest number serves first
+        #[arg(long, value_name = "N", default_value = "0")]
+        priority: u8,
+        /// How.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Take backends out that were added; requests in flight finish
+    #[command(after_help = "Examples:\n  ayactl backend remove shop/web-3\n  \
+                            ayactl backend remove 'shop/web-*' --dry-run\n  \
+                            ayactl backend remove shop/web-3 --yes --reason \"disk is dying\"")]
+    Remove {
+        /// Which.
+        #[command(flatten)]
+        selection: Selection,
+        /// How.
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+}
+
 /// `ayactl upgrade`.
 #[derive(Args, Debug)]
 #[command(

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::command::status::GetStatus;
 use aya_api::exit::Exit;
-use aya_api::view::{BackendView, ListenerView, PoolView, Status};
+use aya_api::view::{BackendView, DiscoveryView, Freshness, ListenerView, PoolView, Status};
 
 use super::repeat::repeat;
 use crate::args::{Format, StatusArgs};
@@ -168,6 +168,9 @@ fn alarms(status: &Status) -> Vec<(Tone, String)> {
         let cause = backend.breaker.cause.as_deref().unwrap_or("failures");
         alarms.push((Tone::Warn, format!("the breaker of {} is {state}: {cause}", backend.id)));
     }
+    for pool in &status.pools {
+        alarms.extend(pool.discovery.iter().filter_map(|found| stale(pool, found, status.at_ms)));
+    }
     for (is_bad, alarm) in status.listeners.iter().flat_map(ListenerView::certificate_alarms) {
         alarms.push((if is_bad { Tone::Bad } else { Tone::Warn }, alarm));
     }
@@ -175,6 +178,17 @@ fn alarms(status: &Status) -> Vec<(Tone, String)> {
         alarms.push((Tone::Warn, format!("listener {} is at its limit of connections", listener.name)));
     }
     alarms
+}
+
+/// A source of backends that cannot be relied on.
+fn stale(pool: &PoolView, found: &DiscoveryView, at_ms: u64) -> Option<(Tone, String)> {
+    let DiscoveryView { source, state, since_ms, cause, backends, .. } = found;
+    if *state != Freshness::Stale {
+        return None;
+    }
+    let (since, cause) = (time::age(at_ms, *since_ms), cause.as_deref().unwrap_or("no answer"));
+    let kept = format!("{} is stale for {since}, {source}: {cause}; keeps {backends} backends", pool.name);
+    Some((Tone::Warn, kept))
 }
 
 /// Backends that get no requests: the cause on each axis, who, since when, until when.

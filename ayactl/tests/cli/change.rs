@@ -259,3 +259,22 @@ fn ctrl_c_while_waiting_leaves_the_order_and_exits_with_130() {
     assert_eq!(drain.wait().unwrap().code(), Some(130));
     assert!(lines.any(|line| line == "error: stopped waiting; what was ordered stands: shop/web-1"));
 }
+
+#[test]
+fn backends_are_added_and_removed_by_name() {
+    let fake = fake();
+
+    let added = run(&fake.socket(), "backend add shop/web-9 10.0.0.9:80 --weight 2 --zone a --tag x --tag y");
+    let removed = run(&fake.socket(), "backend remove shop/web-2 --yes");
+    let nameless = run(&fake.socket(), "backend add shop 10.0.0.9:80");
+
+    let expected = "shop/web-9 backend absent → 10.0.0.9:80 · op 7f3a · undo: ayactl undo-of shop/web-9\n";
+    assert_eq!((added.status, added.out.as_str()), (0, expected));
+    assert!(removed.out.starts_with("shop/web-2 backend "), "{}", removed.out);
+    assert_eq!((nameless.status, nameless.out.as_str()), (2, ""));
+    let changes: Vec<_> = fake.asked().into_iter().filter(|call| !call.starts_with("GET")).collect();
+    assert_eq!(changes, ["PUT /v1/pools/shop/members/web-9", "DELETE /v1/pools/shop/members/web-2"]);
+    let body = json!({ "address": "10.0.0.9:80", "weight": 2, "zone": "a", "tags": ["x", "y"] });
+    let sent = fake.world(|world| world.asked.iter().map(|asked| asked.body.clone()).collect::<Vec<_>>());
+    assert!(sent.contains(&body), "{sent:?}");
+}

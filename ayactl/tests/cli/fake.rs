@@ -177,7 +177,14 @@ fn read(world: &mut World, id: Id, pool: &str, backend: &str) -> Result<String, 
         Id::Metrics => {
             return Ok("# HELP aya_up x\naya_up 1\naya_requests_total{pool=\"shop\"} 7\n".into());
         }
-        Id::Admin | Id::Weight | Id::Algorithm | Id::Reload | Id::Upgrade | Id::Openapi => json!(null),
+        Id::Admin
+        | Id::Weight
+        | Id::Algorithm
+        | Id::AddMember
+        | Id::RemoveMember
+        | Id::Reload
+        | Id::Upgrade
+        | Id::Openapi => json!(null),
     };
     Ok(value.to_string())
 }
@@ -217,6 +224,14 @@ fn change(world: &mut World, id: Id, pool: &str, backend: &str, dry_run: bool) -
         Id::Weight => {
             let backend = find(world, &format!("{pool}/{backend}"))?;
             (backend.id.clone(), "weight", backend.weight.to_string(), body["weight"].to_string())
+        }
+        Id::AddMember => {
+            let after = body["address"].as_str().unwrap().to_owned();
+            (format!("{pool}/{backend}"), "backend", "absent".to_owned(), after)
+        }
+        Id::RemoveMember => {
+            let backend = find(world, &format!("{pool}/{backend}"))?;
+            (backend.id.clone(), "backend", backend.address.clone(), "absent".to_owned())
         }
         Id::Algorithm => {
             let after = body["algorithm"].as_str().unwrap().to_owned();

@@ -244,6 +244,7 @@ fn pool(name: &str, backends: Vec<BackendView>) -> PoolView {
         },
         hedge: Some(HedgeSettings { quantile: 0.95, min_ms: 10, delay_ms: Some(23.42) }),
         upstream: upstream(),
+        discovery: Vec::new(),
         eligible: u32::try_from(backends.iter().filter(|b| b.eligible).count()).unwrap(),
         backends,
     }

@@ -1,6 +1,7 @@
 //! What is shown: tables, formats, filters, failures of reads, and the event stream.
 
 use aya_api::event::StreamItem;
+use aya_api::view::{DiscoveryView, Freshness};
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -310,4 +311,38 @@ fn watch_speaks_to_people_in_sentences_and_filters_by_subject() {
     let ran = run(&fake.socket(), "watch events shop/* --count 1");
 
     assert_eq!(ran.out, "00:14:38 warning health shop/web-3 up → down: refused\n");
+}
+
+#[test]
+fn a_source_of_backends_that_is_stale_is_an_alarm_with_its_cause() {
+    let mut status = fixture::status();
+    status.pools[0].discovery = vec![DiscoveryView {
+        source: "dns shop.internal:80".into(),
+        state: Freshness::Stale,
+        since_ms: status.at_ms - 12_000,
+        cause: Some("no name server answered in time".into()),
+        looked_ms: Some(status.at_ms - 1000),
+        changed_ms: Some(status.at_ms - 300_000),
+        looks: 40,
+        failures: 3,
+        backends: 3,
+        missing: vec!["10.0.0.1:80".into()],
+        left_out: 1,
+    }];
+    let name = status.pools[0].name.clone();
+    let fake = Fake::start(status);
+
+    let seen = run(&fake.socket(), "status").out;
+    let told = run(&fake.socket(), &format!("describe {name}")).out;
+
+    let alarm = "stale for 12s, dns shop.internal:80: no name server answered in time; keeps 3 backends";
+    assert!(seen.contains(alarm), "{seen}");
+    for words in [
+        "dns shop.internal:80: 3 backends, stale for ",
+        "(3 of 40 failed)",
+        "missing: 10.0.0.1:80",
+        "1 left out",
+    ] {
+        assert!(told.contains(words), "{words} is not in {told}");
+    }
 }

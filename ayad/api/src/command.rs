@@ -12,6 +12,7 @@ pub mod daemon;
 pub mod events;
 pub mod explain;
 pub mod listeners;
+pub mod members;
 pub mod metrics;
 pub mod openapi;
 pub mod operations;
@@ -29,7 +30,8 @@ use serde::de::DeserializeOwned;
 
 use crate::axis::Level;
 
-/// HTTP method of a call. Reads are `GET`; changes that set a value are `PUT`; everything else is `POST`.
+/// HTTP method of a call. Reads are `GET`; changes that set a value are `PUT`, and `DELETE` takes it away; everything
+/// else is `POST`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// Reads.
@@ -38,6 +40,8 @@ pub enum Method {
     Put,
     /// Does something.
     Post,
+    /// Takes a value away.
+    Delete,
 }
 
 impl Method {
@@ -47,6 +51,7 @@ impl Method {
             Self::Get => "GET",
             Self::Put => "PUT",
             Self::Post => "POST",
+            Self::Delete => "DELETE",
         }
     }
 }
@@ -92,6 +97,10 @@ pub enum Id {
     Weight,
     /// [`algorithm`]
     Algorithm,
+    /// [`members`], adding one
+    AddMember,
+    /// [`members`], taking one out
+    RemoveMember,
     /// [`reload`]
     Reload,
     /// [`upgrade`]
@@ -171,6 +180,8 @@ pub const COMMANDS: &[Spec] = &[
     admin::SPEC,
     weight::SPEC,
     algorithm::SPEC,
+    members::SPEC,
+    members::SPEC_REMOVE,
     reload::SPEC,
     upgrade::SPEC,
     metrics::SPEC,

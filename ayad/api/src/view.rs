@@ -3,6 +3,7 @@
 //! Every duration and time carries its unit in its name; times are wall-clock milliseconds since 1970. A
 //! figure that is not known is absent (`null`), never zero.
 
+mod discovery;
 mod explain;
 mod listener;
 mod tls;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
 
+pub use discovery::{DiscoveryView, Freshness};
 pub use explain::{
     AttemptView, BackendExplanation, Candidate, PartView, PickExplanation, RequestExplanation, Scored,
     ZoneView,
@@ -229,8 +231,11 @@ pub struct PoolView {
     pub upstream: UpstreamView,
     /// Backends that can get a new request now.
     pub eligible: u32,
-    /// Its backends, in the order of the configuration.
+    /// Its backends, in the order of the configuration; those that were found come last.
     pub backends: Vec<BackendView>,
+    /// Where backends come from that the configuration does not name.
+    #[serde(default)]
+    pub discovery: Vec<DiscoveryView>,
 }
 
 /// What people ordered for a backend.

@@ -15,13 +15,15 @@
 //! [`breaker`] (what workers share about a backend), [`health`] (how a backend falls and rises), [`path`] (one
 //! normal form), [`route`] (request to pool), [`pick`] and [`sticky`] (pool to backend), [`retry`] and [`hedge`]
 //! (once more, elsewhere), [`pace`] (who sends too slowly), [`histogram`] (what it took), [`reason`] (why the proxy
-//! answered by itself), [`grpc`] (the same in gRPC's words), [`flood`] (more frames than work).
+//! answered by itself), [`grpc`] (the same in gRPC's words), [`flood`] (more frames than work), [`discovery`] (which
+//! backends stand after a look at where they come from).
 
 #![forbid(unsafe_code)]
 
 pub mod axis;
 pub mod breaker;
 pub mod certificate;
+pub mod discovery;
 pub mod flood;
 pub mod grpc;
 pub mod hash;

@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::unit::{show_duration, show_percent};
 use super::{
-    Backend, Check, Config, Listener, ListenerTls, Pool, Probe, Problem, ProxyVersion, Route, Sticky,
-    UpstreamProtocol,
+    Backend, Check, Config, Discover, Listener, ListenerTls, Pool, Probe, Problem, ProxyVersion, Route,
+    Source, Sticky, UpstreamProtocol,
 };
 
 /// The configuration as text for people. Ends with a line feed.
@@ -41,6 +41,7 @@ pub fn describe(config: &Config) -> String {
     for pool in &config.pools {
         let _ = writeln!(text, "\npool {}: {}", pool.name, summary(pool));
         text.push_str(&columns(&pool.backends.iter().map(backend).collect::<Vec<_>>()));
+        text.push_str(&columns(&pool.discover.iter().map(discovered).collect::<Vec<_>>()));
     }
     text.push_str("\nroutes, most specific first: the first that matches gets the request\n");
     let rows = ordered(config).map(|(rank, route)| row(config, rank, route));
@@ -78,6 +79,7 @@ pub fn describe_json(config: &Config) -> Value {
             "sticky": pool.sticky.as_ref().map(sticky_words), "tls": pool.tls.is_some(),
             "retry": retry_words(&pool.retry.rules), "hedge": pool.hedge.as_ref().map(hedge_words),
             "backends": backends.collect::<Vec<_>>(),
+            "discover": pool.discover.iter().map(|discover| discover.source.to_string()).collect::<Vec<_>>(),
             "proxy_protocol": pool.proxy_protocol.map(ProxyVersion::as_str), "defined": pool.origin.0,
         })
     });
@@ -237,6 +239,29 @@ fn backend(backend: &Backend) -> Vec<String> {
         backend.tags.join(" "),
         backend.origin.0.clone(),
     ]
+}
+
+/// A source in words; nobody is asked yet.
+fn discovered(discover: &Discover) -> Vec<String> {
+    let Discover { source, pace, timeout, linger, max_backends, origin } = discover;
+    let mut words = Vec::new();
+    match source {
+        Source::Dns { .. } | Source::Srv { .. } => {
+            let (least, most) = (show_duration(pace.least), show_duration(pace.most));
+            words.push(format!("every {least} to {most} by its TTL"));
+        }
+        Source::File(_) | Source::Command { .. } => words.push(format!("every {}", show_duration(pace.most))),
+        Source::Api => words.push("when operators say so".to_owned()),
+    }
+    if *source != Source::Api {
+        words.push(format!(
+            "timeout {}, gone after {}",
+            show_duration(*timeout),
+            count(*linger as usize, "look")
+        ));
+    }
+    words.push(format!("up to {max_backends}"));
+    vec![format!("discover {source}"), words.join(", "), origin.0.clone()]
 }
 
 fn row(config: &Config, rank: usize, route: &Route) -> Vec<String> {

@@ -11,6 +11,7 @@
 
 pub mod algorithm;
 pub mod daemon;
+pub mod discover;
 pub mod division;
 pub mod format;
 pub mod health;

@@ -16,6 +16,7 @@ use aya_core::route::HostMatch;
 pub use addresses::OpenAddress;
 
 use super::changes;
+use super::discovery::Sets;
 use crate::clock;
 use crate::config::{self, Config};
 use crate::log::{AccessLog, OpenedLog};
@@ -73,6 +74,8 @@ pub struct Prepared {
     pub warnings: Vec<String>,
     /// What changed, in words; empty when nothing did.
     pub summary: Vec<String>,
+    /// What was discovered for its pools.
+    pub(super) discovered: Sets,
 }
 
 impl Prepared {
@@ -151,7 +154,9 @@ pub fn prepare(mut config: Config, before: &Before<'_>) -> Result<Prepared, Appl
     let left = left(before, &pools, &mut summary);
     let mut warnings = before.snapshot.map(|s| needs_restart(&s.daemon, &config.daemon)).unwrap_or_default();
     warnings.extend(config.warnings.iter().map(config::Problem::one_line));
-    warnings.extend(pools.iter().filter_map(|pool| without_eligible(pool)));
+    // At the start nobody could have asked the sources yet.
+    let is_known = |pool: &&Arc<Pool>| before.snapshot.is_some() || pool.conf.discover.is_empty();
+    warnings.extend(pools.iter().filter(is_known).filter_map(|pool| without_eligible(pool)));
     let (bindings, served): (Vec<_>, _) = bindings.into_iter().unzip();
     let old = before.snapshot.map_or(&[][..], |s| &s.bindings);
     let (opened, closed) = (without(&bindings, old), without(old, &bindings));
@@ -168,7 +173,18 @@ pub fn prepare(mut config: Config, before: &Before<'_>) -> Result<Prepared, Appl
         router,
         peeks,
     };
-    Ok(Prepared { snapshot, served, opened, closed, removed, left, log, warnings, summary })
+    Ok(Prepared {
+        snapshot,
+        served,
+        opened,
+        closed,
+        removed,
+        left,
+        log,
+        warnings,
+        summary,
+        discovered: Sets::new(),
+    })
 }
 
 /// The address of an object, by which it is told apart from every other one.
@@ -228,7 +244,8 @@ fn pools(
         summary.push(format!("pool {} {}{details}", conf.name, changed_or_added(old.is_some())));
         let old = old.map(|p| &**p);
         let tls = client_tls(conf, old)?;
-        Ok(Arc::new(Pool::build(conf.clone(), tls, algorithm, old, before.workers, before.next_rev)))
+        let (workers, next_rev) = (before.workers, before.next_rev);
+        Ok(Arc::new(Pool::build(conf.clone(), tls, algorithm, old, &|_| None, workers, next_rev)))
     };
     config.pools.iter().map(build).collect()
 }
@@ -285,19 +302,24 @@ pub fn refresh_backends(
     next_rev: &dyn Fn() -> u64,
 ) {
     for pool in &snapshot.pools {
-        for (backend, conf) in pool.backends.iter().zip(&pool.conf.backends) {
-            backend.load.breaker().configure(pool.conf.breaker.as_ref());
-            let mut past = backend.past();
-            if past.configured_weight != conf.weight || past.zone != conf.zone || past.tags != conf.tags {
-                backend.rev.store(next_rev(), Ordering::Relaxed);
-            }
-            past.configured_weight = conf.weight;
-            past.zone.clone_from(&conf.zone);
-            past.tags.clone_from(&conf.tags);
-            past.origin.clone_from(&conf.origin.0);
-            if !has_weight_order(&backend.id) {
-                backend.load.set_weight(conf.weight);
-            }
+        refresh_pool(pool, has_weight_order, next_rev);
+    }
+}
+
+/// The same for one pool.
+pub fn refresh_pool(pool: &Pool, has_weight_order: &dyn Fn(&str) -> bool, next_rev: &dyn Fn() -> u64) {
+    for (backend, conf) in pool.backends.iter().zip(&pool.conf.backends) {
+        backend.load.breaker().configure(pool.conf.breaker.as_ref());
+        let mut past = backend.past();
+        if past.configured_weight != conf.weight || past.zone != conf.zone || past.tags != conf.tags {
+            backend.rev.store(next_rev(), Ordering::Relaxed);
+        }
+        past.configured_weight = conf.weight;
+        past.zone.clone_from(&conf.zone);
+        past.tags.clone_from(&conf.tags);
+        past.origin.clone_from(&conf.origin.0);
+        if !has_weight_order(&backend.id) {
+            backend.load.set_weight(conf.weight);
         }
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn of_pool(old: &Pool, new: &Pool) -> String {
         words.push(format!("algorithm {} → {}", old.algorithm, new.algorithm));
     }
     let others = [
+        ("discover", old.discover != new.discover),
         ("sticky", old.sticky != new.sticky),
         ("health", old.check != new.check),
         ("breaker", old.breaker != new.breaker),

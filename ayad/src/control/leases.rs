@@ -36,10 +36,16 @@ impl Control {
     /// is told.
     pub fn restore(&mut self, is_told: bool) {
         let now = clock::wall_ms();
+        // Orders may be about backends that an order added.
+        self.restore_members();
         for record in self.journal.in_force() {
             let Some(order) = Order::of(&record).filter(|_| !record.clears) else { continue };
             if record.operation.until_ms.is_some_and(|until| until <= now) {
                 self.end_missed_lease(&record);
+                continue;
+            }
+            if matches!(order, Order::Member { .. }) {
+                self.resume(&order, &record);
                 continue;
             }
             // Told is what really changes: from what the configuration says to what was ordered.
@@ -86,7 +92,7 @@ impl Control {
             let id = match &order {
                 Order::Admin { id, .. } | Order::Weight { id, .. } => id,
                 // The snapshot was already built with it.
-                Order::Algorithm { .. } => continue,
+                Order::Member { .. } | Order::Algorithm { .. } => continue,
             };
             let is_over = record.operation.until_ms.is_some_and(|until| until <= clock::wall_ms());
             if fresh.contains(id.as_str()) && !is_over {

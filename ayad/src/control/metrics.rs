@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use aya_api::error::{ApiError, ErrorCode};
-use aya_api::view::BackendView;
+use aya_api::view::{BackendView, Freshness, PoolView};
 use aya_core::histogram::bounds;
 use aya_core::reason::Reason;
 
@@ -113,6 +113,7 @@ fn backends(control: &Control, picture: &mut Picture) {
             picture.add(names::CERTIFICATE_END, labels, Value::Level(shown.life.not_after as f64));
         }
         hedges(pool, picture);
+        discovery(&view, picture);
         for (backend, view) in pool.backends.iter().zip(view.backends) {
             let labels: Labels = vec![("pool", view.pool.clone()), ("backend", view.name.clone())];
             let mut level = |metric, value: f64| picture.add(metric, labels.clone(), Value::Level(value));
@@ -132,6 +133,21 @@ fn backends(control: &Control, picture: &mut Picture) {
                 picture.add(names::BACKEND_LATENCY, labels, distribution(latencies, sum_us));
             }
         }
+    }
+}
+
+/// Where backends come from.
+fn discovery(pool: &PoolView, picture: &mut Picture) {
+    for source in &pool.discovery {
+        let labels: Labels = vec![("pool", pool.name.clone()), ("source", source.source.clone())];
+        picture.add(names::DISCOVERED, labels.clone(), Value::Level(f64::from(source.backends)));
+        let stale = f64::from(u8::from(source.state == Freshness::Stale));
+        picture.add(names::DISCOVERY_STALE, labels.clone(), Value::Level(stale));
+        if let Some(changed) = source.changed_ms {
+            picture.add(names::DISCOVERY_CHANGED, labels.clone(), Value::Level(changed as f64 / 1e3));
+        }
+        picture.add(names::DISCOVERY_LOOKS, labels.clone(), Value::Count(source.looks));
+        picture.add(names::DISCOVERY_FAILURES, labels, Value::Count(source.failures));
     }
 }
 

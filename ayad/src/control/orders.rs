@@ -11,11 +11,12 @@ use aya_api::axis::{Admin as AdminWord, StickyDrain};
 use aya_api::change::{Change, ChangeOptions, Operation};
 use aya_api::error::{ApiError, ErrorCode};
 
-pub(super) use self::plan::Plan;
-use super::Control;
+pub(super) use self::plan::{Plan, Target};
 use super::journal::Record;
 use super::peer::Actor;
+use super::{Control, members};
 use crate::clock;
+use crate::config::Backend;
 
 /// Longest lease.
 const LONGEST_LEASE: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -41,6 +42,15 @@ pub enum Order {
         /// The weight.
         weight: u32,
     },
+    /// A backend that operators added to a pool.
+    Member {
+        /// `pool/backend`.
+        id: String,
+        /// The pool.
+        pool: String,
+        /// What is known of it; nobody when it is taken out.
+        member: Option<Box<Backend>>,
+    },
     /// Algorithm of a pool.
     Algorithm {
         /// The pool.
@@ -56,6 +66,7 @@ impl Order {
         match self {
             Self::Admin { id, .. } => ("admin", id),
             Self::Weight { id, .. } => ("weight", id),
+            Self::Member { id, .. } => (members::FIELD, id),
             Self::Algorithm { pool, .. } => ("algorithm", pool),
         }
     }
@@ -65,6 +76,7 @@ impl Order {
         match self {
             Self::Admin { state, .. } => state.as_str().to_owned(),
             Self::Weight { weight, .. } => weight.to_string(),
+            Self::Member { member, .. } => members::text(member.as_deref()),
             Self::Algorithm { name, .. } => name.clone(),
         }
     }
@@ -79,6 +91,7 @@ impl Order {
                 Some(Self::Admin { id: subject.clone(), state, sticky: record.sticky })
             }
             "weight" => Some(Self::Weight { id: subject.clone(), weight: after.parse().ok()? }),
+            members::FIELD => members::order(subject, after),
             "algorithm" => Some(Self::Algorithm { pool: subject.clone(), name: after.clone() }),
             _ => None,
         }
@@ -139,7 +152,9 @@ impl Control {
     ) -> Record {
         let sticky = match order {
             Order::Admin { state: AdminWord::Draining, sticky, .. } => sticky.or(Some(StickyDrain::Honour)),
-            Order::Admin { .. } | Order::Weight { .. } | Order::Algorithm { .. } => None,
+            Order::Admin { .. } | Order::Weight { .. } | Order::Member { .. } | Order::Algorithm { .. } => {
+                None
+            }
         };
         let back = until_ms.map(|_| self.back_from(plan));
         Record {
@@ -158,7 +173,7 @@ impl Control {
             back: back.as_ref().map(Order::value),
             back_sticky: back.and_then(|back| match back {
                 Order::Admin { sticky, .. } => sticky,
-                Order::Weight { .. } | Order::Algorithm { .. } => None,
+                Order::Weight { .. } | Order::Member { .. } | Order::Algorithm { .. } => None,
             }),
             clears: plan.after == plan.configured && until_ms.is_none(),
         }

@@ -171,8 +171,9 @@ fn joined<'a>(words: impl Iterator<Item = &'a str>, between: &str) -> String {
 }
 
 impl Control {
-    fn prepare(&self, config: Config) -> Result<Prepared, ApiError> {
+    fn prepare(&self, mut config: Config) -> Result<Prepared, ApiError> {
         let snapshot = self.state.snapshot.load_full();
+        let discovered = self.discovered_for(&mut config, &snapshot);
         let ordered = self.ordered_algorithms();
         let before = Before {
             snapshot: Some(&snapshot),
@@ -184,6 +185,7 @@ impl Control {
             next_rev: &|| self.state.next_rev(),
         };
         apply::prepare(config, &before)
+            .map(|prepared| Prepared { discovered, ..prepared })
             .map_err(|error| ApiError::new(ErrorCode::Unavailable, error.to_string(), error.hint()))
     }
 
@@ -236,7 +238,7 @@ impl Control {
     }
 
     fn install(&mut self, prepared: Prepared, generation: u64) {
-        let Prepared { mut snapshot, served, opened, closed, removed, left, log, .. } = prepared;
+        let Prepared { mut snapshot, served, opened, closed, removed, left, log, discovered, .. } = prepared;
         snapshot.generation = generation;
         let snapshot = Arc::new(snapshot);
         let weighed = self.journal.weighed();
@@ -251,8 +253,10 @@ impl Control {
         Prepared::end(&self.state, &closed, &removed, &left);
         self.ending.retain(|binding| binding.is_in_use());
         self.ending.extend(closed);
+        self.discovered_is(discovered);
         self.restore_missing();
         self.applied.send_modify(|count| *count += 1);
+        self.moved.send_modify(|count| *count += 1);
     }
 
     fn refuse(&mut self, error: &ApiError, by: String) {

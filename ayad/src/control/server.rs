@@ -30,8 +30,8 @@ use super::patience::Patient;
 use super::peer::Actor;
 use super::upgrade::Doors;
 use super::{
-    Shared, admin, algorithm, algorithms, backends, daemon, events, explain, listeners, metrics, openapi,
-    operations, pools, reload, routes, status, stream, upgrade, weight,
+    Shared, admin, algorithm, algorithms, backends, daemon, events, explain, listeners, members, metrics,
+    openapi, operations, pools, reload, routes, status, stream, upgrade, weight,
 };
 use crate::descriptors;
 
@@ -281,6 +281,8 @@ async fn dispatch(id: Id, shared: &Shared, call: Call, asked: &str) -> Result<Re
         Id::Admin => changed(shared, &call, asked, admin::handle),
         Id::Weight => changed(shared, &call, asked, weight::handle),
         Id::Algorithm => changed(shared, &call, asked, algorithm::handle),
+        Id::AddMember => changed(shared, &call, asked, members::add),
+        Id::RemoveMember => changed(shared, &call, asked, members::remove),
         Id::Reload => reload::handle(shared, &call).await,
         Id::Upgrade => upgrade::handle(shared, &call).await,
     }

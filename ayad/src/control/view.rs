@@ -19,6 +19,7 @@ use aya_core::pick::expected_shares;
 use aya_core::reason::Reason;
 
 use super::Control;
+use super::discovery::Set;
 use super::sampler::Window;
 use crate::clock;
 use crate::config::describe;
@@ -111,6 +112,7 @@ impl Control {
             upstream: upstream::view(pool),
             eligible: backends.iter().filter(|b| b.eligible).count() as u32,
             backends,
+            discovery: self.set_of(&pool.name).map(Set::views).unwrap_or_default(),
         }
     }
 

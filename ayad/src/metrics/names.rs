@@ -60,6 +60,11 @@ metrics! {
     POOL_HEDGE_DELAY: Gauge = "ayad_pool_hedge_delay_seconds", "Wait after which a request is sent to a second backend as well; absent while unknown";
     POOL_HEDGES: Counter = "ayad_pool_hedges", "Requests sent to a second backend as well";
     POOL_HEDGES_WON: Counter = "ayad_pool_hedges_won", "Hedged requests that the second backend answered first";
+    DISCOVERED: Gauge = "ayad_discovery_backends", "Backends that a source has";
+    DISCOVERY_STALE: Gauge = "ayad_discovery_stale", "1 while the last look at a source was not good and the last good set is kept";
+    DISCOVERY_CHANGED: Gauge = "ayad_discovery_changed_time_seconds", "When the backends of a source last changed, in seconds since 1970";
+    DISCOVERY_LOOKS: Counter = "ayad_discovery_looks", "Looks at a source";
+    DISCOVERY_FAILURES: Counter = "ayad_discovery_failed_looks", "Looks at a source that were not good";
     BACKEND_REQUESTS: Counter = "ayad_backend_requests", "Finished requests of a backend";
     BACKEND_FAILURES: Counter = "ayad_backend_failures", "Requests of a backend without an answer or with a 5xx";
     BACKEND_IN_FLIGHT: Gauge = "ayad_backend_in_flight_requests", "Requests of a backend in flight now";

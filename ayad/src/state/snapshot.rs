@@ -211,13 +211,15 @@ pub struct Hedging {
 }
 
 impl Pool {
-    /// Puts a pool together, with TLS for its traffic and for its checks; backends that `before` already has go on as the same objects, unless they are now
-    /// talked to in another way: nothing learned or kept under other TLS settings may serve a request.
+    /// Puts a pool together, with TLS for its traffic and for its checks; backends that `before` already has go on as
+    /// the same objects, unless they are now talked to in another way: nothing learned or kept under other TLS settings may serve a request. One that was
+    /// gone and is known by `returning` goes on as well.
     pub fn build(
         conf: config::Pool,
         [tls, check_tls]: [Option<Arc<ClientTls>>; 2],
         algorithm: Choice,
         before: Option<&Pool>,
+        returning: &dyn Fn(&str) -> Option<Arc<Backend>>,
         workers: usize,
         next_rev: &dyn Fn() -> u64,
     ) -> Self {
@@ -230,9 +232,11 @@ impl Pool {
         let backends: Vec<Arc<Backend>> = conf
             .backends
             .iter()
-            .map(|wanted| match old.get(wanted.name.as_str()) {
-                Some(same) if same.is_same_server(wanted) => Arc::clone(same),
-                _ => Arc::new(Backend::new(&conf, wanted, workers, next_rev())),
+            .map(|wanted| {
+                let same = old.get(wanted.name.as_str()).copied().cloned();
+                let same = same.or_else(|| returning(&format!("{}/{}", conf.name, wanted.name)));
+                let same = same.filter(|same| same.is_same_server(wanted));
+                same.unwrap_or_else(|| Arc::new(Backend::new(&conf, wanted, workers, next_rev())))
             })
             .collect();
         let zones = config::Division::zones(&conf.backends);
@@ -298,6 +302,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         protocol,
         division,
         backends,
+        discover,
         origin,
     } = a;
     *name == b.name
@@ -318,6 +323,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *protocol == b.protocol
         && *division == b.division
         && *backends == b.backends
+        && *discover == b.discover
         && *origin == b.origin
 }
 

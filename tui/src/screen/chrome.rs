@@ -1,6 +1,6 @@
 //! What surrounds every screen: the daemon and its totals, alarms, the stale banner, notices, keys.
 
-use aya_api::view::{ListenerView, Status};
+use aya_api::view::{Freshness, ListenerView, Status};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -339,6 +339,11 @@ fn alarms(model: &Model, status: &Status, now_ms: u64) -> Vec<(Tone, String)> {
     if let Some(error) = &status.daemon.last_upgrade_error {
         let first = error.lines().next().unwrap_or_default();
         alarms.push((Tone::Warn, format!("the last upgrade failed: {first}")));
+    }
+    let stale = pools().flat_map(|pool| pool.discovery.iter().map(move |found| (pool, found)));
+    for (pool, found) in stale.filter(|(_, found)| found.state == Freshness::Stale) {
+        let cause = found.cause.as_deref().unwrap_or("no answer");
+        alarms.push((Tone::Warn, format!("{} is stale, {}: {cause}", pool.name, found.source)));
     }
     for (is_bad, alarm) in status.listeners.iter().flat_map(ListenerView::certificate_alarms) {
         alarms.push((if is_bad { Tone::Bad } else { Tone::Warn }, alarm));

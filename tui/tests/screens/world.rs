@@ -237,6 +237,7 @@ fn api() -> PoolView {
         retry: RetrySettings::default(),
         hedge: None,
         upstream: UpstreamView::default(),
+        discovery: Vec::new(),
         eligible: 1,
         backends,
     }

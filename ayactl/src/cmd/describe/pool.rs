@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use aya_api::view::{
-    BreakerSettings, HedgeSettings, KeepaliveSettings, ListenerView, PoolView, RetrySettings, RouteView,
-    UpstreamTimeouts, UpstreamTlsView, UpstreamView,
+    BreakerSettings, DiscoveryView, HedgeSettings, KeepaliveSettings, ListenerView, PoolView, RetrySettings,
+    RouteView, UpstreamTimeouts, UpstreamTlsView, UpstreamView,
 };
 
 use super::{field, traffic};
@@ -50,6 +50,9 @@ pub(super) fn text(pool: &PoolView, ways: &Ways, view: &View) -> Result<String, 
     field(&mut text, "Breaker", &pool.breaker.as_ref().map_or_else(|| "none".to_owned(), breaker));
     upstream(&mut text, &pool.upstream, ways, view.now_ms);
     repeats(&mut text, &pool.retry, pool.hedge.as_ref());
+    for source in &pool.discovery {
+        field(&mut text, "Discovery", &discovered(source, view.now_ms));
+    }
     field(&mut text, "Eligible", &format!("{} of {}", pool.eligible, pool.backends.len()));
     traffic(&mut text, &pool.traffic);
     let Ways { routes, .. } = ways;
@@ -73,6 +76,31 @@ fn algorithm(pool: &PoolView, now_ms: u64) -> String {
         let _ = write!(how, ", reverts {}", time::until(now_ms, at));
     }
     how
+}
+
+/// `dns shop:80: 3 backends, stale for 12s (no name server answered in time), looked 1s ago, changed 5m ago`.
+fn discovered(found: &DiscoveryView, now_ms: u64) -> String {
+    let DiscoveryView { source, state, since_ms, cause, looked_ms, changed_ms, backends, .. } = found;
+    let DiscoveryView { looks, failures, missing, left_out, .. } = found;
+    let noun = if *backends == 1 { "backend" } else { "backends" };
+    let mut line =
+        format!("{source}: {backends} {noun}, {} for {}", state.as_str(), time::age(now_ms, *since_ms));
+    if let Some(cause) = cause {
+        let _ = write!(line, " ({cause})");
+    }
+    if let Some(looked) = looked_ms {
+        let _ = write!(line, ", looked {} ago ({failures} of {looks} failed)", time::age(now_ms, *looked));
+    }
+    if let Some(changed) = changed_ms {
+        let _ = write!(line, ", changed {} ago", time::age(now_ms, *changed));
+    }
+    if !missing.is_empty() {
+        let _ = write!(line, ", missing: {}", missing.join(" "));
+    }
+    if *left_out > 0 {
+        let _ = write!(line, ", {left_out} left out");
+    }
+    line
 }
 
 fn breaker(breaker: &BreakerSettings) -> String {

@@ -1,6 +1,6 @@
 //! Columns of pools and algorithms.
 
-use aya_api::view::{AlgorithmInfo, PoolView};
+use aya_api::view::{AlgorithmInfo, DiscoveryView, Freshness, PoolView};
 
 use crate::render::cell::{Cell, Tone};
 use crate::render::{Column, Row};
@@ -25,6 +25,21 @@ fn errors(pool: &PoolView) -> Cell {
     if cell.number.is_some_and(|share| share > 0.0) { cell.toned(Tone::Bad) } else { cell }
 }
 
+/// Where backends come from that the configuration does not name.
+fn sources(pool: &PoolView) -> Cell {
+    let source = |found: &DiscoveryView| match found.state {
+        Freshness::Fresh => found.source.clone(),
+        Freshness::Waiting | Freshness::Stale => format!("{} ({})", found.source, found.state.as_str()),
+    };
+    let all = pool.discovery.iter().map(source).collect::<Vec<_>>().join(", ");
+    let is_fresh = pool.discovery.iter().all(|found| found.state == Freshness::Fresh);
+    Cell::maybe(Some(all.as_str()).filter(|all| !all.is_empty())).toned(if is_fresh {
+        Tone::Plain
+    } else {
+        Tone::Warn
+    })
+}
+
 impl Row for PoolView {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::left("name", "NAME", |p, _| Cell::text(&p.name)),
@@ -46,6 +61,7 @@ impl Row for PoolView {
         Column::<Self>::left("configured", "CONFIGURED", |p, _| Cell::maybe(Some(&p.algorithm.configured)))
             .wide(),
         Column::<Self>::left("sticky", "STICKY", |p, _| Cell::maybe(p.algorithm.sticky.as_deref())).wide(),
+        Column::<Self>::left("sources", "SOURCES", |p, _| sources(p)).wide(),
         Column::<Self>::left("until", "UNTIL", |p, now| Cell::until(now, p.algorithm.until_ms)).wide(),
         Column::<Self>::left("restored", "RESTORED", |p, _| {
             Cell::text(if p.algorithm.restored { "yes" } else { "no" })

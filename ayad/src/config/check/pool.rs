@@ -1,6 +1,7 @@
 //! `[pool.NAME]`: backends that are told apart and resolve, and how they are treated.
 
 mod algorithm;
+mod discover;
 mod division;
 mod health;
 mod retry;
@@ -50,6 +51,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
     let raw::pool::Pool {
         algorithm,
         backends,
+        discover,
         protocol,
         health,
         breaker,
@@ -70,12 +72,16 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
     } = entry.value;
     let proxy_protocol = introduced(*proxy_protocol, *protocol, &entry.at, found.problems);
     let (at, list) = (&entry.at, entry.at.key("backends"));
-    let backends = members(entry.name, backends, &list, found.problems);
+    let discover = discover::check(discover.as_ref(), &at.key("discover"), found.problems);
+    let backends = members(entry, backends.as_deref(), &list, found.problems);
     let tls = tls.as_ref().map(|tls| tls::pool(tls, &backends, &at.key("tls"), &list, found));
     let division = division::check(entry.value, entry.name, given.daemon, at, found.problems);
     let env = given.env;
     let around = Around { backends: &backends, list, pool_tls: tls.as_ref(), proxy_protocol, env };
     let check = health::check(&health.clone().unwrap_or_default(), &around, &at.key("health"), found);
+    if tls.as_ref().is_some_and(|tls| tls.server_name.is_none()) {
+        discover::nameless(&discover, &at.key("discover"), found.problems);
+    }
     let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
@@ -99,6 +105,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
         proxy_protocol,
         tls,
         backends,
+        discover,
         protocol: protocol.map_or_else(UpstreamProtocol::default, spoken),
         division,
         origin: at.origin(),
@@ -167,10 +174,21 @@ fn stickiness(sticky: &raw::pool::Sticky, at: &At<'_>, problems: &mut Vec<Proble
     }
 }
 
-fn members(pool: &str, entries: &[BackendEntry], list: &At<'_>, problems: &mut Vec<Problem>) -> Vec<Backend> {
-    if entries.is_empty() && list.is_sound() {
-        let problem = list.problem(format!("pool \"{pool}\" has no backends"));
-        problems.push(problem.help("write at least one, e.g. backends = [\"127.0.0.1:9001\"]"));
+fn members(
+    entry: &Entry<'_, raw::pool::Pool>,
+    entries: Option<&[BackendEntry]>,
+    list: &At<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Backend> {
+    let pool = entry.name;
+    let help = "write at least one, e.g. backends = [\"127.0.0.1:9001\"], or where they come from, e.g. \
+                discover = { dns = \"shop.internal:8080\" }";
+    if entries.is_none() && !list.is_written() && !entry.at.key("discover").is_written() {
+        problems.push(Problem::new(entry.at.name(), format!("pool \"{pool}\" has no backends")).help(help));
+    }
+    let entries = entries.unwrap_or_default();
+    if entries.is_empty() && list.is_written() && list.is_sound() && entry.value.discover.is_none() {
+        problems.push(list.problem(format!("pool \"{pool}\" has no backends")).help(help));
     }
     let mut names = BTreeMap::new();
     let mut backends = Vec::new();

@@ -13,6 +13,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
+use crate::config::raw::discover;
 use crate::config::secret::{self, Reference};
 use crate::config::shape::suggest::nearest;
 use crate::config::unit::{self, Wrong};
@@ -108,6 +109,10 @@ formats! {
     Bind(SocketAddr) = "aya-bind", "an address to listen on", "127.0.0.1:8080", bind;
     /// The address of a backend, `unix:/PATH` for a Unix socket; a host name is resolved when the file is loaded.
     Address(String) = "aya-address", "an address", "127.0.0.1:9001", address;
+    /// The address of a name server.
+    NameServer(SocketAddr) = "aya-name-server", "the address of a name server", "10.0.0.2", discover::name_server;
+    /// The name of a service in DNS.
+    Service(String) = "aya-service", "the name of a service", "_http._tcp.shop.internal", discover::service;
     /// A network, or a single address.
     Network(IpNet) = "aya-network", "a network", "10.0.0.0/8", network;
     /// A host to match, with the text it was written as.
@@ -169,7 +174,7 @@ fn bind(text: &str) -> Result<SocketAddr, Wrong> {
     })
 }
 
-fn address(text: &str) -> Result<String, Wrong> {
+pub(crate) fn address(text: &str) -> Result<String, Wrong> {
     let wrong = |help: &str| Wrong::new(format!("\"{text}\" is no address of a backend"), help);
     if let Some((scheme, rest)) = text.split_once("://") {
         let rest = rest.trim_end_matches('/');

@@ -3,7 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::OneOrMany;
 use super::algorithm::Algorithm;
+use super::discover::Discover;
 use super::division::{HashKey, Zones};
 use super::format::{Address, CookieName, Name, Period, PeriodLimit, Share};
 use super::health::Health;
@@ -17,8 +19,11 @@ pub struct Pool {
     /// How a backend is picked for each request. Default: "hot-cold". `ayactl algorithm list` says when to
     /// choose which. A table tunes it: { name = "hot-cold", quantile = 0.7 }.
     pub algorithm: Option<Algorithm>,
-    /// The backends: addresses, or tables with a name, weight, zone and tags. Required, at least one.
-    pub backends: Vec<BackendEntry>,
+    /// The backends: addresses, or tables with a name, weight, zone and tags. At least one, unless there is `discover`.
+    pub backends: Option<Vec<BackendEntry>>,
+    /// Where more backends come from: a source, or a list of them. Those in `backends` stay whatever a source says, and
+    /// win when a name is the same. Default: nowhere.
+    pub discover: Option<OneOrMany<Discover>>,
     /// What the backends speak: "http/1.1" (the default), or "h2" for HTTP/2 without asking, as gRPC servers do. Checks
     /// of kind "http" speak HTTP/1.1 in any case; gRPC servers are best checked by "grpc".
     pub protocol: Option<BackendProtocol>,
@@ -79,7 +84,8 @@ impl Pool {
     pub fn of(backends: Vec<BackendEntry>) -> Self {
         Self {
             algorithm: None,
-            backends,
+            backends: Some(backends),
+            discover: None,
             protocol: None,
             health: None,
             breaker: None,

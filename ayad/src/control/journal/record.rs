@@ -49,6 +49,8 @@ pub(super) fn compact(records: &mut Vec<Record>) -> bool {
     }
     let before = records.len();
     let mut keep = newest_of_each(records);
+    // What was put back says nothing any more, and there may be as many of these as there ever were backends.
+    keep.retain(|i| !records[*i].clears);
     keep.extend(before - OPERATIONS_KEPT..before);
     keep.sort_unstable();
     keep.dedup();

@@ -12,6 +12,7 @@ use aya_core::pick::Choice;
 
 use super::Order;
 use crate::clock;
+use crate::config::Backend;
 use crate::control::journal::Record;
 use crate::control::{AlgorithmOrder, Control};
 use crate::state::{AdminOrder, NewEvent, PastEntry};
@@ -46,6 +47,7 @@ impl Control {
         match order {
             Order::Admin { id, state, .. } => self.apply_admin(id, *state, record, restored),
             Order::Weight { id, weight } => self.apply_weight(id, *weight, record, restored),
+            Order::Member { id, pool, member } => self.apply_member(id, pool, member.as_deref()),
             Order::Algorithm { pool, name } => self.apply_algorithm(pool, name, record, restored),
         }
     }
@@ -88,6 +90,12 @@ impl Control {
         backend.load.set_weight(weight);
         backend.rev.store(rev, Ordering::Relaxed);
         rev
+    }
+
+    fn apply_member(&mut self, id: &str, pool: &str, member: Option<&Backend>) -> u64 {
+        let name = id.split_once('/').map_or(id, |(_, name)| name);
+        self.set_member(pool, name, member);
+        self.find_pool(pool).map_or(0, |pool| pool.rev)
     }
 
     fn apply_algorithm(&mut self, name: &str, algorithm: &str, record: &Record, restored: bool) -> u64 {

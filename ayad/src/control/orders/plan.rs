@@ -17,20 +17,22 @@ use crate::state::{Backend, Pool};
 
 /// What an order would do.
 pub(in crate::control) struct Plan {
-    pub(super) target: Target,
+    pub(in crate::control) target: Target,
     pub(in crate::control) field: &'static str,
-    pub(super) before: String,
-    pub(super) after: String,
-    pub(super) configured: String,
-    pub(super) rev: u64,
-    pub(super) undo: String,
+    pub(in crate::control) before: String,
+    pub(in crate::control) after: String,
+    pub(in crate::control) configured: String,
+    pub(in crate::control) rev: u64,
+    pub(in crate::control) undo: String,
     pub(in crate::control) back: Order,
-    pub(super) warnings: Vec<String>,
+    pub(in crate::control) warnings: Vec<String>,
 }
 
 /// What it is about.
-pub(super) enum Target {
+pub(in crate::control) enum Target {
     Backend(Arc<Backend>),
+    /// A backend that may not be there.
+    Member(String),
     Pool(Arc<Pool>),
 }
 
@@ -39,6 +41,7 @@ impl Control {
         match order {
             Order::Admin { id, state, .. } => self.plan_admin(id, *state),
             Order::Weight { id, weight } => self.plan_weight(id, *weight),
+            Order::Member { id, pool, member } => self.plan_member(id, pool, member.as_deref()),
             Order::Algorithm { pool, name } => self.plan_algorithm(pool, name),
         }
     }
@@ -160,6 +163,7 @@ impl Plan {
     pub(in crate::control) fn subject(&self) -> &str {
         match &self.target {
             Target::Backend(backend) => &backend.id,
+            Target::Member(id) => id,
             Target::Pool(pool) => &pool.name,
         }
     }
