@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::agent::Hold;
+
 /// Why a backend's health is what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
@@ -25,12 +27,16 @@ pub enum Cause {
     Unreachable(&'static str),
     /// It refused traffic, and the time it was left alone for is over.
     PenaltyOver,
+    /// Its agent wants no new traffic.
+    Agent(Hold),
+    /// Its agent no longer keeps traffic away, and nobody has looked since.
+    AgentReleased,
 }
 
 impl Cause {
     /// The cause with this code; of those with details, `status` and `why` are them.
     pub fn of_code(code: &str, status: u16, why: &'static str) -> Option<Self> {
-        const PLAIN: [Cause; 8] = [
+        const PLAIN: [Cause; 9] = [
             Cause::NotChecked,
             Cause::Passed,
             Cause::Refused,
@@ -39,9 +45,11 @@ impl Cause {
             Cause::ClosedEarly,
             Cause::Garbage,
             Cause::PenaltyOver,
+            Cause::AgentReleased,
         ];
         let detailed = [Self::Status(status), Self::Unreachable(why)];
-        PLAIN.into_iter().chain(detailed).find(|cause| cause.code() == code)
+        let agents = Hold::ALL.iter().map(|hold| Self::Agent(*hold));
+        PLAIN.into_iter().chain(detailed).chain(agents).find(|cause| cause.code() == code)
     }
 
     /// The word for metrics and machines, without the details.
@@ -57,6 +65,12 @@ impl Cause {
             Self::Garbage => "garbage",
             Self::Unreachable(_) => "unreachable",
             Self::PenaltyOver => "penalty-over",
+            Self::Agent(Hold::Down) => "agent-down",
+            Self::Agent(Hold::Fail) => "agent-fail",
+            Self::Agent(Hold::Stopped) => "agent-stopped",
+            Self::Agent(Hold::Drain) => "agent-drain",
+            Self::Agent(Hold::Maint) => "agent-maint",
+            Self::AgentReleased => "agent-released",
         }
     }
 }
@@ -68,6 +82,8 @@ impl fmt::Display for Cause {
             Self::TimedOut => f.pad("timed out"),
             Self::ClosedEarly => f.pad("closed early"),
             Self::PenaltyOver => f.pad("penalty over"),
+            Self::Agent(hold) => write!(f, "agent says {}", hold.as_str()),
+            Self::AgentReleased => f.pad("agent lets traffic in again"),
             Self::Status(status) => write!(f, "status {status}"),
             Self::Unreachable(why) if !why.is_empty() => write!(f, "unreachable: {why}"),
             Self::Passed | Self::Refused | Self::Body | Self::Garbage | Self::Unreachable(_) => {
@@ -83,7 +99,13 @@ mod tests {
 
     #[test]
     fn a_cause_is_found_by_its_code() {
-        for cause in [Cause::Passed, Cause::Status(503), Cause::Unreachable("no route"), Cause::PenaltyOver] {
+        for cause in [
+            Cause::Passed,
+            Cause::Status(503),
+            Cause::Unreachable("no route"),
+            Cause::PenaltyOver,
+            Cause::Agent(Hold::Drain),
+        ] {
             assert_eq!(Cause::of_code(cause.code(), 503, "no route"), Some(cause));
         }
         assert_eq!(Cause::of_code("struck by lightning", 0, ""), None);
@@ -95,5 +117,6 @@ mod tests {
         assert_eq!(Cause::Unreachable("").to_string(), "unreachable");
         assert_eq!(Cause::Unreachable("no route to host").to_string(), "unreachable: no route to host");
         assert_eq!(Cause::NotChecked.to_string(), "not checked");
+        assert_eq!(Cause::Agent(Hold::Maint).to_string(), "agent says maint");
     }
 }
