@@ -16,6 +16,7 @@ use clap_complete::Shell;
 pub use grammar::{Args, CompletionShell, Format, LogLevel};
 use grammar::{Command, RunArgs};
 
+use crate::config::env::Variables;
 use crate::config::{Env, Overrides};
 use crate::handover::{Program, TAKE_OVER};
 
@@ -152,15 +153,20 @@ impl Env {
         // The XDG specification: empty is as good as unset, and relative paths are to be ignored.
         let folder =
             |name: &str| std::env::var(name).ok().map(PathBuf::from).filter(|path| path.is_absolute());
-        Self {
+        // What is no Unicode cannot be named or used in the file either.
+        let text =
+            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        let env = Self {
             xdg_runtime_dir: folder("XDG_RUNTIME_DIR"),
             xdg_state_home: folder("XDG_STATE_HOME"),
             home: folder("HOME"),
             host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             is_root: rustix::process::geteuid().is_root(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            variables: Variables::default(),
             overrides,
-        }
+        };
+        env.with_variables(std::env::vars_os().filter_map(text))
     }
 }
 

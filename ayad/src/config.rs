@@ -14,8 +14,10 @@ pub mod marks;
 mod pipe;
 pub mod raw;
 pub mod report;
+pub mod secret;
 pub mod sections;
 pub mod shape;
+pub mod signals;
 pub mod source;
 pub mod tls;
 pub mod unit;
@@ -39,6 +41,7 @@ pub use division::{Division, HashBy};
 pub use env::{Env, Overrides};
 pub use report::{Problem, Problems};
 pub use sections::Kept;
+pub use signals::Signals;
 pub use tls::{
     Acme, AcmeChallenge, Alpn, CertificateFiles, ClientAuth, Covered, CoveredBy, ListenerTls, PoolTls,
     TlsVersion,
@@ -263,6 +266,8 @@ pub struct Pool {
     pub division: Division,
     /// Its backends, in the order of the file.
     pub backends: Vec<Backend>,
+    /// Where numbers about its backends come from.
+    pub signals: Signals,
     /// Where it is defined.
     pub origin: Origin,
 }

@@ -2,7 +2,10 @@
 //!
 //! Nothing here reads the environment; the same values give the same configuration, also on reload.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Surroundings of the daemon.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,8 +22,20 @@ pub struct Env {
     pub host: String,
     /// Cores this process may use; 0 counts as 1.
     pub cores: usize,
+    /// Everything else, by name; see [`Env::variable`].
+    pub variables: Variables,
     /// What flags say instead of the file.
     pub overrides: Overrides,
+}
+
+/// Variables of the environment. Some are secrets, so none is shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Variables(Arc<BTreeMap<String, String>>);
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} variables", self.0.len())
+    }
 }
 
 /// Flags that go before the file, at the start and on every reload.
@@ -35,6 +50,17 @@ pub struct Overrides {
 }
 
 impl Env {
+    /// The same surroundings with these variables.
+    #[must_use]
+    pub fn with_variables(self, variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        Self { variables: Variables(Arc::new(variables.into_iter().collect())), ..self }
+    }
+
+    /// A variable, as it was when the daemon was started.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.0.get(name).map(String::as_str)
+    }
+
     /// Control socket when neither flag nor file names one.
     pub fn default_control(&self) -> PathBuf {
         match &self.xdg_runtime_dir {

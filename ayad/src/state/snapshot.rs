@@ -294,6 +294,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         protocol,
         division,
         backends,
+        signals,
         origin,
     } = a;
     *name == b.name
@@ -314,6 +315,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *protocol == b.protocol
         && *division == b.division
         && *backends == b.backends
+        && *signals == b.signals
         && *origin == b.origin
 }
 

@@ -4,6 +4,7 @@ mod algorithm;
 mod division;
 mod health;
 mod retry;
+mod signals;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -17,7 +18,7 @@ use crate::config::raw;
 use crate::config::raw::format::{self, Address, Name, Period};
 use crate::config::raw::pool::{BackendEntry, BackendProtocol, Breaker, Mode};
 use crate::config::report::Problem;
-use crate::config::{Backend, Daemon, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
+use crate::config::{Backend, Daemon, Env, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
 use crate::stream::Endpoint;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -31,13 +32,13 @@ const BREAKER_OPEN: Duration = Duration::from_secs(5);
 
 pub(super) fn check(
     entries: &[Entry<'_, raw::pool::Pool>],
-    daemon: &Daemon,
+    (daemon, env): (&Daemon, &Env),
     found: &mut Findings<'_>,
 ) -> Vec<Pool> {
-    entries.iter().map(|entry| pool(entry, daemon, found)).collect()
+    entries.iter().map(|entry| pool(entry, daemon, env, found)).collect()
 }
 
-fn pool(entry: &Entry<'_, raw::pool::Pool>, daemon: &Daemon, found: &mut Findings<'_>) -> Pool {
+fn pool(entry: &Entry<'_, raw::pool::Pool>, daemon: &Daemon, env: &Env, found: &mut Findings<'_>) -> Pool {
     let raw::pool::Pool {
         algorithm,
         backends,
@@ -52,6 +53,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, daemon: &Daemon, found: &mut Finding
         keepalive,
         proxy_protocol,
         tls,
+        signals,
         // By `division`.
         hash: _,
         bounded_load: _,
@@ -65,6 +67,8 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, daemon: &Daemon, found: &mut Finding
     let backends = members(entry.name, backends, &list, found.problems);
     let tls = tls.as_ref().map(|tls| tls::pool(tls, &backends, &at.key("tls"), &list, found));
     let division = division::check(entry.value, entry.name, daemon, at, found.problems);
+    let signals = signals.clone().unwrap_or_default();
+    let signals = signals::check(&signals, &backends, env, &at.key("signals"), found.problems);
     let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
@@ -90,6 +94,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, daemon: &Daemon, found: &mut Finding
         backends,
         protocol: protocol.map_or_else(UpstreamProtocol::default, spoken),
         division,
+        signals,
         origin: at.origin(),
     }
 }

@@ -13,6 +13,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
+use crate::config::secret::{self, Reference};
 use crate::config::shape::suggest::nearest;
 use crate::config::unit::{self, Wrong};
 
@@ -127,6 +128,9 @@ formats! {
     Share(f64) = "aya-percent", "a share in percent", "20%", unit::percent;
     /// A percentile, as a share of all values.
     Percentile(f64) = "aya-percentile", "a percentile", "p95", unit::percentile;
+    /// Where a secret is: `file:PATH` or `env:NAME`.
+    SecretRef(Reference) =
+        "aya-secret", "where a secret is", "file:/run/secrets/redis", secret::reference;
     /// Status codes: a class, a code or a range.
     Status((u16, u16)) = "aya-status", "status codes", "200-399", status;
 }

@@ -8,6 +8,7 @@ use super::algorithm::Algorithm;
 use super::division::{HashKey, Zones};
 use super::format::{Address, CookieName, Method, Name, Period, PeriodLimit, Share, Status, Target};
 use super::retry::{Hedge, Retry};
+use super::signals::Signals;
 use super::tls::PoolTls;
 
 /// A pool: backends that serve the same thing.
@@ -61,6 +62,9 @@ pub struct Pool {
     pub subset: Option<u32>,
     /// Whether requests stay in the zone of this daemon. Default: they do, where the daemon and backends have zones.
     pub zones: Option<Zones>,
+    /// Numbers about backends from outside their traffic: what they report, what monitors know. Default: fields of answers
+    /// that report load are read.
+    pub signals: Option<Signals>,
 }
 
 /// A version of the PROXY protocol.
@@ -91,6 +95,7 @@ impl Pool {
             keepalive: None,
             proxy_protocol: None,
             tls: None,
+            signals: None,
             hash: None,
             bounded_load: None,
             panic: None,
