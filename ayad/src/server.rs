@@ -1,7 +1,7 @@
 //! Start: binds everything, then starts the threads. This is the only place where randomness is seeded.
 //!
 //! Threads: `aya-worker-N` (data plane, one runtime each), `aya-control` (control API, only writer of the
-//! state), `aya-health` (checks), `aya-tls` (certificates), `aya-log` (access log). The calling thread waits for signals.
+//! state), `aya-health` (checks), `aya-signals` (load of backends), `aya-tls` (certificates), `aya-log` (access log). The calling thread waits for signals.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -26,7 +26,7 @@ use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError, ControlFile};
 use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, State, WorkerOrder};
-use crate::{certificates, clock, descriptors, health, panics};
+use crate::{certificates, clock, descriptors, health, panics, signals};
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -214,6 +214,8 @@ fn start_threads(
     let of_health = Arc::clone(state);
     let applied = setup.applied.subscribe();
     spawn("aya-health", move || health::run(of_health, refused, on_applied, seed()))?;
+    let (of_signals, changed) = (Arc::clone(state), applied.clone());
+    spawn("aya-signals", move || signals::run(of_signals, changed, seed()))?;
     keep_certificates(state, applied)?;
     spawn("aya-control", move || async {
         if let Err(error) = control::run(setup).await {
