@@ -1,4 +1,4 @@
-//! What the agent of a backend says, in the text protocol of HAProxy's `agent-check`, so that agents that exist work.
+//! What the agent of a backend says, in the text protocol of `HAProxy`'s `agent-check`, so that agents that exist work.
 //!
 //! An answer is one line of words, separated by spaces, tabs or commas, in any order. Each changes one thing; what is not
 //! named stays as it was said before: `up`, `down`, `stopped`, `fail` (with a description behind `#`), `ready`, `drain`,
@@ -7,7 +7,7 @@
 //! What it deliberately does not do: connect, or give orders. What an agent says is a fact of its own beside what people
 //! ordered; it can keep new traffic away and cannot bring any to a backend that people took out.
 //!
-//! Source: HAProxy's configuration manual, `agent-check`.
+//! Source: `HAProxy`'s configuration manual, `agent-check`.
 
 /// Most bytes of an answer that are looked at.
 pub const LONGEST: usize = 512;

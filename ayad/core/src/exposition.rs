@@ -1,4 +1,4 @@
-//! Pages of metrics in the text format of Prometheus and OpenMetrics, read for a few numbers.
+//! Pages of metrics in the text format of Prometheus and `OpenMetrics`, read for a few numbers.
 //!
 //! A [`Selector`] names a metric and the labels it must have; a [`Gather`] puts the values of all series it selects
 //! together. A page is read once for all of them, line by line, without a copy.

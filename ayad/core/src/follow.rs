@@ -59,7 +59,9 @@ pub fn step(rules: &FollowRules, pool: &mut [Follower], room: &mut Vec<f64>) {
     room.extend(pool.iter().filter_map(|one| one.value));
     let Some(median) = median(room) else {
         let ease = gain(Duration::from_secs(1));
-        pool.iter_mut().for_each(|one| one.factor += (rules.max - one.factor) * ease);
+        for one in pool.iter_mut() {
+            one.factor += (rules.max - one.factor) * ease;
+        }
         return;
     };
     let target = rules.target.unwrap_or(median);

@@ -1,4 +1,4 @@
-//! Asks the agent of a backend, in HAProxy's text protocol.
+//! Asks the agent of a backend, in `HAProxy`'s text protocol.
 //!
 //! What an agent says is a fact beside the orders of people: it takes a backend out by its health, with the agent's word
 //! for a cause, and gives it a part of its weight. It overrules no order, and expires like every signal.

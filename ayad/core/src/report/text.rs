@@ -2,7 +2,10 @@
 
 use super::{Flaw, number};
 
-pub(super) fn read(text: &[u8], tell: &mut dyn FnMut(&[u8], f64) -> Result<(), Flaw>) -> Result<(), Flaw> {
+/// Is told a name and its number, and may have enough.
+type Tell<'t> = dyn FnMut(&[u8], f64) -> Result<(), Flaw> + 't;
+
+pub(super) fn read(text: &[u8], tell: &mut Tell<'_>) -> Result<(), Flaw> {
     for part in text.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|part| !part.is_empty()) {
         let middle = part.iter().position(|byte| matches!(byte, b'=' | b':')).ok_or(Flaw::Text)?;
         let name = part[..middle].trim_ascii();

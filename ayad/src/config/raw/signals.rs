@@ -19,11 +19,11 @@ pub struct Signals {
     /// `endpoint-load-metrics-bin`): "strip" reads them and takes them out of answers (the default), "pass" reads them
     /// and passes them on, "ignore" passes them on unread. Requests never carry them to a backend.
     pub headers: Option<HeadersMode>,
-    /// What names in these fields mean, beside those known: { "named_metrics.tokens_waiting" = "queue" }. Default: none.
+    /// What names in these fields mean, beside those known: `{ "named_metrics.tokens_waiting" = "queue" }`. Default: none.
     pub names: Option<BTreeMap<String, SignalName>>,
     /// Age from which a value counts as absent. Default: "10s" for fields of answers, three intervals for what is asked.
     pub expire: Option<Period>,
-    /// Asks an agent beside each backend, in the text protocol of HAProxy's agent-check. Default: none.
+    /// Asks an agent beside each backend, in the text protocol of `agent-check` of `HAProxy`. Default: none.
     pub agent: Option<Agent>,
     /// Reads a page of Prometheus metrics of each backend. Default: none.
     pub scrape: Option<Scrape>,
@@ -68,7 +68,7 @@ impl JsonSchema for SignalName {
 #[serde(deny_unknown_fields)]
 pub struct Agent {
     /// Port of the agent, on the address of each backend. Required.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 65_535))]
     pub port: u16,
     /// Time between two questions. Default: "2s".
     pub interval: Option<Period>,
@@ -86,7 +86,7 @@ pub struct Scrape {
     pub path: Option<Target>,
     /// Port of the page, on the address of each backend. Default: that of the preset, or of the backend itself (then
     /// inside TLS where the pool has it).
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 65_535))]
     pub port: Option<u16>,
     /// Time between two looks. Default: "5s".
     pub interval: Option<Period>,
@@ -94,7 +94,7 @@ pub struct Scrape {
     pub timeout: Option<Period>,
     /// Metrics of a well-known exporter: "vllm", "triton" or "dcgm". Default: none. `metrics` go before it.
     pub preset: Option<Preset>,
-    /// Which metric is which signal: { queue = "app_waiting", gpu = { metric = "gpu_util{gpu=\"0\"}", scale = 0.01 } }.
+    /// Which metric is which signal: `{ queue = "app_waiting", gpu = { metric = "gpu_util{gpu=\"0\"}", scale = 0.01 } }`.
     pub metrics: Option<BTreeMap<String, MetricEntry>>,
 }
 
@@ -130,7 +130,7 @@ pub struct Metric {
     /// How several series become one value: "sum" (the default), "max" or "mean".
     pub over: Option<Over>,
     /// What values are multiplied with, 0.01 for percent. Default: 1.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0, max = 1e12))]
     pub scale: Option<f64>,
 }
 
@@ -151,9 +151,9 @@ pub enum Over {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
-    /// Where the server is, such as "http://prometheus:9090"; a path in front of `/api/v1/query` may follow. Required.
+    /// Where the server is, such as `http://prometheus:9090`; a path in front of `/api/v1/query` may follow. Required.
     pub server: String,
-    /// PromQL that gives one value for each backend. Required.
+    /// `PromQL` that gives one value for each backend. Required.
     pub query: String,
     /// Label by which values find their backends: it is the address or the name of one. Default: "instance".
     pub label: Option<String>,
@@ -174,7 +174,7 @@ pub struct LoadProbe {
     /// Path that is asked for. Default: "/load".
     pub path: Option<Target>,
     /// Port that is asked, on the address of each backend. Default: that of the backend.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = 1, max = 65_535))]
     pub port: Option<u16>,
     /// Time between two questions to one backend. Default: "1s".
     pub interval: Option<Period>,
@@ -198,6 +198,6 @@ pub struct WeightBy {
     #[schemars(range(min = 0.01, max = 1.0))]
     pub max: Option<f64>,
     /// The value every backend should have. Default: the median of the pool.
-    #[schemars(range(min = 0.0))]
+    #[schemars(range(min = 0.0, max = 1e12))]
     pub target: Option<f64>,
 }

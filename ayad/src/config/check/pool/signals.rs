@@ -10,7 +10,7 @@ use aya_core::signal::Signal;
 
 use super::super::At;
 use crate::config::raw::format::{Period, SecretRef, Target};
-use crate::config::raw::signals as raw;
+use crate::config::raw::{OneOrMany, signals as raw};
 use crate::config::report::Problem;
 use crate::config::secret;
 use crate::config::shape::suggest::remedy;
@@ -39,9 +39,9 @@ pub(super) fn check(
     let mut checker = Checker { backends, env, problems };
     let names =
         names.iter().flatten().filter_map(|(name, signal)| Some((name.clone(), Signal::find(&signal.0)?)));
-    let entries = query.as_ref().map(|queries| queries.as_slice()).unwrap_or_default();
+    let entries = query.as_ref().map(OneOrMany::as_slice).unwrap_or_default();
     let at_query = at.key("query");
-    let is_list = matches!(query, Some(crate::config::raw::OneOrMany::Many(_)));
+    let is_list = matches!(query, Some(OneOrMany::Many(_)));
     let queries = entries.iter().enumerate().filter_map(|(index, query)| {
         checker.query(query, &if is_list { at_query.index(index) } else { at_query })
     });
