@@ -1,3 +1,5 @@
+//! What reports say in each of their forms, and what is wrong with those that say nothing.
+
 use super::*;
 
 fn told(form: Form, value: impl AsRef<[u8]>) -> (Vec<(&'static str, f64)>, Result<(), Flaw>) {
