@@ -19,6 +19,7 @@ pub mod report;
 pub mod secret;
 pub mod sections;
 pub mod shape;
+pub mod signals;
 pub mod source;
 pub mod tls;
 pub mod unit;
@@ -43,6 +44,7 @@ pub use env::{Env, Overrides};
 pub use probe::{Check, CommandProbe, GrpcProbe, HttpProbe, Probe, RedisProbe, RedisRole};
 pub use report::{Problem, Problems};
 pub use sections::Kept;
+pub use signals::Signals;
 pub use tls::{
     Acme, AcmeChallenge, Alpn, CertificateFiles, ClientAuth, Covered, CoveredBy, ListenerTls, PoolTls,
     TlsVersion,
@@ -273,6 +275,8 @@ pub struct Pool {
     pub backends: Vec<Backend>,
     /// Where backends come from beside those.
     pub discover: Vec<Discover>,
+    /// Where numbers about its backends come from.
+    pub signals: Signals,
     /// Where it is defined.
     pub origin: Origin,
 }

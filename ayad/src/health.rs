@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aya_api::event::Severity;
+use aya_core::agent::Hold;
 use aya_core::axis::{Admin, Health};
 use aya_core::health::{Cause, HealthChange, HealthMachine, Start, jittered, penalty};
 use aya_core::rng::Rng;
@@ -269,9 +270,22 @@ impl Unmade {
 
 fn take_verdict(state: &State, backend: &Backend, check: &Check, verdict: Result<(), Cause>, took: Duration) {
     let mut past = backend.past();
-    let change = past.health.on_check(check.rules, clock::now(), &verdict);
+    // A check that passes does not overrule the agent.
+    let is_held = verdict.is_ok() && backend.reported.hold().is_some();
+    let change = if is_held { None } else { past.health.on_check(check.rules, clock::now(), &verdict) };
     let took_us = took.as_micros() as u64;
     past.checked(CheckRecord { at_ms: clock::wall_ms(), verdict, took_us });
+    let event = change.map(|change| apply(backend, &mut past, &change));
+    drop(past);
+    if let Some(event) = event {
+        state.events.push(event);
+    }
+}
+
+/// What the agent of a backend wants now: its word keeps traffic away by itself, whatever checks say.
+pub fn agent_says(state: &State, backend: &Backend, hold: Option<Hold>) {
+    let mut past = backend.past();
+    let change = past.health.on_agent(clock::now(), hold);
     let event = change.map(|change| apply(backend, &mut past, &change));
     drop(past);
     if let Some(event) = event {
@@ -298,6 +312,9 @@ fn refused_by(state: &Arc<State>, backend: &Arc<Backend>) {
 
 async fn retry_after(wait: Duration, state: Arc<State>, backend: Arc<Backend>) {
     tokio::time::sleep(wait).await;
+    if backend.reported.hold().is_some() {
+        return;
+    }
     let mut past = backend.past();
     let change = past.health.on_retry(clock::now());
     let event = change.map(|change| apply(&backend, &mut past, &change));

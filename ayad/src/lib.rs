@@ -33,6 +33,7 @@ pub mod relay;
 pub mod run;
 pub mod server;
 pub mod shutdown;
+pub mod signals;
 pub mod sockets;
 pub mod state;
 pub mod stream;

@@ -33,6 +33,7 @@ mod parse;
 mod pass;
 mod pick;
 mod record;
+mod report;
 mod respond;
 mod route;
 mod tcp;

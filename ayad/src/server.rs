@@ -1,8 +1,8 @@
 //! Start: binds everything, then starts the threads. This is the only place where randomness is seeded.
 //!
 //! Threads: `aya-worker-N` (data plane, one runtime each), `aya-control` (control API, only writer of the
-//! state), `aya-health` (checks), `aya-tls` (certificates), `aya-discovery` (sources of
-//! backends), `aya-log` (access log). The calling thread waits for signals.
+//! state), `aya-health` (checks), `aya-signals` (load of backends), `aya-tls` (certificates), `aya-discovery` (sources
+//! of backends), `aya-log` (access log). The calling thread waits for signals.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -29,7 +29,7 @@ use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError, ControlFile};
 use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, Snapshot, State, WorkerOrder};
-use crate::{certificates, clock, descriptors, discovery, health, panics};
+use crate::{certificates, clock, descriptors, discovery, health, panics, signals};
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -231,6 +231,8 @@ fn start_threads(
     let of_health = Arc::clone(state);
     let (applied, moved) = (setup.applied.subscribe(), setup.moved.subscribe());
     spawn("aya-health", move || health::run(of_health, refused, moved, seed()))?;
+    let (of_signals, changed) = (Arc::clone(state), setup.moved.subscribe());
+    spawn("aya-signals", move || signals::run(of_signals, changed, seed()))?;
     keep_certificates(state, applied)?;
     let (of_discovery, applied) = (Arc::clone(state), setup.applied.subscribe());
     spawn("aya-discovery", move || discovery::run(of_discovery, looked, applied, seed()))?;

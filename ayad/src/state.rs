@@ -11,6 +11,7 @@ mod binding;
 mod counters;
 mod crew;
 mod events;
+mod reported;
 mod snapshot;
 mod traces;
 
@@ -27,6 +28,7 @@ pub use binding::{Binding, Ending, LAST_CALL};
 pub use counters::{Padded, WorkerCounters};
 pub use crew::{Arrival, Crew, Inbox, Seat, WorkerOrder};
 pub use events::{EVENTS_KEPT, EventLog, NewEvent};
+pub use reported::{AgentFact, Reported, Standing, Turn};
 pub use snapshot::{Hedging, Listener, ListenerCell, Pool, Route, Snapshot, Target, is_same_pool};
 pub use traces::{TRACES_KEPT, Traces};
 

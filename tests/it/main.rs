@@ -19,6 +19,7 @@ mod reload;
 mod rough;
 mod routing;
 mod shutdown;
+mod signals;
 mod source;
 mod startup;
 mod strict;

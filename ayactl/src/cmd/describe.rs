@@ -2,6 +2,7 @@
 
 mod listener;
 mod pool;
+mod signal;
 
 use std::fmt::Write as _;
 
@@ -91,10 +92,19 @@ fn backend_text(detail: &BackendDetail, view: &View) -> Result<String, Failure> 
     traffic(&mut text, &backend.traffic);
     let (open, idle) = (backend.connections, backend.idle_connections);
     field(&mut text, "Connections", &format!("{open} open, {idle} of them idle"));
+    let connect = backend.connect_ms.map_or(UNKNOWN.into(), |ms| format!("{ms:.2} ms of late"));
+    field(&mut text, "Connecting", &connect);
+    if let Some(agent) = signal::agent(backend, view.now_ms) {
+        field(&mut text, "Agent", &agent);
+    }
     field(&mut text, "Zone", backend.zone.as_deref().unwrap_or(UNKNOWN));
     field(&mut text, "Tags", &if backend.tags.is_empty() { UNKNOWN.into() } else { backend.tags.join(", ") });
     field(&mut text, "Defined", detail.defined.as_deref().unwrap_or(UNKNOWN));
     field(&mut text, "Revision", &backend.rev.to_string());
+    if !backend.signals.is_empty() || !backend.signal_sources.is_empty() {
+        let _ = write!(text, "\nSIGNALS\n{}", draw(&signal::signals(backend), view));
+        let _ = write!(text, "\nSOURCES OF SIGNALS\n{}", draw(&signal::sources(backend, view.now_ms), view));
+    }
     let _ = write!(text, "\nHISTORY\n{}", draw(&history(&detail.history, view.now_ms), view));
     let _ = write!(text, "\nCHECKS\n{}", draw(&checks(&detail.checks, view.now_ms), view));
     let _ = write!(text, "\nLATENCY, LAST 60 S\n{}", histogram(detail));
@@ -161,6 +171,9 @@ fn weight(text: &mut String, backend: &BackendView, now_ms: u64) {
     }
     if backend.weight_restored {
         line.push_str(", restored from the journal");
+    }
+    if backend.signal_factor < 1.0 {
+        let _ = write!(line, ", {:.0} % of it by signals", backend.signal_factor * 100.0);
     }
     field(text, "Weight", &line);
     let percent =

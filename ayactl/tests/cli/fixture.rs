@@ -311,6 +311,11 @@ fn backend(pool: &str, name: &str, weight: u32) -> BackendView {
         spark: vec![0; SPARK_POINTS],
         connections: 4,
         idle_connections: 1,
+        connect_ms: None,
+        signal_factor: 1.0,
+        signals: Vec::new(),
+        signal_sources: Vec::new(),
+        agent: None,
         zone: Some("a".into()),
         tags: vec!["blue".into()],
     }

@@ -6,6 +6,7 @@
 mod discovery;
 mod explain;
 mod listener;
+mod signal;
 mod tls;
 mod upstream;
 
@@ -20,6 +21,7 @@ pub use explain::{
     ZoneView,
 };
 pub use listener::{ListenerLimits, ListenerView};
+pub use signal::{AgentView, SignalView, SourceView};
 pub use tls::{AcmeView, CertificateStanding, CertificateView, TlsView, end_of_life};
 pub use upstream::{
     BreakerSettings, HedgeSettings, KeepaliveSettings, RetrySettings, UpstreamTimeouts, UpstreamTlsView,
@@ -324,10 +326,30 @@ pub struct BackendView {
     pub connections: u64,
     /// Upstream connections waiting in keep-alive pools now.
     pub idle_connections: u64,
+    /// How long making a connection takes of late, in milliseconds, TLS included; absent before the first.
+    #[serde(default)]
+    pub connect_ms: Option<f64>,
+    /// Share of its weight that signals and its agent leave it, 0 to 1.
+    #[serde(default = "whole")]
+    pub signal_factor: f64,
+    /// What is known about it from outside its traffic.
+    #[serde(default)]
+    pub signals: Vec<SignalView>,
+    /// Where that comes from, and how well that goes.
+    #[serde(default)]
+    pub signal_sources: Vec<SourceView>,
+    /// What its agent wants; absent when none has answered.
+    #[serde(default)]
+    pub agent: Option<AgentView>,
     /// Zone in the configuration.
     pub zone: Option<String>,
     /// Tags in the configuration.
     pub tags: Vec<String>,
+}
+
+/// A factor that changes nothing, for daemons that know none.
+fn whole() -> f64 {
+    1.0
 }
 
 /// One backend with its past.

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub use cause::{Cause, Words};
 
+use crate::agent::Hold;
 use crate::axis::Health;
 use crate::rng::Rng;
 use crate::time::{Tick, nanos};
@@ -170,6 +171,19 @@ impl HealthMachine {
         match self.state {
             Health::Down => self.turn(Health::Unknown, now, Cause::PenaltyOver),
             Health::Up | Health::Unknown | Health::Warming => None,
+        }
+    }
+
+    /// Takes what the agent of the backend wants: down at once while it holds traffic back, and nobody knows once it
+    /// does not.
+    pub fn on_agent(&mut self, now: Tick, hold: Option<Hold>) -> Option<HealthChange> {
+        match (hold, &self.cause) {
+            (Some(hold), _) => {
+                self.passes = 0;
+                self.turn(Health::Down, now, Cause::Agent(hold))
+            }
+            (None, Cause::Agent(_)) => self.turn(Health::Unknown, now, Cause::AgentReleased),
+            (None, _) => None,
         }
     }
 

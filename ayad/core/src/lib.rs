@@ -20,11 +20,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod agent;
 pub mod axis;
 pub mod breaker;
 pub mod certificate;
 pub mod discovery;
+pub mod exposition;
 pub mod flood;
+pub mod follow;
 pub mod grpc;
 pub mod hash;
 pub mod health;
@@ -36,6 +39,7 @@ pub mod path;
 pub mod pick;
 pub mod reason;
 mod rendezvous;
+pub mod report;
 pub mod retry;
 pub mod rng;
 pub mod route;

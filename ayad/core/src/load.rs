@@ -66,6 +66,8 @@ pub struct Load {
     /// When it came into traffic, in nanoseconds; 0 when it was there from the beginning or that is long ago.
     ramp_since: AtomicU64,
     signals: Signals,
+    /// What signals leave of the ease, in [`FULL_EASE`]ths.
+    signal_factor: AtomicU32,
 }
 
 impl Load {
@@ -89,6 +91,7 @@ impl Load {
             samples: AtomicU32::new(0),
             ramp_since: AtomicU64::new(0),
             signals: Signals::default(),
+            signal_factor: AtomicU32::new(FULL_EASE),
         }
     }
 

@@ -19,6 +19,7 @@ pub mod listen;
 pub mod pool;
 pub mod retry;
 pub mod route;
+pub mod signals;
 pub mod tls;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ use aya_core::reason::Reason;
 use super::Control;
 use super::server::Reply;
 use crate::metrics::{Labels, Picture, Value, distribution, names};
-use crate::state::{Hedging, Pool};
+use crate::state::{Backend, Hedging, Pool};
 use crate::tls::{InForce, ServerTls, Source};
 
 /// Content type of the format.
@@ -125,6 +125,7 @@ fn backends(control: &Control, picture: &mut Picture) {
             count(names::BACKEND_REQUESTS, view.traffic.requests);
             count(names::BACKEND_FAILURES, view.traffic.failures);
             axes(&view, &labels, picture);
+            reported(backend, &view, &labels, picture);
             if let Some((all, sum_us)) = control.sampler.since_start(backend) {
                 let latencies = all.iter().map(|(index, count)| {
                     let (from, to) = bounds(index);
@@ -148,6 +149,29 @@ fn discovery(pool: &PoolView, picture: &mut Picture) {
         }
         picture.add(names::DISCOVERY_LOOKS, labels.clone(), Value::Count(source.looks));
         picture.add(names::DISCOVERY_FAILURES, labels, Value::Count(source.failures));
+    }
+}
+
+/// What is said about a backend from outside its traffic, as far as anything was.
+fn reported(backend: &Backend, view: &BackendView, labels: &Labels, picture: &mut Picture) {
+    let with = |name, value: &str| [labels.as_slice(), &[(name, value.to_owned())]].concat();
+    if let Some(ms) = view.connect_ms {
+        picture.add(names::BACKEND_CONNECT, labels.clone(), Value::Level(ms / 1e3));
+    }
+    for signal in view.signals.iter().filter(|signal| !signal.stale) {
+        let labels = with("signal", &signal.signal);
+        picture.add(names::BACKEND_SIGNAL, labels, Value::Level(signal.value));
+    }
+    let (taken, unbelieved, failed) = backend.reported.counts();
+    if taken + unbelieved + failed > 0 {
+        picture.add(names::BACKEND_SIGNAL_FACTOR, labels.clone(), Value::Level(view.signal_factor));
+        for (result, count) in [("taken", taken), ("not-believed", unbelieved), ("failed", failed)] {
+            picture.add(names::BACKEND_SIGNAL_VALUES, with("result", result), Value::Count(count));
+        }
+    }
+    for source in &view.signal_sources {
+        let failing = f64::from(u8::from(!source.ok));
+        picture.add(names::BACKEND_SIGNAL_FAILING, with("source", &source.source), Value::Level(failing));
     }
 }
 

@@ -1,6 +1,7 @@
 //! From what the daemon knows to the shapes of the API: the only place where views are made.
 
 mod listener;
+mod signal;
 mod tls;
 mod upstream;
 
@@ -84,8 +85,9 @@ impl Control {
             sum.merge(window);
         }
         let each = pool.backends.iter().zip(shares).zip(&windows);
-        let backends: Vec<BackendView> =
-            each.map(|((b, share), window)| self.backend_view(b, share, window, sum.requests)).collect();
+        let backends: Vec<BackendView> = each
+            .map(|((b, share), window)| self.backend_view((pool, b), share, window, sum.requests))
+            .collect();
         let mut spark = vec![0; SPARK_POINTS];
         for backend in &backends {
             for (point, own) in spark.iter_mut().zip(&backend.spark) {
@@ -131,7 +133,7 @@ impl Control {
 
     fn backend_view(
         &self,
-        backend: &Arc<Backend>,
+        (pool, backend): (&Pool, &Arc<Backend>),
         share: Option<f64>,
         window: &Window,
         all: u64,
@@ -176,6 +178,11 @@ impl Control {
             spark: self.sampler.spark(backend),
             connections: in_flight + idle,
             idle_connections: idle,
+            connect_ms: backend.connect_time().map(|took| took.as_secs_f64() * 1e3),
+            signal_factor: load.signal_factor(),
+            signals: signal::signals(backend, &pool.conf.signals),
+            signal_sources: signal::sources(backend),
+            agent: signal::agent(backend),
             zone: past.zone.clone(),
             tags: past.tags.clone(),
         }

@@ -144,6 +144,19 @@ impl Fields {
         self.present & known.bit() != 0
     }
 
+    /// True when there is a field of one of these names. Costs one comparison.
+    #[inline]
+    pub fn has_any(&self, known: &[Known]) -> bool {
+        self.present & known.iter().fold(0, |set, known| set | known.bit()) != 0
+    }
+
+    /// Makes fields of these names ones that mean nothing here, so that they are passed on as they came.
+    pub fn disown(&mut self, known: &[Known]) {
+        self.present &= !known.iter().fold(0, |set, known| set | known.bit());
+        let given = self.list.iter_mut().filter(|field| known.contains(&field.known));
+        given.for_each(|field| field.known = Known::Other);
+    }
+
     /// Values of this name, in their order.
     pub fn all<'b>(&self, bytes: &'b [u8], known: Known) -> impl DoubleEndedIterator<Item = &'b [u8]> {
         let list = if self.has(known) { self.list.as_slice() } else { &[] };

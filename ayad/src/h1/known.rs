@@ -78,6 +78,12 @@ known! {
     RetryAfter = "retry-after",
     /// `X-Aya-Reason`
     Reason = "x-aya-reason",
+    /// `X-Aya-Load`
+    Load = "x-aya-load",
+    /// `Endpoint-Load-Metrics`
+    EndpointLoad = "endpoint-load-metrics",
+    /// `Endpoint-Load-Metrics-Bin`
+    EndpointLoadBinary = "endpoint-load-metrics-bin",
 }
 
 impl Known {
@@ -118,7 +124,7 @@ impl Known {
 }
 
 /// The names by their length.
-static BY_LENGTH: [&[(Known, &[u8])]; 21] = [
+static BY_LENGTH: [&[(Known, &[u8])]; 27] = [
     &[],
     &[],
     &[(Known::Te, b"te")],
@@ -129,7 +135,7 @@ static BY_LENGTH: [&[(Known, &[u8])]; 21] = [
     &[(Known::Upgrade, b"upgrade"), (Known::Trailer, b"trailer")],
     &[],
     &[(Known::Forwarded, b"forwarded")],
-    &[(Known::Connection, b"connection"), (Known::KeepAlive, b"keep-alive")],
+    &[(Known::Connection, b"connection"), (Known::KeepAlive, b"keep-alive"), (Known::Load, b"x-aya-load")],
     &[(Known::RetryAfter, b"retry-after")],
     &[
         (Known::ContentType, b"content-type"),
@@ -143,6 +149,12 @@ static BY_LENGTH: [&[(Known, &[u8])]; 21] = [
     &[(Known::TransferEncoding, b"transfer-encoding"), (Known::ForwardedProto, b"x-forwarded-proto")],
     &[(Known::ProxyAuthenticate, b"proxy-authenticate")],
     &[(Known::ProxyAuthorization, b"proxy-authorization")],
+    &[],
+    &[(Known::EndpointLoad, b"endpoint-load-metrics")],
+    &[],
+    &[],
+    &[],
+    &[(Known::EndpointLoadBinary, b"endpoint-load-metrics-bin")],
     &[],
 ];
 

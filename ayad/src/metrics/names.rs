@@ -74,6 +74,11 @@ metrics! {
     BACKEND_HEALTH: Gauge = "ayad_backend_health", "1 for the health in force, 0 for the others";
     BACKEND_BREAKER: Gauge = "ayad_backend_breaker", "1 for the breaker state in force, 0 for the others";
     BACKEND_ELIGIBLE: Gauge = "ayad_backend_eligible", "1 while the backend can get a new request";
+    BACKEND_CONNECT: Gauge = "ayad_backend_connect_seconds", "Smoothed time of making a connection, TLS included";
+    BACKEND_SIGNAL: Gauge = "ayad_backend_signal", "What is reported about a backend, by kind of signal; absent once it is stale";
+    BACKEND_SIGNAL_FACTOR: Gauge = "ayad_backend_signal_factor", "Share of its weight that signals and its agent leave a backend";
+    BACKEND_SIGNAL_FAILING: Gauge = "ayad_backend_signal_source_failing", "1 while a source of signals cannot be used or believed";
+    BACKEND_SIGNAL_VALUES: Counter = "ayad_backend_signal_values", "Values reported about a backend, and answers without any, by what became of them";
     BACKEND_LATENCY: Histogram = "ayad_backend_latency_seconds", "From the request's first byte to the answer's last";
 }
 

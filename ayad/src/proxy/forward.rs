@@ -151,13 +151,16 @@ pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Upstrea
         UpstreamProtocol::Http2 => Offer::H2,
     };
     let stream = upstream::open(&place.backend().resolved, tls, offer, &first);
-    match conf.protocol {
-        UpstreamProtocol::Http1 => Ok(Upstream::H1(Box::new(Connection::new(stream.await?)))),
+    let begun = clock::now();
+    let up = match conf.protocol {
+        UpstreamProtocol::Http1 => Upstream::H1(Box::new(Connection::new(stream.await?))),
         UpstreamProtocol::Http2 => {
             let call = place.cell().shared.connect(stream, &conf.keepalive, tls.is_some()).await?;
-            Ok(Upstream::H2(Box::new(call)))
+            Upstream::H2(Box::new(call))
         }
-    }
+    };
+    place.cell().connected(clock::now().since(begun));
+    Ok(up)
 }
 
 /// Waits for something while the client stays and the time lasts.

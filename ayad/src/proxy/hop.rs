@@ -16,6 +16,10 @@ const OWN: &[Known] = &[
     Known::ProxyAuthenticate,
     Known::ProxyAuthorization,
     Known::Http2Settings,
+    // Between a backend and this proxy; see `report` for pools that pass it on.
+    Known::Load,
+    Known::EndpointLoad,
+    Known::EndpointLoadBinary,
 ];
 
 /// The set of [`OWN`].

@@ -13,6 +13,7 @@ use super::downstream::{Downstream, Reply};
 use super::exchange::Exchange;
 use super::grpc;
 use super::pass::{Awaited, Download, Upload};
+use super::report;
 use super::turn::Turn;
 use super::words::{self, Format};
 use crate::clock;
@@ -72,6 +73,9 @@ pub(super) async fn pass_on<D: Downstream>(
     exchange.note_answer(turn.response.status);
     // It is not sent again any more.
     turn.head.clear();
+    if report::is_in(&turn.response.fields) {
+        hear_report(exchange, turn, &up);
+    }
     let head = &turn.response;
     let mut added = Queue::new();
     if let Some(token) = token {
@@ -109,7 +113,8 @@ pub(super) async fn pass_on<D: Downstream>(
     }
     passed?;
     exchange.note_grpc(grpc::status_at_last(up.trailers()));
-    let trailers = up.trailers().to_vec();
+    let trailers =
+        report::in_trailers(&exchange.client.state, exchange.place.as_ref(), up.trailers()).into_owned();
     let now = clock::now();
     if upload.is_whole()
         && let Some(up) = up.reusable()
@@ -121,6 +126,15 @@ pub(super) async fn pass_on<D: Downstream>(
     exchange.complete(now);
     finish(down, &trailers).await;
     Ok(())
+}
+
+/// The answer says how busy its backend is.
+#[cold]
+fn hear_report(exchange: &Exchange, turn: &mut Turn, up: &Upstream) {
+    if let Some(place) = &exchange.place {
+        let bytes = up.head_bytes(&turn.response);
+        report::heard(&exchange.client.state, place, bytes, &mut turn.response.fields);
+    }
 }
 
 /// Hands the end of an answer to the system, or cuts it when the client takes too long.
@@ -150,6 +164,9 @@ pub(super) async fn switch<D: Downstream>(
     mut up: Upstream,
     upload: &mut Upload,
 ) -> Result<(), Reason> {
+    if report::is_in(&turn.response.fields) {
+        hear_report(exchange, turn, &up);
+    }
     let head = &turn.response;
     exchange.note_switched(head.status, head.fields.get(up.head_bytes(head), Known::Upgrade), clock::now());
     down.answer(Reply { bytes: up.head_bytes(head), head, added: b"", switches: true });

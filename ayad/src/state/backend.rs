@@ -11,11 +11,15 @@ use aya_core::hash::hash64;
 use aya_core::health::{Cause, HealthMachine, Start};
 use aya_core::histogram::Histogram;
 use aya_core::load::Load;
+use aya_core::report::{Subject, Told};
+use aya_core::signal::Signal;
 use aya_core::time::Tick;
 
 use super::counters::{Padded, bump};
+use super::reported::Reported;
 use crate::clock;
 use crate::config;
+use crate::config::signals::Source;
 use crate::stream::Endpoint;
 use crate::upstream::{IdleList, SharedList};
 
@@ -43,6 +47,8 @@ pub struct Backend {
     pub load: Arc<Load>,
     /// One cell for each worker.
     pub workers: Vec<Padded<WorkerCell>>,
+    /// What is said about it from outside its traffic.
+    pub reported: Reported,
     /// Changes whenever configuration or orders change this backend.
     pub rev: AtomicU64,
     past: Mutex<Past>,
@@ -63,6 +69,8 @@ pub struct WorkerCell {
     requests: AtomicU64,
     failures: AtomicU64,
     moved: AtomicU64,
+    /// Smoothed time of connecting in nanoseconds; 0 before the first connection.
+    connect: AtomicU64,
 }
 
 impl WorkerCell {
@@ -76,6 +84,14 @@ impl WorkerCell {
     /// Counts a failed request that went on to another backend: a failure of this one, not of the pool.
     pub fn moved_on(&self) {
         bump(&self.moved, 1);
+    }
+
+    /// A connection was made, in this time: TLS and what else comes before a request included.
+    pub fn connected(&self, took: Duration) {
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX).max(1);
+        let before = self.connect.load(Ordering::Relaxed);
+        let smoothed = if before == 0 { took } else { before - before / 8 + took / 8 };
+        self.connect.store(smoothed, Ordering::Relaxed);
     }
 
     /// Everything since the start.
@@ -219,6 +235,7 @@ impl Backend {
             resolved: conf.resolved.clone(),
             load: Arc::new(load),
             workers: (0..workers).map(|_| Padded::default()).collect(),
+            reported: Reported::default(),
             rev: AtomicU64::new(rev),
             past: Mutex::new(Past {
                 health: machine,
@@ -290,6 +307,41 @@ impl Backend {
         self.workers.iter().map(|w| w.idle.len() + w.shared.idle()).sum()
     }
 
+    /// How long making a connection takes of late, the mean over the workers that made one.
+    pub fn connect_time(&self) -> Option<Duration> {
+        let known =
+            self.workers.iter().map(|w| w.connect.load(Ordering::Relaxed)).filter(|nanos| *nanos != 0);
+        let (sum, count) =
+            known.fold((0_u64, 0), |(sum, count), nanos| (sum.saturating_add(nanos), count + 1));
+        (count > 0).then(|| Duration::from_nanos(sum / count))
+    }
+
+    /// Takes in a number that this backend, or somebody who knows it, told; says in words why it was not believed.
+    pub fn hear(&self, source: Source, told: Told, now: Tick) -> Option<String> {
+        let (subject, value) = told;
+        let Ok(value) = value else {
+            self.reported.not_believed();
+            return disbelief(told);
+        };
+        match subject {
+            Subject::Slots => self.load.set_slots(value as u32),
+            Subject::Signal(signal) => {
+                if let Err(why) = self.reported.take(&self.load, source, signal, value, now) {
+                    return disbelief((subject, Err(why)));
+                }
+                if signal == Signal::InFlight {
+                    // What is asked for beside requests has no request of its own to be left out.
+                    let extra = if source == Source::Headers { 0.0 } else { -1.0 };
+                    self.load.report_in_flight(
+                        now,
+                        (value + extra * f64::from(self.load.in_flight().min(1))).max(0.0),
+                    );
+                }
+            }
+        }
+        None
+    }
+
     /// What happened to its requests since the start, over all workers.
     pub fn totals(&self) -> Totals {
         self.workers.iter().map(|w| w.totals()).fold(Totals::default(), std::ops::Add::add)
@@ -312,6 +364,11 @@ impl Backend {
         }
         settled
     }
+}
+
+/// Why a number was not believed, in words.
+fn disbelief((subject, value): Told) -> Option<String> {
+    value.err().map(|why| format!("{} {}", subject.as_str(), why.as_str()))
 }
 
 impl AdminOrder {

@@ -303,6 +303,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         division,
         backends,
         discover,
+        signals,
         origin,
     } = a;
     *name == b.name
@@ -324,6 +325,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *division == b.division
         && *backends == b.backends
         && *discover == b.discover
+        && *signals == b.signals
         && *origin == b.origin
 }
 

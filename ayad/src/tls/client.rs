@@ -161,6 +161,27 @@ pub(crate) fn system_roots() -> Result<Arc<RootCertStore>, FileError> {
     Ok(Arc::clone(roots))
 }
 
+/// A client for servers that are no backends, such as Prometheus: with the one TLS stack, and what the system trusts when
+/// it needs to trust somebody.
+pub fn http_client(is_secure: bool) -> Result<reqwest::Client, String> {
+    let roots = if is_secure {
+        system_roots().map_err(|error| error.to_string())?
+    } else {
+        Arc::new(RootCertStore::empty())
+    };
+    let config = ClientConfig::builder_with_provider(Arc::clone(provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider has cipher suites for every version")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(config)
+        .user_agent("ayad-signals")
+        .redirect(reqwest::redirect::Policy::none())
+        .build();
+    client.map_err(|error| error.to_string())
+}
+
 /// The host in the address of a backend, without its port; `None` for a Unix socket.
 pub fn host_of(address: &str) -> Option<&str> {
     if address.starts_with("unix:") {

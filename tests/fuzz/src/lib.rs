@@ -26,12 +26,60 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("client_hello", client_hello),
     ("proxy_protocol", proxy_protocol),
     ("config", config),
+    ("load_report", load_report),
+    ("agent", agent),
+    ("metrics_page", metrics_page),
 ];
 
 const LIMITS: Limits = Limits { bytes: 8192, fields: 64 };
 
 /// Longest input that is read once for each of its beginnings.
 const SHORT: usize = 512;
+
+/// A report of load; the first byte says in which field it came.
+pub fn load_report(bytes: &[u8]) {
+    use aya_core::report::{Form, MOST, read};
+    let Some((&form, bytes)) = bytes.split_first() else { return };
+    let form = [Form::Aya, Form::Orca, Form::OrcaBinary][usize::from(form % 3)];
+    let mut count = 0;
+    let names = [("depth".to_owned(), aya_core::signal::Signal::Queue)];
+    let ended = read(form, bytes, &names, &mut |(_, value)| {
+        count += 1;
+        assert!(value.is_err() || value.is_ok_and(|value| value.is_finite() && value >= 0.0));
+    });
+    assert!(count <= MOST && (ended.is_ok() || !ended.unwrap_err().as_str().is_empty()));
+}
+
+/// The answer of an agent.
+pub fn agent(bytes: &[u8]) {
+    use aya_core::agent::{Agent, LONGEST_REASON, read};
+    let Ok(said) = read(bytes) else { return };
+    assert!(said.reason.chars().count() <= LONGEST_REASON);
+    let mut agent = Agent::default();
+    agent.hear(&said);
+    assert!((0.0..=1.0).contains(&agent.weight()));
+    let mut again = agent;
+    again.hear(&said);
+    assert_eq!(again, agent, "hearing the same twice changes nothing");
+}
+
+/// A page of metrics.
+pub fn metrics_page(bytes: &[u8]) {
+    use aya_core::exposition::{Gather, Over, Selector, read};
+    let Ok(page) = std::str::from_utf8(bytes) else { return };
+    let selector = Selector::parse("a").expect("a name");
+    let mut wanted = [Gather::new(&selector)];
+    let lines = page.lines().count();
+    match read(page, &mut wanted) {
+        Ok(samples) => assert!(samples <= lines),
+        Err(line) => assert!((1..=lines).contains(&line)),
+    }
+    let found = [Over::Sum, Over::Max, Over::Mean].map(|over| wanted[0].value(over).is_some());
+    assert!(found == [true; 3] || found == [false; 3]);
+    if let Some(other) = Selector::parse(page) {
+        assert!(!other.name().is_empty());
+    }
+}
 
 /// The head of a request.
 pub fn request_head(bytes: &[u8]) {

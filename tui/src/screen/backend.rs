@@ -1,6 +1,7 @@
 //! One backend with its past: the three axes with cause, who, since and until; traffic; what changed, what the
 //! checks said, how latencies are spread.
 
+mod signal;
 mod spread;
 
 use aya_api::view::{BackendDetail, BackendView, PoolView};
@@ -18,7 +19,7 @@ use crate::widget::{bars, sparkline};
 /// Cells of the labels on the left.
 const LABEL: u16 = 9;
 
-/// Lines of the state at the top.
+/// Lines of the state at the top, with an empty one; signals have one more.
 const STATE: u16 = 7;
 
 /// Draws the selected backend.
@@ -41,7 +42,12 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
     let detail = model.detail.as_deref().filter(|detail| detail.backend.id == backend.id);
     title(model, buf, area, backend, detail);
     state(model, buf, Rect { y: area.y + 1, height: STATE.min(area.height - 1), ..area }, (pool, backend));
-    let rest = Rect { y: area.y + 1 + STATE, height: area.height.saturating_sub(1 + STATE), ..area };
+    let mut above = 1 + STATE;
+    if signal::is_known(backend) && area.height > above {
+        signal::line(model, buf, Rect { y: area.y + STATE, height: 1, ..area }, backend, LABEL);
+        above += 1;
+    }
+    let rest = Rect { y: area.y + above, height: area.height.saturating_sub(above), ..area };
     if rest.is_empty() {
         return focus;
     }

@@ -293,6 +293,11 @@ fn backend(pool: &str, name: &str, n: u64) -> BackendView {
         spark: spark(rate as u32, n),
         connections: 8 + n,
         idle_connections: 4,
+        connect_ms: None,
+        signal_factor: 1.0,
+        signals: Vec::new(),
+        signal_sources: Vec::new(),
+        agent: None,
         zone: Some(if n.is_multiple_of(2) { "a" } else { "b" }.into()),
         tags: vec!["blue".into()],
     }

@@ -55,6 +55,14 @@ fn latency(backend: &BackendView, of: fn(&aya_api::view::Latency) -> f64) -> Cel
     Cell::millis(backend.traffic.latency.as_ref().map(of))
 }
 
+/// What is reported of its load and not stale, as `cpu=0.70 queue=3`.
+fn load(backend: &BackendView) -> Cell {
+    let fresh = backend.signals.iter().filter(|signal| !signal.stale);
+    let words: Vec<_> = fresh.map(|signal| format!("{}={:.4}", signal.signal, signal.value)).collect();
+    let words: Vec<_> = words.iter().map(|word| word.trim_end_matches('0').trim_end_matches('.')).collect();
+    Cell::maybe(Some(&words.join(" ")))
+}
+
 impl Row for BackendView {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::left("name", "NAME", |b, _| Cell::text(&b.id)),
@@ -89,6 +97,8 @@ impl Row for BackendView {
         Column::<Self>::right("failures", "FAILURES", |b, _| Cell::count(b.traffic.failures)).wide(),
         Column::<Self>::right("connections", "CONNS", |b, _| Cell::count(b.connections)).wide(),
         Column::<Self>::right("idle", "IDLE", |b, _| Cell::count(b.idle_connections)).wide(),
+        Column::<Self>::right("connect", "CONNECT MS", |b, _| Cell::millis(b.connect_ms)).wide(),
+        Column::<Self>::left("load", "LOAD", |b, _| load(b)).wide(),
         Column::<Self>::left("zone", "ZONE", |b, _| Cell::maybe(b.zone.as_deref())).wide(),
         Column::<Self>::left("tags", "TAGS", |b, _| Cell::maybe(Some(&b.tags.join(",")))).wide(),
         Column::<Self>::right("rev", "REV", |b, _| Cell::count(b.rev)).wide(),

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::agent::Hold;
+
 /// Why a backend's health is what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Cause {
@@ -34,6 +36,10 @@ pub enum Cause {
     Signal(u16, Words),
     /// It refused traffic, and the time it was left alone for is over.
     PenaltyOver,
+    /// Its agent wants no new traffic.
+    Agent(Hold),
+    /// Its agent no longer keeps traffic away, and nobody has looked since.
+    AgentReleased,
 }
 
 /// Words of a stranger, fit for one line of a terminal or log: at most [`Words::LONGEST`] characters, none of which
@@ -81,7 +87,7 @@ impl Cause {
     /// The cause with this code, for a process that was told it by another. Of those with details, `number` and `words`
     /// are what [`Self::details`] returned there, and `known` is the same as `words`, as this process knows it.
     pub fn of_code(code: &str, number: u16, words: &str, known: &'static str) -> Option<Self> {
-        const PLAIN: [Cause; 8] = [
+        const PLAIN: [Cause; 9] = [
             Cause::NotChecked,
             Cause::Passed,
             Cause::Refused,
@@ -90,6 +96,7 @@ impl Cause {
             Cause::ClosedEarly,
             Cause::Garbage,
             Cause::PenaltyOver,
+            Cause::AgentReleased,
         ];
         let said = || Words::of(words.as_bytes());
         let detailed = [
@@ -100,7 +107,8 @@ impl Cause {
             Self::Exit(number, said()),
             Self::Signal(number, said()),
         ];
-        PLAIN.into_iter().chain(detailed).find(|cause| cause.code() == code)
+        let agents = Hold::ALL.iter().map(|hold| Self::Agent(*hold));
+        PLAIN.into_iter().chain(detailed).chain(agents).find(|cause| cause.code() == code)
     }
 
     /// The word for metrics and machines, without the details.
@@ -120,6 +128,12 @@ impl Cause {
             Self::Exit(..) => "exit",
             Self::Signal(..) => "signal",
             Self::PenaltyOver => "penalty-over",
+            Self::Agent(Hold::Down) => "agent-down",
+            Self::Agent(Hold::Fail) => "agent-fail",
+            Self::Agent(Hold::Stopped) => "agent-stopped",
+            Self::Agent(Hold::Drain) => "agent-drain",
+            Self::Agent(Hold::Maint) => "agent-maint",
+            Self::AgentReleased => "agent-released",
         }
     }
 
@@ -137,7 +151,9 @@ impl Cause {
             | Self::Body
             | Self::ClosedEarly
             | Self::Garbage
-            | Self::PenaltyOver => (0, ""),
+            | Self::PenaltyOver
+            | Self::Agent(_)
+            | Self::AgentReleased => (0, ""),
         }
     }
 }
@@ -149,6 +165,8 @@ impl fmt::Display for Cause {
             Self::TimedOut => f.pad("timed out"),
             Self::ClosedEarly => f.pad("closed early"),
             Self::PenaltyOver => f.pad("penalty over"),
+            Self::Agent(hold) => write!(f, "agent says {}", hold.as_str()),
+            Self::AgentReleased => f.pad("agent lets traffic in again"),
             Self::Status(status) => write!(f, "status {status}"),
             Self::Unreachable(why) if !why.is_empty() => write!(f, "unreachable: {why}"),
             Self::Said(words) if !words.as_str().is_empty() => write!(f, "says {}", words.as_str()),
@@ -187,6 +205,7 @@ mod tests {
             Cause::Exit(2, words("disk full")),
             Cause::Signal(9, words("")),
             Cause::PenaltyOver,
+            Cause::Agent(Hold::Drain),
         ];
         for cause in all {
             let (number, words) = cause.details();
@@ -201,6 +220,7 @@ mod tests {
         assert_eq!(Cause::Unreachable("").to_string(), "unreachable");
         assert_eq!(Cause::Unreachable("no route to host").to_string(), "unreachable: no route to host");
         assert_eq!(Cause::NotChecked.to_string(), "not checked");
+        assert_eq!(Cause::Agent(Hold::Maint).to_string(), "agent says maint");
         assert_eq!(Cause::Said(words("NOT_SERVING")).to_string(), "says NOT_SERVING");
         assert_eq!(Cause::Expiring(5).to_string(), "certificate ends in 5 h");
         assert_eq!(Cause::Expiring(73).to_string(), "certificate ends in 3 days");

@@ -48,9 +48,18 @@ impl Load {
 
     /// Sets its share of its weight, 0 to 1. What is above 0 stays above 0.
     pub fn set_ease(&self, factor: f64) {
-        let full = f64::from(FULL_EASE);
-        let ease = if factor > 0.0 { (factor.min(1.0) * full).round().max(1.0) } else { 0.0 };
-        self.ease.store(ease as u32, Ordering::Relaxed);
+        self.ease.store(in_parts(factor), Ordering::Relaxed);
+    }
+
+    /// The part of its ease that signals and its agent leave it, 0 to 1.
+    pub fn signal_factor(&self) -> f64 {
+        f64::from(self.signal_factor.load(Ordering::Relaxed)) / f64::from(FULL_EASE)
+    }
+
+    /// Sets what signals and its agent leave it, 0 to 1. What is above 0 stays above 0. It holds once whoever sets the
+    /// ease multiplies it in.
+    pub fn set_signal_factor(&self, factor: f64) {
+        self.signal_factor.store(in_parts(factor), Ordering::Relaxed);
     }
 
     /// Weight times ease, in [`FULL_EASE`]ths of a unit of weight: what algorithms that know weights go by.
@@ -82,6 +91,12 @@ impl Load {
         }
         rules.factor(age)
     }
+}
+
+/// A factor in [`FULL_EASE`]ths.
+fn in_parts(factor: f64) -> u32 {
+    let parts = if factor > 0.0 { (factor.min(1.0) * f64::from(FULL_EASE)).round().max(1.0) } else { 0.0 };
+    parts as u32
 }
 
 #[cfg(test)]
@@ -122,7 +137,9 @@ mod tests {
         let load = Load::new(1, 1, Health::Up);
         for (factor, ease) in [(0.0, 0), (1e-9, 1), (0.5, 512), (7.0, FULL_EASE), (-1.0, 0), (f64::NAN, 0)] {
             load.set_ease(factor);
+            load.set_signal_factor(factor);
             assert_eq!(load.ease(), ease);
+            assert!((load.signal_factor() * f64::from(FULL_EASE) - f64::from(ease)).abs() < 1e-9);
         }
     }
 }

@@ -5,6 +5,7 @@ mod discover;
 mod division;
 mod health;
 mod retry;
+mod signals;
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -63,6 +64,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
         keepalive,
         proxy_protocol,
         tls,
+        signals,
         // By `division`.
         hash: _,
         bounded_load: _,
@@ -82,6 +84,8 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
     if tls.as_ref().is_some_and(|tls| tls.server_name.is_none()) {
         discover::nameless(&discover, &at.key("discover"), found.problems);
     }
+    let signals = signals.clone().unwrap_or_default();
+    let signals = signals::check(&signals, &backends, env, &at.key("signals"), found.problems);
     let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
@@ -108,6 +112,7 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
         discover,
         protocol: protocol.map_or_else(UpstreamProtocol::default, spoken),
         division,
+        signals,
         origin: at.origin(),
     }
 }

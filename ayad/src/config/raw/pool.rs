@@ -10,6 +10,7 @@ use super::division::{HashKey, Zones};
 use super::format::{Address, CookieName, Name, Period, PeriodLimit, Share};
 use super::health::Health;
 use super::retry::{Hedge, Retry};
+use super::signals::Signals;
 use super::tls::PoolTls;
 
 /// A pool: backends that serve the same thing.
@@ -66,6 +67,9 @@ pub struct Pool {
     pub subset: Option<u32>,
     /// Whether requests stay in the zone of this daemon. Default: they do, where the daemon and backends have zones.
     pub zones: Option<Zones>,
+    /// Numbers about backends from outside their traffic: what they report, what monitors know. Default: fields of answers
+    /// that report load are read.
+    pub signals: Option<Signals>,
 }
 
 /// A version of the PROXY protocol.
@@ -97,6 +101,7 @@ impl Pool {
             keepalive: None,
             proxy_protocol: None,
             tls: None,
+            signals: None,
             hash: None,
             bounded_load: None,
             panic: None,
