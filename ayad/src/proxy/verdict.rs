@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aya_api::event::Severity;
-use aya_core::breaker::BreakerChange;
+use aya_core::breaker::{Answer, BreakerChange};
 use aya_core::time::Tick;
 
 use super::exchange::Place;
@@ -19,7 +19,8 @@ pub(super) fn begun(state: &State, place: &Place) {
 /// An attempt went well or not, after `took`.
 pub(super) fn reached(state: &State, place: &Place, now: Tick, took: Duration, ok: bool) {
     place.backend().load.record_among(now, took, ok, place.among());
-    if let Some(change) = place.backend().load.breaker().record(now, ok) {
+    let answer = Answer { sent: place.since(), took, ok };
+    if let Some(change) = place.backend().load.breaker().learn(now, answer) {
         tell(state, place, change);
     }
 }

@@ -129,6 +129,8 @@ fn breaker_rules(breaker: &Breaker) -> Option<BreakerRules> {
     let rules = BreakerRules {
         failures: failures.unwrap_or(BREAKER_FAILURES),
         open_for: or(open.as_ref(), BREAKER_OPEN),
+        open_max: or(open.as_ref(), BREAKER_OPEN),
+        ..BreakerRules::default()
     };
     (*mode != Some(Mode::Off)).then_some(rules)
 }
