@@ -13,6 +13,7 @@ pub mod algorithm;
 pub mod daemon;
 pub mod division;
 pub mod format;
+pub mod guard;
 pub mod listen;
 pub mod pool;
 pub mod retry;

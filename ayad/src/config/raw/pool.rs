@@ -7,6 +7,7 @@ use super::OneOrMany;
 use super::algorithm::Algorithm;
 use super::division::{HashKey, Zones};
 use super::format::{Address, CookieName, Method, Name, Period, PeriodLimit, Share, Status, Target};
+use super::guard::{Breaker, Outliers, SlowStart};
 use super::retry::{Hedge, Retry};
 use super::tls::PoolTls;
 
@@ -26,6 +27,12 @@ pub struct Pool {
     pub health: Option<Health>,
     /// When a backend that answers but fails is left alone for a while. Default: no breaker.
     pub breaker: Option<Breaker>,
+    /// What is done about a backend that fails more often than the others, or is slower. Default: it gets less, then
+    /// nothing for some seconds, at thresholds that ordinary traffic does not reach; never when all are alike.
+    pub outliers: Option<Outliers>,
+    /// How a backend that comes into traffic gets its share: "30s", or a table. Default: all of it at once. Backends that
+    /// are there when the daemon starts do not begin slowly.
+    pub slow_start: Option<SlowStart>,
     /// What binds a client to the backend it had before. Default: nothing.
     pub sticky: Option<Sticky>,
     /// When a request that failed goes to another backend. Default: only what was never sent does, up to 3 backends.
@@ -83,6 +90,8 @@ impl Pool {
             protocol: None,
             health: None,
             breaker: None,
+            outliers: None,
+            slow_start: None,
             sticky: None,
             retry: None,
             hedge: None,
@@ -213,19 +222,6 @@ pub enum StatusEntry {
     Code(#[schemars(range(min = 100, max = 599))] u16),
     /// A class or range.
     Text(Status),
-}
-
-/// A circuit breaker for each backend of the pool.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Breaker {
-    /// Requests that must fail in a row before the backend is left alone. Default: 5.
-    #[schemars(range(min = 1, max = 10_000))]
-    pub failures: Option<u32>,
-    /// How long it is left alone before one request is let through to try. Default: "5s".
-    pub open: Option<Period>,
-    /// "enforce" (the default), or "off" to keep the settings without the breaker.
-    pub mode: Option<Mode>,
 }
 
 /// Whether something is done.
