@@ -26,10 +26,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aya_core::breaker::BreakerRules;
-use aya_core::load::SlowStart;
-use aya_core::outlier::OutlierRules;
 use aya_core::health::{HealthRules, Start};
 use aya_core::hedge::HedgeRules;
+use aya_core::load::SlowStart;
+use aya_core::outlier::OutlierRules;
 use aya_core::pace::Least;
 use aya_core::pick::Choice;
 use aya_core::retry::RetryRules;

@@ -65,10 +65,8 @@ impl Tender {
     }
 
     fn tend(&mut self, state: &State, pool: &Pool, now: Tick) {
-        let settings = Settings {
-            outliers: pool.conf.outliers.as_ref(),
-            slow_start: pool.conf.slow_start.as_ref(),
-        };
+        let settings =
+            Settings { outliers: pool.conf.outliers.as_ref(), slow_start: pool.conf.slow_start.as_ref() };
         self.guard.tend(now, settings, &pool.loads, &pool.quota, &mut self.changes);
         for change in self.changes.drain(..) {
             tell(state, pool, &pool.backends[change.index], &change);
@@ -111,7 +109,9 @@ fn cause(change: &OutlierChange) -> String {
         (Some(Return::OthersNoBetter), _) => "the others are no better".to_owned(),
         (Some(Return::SwitchedOff), _) => "outliers are not looked for any more".to_owned(),
         (Some(Return::Ordered), _) => "ordered".to_owned(),
-        (None, Some(_)) if change.to == Standing::Trying => "one request at a time is let through to try".to_owned(),
+        (None, Some(_)) if change.to == Standing::Trying => {
+            "one request at a time is let through to try".to_owned()
+        }
         (None, Some(finding)) if change.from == Standing::Trying => {
             format!("a trial failed; before, {}", finding_words(finding))
         }

@@ -38,7 +38,9 @@ fn tell(state: &State, place: &Place, change: BreakerChange) {
         BreakerChange::HalfOpened => {
             (Severity::Info, "half-open", "requests are let through to try".to_owned())
         }
-        BreakerChange::Closed => (Severity::Info, "closed", "what was let through to try succeeded".to_owned()),
+        BreakerChange::Closed => {
+            (Severity::Info, "closed", "what was let through to try succeeded".to_owned())
+        }
     };
     let from = place.backend().remember_breaker(to, &cause);
     state.events.push(NewEvent::new(severity, "breaker", &place.backend().id, cause).change(from, to));

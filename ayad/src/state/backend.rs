@@ -271,8 +271,7 @@ impl Backend {
 
     /// Adds a change of the breaker to its past, and says what it was before.
     pub fn remember_breaker(&self, to: &str, cause: &str) -> String {
-        let before =
-            self.past().history.iter().rev().find(|e| e.axis == "breaker").map(|e| e.to.clone());
+        let before = self.past().history.iter().rev().find(|e| e.axis == "breaker").map(|e| e.to.clone());
         let from = before.unwrap_or_else(|| "closed".to_owned());
         self.past().breaker_since_ms = clock::wall_ms();
         self.remember("breaker", &from, to, cause);

@@ -36,9 +36,9 @@ fn opens(rules: &BreakerRules) -> String {
         ways.push(format!("{} failures", rules.failures));
     }
     ways.extend(rules.error_share.map(|share| format!("{} errors", show_percent(share))));
-    ways.extend(rules.slow.map(|slow| {
-        format!("{} over {}", show_percent(slow.share), show_duration(slow.over))
-    }));
+    ways.extend(
+        rules.slow.map(|slow| format!("{} over {}", show_percent(slow.share), show_duration(slow.over))),
+    );
     let mut text = ways.join(" or ");
     if rules.error_share.is_some() || rules.slow.is_some() {
         let _ = write!(text, " of {} calls in {}", rules.min_calls, show_duration(rules.window));

@@ -55,7 +55,8 @@ fn slow(breaker: &Breaker, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<S
     match (&breaker.slow, &breaker.slow_share) {
         (Some(over), _) => Some(SlowCalls { over: over.0, share: share.unwrap_or(1.0) }),
         (None, Some(_)) => {
-            let problem = at.key("slow_share").problem("nothing says from when on an answer is slow".to_owned());
+            let problem =
+                at.key("slow_share").problem("nothing says from when on an answer is slow".to_owned());
             problems.push(problem.help("add slow = \"1s\""));
             None
         }
@@ -83,7 +84,8 @@ fn longer(
 ) {
     if most < first {
         let (first, most) = (show_duration(first), show_duration(most));
-        let problem = at.key(long).problem(format!("\"{long}\" of {most} is shorter than \"{short}\" of {first}"));
+        let problem =
+            at.key(long).problem(format!("\"{long}\" of {most} is shorter than \"{short}\" of {first}"));
         problems.push(problem.help(format!("write at least \"{first}\"")));
     }
 }
@@ -112,7 +114,8 @@ pub(super) fn outliers(
     longer(eject_for, rules.eject_max, ("eject", "eject_max"), at, problems);
     if rules.slower > 0.0 && rules.slower < 1.0 {
         let problem = at.key("slower").problem("every backend is slower than this".to_owned());
-        problems.push(problem.help("write how many times slower than the median is odd, e.g. 2, or 0 for never"));
+        problems
+            .push(problem.help("write how many times slower than the median is odd, e.g. 2, or 0 for never"));
     }
     (given.mode != Some(OutlierMode::Off)).then_some(rules)
 }
