@@ -226,6 +226,8 @@ fn api() -> PoolView {
     };
     silence(&mut backends[2]);
     PoolView {
+        outliers: Some("enforce".into()),
+        slow_start_ms: None,
         name: "api".into(),
         rev: 4,
         algorithm: AlgorithmView {
