@@ -91,7 +91,8 @@ pub fn tell(state: &State, pool: &Pool, backend: &Backend, change: &OutlierChang
     if change.to == Standing::Ejected
         && let Some(until) = backend.load.watched().until()
     {
-        cause.push_str(&format!("; for {} ms", until.since(backend.load.watched().since()).as_millis()));
+        let length = until.since(backend.load.watched().since());
+        cause = format!("{cause}; for {} ms", length.as_millis());
     }
     if pool.conf.outliers.as_ref().is_some_and(|rules| !rules.enforce) {
         cause.push_str(" (shadow: nothing is done)");

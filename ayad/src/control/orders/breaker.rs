@@ -119,7 +119,7 @@ fn learned(backend: &Backend) -> String {
     let mut words = Vec::new();
     match breaker.state() {
         BreakerState::Open | BreakerState::HalfOpen => {
-            words.push(format!("breaker {}", breaker.state().as_str()))
+            words.push(format!("breaker {}", breaker.state().as_str()));
         }
         BreakerState::Off | BreakerState::Closed if breaker.failures() > 0 => {
             words.push(format!("{} failures in a row", breaker.failures()));
