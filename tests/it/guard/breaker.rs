@@ -18,7 +18,7 @@ use super::{LONG, Moody};
 const ALONE: &str = "outliers = { mode = \"off\" }\n";
 
 fn order(daemon: &Daemon, id: &str, order: BreakerOrder) -> Change {
-    let (pool, backend) = id.split_once('/').unwrap();
+    let (pool, backend) = id.split_once('/').expect("a backend is written pool/backend");
     daemon.control.call(&OrderBreaker::new(pool, backend, order))
 }
 

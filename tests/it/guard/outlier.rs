@@ -90,7 +90,9 @@ fn it_comes_back_by_trials_once_it_is_well() {
 fn when_all_fail_nobody_stays_ejected() {
     let (all, daemon) = pool(3, "");
     some(&daemon).expect_all_fine();
-    all.iter().for_each(|moody| moody.answers(500));
+    for moody in &all {
+        moody.answers(500);
+    }
     let seen: usize = (0..10).map(|_| some(&daemon).statuses[&500]).sum();
     wait::until_true("all are in", || {
         some(&daemon);
