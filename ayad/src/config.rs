@@ -31,6 +31,8 @@ use std::time::Duration;
 
 use aya_core::breaker::BreakerRules;
 use aya_core::hedge::HedgeRules;
+use aya_core::load::SlowStart;
+use aya_core::outlier::OutlierRules;
 use aya_core::pace::Least;
 use aya_core::pick::Choice;
 use aya_core::retry::RetryRules;
@@ -247,6 +249,10 @@ pub struct Pool {
     pub check: Option<Check>,
     /// Circuit breaker of each backend.
     pub breaker: Option<BreakerRules>,
+    /// What is done about backends that do worse than the others; `None` for nothing.
+    pub outliers: Option<OutlierRules>,
+    /// How backends that come into traffic get their share; `None` for at once.
+    pub slow_start: Option<SlowStart>,
     /// When a request is sent once more.
     pub retry: Retry,
     /// When a request that waits is also sent to a second backend.

@@ -37,6 +37,7 @@ pub mod signals;
 pub mod sockets;
 pub mod state;
 pub mod stream;
+pub mod tend;
 pub mod tls;
 pub mod upgrade;
 pub mod upstream;

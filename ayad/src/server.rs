@@ -29,7 +29,7 @@ use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError, ControlFile};
 use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, Snapshot, State, WorkerOrder};
-use crate::{certificates, clock, descriptors, discovery, health, panics, signals};
+use crate::{certificates, clock, descriptors, discovery, health, panics, signals, tend};
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -230,7 +230,10 @@ fn start_threads(
     start_workers(state, inboxes)?;
     let of_health = Arc::clone(state);
     let (applied, moved) = (setup.applied.subscribe(), setup.moved.subscribe());
-    spawn("aya-health", move || health::run(of_health, refused, moved, seed()))?;
+    spawn("aya-health", move || async move {
+        tokio::spawn(tend::run(Arc::clone(&of_health)));
+        health::run(of_health, refused, moved, seed()).await;
+    })?;
     let (of_signals, changed) = (Arc::clone(state), setup.moved.subscribe());
     spawn("aya-signals", move || signals::run(of_signals, changed, seed()))?;
     keep_certificates(state, applied)?;

@@ -12,6 +12,7 @@ mod discovery;
 mod docs;
 mod drain;
 mod floors;
+mod guard;
 mod health;
 mod http2;
 mod proxy;

@@ -182,6 +182,8 @@ fn read(world: &mut World, id: Id, pool: &str, backend: &str) -> Result<String, 
         | Id::Algorithm
         | Id::AddMember
         | Id::RemoveMember
+        | Id::Breaker
+        | Id::BreakerReset
         | Id::Reload
         | Id::Upgrade
         | Id::Openapi => json!(null),

@@ -8,6 +8,7 @@ pub mod admin;
 pub mod algorithm;
 pub mod algorithms;
 pub mod backends;
+pub mod breaker;
 pub mod daemon;
 pub mod events;
 pub mod explain;
@@ -95,6 +96,10 @@ pub enum Id {
     Admin,
     /// [`weight`]
     Weight,
+    /// [`breaker`]
+    Breaker,
+    /// [`breaker`], forgotten
+    BreakerReset,
     /// [`algorithm`]
     Algorithm,
     /// [`members`], adding one
@@ -179,6 +184,8 @@ pub const COMMANDS: &[Spec] = &[
     operations::SPEC,
     admin::SPEC,
     weight::SPEC,
+    breaker::SPEC,
+    breaker::SPEC_RESET,
     algorithm::SPEC,
     members::SPEC,
     members::SPEC_REMOVE,

@@ -12,11 +12,12 @@
 //! budget.
 //!
 //! Reading order: [`time`], [`rng`] and [`hash`] (the arguments), [`axis`] (the three axes), [`load`] and
-//! [`breaker`] (what workers share about a backend), [`health`] (how a backend falls and rises), [`path`] (one
-//! normal form), [`route`] (request to pool), [`pick`] and [`sticky`] (pool to backend), [`retry`] and [`hedge`]
-//! (once more, elsewhere), [`pace`] (who sends too slowly), [`histogram`] (what it took), [`reason`] (why the proxy
-//! answered by itself), [`grpc`] (the same in gRPC's words), [`flood`] (more frames than work), [`discovery`] (which
-//! backends stand after a look at where they come from).
+//! [`breaker`] (what workers share about a backend), [`health`] (how a backend falls and rises), [`outlier`] and
+//! [`window`] (who does worse than the others), [`path`] (one normal form), [`route`] (request to pool), [`pick`]
+//! and [`sticky`] (pool to backend), [`retry`] and [`hedge`] (once more, elsewhere), [`pace`] (who sends too
+//! slowly), [`histogram`] (what it took), [`reason`] (why the proxy answered by itself), [`grpc`] (the same in
+//! gRPC's words), [`flood`] (more frames than work), [`discovery`] (which backends stand after a look
+//! at where they come from).
 
 #![forbid(unsafe_code)]
 
@@ -34,6 +35,7 @@ pub mod health;
 pub mod hedge;
 pub mod histogram;
 pub mod load;
+pub mod outlier;
 pub mod pace;
 pub mod path;
 pub mod pick;
@@ -47,3 +49,4 @@ pub mod signal;
 pub mod spread;
 pub mod sticky;
 pub mod time;
+pub mod window;

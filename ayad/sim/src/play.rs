@@ -73,7 +73,12 @@ impl<'s> Play<'s> {
             picker.prepare(scenario.backend.len());
             Worker { picker, rng: Rng::seeded(seed(u64::from(number) + 1_000)) }
         };
-        let breaker = scenario.breaker.map(|b| BreakerRules { failures: b.failures, open_for: b.open_for });
+        let breaker = scenario.breaker.map(|b| BreakerRules {
+            failures: b.failures,
+            open_for: b.open_for,
+            open_max: b.open_for,
+            ..BreakerRules::default()
+        });
         let load = |name: &str, weight: u32| {
             let load = Load::new(hash64(name.as_bytes()), weight, Health::Unknown);
             load.breaker().configure(breaker.as_ref());

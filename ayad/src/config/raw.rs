@@ -14,6 +14,7 @@ pub mod daemon;
 pub mod discover;
 pub mod division;
 pub mod format;
+pub mod guard;
 pub mod health;
 pub mod listen;
 pub mod pool;

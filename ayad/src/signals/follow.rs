@@ -24,7 +24,6 @@ impl Followers {
                 let factor = backend.reported.follow().0 * backend.reported.agent().agent.weight();
                 if (factor - backend.load.signal_factor()).abs() > f64::EPSILON {
                     backend.load.set_signal_factor(factor);
-                    backend.load.set_ease(backend.load.signal_factor());
                 }
             }
         }

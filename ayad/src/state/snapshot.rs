@@ -8,12 +8,14 @@ use std::sync::{Arc, OnceLock};
 
 use aya_core::hedge::HedgeDelay;
 use aya_core::load::Load;
+use aya_core::outlier::Quota;
 use aya_core::pick::{Choice, Plan};
 use aya_core::retry::RetryBudget;
 use aya_core::route::{RouteSpec, Router};
 
 use super::counters::{Padded, bump};
 use super::{Backend, Binding};
+use crate::clock;
 use crate::config;
 use crate::tls::{ClientTls, Handshakes, ServerTls};
 
@@ -191,6 +193,8 @@ pub struct Pool {
     pub budget: Arc<RetryBudget>,
     /// Hedges; goes on when the pool is configured anew.
     pub hedging: Arc<Hedging>,
+    /// What workers may eject at once; goes on when the pool is configured anew.
+    pub quota: Arc<Quota>,
     /// TLS to its backends.
     pub tls: Option<Arc<ClientTls>>,
     /// TLS of its checks: the same, unless they have their own.
@@ -236,7 +240,14 @@ impl Pool {
                 let same = old.get(wanted.name.as_str()).copied().cloned();
                 let same = same.or_else(|| returning(&format!("{}/{}", conf.name, wanted.name)));
                 let same = same.filter(|same| same.is_same_server(wanted));
-                same.unwrap_or_else(|| Arc::new(Backend::new(&conf, wanted, workers, next_rev())))
+                same.unwrap_or_else(|| {
+                    let new = Arc::new(Backend::new(&conf, wanted, workers, next_rev()));
+                    // One that joins others begins slowly; those of a new pool have nobody to leave the work to.
+                    if before.is_some() && conf.slow_start.is_some() {
+                        new.load.begin_ramp(clock::now());
+                    }
+                    new
+                })
             })
             .collect();
         let zones = config::Division::zones(&conf.backends);
@@ -255,6 +266,7 @@ impl Pool {
             conf,
             budget: before.map_or_else(Arc::default, |p| Arc::clone(&p.budget)),
             hedging: before.map_or_else(Arc::default, |p| Arc::clone(&p.hedging)),
+            quota: before.map_or_else(Arc::default, |p| Arc::clone(&p.quota)),
             rev,
         }
     }
@@ -273,6 +285,7 @@ impl Pool {
             loads: self.loads.clone(),
             budget: Arc::clone(&self.budget),
             hedging: Arc::clone(&self.hedging),
+            quota: Arc::clone(&self.quota),
             tls: self.tls.clone(),
             check_tls: self.check_tls.clone(),
             rev,
@@ -289,6 +302,8 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         sticky,
         check,
         breaker,
+        outliers,
+        slow_start,
         retry,
         hedge,
         connect_timeout,
@@ -311,6 +326,8 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *sticky == b.sticky
         && *check == b.check
         && *breaker == b.breaker
+        && *outliers == b.outliers
+        && *slow_start == b.slow_start
         && *retry == b.retry
         && *hedge == b.hedge
         && *connect_timeout == b.connect_timeout

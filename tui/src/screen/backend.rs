@@ -1,6 +1,7 @@
 //! One backend with its past: the three axes with cause, who, since and until; traffic; what changed, what the
 //! checks said, how latencies are spread.
 
+mod guard;
 mod signal;
 mod spread;
 
@@ -41,10 +42,11 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
     };
     let detail = model.detail.as_deref().filter(|detail| detail.backend.id == backend.id);
     title(model, buf, area, backend, detail);
-    state(model, buf, Rect { y: area.y + 1, height: STATE.min(area.height - 1), ..area }, (pool, backend));
-    let mut above = 1 + STATE;
+    let lines = STATE + guard::lines(backend);
+    state(model, buf, Rect { y: area.y + 1, height: lines.min(area.height - 1), ..area }, (pool, backend));
+    let mut above = 1 + lines;
     if signal::is_known(backend) && area.height > above {
-        signal::line(model, buf, Rect { y: area.y + STATE, height: 1, ..area }, backend, LABEL);
+        signal::line(model, buf, Rect { y: area.y + above - 1, height: 1, ..area }, backend, LABEL);
         above += 1;
     }
     let rest = Rect { y: area.y + above, height: area.height.saturating_sub(above), ..area };
@@ -125,13 +127,10 @@ fn state(model: &Model, buf: &mut Buffer, area: Rect, (pool, b): (&PoolView, &Ba
             "breaker",
             why::breaker_tone(breaker.state),
             breaker.state.to_string(),
-            vec![
-                since(breaker.since_ms),
-                breaker.cause.clone().unwrap_or_default(),
-                retry.unwrap_or_default(),
-            ],
+            guard::breaker(breaker, now_ms, since(breaker.since_ms), retry),
         ),
     ];
+    lines.extend(guard::standing(b, now_ms));
     lines.extend(traffic_lines(model, b));
     for (y, (label, tone, value, facts)) in (area.top()..area.bottom()).zip(lines) {
         let theme = model.theme;

@@ -143,26 +143,18 @@ pub(crate) fn shop() -> PoolView {
     backends[3].eligible = false;
     backends[3].share_expected = None;
 
-    backends[4].breaker = BreakerView {
-        state: Breaker::HalfOpen,
-        since_ms: NOW_MS - 2 * SECOND,
-        cause: Some("5 failures in a row".into()),
-        retry_ms: None,
-    };
+    backends[4].breaker = failing(Breaker::HalfOpen, 2, None);
     backends[4].traffic.error_share = Some(0.062);
 
-    backends[5].breaker = BreakerView {
-        state: Breaker::Open,
-        since_ms: NOW_MS - 4 * SECOND,
-        cause: Some("5 failures in a row".into()),
-        retry_ms: Some(NOW_MS + 6 * SECOND),
-    };
+    backends[5].breaker = failing(Breaker::Open, 4, Some(6));
     backends[5].traffic = traffic(31.0, Some(0.42), Some((14.0, 124.0)), 0);
     backends[5].spark[SPARK_POINTS - 4..].fill(0);
     backends[5].share_actual = Some(0.03);
     backends[5].eligible = false;
     backends[5].share_expected = None;
     PoolView {
+        outliers: Some("enforce".into()),
+        slow_start_ms: None,
         name: "shop".into(),
         rev: 7,
         algorithm: AlgorithmView {
@@ -220,6 +212,8 @@ fn api() -> PoolView {
     };
     silence(&mut backends[2]);
     PoolView {
+        outliers: Some("enforce".into()),
+        slow_start_ms: None,
         name: "api".into(),
         rev: 4,
         algorithm: AlgorithmView {
@@ -240,6 +234,18 @@ fn api() -> PoolView {
         discovery: Vec::new(),
         eligible: 1,
         backends,
+    }
+}
+
+/// A breaker that is so since some seconds, and tries again in some.
+fn failing(state: Breaker, since_s: u64, retry_s: Option<u64>) -> BreakerView {
+    BreakerView {
+        state,
+        since_ms: NOW_MS - since_s * SECOND,
+        cause: Some("5 failures in a row".into()),
+        retry_ms: retry_s.map(|seconds| NOW_MS + seconds * SECOND),
+        order: None,
+        window: None,
     }
 }
 
@@ -281,7 +287,11 @@ fn backend(pool: &str, name: &str, n: u64) -> BackendView {
             since_ms: NOW_MS - 40 * MINUTE,
             cause: None,
             retry_ms: None,
+            order: None,
+            window: None,
         },
+        standing: None,
+        ease: None,
         eligible: true,
         weight: 1,
         configured_weight: 1,

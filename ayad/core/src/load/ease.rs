@@ -48,18 +48,21 @@ impl Load {
 
     /// Sets its share of its weight, 0 to 1. What is above 0 stays above 0.
     pub fn set_ease(&self, factor: f64) {
-        self.ease.store(in_parts(factor), Ordering::Relaxed);
+        let ease = eased(factor);
+        // Reads first: it is set ten times a second and hardly ever changes.
+        if self.ease() != ease {
+            self.ease.store(ease, Ordering::Relaxed);
+        }
     }
 
-    /// The part of its ease that signals and its agent leave it, 0 to 1.
+    /// What its signals leave of its weight, 0 to 1; 1 where nothing follows them.
     pub fn signal_factor(&self) -> f64 {
-        f64::from(self.signal_factor.load(Ordering::Relaxed)) / f64::from(FULL_EASE)
+        f64::from(self.signal.load(Ordering::Relaxed)) / f64::from(FULL_EASE)
     }
 
-    /// Sets what signals and its agent leave it, 0 to 1. What is above 0 stays above 0. It holds once whoever sets the
-    /// ease multiplies it in.
+    /// Sets what its signals leave of its weight, 0 to 1. It is in force with the next look at the pool.
     pub fn set_signal_factor(&self, factor: f64) {
-        self.signal_factor.store(in_parts(factor), Ordering::Relaxed);
+        self.signal.store(eased(factor), Ordering::Relaxed);
     }
 
     /// Weight times ease, in [`FULL_EASE`]ths of a unit of weight: what algorithms that know weights go by.
@@ -94,9 +97,10 @@ impl Load {
 }
 
 /// A factor in [`FULL_EASE`]ths.
-fn in_parts(factor: f64) -> u32 {
-    let parts = if factor > 0.0 { (factor.min(1.0) * f64::from(FULL_EASE)).round().max(1.0) } else { 0.0 };
-    parts as u32
+fn eased(factor: f64) -> u32 {
+    let full = f64::from(FULL_EASE);
+    let ease = if factor > 0.0 { (factor.min(1.0) * full).round().max(1.0) } else { 0.0 };
+    ease as u32
 }
 
 #[cfg(test)]

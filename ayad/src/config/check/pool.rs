@@ -3,6 +3,7 @@
 mod algorithm;
 mod discover;
 mod division;
+mod guard;
 mod health;
 mod retry;
 mod signals;
@@ -11,13 +12,11 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use aya_core::breaker::BreakerRules;
-
 use super::tls::{self, Findings};
 use super::{At, Entry};
 use crate::config::raw;
 use crate::config::raw::format::{self, Address, Name, Period};
-use crate::config::raw::pool::{BackendEntry, BackendProtocol, Breaker, Mode};
+use crate::config::raw::pool::{BackendEntry, BackendProtocol};
 use crate::config::report::Problem;
 use crate::config::{Backend, Daemon, Env, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
 use crate::stream::Endpoint;
@@ -29,8 +28,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const TUNNEL_TIMEOUT: Duration = Duration::from_secs(3600);
 const KEEPALIVE: Keepalive =
     Keepalive { max_idle: 128, idle: Duration::from_secs(30), age: Duration::from_secs(600) };
-const BREAKER_FAILURES: u32 = 5;
-const BREAKER_OPEN: Duration = Duration::from_secs(5);
 
 /// What a pool's settings depend on besides the pool.
 pub(super) struct Given<'g> {
@@ -56,6 +53,8 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
         protocol,
         health,
         breaker,
+        outliers,
+        slow_start,
         sticky,
         retry,
         hedge,
@@ -97,7 +96,9 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
             .map_or_else(algorithm::default, |entry| algorithm::check(entry, &at.key("algorithm"), problems)),
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
         check,
-        breaker: breaker.as_ref().and_then(breaker_rules),
+        breaker: breaker.as_ref().and_then(|rules| guard::breaker(rules, &at.key("breaker"), problems)),
+        outliers: guard::outliers(outliers.as_ref(), &at.key("outliers"), problems),
+        slow_start: slow_start.as_ref().map(guard::slow_start),
         retry: retry::check(retry.as_ref(), *attempts, request, at, found),
         hedge: retry::hedge(hedge.as_ref()),
         connect_timeout: or(connect.as_ref(), CONNECT_TIMEOUT),
@@ -145,15 +146,6 @@ fn spoken(protocol: BackendProtocol) -> UpstreamProtocol {
 
 fn or(period: Option<&Period>, default: Duration) -> Duration {
     period.map_or(default, |period| period.0)
-}
-
-fn breaker_rules(breaker: &Breaker) -> Option<BreakerRules> {
-    let Breaker { failures, open, mode } = breaker;
-    let rules = BreakerRules {
-        failures: failures.unwrap_or(BREAKER_FAILURES),
-        open_for: or(open.as_ref(), BREAKER_OPEN),
-    };
-    (*mode != Some(Mode::Off)).then_some(rules)
 }
 
 fn kept(keepalive: &raw::pool::Keepalive) -> Keepalive {

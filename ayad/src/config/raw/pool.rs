@@ -8,6 +8,7 @@ use super::algorithm::Algorithm;
 use super::discover::Discover;
 use super::division::{HashKey, Zones};
 use super::format::{Address, CookieName, Name, Period, PeriodLimit, Share};
+use super::guard::{Breaker, Outliers, SlowStart};
 use super::health::Health;
 use super::retry::{Hedge, Retry};
 use super::signals::Signals;
@@ -32,6 +33,12 @@ pub struct Pool {
     pub health: Option<Health>,
     /// When a backend that answers but fails is left alone for a while. Default: no breaker.
     pub breaker: Option<Breaker>,
+    /// What is done about a backend that fails more often than the others, or is slower. Default: it gets less, then
+    /// nothing for some seconds, at thresholds that ordinary traffic does not reach; never when all are alike.
+    pub outliers: Option<Outliers>,
+    /// How a backend that comes into traffic gets its share: "30s", or a table. Default: all of it at once. Backends that
+    /// are there when the daemon starts do not begin slowly.
+    pub slow_start: Option<SlowStart>,
     /// What binds a client to the backend it had before. Default: nothing.
     pub sticky: Option<Sticky>,
     /// When a request that failed goes to another backend. Default: only what was never sent does, up to 3 backends.
@@ -93,6 +100,8 @@ impl Pool {
             protocol: None,
             health: None,
             breaker: None,
+            outliers: None,
+            slow_start: None,
             sticky: None,
             retry: None,
             hedge: None,
@@ -151,19 +160,6 @@ pub struct Backend {
     pub priority: Option<u8>,
     /// Words to select backends by. Default: none.
     pub tags: Option<Vec<String>>,
-}
-
-/// A circuit breaker for each backend of the pool.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Breaker {
-    /// Requests that must fail in a row before the backend is left alone. Default: 5.
-    #[schemars(range(min = 1, max = 10_000))]
-    pub failures: Option<u32>,
-    /// How long it is left alone before one request is let through to try. Default: "5s".
-    pub open: Option<Period>,
-    /// "enforce" (the default), or "off" to keep the settings without the breaker.
-    pub mode: Option<Mode>,
 }
 
 /// Whether something is done.

@@ -48,6 +48,8 @@ impl Control {
             Order::Admin { id, state, .. } => self.apply_admin(id, *state, record, restored),
             Order::Weight { id, weight } => self.apply_weight(id, *weight, record, restored),
             Order::Member { id, pool, member } => self.apply_member(id, pool, member.as_deref()),
+            Order::Breaker { id, order } => self.apply_breaker(id, *order, record, restored),
+            Order::Reset { id } => self.apply_reset(id),
             Order::Algorithm { pool, name } => self.apply_algorithm(pool, name, record, restored),
         }
     }
