@@ -24,7 +24,7 @@ fn stands(backend: &mut BackendView, state: Standing, share: &str, ease: f64) {
 
 fn guarded() -> Status {
     let mut status = status();
-    let shop = status.pools.iter_mut().find(|pool| pool.name == "shop").unwrap();
+    let shop = &mut status.pools[1];
     stands(&mut shop.backends[0], Standing::Ejected, "21%", 0.0);
     stands(&mut shop.backends[4], Standing::Suspected, "9%", 0.5);
     let forced = &mut shop.backends[5].breaker;
@@ -47,7 +47,7 @@ fn ejected_eased_and_forced_say_since_when_and_why() {
         hear(&mut model, Message::Status(Box::new(guarded())));
         snapshot("guarded", &model);
         for (name, id) in [("ejected", 0), ("forced", 5)] {
-            let id = guarded().pools.iter().find(|pool| pool.name == "shop").unwrap().backends[id].id.clone();
+            let id = guarded().pools[1].backends[id].id.clone();
             let mut model = live(size);
             hear(&mut model, Message::Status(Box::new(guarded())));
             select(&mut model, &id);

@@ -41,7 +41,9 @@ pub(super) fn standing(b: &BackendView, now_ms: u64) -> Option<Line> {
         facts.push("shadow: nothing is done".to_owned());
     }
     facts.extend(why::stands_until(standing, now_ms));
-    facts.extend(b.ease.map(|ease| format!("gets {} of its weight", figure::share(ease))));
+    facts.extend(
+        b.ease.filter(|_| b.eligible).map(|ease| format!("gets {} of its weight", figure::share(ease))),
+    );
     facts.push(standing.cause.clone());
     Some(("standing", why::standing_tone(standing.state), standing.state.to_string(), facts))
 }
