@@ -2,6 +2,8 @@
 
 #[path = "screens/fixture.rs"]
 mod fixture;
+#[path = "screens/guard.rs"]
+mod guard;
 #[path = "screens/keys.rs"]
 mod keys;
 #[path = "screens/plain.rs"]

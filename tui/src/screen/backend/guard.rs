@@ -32,14 +32,18 @@ pub(super) fn breaker(
 /// How it stands, where it is not like the others.
 pub(super) fn standing(b: &BackendView, now_ms: u64) -> Option<Line> {
     let standing = b.standing.as_ref()?;
+    // The figures come last: in a narrow window the reason and the next step are worth more.
     let mut facts = vec![
         format!("for {}", figure::span(now_ms.saturating_sub(standing.since_ms))),
-        standing.cause.clone(),
+        standing.reason.clone(),
     ];
     if standing.shadow {
         facts.push("shadow: nothing is done".to_owned());
     }
     facts.extend(why::stands_until(standing, now_ms));
-    facts.extend(b.ease.map(|ease| format!("gets {} of its weight", figure::share(ease))));
+    facts.extend(
+        b.ease.filter(|_| b.eligible).map(|ease| format!("gets {} of its weight", figure::share(ease))),
+    );
+    facts.push(standing.cause.clone());
     Some(("standing", why::standing_tone(standing.state), standing.state.to_string(), facts))
 }
