@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use aya_core::pick::PickerSpec;
 use serde::Deserialize;
 
-use crate::play::run;
+use crate::arm::Arm;
+use crate::play::play;
 use crate::report::Report;
-use crate::scenario::{Scenario, algorithm};
+use crate::scenario::Scenario;
 use crate::unit;
 
 /// The expectations of a scenario; a key that is missing expects nothing.
@@ -46,8 +46,7 @@ pub(crate) struct ShareOf {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Compare {
-    #[serde(deserialize_with = "algorithm")]
-    with: &'static PickerSpec,
+    with: Arm,
     /// Own 99th percentile, at most, as a multiple of the other's.
     p99: f64,
 }
@@ -101,7 +100,7 @@ pub enum Violation {
     #[error("p99 is {ms:.1} ms; at most {factor} times the {other_ms:.1} ms of {other} is expected")]
     NotBetter {
         /// The other algorithm.
-        other: &'static str,
+        other: Arm,
         /// Own p99 in ms.
         ms: f64,
         /// Its p99 in ms.
@@ -151,9 +150,9 @@ fn shares(scenario: &Scenario, report: &Report) -> impl Iterator<Item = Violatio
 fn comparisons(scenario: &Scenario, report: &Report) -> impl Iterator<Item = Violation> {
     let ms = report.quantile_ms(0.99);
     scenario.expect.compare.iter().filter_map(move |compare| {
-        let other_ms = run(&scenario.with_algorithm(compare.with)).quantile_ms(0.99);
+        let other_ms = play(scenario, &compare.with, report.seed).quantile_ms(0.99);
         let worse = ms > compare.p99 * other_ms;
-        worse.then_some(Violation::NotBetter { other: compare.with.name, ms, other_ms, factor: compare.p99 })
+        worse.then_some(Violation::NotBetter { other: compare.with, ms, other_ms, factor: compare.p99 })
     })
 }
 

@@ -16,14 +16,18 @@
 
 #![forbid(unsafe_code)]
 
+mod arm;
 mod expect;
+mod job;
 mod play;
+mod proxy;
 mod report;
 mod scenario;
 mod server;
 mod unit;
 
+pub use arm::{Arm, ArmError, Reports, Way};
 pub use expect::{Violation, check};
-pub use play::run;
-pub use report::{BackendReport, Report};
+pub use play::{play, run};
+pub use report::{BackendReport, Report, Turn};
 pub use scenario::{Scenario, ScenarioError};
