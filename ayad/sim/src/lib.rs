@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod arm;
+mod compare;
 mod expect;
 mod job;
 mod play;
@@ -24,10 +25,13 @@ mod proxy;
 mod report;
 mod scenario;
 mod server;
+mod shares;
+mod trouble;
 mod unit;
 
 pub use arm::{Arm, ArmError, Reports, Way};
-pub use expect::{Violation, check};
+pub use compare::{Comparison, Outcome, Point, Spread};
+pub use expect::{Verdict, Violation, check};
 pub use play::{play, run};
 pub use report::{BackendReport, Report, Turn};
 pub use scenario::{Scenario, ScenarioError};

@@ -8,6 +8,7 @@ mod way;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use aya_core::hash::mix;
@@ -20,6 +21,9 @@ use crate::proxy::Proxy;
 use crate::report::Report;
 use crate::scenario::{Scenario, Window};
 use crate::server::Server;
+
+/// Steps between two looks at whether somebody wants it to stop.
+const LOOK_UP: u64 = 1 << 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
@@ -72,6 +76,25 @@ pub fn play(scenario: &Scenario, arm: &Arm, seed: u64) -> Report {
     play.plan_beginnings();
     while play.step() {}
     play.report
+}
+
+/// As [`play`], asking now and then whether to go on; `None` when it was stopped.
+pub(crate) fn play_while(
+    scenario: &Scenario,
+    arm: &Arm,
+    seed: u64,
+    go_on: &mut dyn FnMut() -> ControlFlow<()>,
+) -> Option<Report> {
+    let mut play = Play::new(scenario, arm, seed);
+    play.plan_beginnings();
+    let mut steps = 0_u64;
+    while play.step() {
+        if steps % LOOK_UP == 0 && go_on().is_break() {
+            return None;
+        }
+        steps += 1;
+    }
+    Some(play.report)
 }
 
 impl<'s> Play<'s> {
@@ -143,7 +166,7 @@ impl<'s> Play<'s> {
             Event::Check { proxy, server } => self.check(proxy, server),
             Event::Retry { proxy, server } => self.penalty_over(proxy, server),
             Event::Die { server } => self.die(server),
-            Event::Begin { server } => self.servers[server as usize].begin(self.now),
+            Event::Begin { server } => self.begin(server),
             Event::Wander { server } => self.wander(server),
             Event::Tend => self.tend(),
             Event::Change { index } => self.change(index),

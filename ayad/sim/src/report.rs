@@ -9,6 +9,7 @@ use aya_core::time::Tick;
 use crate::arm::Arm;
 use crate::job::Job;
 use crate::scenario::Scenario;
+use crate::shares::Shares;
 
 /// Parts that the time of a run is shown in.
 const PARTS: u32 = 60;
@@ -69,6 +70,7 @@ pub struct Report {
     pub backends: Vec<BackendReport>,
     /// When backends went out of traffic and came back.
     pub turns: Vec<Turn>,
+    pub(crate) in_traffic: Shares,
     warm_up: Tick,
     deadline_us: u64,
 }
@@ -89,13 +91,15 @@ impl Report {
             part: (counted / PARTS).max(Duration::from_micros(1)),
             backends: scenario.servers.iter().map(|backend| named(&backend.name)).collect(),
             turns: Vec::new(),
+            in_traffic: Shares::new(scenario.servers.iter().map(|b| f64::from(b.weight)).collect()),
             warm_up: Tick::ZERO.after(scenario.warm_up),
             deadline_us: scenario.deadline.as_micros() as u64,
         }
     }
 
-    pub(crate) fn placed(&mut self, job: &Job, backend: usize) {
+    pub(crate) fn placed(&mut self, job: &Job, backend: usize, now: Tick) {
         if job.arrived >= self.warm_up {
+            self.in_traffic.placed(backend, now);
             self.attempts += 1;
             self.backends[backend].requests += 1;
         }
@@ -137,6 +141,11 @@ impl Report {
         let total: u64 = self.backends.iter().map(|backend| backend.requests).sum();
         let own = self.backends.get(index).map_or(0, |backend| backend.requests);
         if total == 0 { 0.0 } else { own as f64 / total as f64 }
+    }
+
+    /// The largest share of a backend in any 5 s of it, as a multiple of the fair one.
+    pub fn most_share(&self) -> f64 {
+        self.in_traffic.most()
     }
 
     /// Connections that backends refused.

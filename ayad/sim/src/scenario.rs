@@ -138,9 +138,20 @@ impl Scenario {
 
     /// What a comparison plays, the arm that the expectations are about first.
     pub fn arms(&self) -> Vec<Arm> {
-        let mut arms = vec![self.algorithm];
-        arms.extend(self.arms.iter().filter(|arm| **arm != self.algorithm));
+        let compared = self.expect.compare.iter().flat_map(|c| c.arm.into_iter().chain([c.with]));
+        let mut arms = Vec::new();
+        for arm in [self.algorithm].into_iter().chain(self.arms.iter().copied()).chain(compared) {
+            if !arms.contains(&arm) {
+                arms.push(arm);
+            }
+        }
         arms
+    }
+
+    /// The same situation with so many seeds.
+    #[must_use]
+    pub fn with_seeds(&self, seeds: u32) -> Self {
+        Self { seeds: seeds.max(1), ..self.clone() }
     }
 
     /// The same situation with another algorithm.

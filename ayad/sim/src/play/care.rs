@@ -47,6 +47,7 @@ impl Play<'_> {
             self.plan(Tick::ZERO.after(down.to), Event::Begin { server });
         }
         if let Some(at) = self.servers[index].spec.joins {
+            self.report.in_traffic.set_weight(index, 0.0);
             self.plan(Tick::ZERO.after(at), Event::Join { server });
         }
         if let (Some(at), Some(rolling)) = (self.scenario.roll_at(index), self.scenario.rolling) {
@@ -63,6 +64,7 @@ impl Play<'_> {
     }
 
     pub(super) fn die(&mut self, server: u32) {
+        self.report.in_traffic.set_weight(server as usize, 0.0);
         for id in self.servers[server as usize].die() {
             self.end(id, Outcome::Reset);
         }
@@ -71,6 +73,13 @@ impl Play<'_> {
     pub(super) fn change(&mut self, index: u32) {
         let change = &self.scenario.change[index as usize];
         let position = self.scenario.position(&change.backend);
+        if let Some(weight) = change.weight {
+            self.report.in_traffic.set_weight(position, f64::from(weight));
+        }
+        if let Some(admin) = change.admin {
+            let weight = if admin == Admin::Ready { self.weight(position) } else { 0.0 };
+            self.report.in_traffic.set_weight(position, weight);
+        }
         for proxy in &self.proxies {
             let load = &proxy.loads[position];
             change.admin.into_iter().for_each(|admin| load.set_admin(admin, false));
@@ -83,13 +92,25 @@ impl Play<'_> {
             self.join(server);
             return;
         }
+        self.report.in_traffic.set_weight(server as usize, 0.0);
         for proxy in &self.proxies {
             proxy.loads[server as usize].set_admin(Admin::Draining, false);
         }
     }
 
+    /// It is there again after it was dead.
+    pub(super) fn begin(&mut self, server: u32) {
+        self.servers[server as usize].begin(self.now);
+        self.report.in_traffic.set_weight(server as usize, self.weight(server as usize));
+    }
+
+    fn weight(&self, server: usize) -> f64 {
+        f64::from(self.proxies[0].loads[server].weight())
+    }
+
     /// It comes into traffic.
     pub(super) fn join(&mut self, server: u32) {
+        self.report.in_traffic.set_weight(server as usize, self.weight(server as usize));
         for proxy in &self.proxies {
             let load = &proxy.loads[server as usize];
             load.set_admin(Admin::Ready, false);

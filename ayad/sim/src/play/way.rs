@@ -76,7 +76,7 @@ impl Play<'_> {
         job.sent = self.now;
         job.is_waiting = false;
         self.servers[server].placed += 1;
-        self.report.placed(&job, server);
+        self.report.placed(&job, server, self.now);
         if let Some(kept) = self.jobs.get(id) {
             *kept = job;
         }
