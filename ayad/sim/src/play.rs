@@ -51,6 +51,7 @@ struct Play<'s> {
     /// What is to come; the number keeps events of the same moment in the order they were planned.
     events: BinaryHeap<Reverse<(Tick, u64, Event)>>,
     planned: u64,
+    paces: Vec<(Tick, f64)>,
     /// The next request, which never waits in the heap; `None` after the last.
     arrival: Option<Tick>,
     /// When requests are given up, in the order they came: all wait for equally long.
@@ -111,6 +112,7 @@ impl<'s> Play<'s> {
             now: Tick::ZERO,
             events: BinaryHeap::new(),
             planned: 0,
+            paces: scenario.paces(),
             arrival: None,
             deadlines: VecDeque::new(),
             traffic: Rng::seeded(part(1)),
@@ -175,13 +177,20 @@ impl<'s> Play<'s> {
         }
     }
 
+    /// Requests per second at a moment, and until when that holds.
+    fn pace_at(&self, now: Tick) -> (f64, Option<Tick>) {
+        let next = self.paces.partition_point(|(from, _)| *from <= now);
+        let (_, pace) = self.paces[next.saturating_sub(1)];
+        (pace, self.paces.get(next).map(|(from, _)| *from))
+    }
+
     /// When the next request comes, given the pace of now. A Poisson process has no memory, so at a change of pace
     /// it is drawn anew.
     fn plan_arrival(&mut self) {
         let end = Tick::ZERO.after(self.scenario.duration);
         let mut from = self.now;
         self.arrival = loop {
-            let (pace, until) = self.scenario.pace_at(from);
+            let (pace, until) = self.pace_at(from);
             let seconds = -(1.0 - self.traffic.unit()).ln() / pace;
             let at = from.after(Duration::from_secs_f64(seconds));
             match until {
@@ -193,12 +202,10 @@ impl<'s> Play<'s> {
 }
 
 impl Scenario {
-    /// Requests per second at a moment, and until when that holds.
-    fn pace_at(&self, now: Tick) -> (f64, Option<Tick>) {
-        let since = now.since(Tick::ZERO);
-        let pace = self.step.iter().rev().find(|step| step.at <= since);
-        let next = self.step.iter().find(|step| step.at > since).map(|step| Tick::ZERO.after(step.at));
-        (pace.map_or_else(|| self.rate(), |step| self.pace(step.rate, step.load)), next)
+    /// From when on requests arrive at which pace, a second.
+    fn paces(&self) -> Vec<(Tick, f64)> {
+        let later = self.step.iter().map(|step| (Tick::ZERO.after(step.at), self.pace(step.rate, step.load)));
+        [(Tick::ZERO, self.rate())].into_iter().chain(later).collect()
     }
 
     /// When the server at `index` is away in the restart of all.

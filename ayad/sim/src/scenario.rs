@@ -4,6 +4,7 @@
 mod check;
 mod policies;
 mod servers;
+mod set;
 
 use std::time::Duration;
 
@@ -23,9 +24,17 @@ pub enum ScenarioError {
     /// The text is not TOML, has unknown keys, or values that cannot be.
     #[error("{0}")]
     Text(#[from] toml::de::Error),
+    /// A path names no value that a scenario has.
+    #[error(
+        "\"{0}\" leads to no value of the scenario; keys are joined by dots, positions in lists count from 0, as in \
+             \"backend.0.slots\""
+    )]
+    Path(String),
     /// A value is outside its limits.
-    #[error("{key}: {accepted}")]
+    #[error("{key}{of}: {accepted}", of = of.as_ref().map(|name| format!(" of backend \"{name}\"")).unwrap_or_default())]
     Limit {
+        /// The backend that has it, where one does.
+        of: Option<String>,
         /// The key.
         key: &'static str,
         /// What is accepted.
@@ -39,6 +48,38 @@ pub enum ScenarioError {
         /// What is wrong with it.
         problem: &'static str,
     },
+}
+
+impl ScenarioError {
+    /// The line of the file that it is about, from 1, where that can be told.
+    pub fn line(&self, text: &str) -> Option<usize> {
+        let has = |line: &str, key: &str| {
+            let rest = line.trim_start_matches(|c: char| c.is_whitespace() || c == '{').strip_prefix(key);
+            rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+        };
+        let named = |name: &str| {
+            text.lines().position(|line| has(line, "name") && line.contains(&format!("\"{name}\"")))
+        };
+        match self {
+            Self::Text(error) => {
+                error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1)
+            }
+            Self::Path(_) => None,
+            Self::Limit { of, key, .. } => {
+                let from = of.as_deref().and_then(named).unwrap_or(0);
+                let found = text.lines().skip(from).position(|line| has(line, key));
+                found.map(|line| line + from + 1).or_else(|| of.as_ref().map(|_| from + 1))
+            }
+            Self::Backend { name, .. } => {
+                let quoted = format!("\"{name}\"");
+                text.lines()
+                    .enumerate()
+                    .filter(|(_, line)| line.contains(&quoted))
+                    .last()
+                    .map(|(line, _)| line + 1)
+            }
+        }
+    }
 }
 
 /// One imagined situation, what happens in it and what must come out.

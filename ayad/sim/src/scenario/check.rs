@@ -18,7 +18,7 @@ const MAX_WORKERS: u32 = 256;
 const MAX_SEEDS: u32 = 1_000;
 
 fn limit(holds: bool, key: &'static str, accepted: &'static str) -> Result<(), ScenarioError> {
-    if holds { Ok(()) } else { Err(ScenarioError::Limit { key, accepted }) }
+    if holds { Ok(()) } else { Err(ScenarioError::Limit { of: None, key, accepted }) }
 }
 
 impl Scenario {
@@ -32,7 +32,14 @@ impl Scenario {
         limit(self.health.is_none_or(|h| !h.interval.is_zero()), "interval", "a time above 0 is accepted")?;
         let count: usize = self.backend.iter().map(|b| b.count.unwrap_or(1)).fold(0, usize::saturating_add);
         limit((1..=MAX_BACKENDS).contains(&count), "backend", "1 to 1000 are accepted")?;
-        self.backend.iter().try_for_each(|backend| self.check_backend(backend))?;
+        for backend in &self.backend {
+            self.check_backend(backend).map_err(|error| match error {
+                ScenarioError::Limit { key, accepted, .. } => {
+                    ScenarioError::Limit { of: Some(backend.name.clone()), key, accepted }
+                }
+                other => other,
+            })?;
+        }
         self.check_pace()
     }
 
