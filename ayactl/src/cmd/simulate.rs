@@ -29,7 +29,7 @@ struct Document<'c> {
 }
 
 /// Runs the verb.
-pub fn run(args: &SimulateArgs, global: &Global, console: &mut Console<'_>) -> Result<u8, Failure> {
+pub(super) fn run(args: &SimulateArgs, global: &Global, console: &mut Console<'_>) -> Result<u8, Failure> {
     let scenario = read(args)?;
     let arms = match &args.arms {
         None => scenario.arms(),

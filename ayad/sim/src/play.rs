@@ -90,7 +90,7 @@ pub(crate) fn play_while(
     play.plan_beginnings();
     let mut steps = 0_u64;
     while play.step() {
-        if steps % LOOK_UP == 0 && go_on().is_break() {
+        if steps.is_multiple_of(LOOK_UP) && go_on().is_break() {
             return None;
         }
         steps += 1;

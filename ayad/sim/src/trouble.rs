@@ -19,20 +19,20 @@ fn trouble(backend: &Backend) -> Option<(Duration, Duration)> {
 impl Report {
     /// From the beginning of trouble until every proxy had taken out every backend that it befell.
     pub(crate) fn ejected_within(&self, scenario: &Scenario) -> Option<Duration> {
-        self.longest(scenario, |backend, proxy, from, to| {
+        longest(scenario, |backend, proxy, from, to| {
             let outs = self
                 .turns
                 .iter()
                 .filter(|turn| turn.is_out && (turn.backend, turn.proxy) == (backend, proxy));
-            outs.map(|turn| turn.at).find(|at| (from..to).contains(at)).map(|at| at - from)
+            outs.map(|turn| turn.at).find(|at| (from..to).contains(at)).map(|at| at.saturating_sub(from))
         })
     }
 
     /// From the end of trouble until every proxy sent requests to every backend again that it befell.
     pub(crate) fn readmitted_within(&self, scenario: &Scenario) -> Option<Duration> {
-        self.longest(scenario, |backend, proxy, _, to| {
+        longest(scenario, |backend, proxy, _, to| {
             let turns = self.turns.iter().filter(|turn| (turn.backend, turn.proxy) == (backend, proxy));
-            let last = turns.last()?;
+            let last = turns.max_by_key(|turn| turn.at)?;
             (!last.is_out).then(|| last.at.saturating_sub(to))
         })
     }
@@ -47,19 +47,19 @@ impl Report {
         let hours = scenario.duration.as_secs_f64() / 3600.0;
         wrong as f64 / hours / f64::from(scenario.proxies)
     }
+}
 
-    fn longest(
-        &self,
-        scenario: &Scenario,
-        time: impl Fn(usize, u32, Duration, Duration) -> Option<Duration>,
-    ) -> Option<Duration> {
-        let mut longest = None;
-        for (backend, spec) in scenario.servers.iter().enumerate() {
-            let Some((from, to)) = trouble(spec) else { continue };
-            for proxy in 0..scenario.proxies {
-                longest = longest.max(Some(time(backend, proxy, from, to)?));
-            }
+/// The longest of the times that every proxy took about every backend in trouble; `None` when one of them never did.
+fn longest(
+    scenario: &Scenario,
+    time: impl Fn(usize, u32, Duration, Duration) -> Option<Duration>,
+) -> Option<Duration> {
+    let mut longest = None;
+    for (backend, spec) in scenario.servers.iter().enumerate() {
+        let Some((from, to)) = trouble(spec) else { continue };
+        for proxy in 0..scenario.proxies {
+            longest = longest.max(Some(time(backend, proxy, from, to)?));
         }
-        longest
     }
+    longest
 }

@@ -84,7 +84,7 @@ fn expectations(page: &mut String, verdict: &Verdict) {
     }
 }
 
-fn each<'c>(comparison: &'c Comparison, points: impl Fn(&Outcome) -> Vec<(f64, f64)>) -> Vec<Curve<'c>> {
+fn each(comparison: &Comparison, points: impl Fn(&Outcome) -> Vec<(f64, f64)>) -> Vec<Curve<'_>> {
     comparison.arms.iter().map(|arm| Curve { name: &arm.arm, points: points(arm) }).collect()
 }
 

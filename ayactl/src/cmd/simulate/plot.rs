@@ -1,5 +1,7 @@
 //! Latencies of all arms in the terminal: a line for each from p50 to p99.9, on a logarithmic scale they share.
 
+use std::fmt::Write as _;
+
 use aya_sim::Comparison;
 
 /// Columns when nobody says.
@@ -37,11 +39,11 @@ pub(super) fn draw(comparison: &Comparison, width: usize, ascii: bool) -> String
         row[p999] = marks.p999;
         row[p99] = marks.p99;
         let row: String = row.into_iter().collect();
-        text.push_str(&format!("{:label$}  {}\n", arm.arm, row.trim_end()));
+        let _ = writeln!(text, "{:label$}  {}", arm.arm, row.trim_end());
     }
-    text.push_str(&format!("{:label$}  {}\n", "", scale.axis()));
+    let _ = writeln!(text, "{:label$}  {}", "", scale.axis());
     let (p50, p99, p999) = (marks.p50, marks.p99, marks.p999);
-    text.push_str(&format!("{:label$}  {p50} p50   {p99} p99   {p999} p99.9, in ms, logarithmic\n", ""));
+    let _ = writeln!(text, "{:label$}  {p50} p50   {p99} p99   {p999} p99.9, in ms, logarithmic", "");
     text
 }
 

@@ -7,7 +7,7 @@ use aya_core::retry::{Decision, Ended, Outcome, RetryRules, decide};
 use aya_core::time::Tick;
 
 use super::{Event, Play};
-use crate::arm::{Reports, Way};
+use crate::arm::Reports;
 use crate::job::{Job, JobId};
 use crate::server::{Server, Started};
 
@@ -62,13 +62,11 @@ impl Play<'_> {
         let proxy = &mut self.proxies[job.proxy as usize];
         let worker = &mut proxy.workers[job.worker as usize];
         let ask = Ask::any(self.now, job.key, &job.tried);
-        match (&self.arm.way, &mut worker.picker) {
-            (Way::Picks(_), Some(picker)) => picker.pick(&proxy.loads, &ask, &mut worker.rng),
-            _ => {
-                let start = worker.rng.below(self.servers.len() as u32) as usize;
-                soonest(&self.servers, &proxy.loads, &ask, start)
-            }
+        if let Some(picker) = &mut worker.picker {
+            return picker.pick(&proxy.loads, &ask, &mut worker.rng);
         }
+        let start = worker.rng.below(self.servers.len() as u32) as usize;
+        soonest(&self.servers, &proxy.loads, &ask, start)
     }
 
     fn place(&mut self, id: JobId, mut job: Job, server: usize) {

@@ -1,10 +1,11 @@
 //! What a scenario is refused for.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aya_core::pick;
 
-use super::{Backend, Scenario, ScenarioError};
+use super::{Backend, Scenario, ScenarioError, Work};
 
 /// Most backends of a scenario.
 const MAX_BACKENDS: usize = 1_000;
@@ -16,6 +17,9 @@ const MAX_PROXIES: u32 = 1_000;
 const MAX_WORKERS: u32 = 256;
 /// Most seeds of a comparison.
 const MAX_SEEDS: u32 = 1_000;
+
+/// Shortest time between things that repeat themselves.
+const SHORTEST: Duration = Duration::from_millis(1);
 
 fn limit(holds: bool, key: &'static str, accepted: &'static str) -> Result<(), ScenarioError> {
     if holds { Ok(()) } else { Err(ScenarioError::Limit { of: None, key, accepted }) }
@@ -29,7 +33,7 @@ impl Scenario {
         limit((1..=MAX_WORKERS).contains(&self.workers), "workers", "1 to 256 are accepted")?;
         limit((1..=pick::MAX_TRIED).contains(&self.attempts), "attempts", "1 to 8 are accepted")?;
         limit(!self.deadline.is_zero(), "deadline", "a time above 0 is accepted")?;
-        limit(self.health.is_none_or(|h| !h.interval.is_zero()), "interval", "a time above 0 is accepted")?;
+        limit(self.health.is_none_or(|h| h.interval >= SHORTEST), "interval", "1ms and more are accepted")?;
         let count: usize = self.backend.iter().map(|b| b.count.unwrap_or(1)).fold(0, usize::saturating_add);
         limit((1..=MAX_BACKENDS).contains(&count), "backend", "1 to 1000 are accepted")?;
         for backend in &self.backend {
@@ -55,7 +59,11 @@ impl Scenario {
         limit(cold, "cold", "a factor from 0.001 to 10000 over a time above 0 is accepted")?;
         let share = backend.failing.is_none_or(|failing| (0.0..=1.0).contains(&failing.share));
         limit(share, "share", "0 to 1 is accepted")?;
+        if let Some(Work::Uniform { from, to }) = backend.service.or(self.work) {
+            limit(from <= to, "work", "a time from the shorter to the longer is accepted")?;
+        }
         for noise in &backend.noise {
+            limit(noise.every.0 >= SHORTEST, "every", "1ms and more are accepted")?;
             let draws = noise
                 .draws
                 .iter()

@@ -166,7 +166,7 @@ impl Work {
                 let drawn = mean.as_secs_f64() + deviation.as_secs_f64() * normal(rank);
                 drawn.max(least.as_secs_f64())
             }
-            Self::Uniform { from, to } => from.as_secs_f64() + (to - from).as_secs_f64() * rank,
+            Self::Uniform { from, to } => from.as_secs_f64() + to.saturating_sub(from).as_secs_f64() * rank,
         }
     }
 
@@ -193,7 +193,7 @@ impl Noise {
     /// How long it lasts.
     pub(crate) fn wait(&self, rng: &mut Rng) -> Duration {
         let (from, to) = self.every;
-        from + (to - from).mul_f64(rng.unit())
+        from + to.saturating_sub(from).mul_f64(rng.unit())
     }
 }
 
