@@ -2,6 +2,7 @@
 //!
 //! Every verb's help ends with commands that run as they stand; a test holds the whole help as snapshots.
 
+mod breaker;
 mod change;
 mod local;
 mod read;
@@ -17,6 +18,7 @@ use clap_complete::ArgValueCompleter;
 
 use crate::complete;
 
+pub use breaker::{BreakerArgs, BreakerVerb, OrderArgs};
 pub use change::{
     AlgorithmArgs, AlgorithmVerb, ChangeArgs, DrainArgs, MaintArgs, OnDeadline, ReadyArgs, ReloadArgs,
     Selection, StickyChoice, UpgradeArgs, WaitArgs, WeightArgs, WeightVerb,
@@ -138,6 +140,8 @@ pub enum Verb {
     Maint(MaintArgs),
     /// Show or change how much of the traffic backends get
     Weight(WeightArgs),
+    /// List breakers; force them open or closed, hold, release or reset them
+    Breaker(BreakerArgs),
     /// List, show or change how pools pick
     #[command(alias = "algo")]
     Algorithm(AlgorithmArgs),

@@ -4,6 +4,7 @@
 //! their own run outside of it.
 
 pub mod algorithm;
+pub mod breaker;
 pub mod change;
 pub mod describe;
 pub mod drain;
@@ -44,6 +45,7 @@ pub fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Verb::Ready(args) => with_daemon(global, console, async |s| ready::ready(s, &args).await),
         Verb::Maint(args) => with_daemon(global, console, async |s| ready::maint(s, &args).await),
         Verb::Weight(args) => with_daemon(global, console, async |s| weight::run(s, &args).await),
+        Verb::Breaker(args) => with_daemon(global, console, async |s| breaker::run(s, &args).await),
         Verb::Algorithm(args) => with_daemon(global, console, async |s| algorithm::run(s, &args).await),
         Verb::Reload(args) => with_daemon(global, console, async |s| reload::run(s, &args).await),
         Verb::Upgrade(args) => with_daemon(global, console, async |s| upgrade::run(s, &args).await),

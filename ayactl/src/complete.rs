@@ -144,12 +144,24 @@ fn typed_words() -> Vec<String> {
 fn column_names(words: &[String]) -> Vec<(String, String)> {
     let has = |word: &str| words.iter().any(|typed| typed == word);
     let kind = || words.iter().filter_map(|word| Kind::from_str(word, false).ok()).next_back();
-    let verbs =
-        ["status", "get", "drain", "ready", "maint", "weight", "algorithm", "algo", "reload", "upgrade"];
+    let verbs = [
+        "status",
+        "get",
+        "drain",
+        "ready",
+        "maint",
+        "weight",
+        "breaker",
+        "algorithm",
+        "algo",
+        "reload",
+        "upgrade",
+    ];
     match words.iter().find(|word| verbs.contains(&word.as_str())).map_or("", String::as_str) {
         "drain" | "ready" | "maint" | "reload" | "upgrade" => names_of::<Change>(),
         "weight" | "algorithm" | "algo" if has("set") => names_of::<Change>(),
-        "weight" => names_of::<BackendView>(),
+        "breaker" if !has("list") => names_of::<Change>(),
+        "weight" | "breaker" => names_of::<BackendView>(),
         "algorithm" | "algo" if has("list") => names_of::<AlgorithmInfo>(),
         "status" | "algorithm" | "algo" => names_of::<PoolView>(),
         "get" => match kind() {

@@ -156,6 +156,7 @@ impl Env {
             xdg_runtime_dir: folder("XDG_RUNTIME_DIR"),
             xdg_state_home: folder("XDG_STATE_HOME"),
             home: folder("HOME"),
+            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
             is_root: rustix::process::geteuid().is_root(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             overrides,

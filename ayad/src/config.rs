@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod describe;
+mod division;
 pub mod env;
 pub mod include;
 pub mod marks;
@@ -27,6 +28,8 @@ use std::time::Duration;
 use aya_core::breaker::BreakerRules;
 use aya_core::health::{HealthRules, Start};
 use aya_core::hedge::HedgeRules;
+use aya_core::load::SlowStart;
+use aya_core::outlier::OutlierRules;
 use aya_core::pace::Least;
 use aya_core::pick::Choice;
 use aya_core::retry::RetryRules;
@@ -34,6 +37,7 @@ use aya_core::route::{RouteSpec, Router};
 use ipnet::IpNet;
 
 pub use describe::{describe, describe_json};
+pub use division::{Division, HashBy};
 pub use env::{Env, Overrides};
 pub use report::{Problem, Problems};
 pub use sections::Kept;
@@ -132,6 +136,10 @@ pub struct Daemon {
     pub admin_listen: Option<SocketAddr>,
     /// Where the access log goes.
     pub access_log: AccessLog,
+    /// The zone it stands in.
+    pub zone: Option<String>,
+    /// What it is called among daemons in front of the same backends.
+    pub node: String,
 }
 
 /// Where the access log goes.
@@ -231,6 +239,10 @@ pub struct Pool {
     pub check: Option<Check>,
     /// Circuit breaker of each backend.
     pub breaker: Option<BreakerRules>,
+    /// What is done about backends that do worse than the others; `None` for nothing.
+    pub outliers: Option<OutlierRules>,
+    /// How backends that come into traffic get their share; `None` for at once.
+    pub slow_start: Option<SlowStart>,
     /// When a request is sent once more.
     pub retry: Retry,
     /// When a request that waits is also sent to a second backend.
@@ -253,6 +265,8 @@ pub struct Pool {
     pub tls: Option<PoolTls>,
     /// What its backends speak.
     pub protocol: UpstreamProtocol,
+    /// How it is divided, and what its requests are hashed by.
+    pub division: Division,
     /// Its backends, in the order of the file.
     pub backends: Vec<Backend>,
     /// Where it is defined.
@@ -364,6 +378,8 @@ pub struct Backend {
     pub weight: u32,
     /// Its zone.
     pub zone: Option<String>,
+    /// Its priority group; the lowest number serves first.
+    pub priority: u8,
     /// Its tags.
     pub tags: Vec<String>,
     /// Where it is defined.

@@ -11,6 +11,7 @@ mod algorithm;
 mod algorithms;
 pub mod apply;
 mod backends;
+mod breaker;
 mod call;
 mod changes;
 mod daemon;

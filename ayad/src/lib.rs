@@ -34,6 +34,7 @@ pub mod shutdown;
 pub mod sockets;
 pub mod state;
 pub mod stream;
+pub mod tend;
 pub mod tls;
 pub mod upgrade;
 pub mod upstream;

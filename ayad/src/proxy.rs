@@ -125,7 +125,7 @@ fn find_way(
     let id = exchange.id.as_ref().map(Id::as_bytes).unwrap_or_default();
     head::write(&exchange.client, request, &target, id, out);
     Ok(Way {
-        binding: pick::binding(&hit, &identity, request),
+        binding: pick::binding(&hit, &identity, request, &target),
         to_head: request.method() == b"HEAD",
         upgrade: request.head.upgrade,
         names_host: !request.head.authority.is_empty(),

@@ -26,7 +26,7 @@ use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError, ControlFile};
 use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, State, WorkerOrder};
-use crate::{certificates, clock, descriptors, health, panics};
+use crate::{certificates, clock, descriptors, health, panics, tend};
 
 /// Why the daemon could not start.
 #[derive(Debug, thiserror::Error)]
@@ -213,7 +213,10 @@ fn start_threads(
     start_workers(state, inboxes)?;
     let of_health = Arc::clone(state);
     let applied = setup.applied.subscribe();
-    spawn("aya-health", move || health::run(of_health, refused, on_applied, seed()))?;
+    spawn("aya-health", move || async move {
+        tokio::spawn(tend::run(Arc::clone(&of_health)));
+        health::run(of_health, refused, on_applied, seed()).await;
+    })?;
     keep_certificates(state, applied)?;
     spawn("aya-control", move || async {
         if let Err(error) = control::run(setup).await {

@@ -21,7 +21,9 @@ use aya_api::event::Severity;
 use aya_core::reason::Reason;
 use tokio::sync::watch;
 
-pub use backend::{AdminOrder, Backend, CheckRecord, HISTORY_KEPT, Past, PastEntry, Totals, WorkerCell};
+pub use backend::{
+    AdminOrder, Backend, BreakerOrder, CheckRecord, HISTORY_KEPT, Past, PastEntry, Totals, WorkerCell,
+};
 pub use binding::{Binding, Ending, LAST_CALL};
 pub use counters::{Padded, WorkerCounters};
 pub use crew::{Arrival, Crew, Inbox, Seat, WorkerOrder};

@@ -11,6 +11,7 @@ mod descriptors;
 mod docs;
 mod drain;
 mod floors;
+mod guard;
 mod health;
 mod http2;
 mod proxy;

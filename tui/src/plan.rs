@@ -107,7 +107,9 @@ pub fn plan_admin(pool: &PoolView, backend: &BackendView, state: Admin) -> Resul
     };
     let will_serve = state == Admin::Ready
         && backend.health.state == Health::Up
-        && matches!(backend.breaker.state, Breaker::Off | Breaker::Closed);
+        && matches!(backend.breaker.state, Breaker::Off | Breaker::Closed)
+        && backend.breaker.order.is_none()
+        && backend.standing.is_none();
     let after = eligible_after(pool, backend, will_serve);
     let mut effects = vec![eligible_effect(pool, after)];
     let in_flight = backend.traffic.in_flight as usize;
@@ -118,7 +120,8 @@ pub fn plan_admin(pool: &PoolView, backend: &BackendView, state: Admin) -> Resul
         }
         Admin::Maint => effects.push((Tone::Plain, "health checks stop until it is made ready".into())),
         Admin::Ready if !will_serve => {
-            effects.push((Tone::Warn, "gets nothing yet: health or breaker still hold it back".into()));
+            effects
+                .push((Tone::Warn, "gets nothing yet: health, breaker or traffic still hold it back".into()));
         }
         Admin::Ready | Admin::Draining | Admin::Drained => {}
     }

@@ -16,7 +16,7 @@ pub(crate) enum Row<'m> {
     Pool(&'m PoolView),
     /// A backend of the pool above.
     Backend(&'m PoolView, &'m BackendView),
-    /// Why the backend above gets nothing new.
+    /// Why the backend above gets nothing new, or less.
     Reason(&'m BackendView),
     /// A pool without backends, or none that pass the filter.
     Nothing(&'static str),
@@ -41,7 +41,7 @@ pub(crate) fn rows(model: &Model) -> Vec<Row<'_>> {
         }
         for backend in backends {
             rows.push(Row::Backend(pool, backend));
-            if !backend.eligible {
+            if !backend.eligible || backend.standing.is_some() || backend.breaker.order.is_some() {
                 rows.push(Row::Reason(backend));
             }
         }
@@ -92,7 +92,7 @@ fn shown_backends<'m>(model: &'m Model, pool: &'m PoolView) -> Vec<&'m BackendVi
 }
 
 fn searchable(b: &BackendView, now_ms: u64) -> String {
-    let why = why::why(b, now_ms).map(|why| why.long).unwrap_or_default();
+    let why = why::remark(b, now_ms).map(|why| why.long).unwrap_or_default();
     let zone = b.zone.as_deref().unwrap_or_default();
     let (admin, health, breaker) = (b.admin.state, b.health.state, b.breaker.state);
     format!("{} {} {admin} {health} {breaker} {zone} {} {why}", b.id, b.address, b.tags.join(" "))

@@ -3,8 +3,8 @@
 //! The three axes stay three; this only picks the words for those that are not as they should be. Whether a
 //! backend is eligible is never derived here, the daemon says it.
 
-use aya_api::axis::{Admin, Breaker, Health, StickyDrain};
-use aya_api::view::{BackendView, PoolView};
+use aya_api::axis::{Admin, Breaker, BreakerOrder, Health, Standing, StickyDrain};
+use aya_api::view::{BackendView, BreakerOrderView, PoolView, StandingView};
 
 use crate::figure;
 use crate::theme::Tone;
@@ -25,7 +25,8 @@ pub(crate) fn why(backend: &BackendView, now_ms: u64) -> Option<Why> {
     if backend.eligible {
         return None;
     }
-    let reasons: Vec<Why> = [admin(backend, now_ms), health(backend, now_ms), breaker(backend, now_ms)]
+    let axes = [admin, health, breaker, standing].map(|axis| axis(backend, now_ms));
+    let reasons: Vec<Why> = axes
         .into_iter()
         .flatten()
         .chain((backend.weight == 0).then(|| weight_is_zero(backend, now_ms)))
@@ -38,6 +39,14 @@ pub(crate) fn why(backend: &BackendView, now_ms: u64) -> Option<Why> {
     // What broke is louder than what was ordered, but an order explains more, so it comes first.
     let tone = reasons.iter().map(|reason| reason.tone).max().unwrap_or(Tone::Warn);
     Some(Why { short: first.short.clone(), long: long.join("; "), tone })
+}
+
+/// As [`why`], and of one that is eligible: what it is eased for, or what was ordered of its breaker.
+pub(crate) fn remark(backend: &BackendView, now_ms: u64) -> Option<Why> {
+    why(backend, now_ms).or_else(|| {
+        let order = backend.breaker.order.as_ref().map(|order| forced(order, now_ms));
+        order.or_else(|| stands(backend, now_ms))
+    })
 }
 
 /// True when nothing new can go to any backend of the pool although it has some.
@@ -118,6 +127,11 @@ fn health(backend: &BackendView, now_ms: u64) -> Option<Why> {
 
 fn breaker(backend: &BackendView, now_ms: u64) -> Option<Why> {
     let breaker = &backend.breaker;
+    match breaker.order.as_ref().map(|order| order.order) {
+        Some(BreakerOrder::Open) => return Some(forced(breaker.order.as_ref()?, now_ms)),
+        Some(BreakerOrder::Closed) => return None,
+        Some(BreakerOrder::None | BreakerOrder::Held) | None => {}
+    }
     if matches!(breaker.state, Breaker::Off | Breaker::Closed) {
         return None;
     }
@@ -137,6 +151,63 @@ fn breaker(backend: &BackendView, now_ms: u64) -> Option<Why> {
         long: long.concat(),
         tone: breaker_tone(breaker.state),
     })
+}
+
+fn forced(order: &BreakerOrderView, now_ms: u64) -> Why {
+    let long = format!("breaker {}", ordered(order, now_ms).join(", "));
+    Why { short: format!("breaker ordered {} by {}", order.order, order.by), long, tone: Tone::Warn }
+}
+
+/// An order about a breaker: what, since when, who, why, until when.
+pub(crate) fn ordered(order: &BreakerOrderView, now_ms: u64) -> Vec<String> {
+    let age = figure::age(now_ms.saturating_sub(order.since_ms));
+    let mut words = vec![format!("ordered {} by {} for {age}", order.order, order.by)];
+    words.extend(order.reason.as_ref().map(|reason| format!("\"{reason}\"")));
+    if order.restored {
+        words.push("restored after a restart".to_owned());
+    }
+    words.extend(
+        order.until_ms.map(|at_ms| format!("reverts in {}", figure::span(at_ms.saturating_sub(now_ms)))),
+    );
+    words
+}
+
+fn standing(backend: &BackendView, now_ms: u64) -> Option<Why> {
+    let standing = backend.standing.as_ref()?;
+    let held = matches!(standing.state, Standing::Ejected | Standing::Trying) && !standing.shadow;
+    stands(backend, now_ms).filter(|_| held)
+}
+
+/// How it stands among the others, where that is not like them.
+fn stands(backend: &BackendView, now_ms: u64) -> Option<Why> {
+    let standing = backend.standing.as_ref()?;
+    let age = figure::age(now_ms.saturating_sub(standing.since_ms));
+    let shadow = if standing.shadow { "shadow: " } else { "" };
+    let mut long = vec![format!("{shadow}{} for {age}: {}", standing.state, standing.cause)];
+    long.extend(stands_until(standing, now_ms).map(|words| format!(", {words}")));
+    if let Some(ease) = backend.ease.filter(|_| backend.eligible) {
+        long.push(format!(", gets {} of its weight", figure::share(ease)));
+    }
+    Some(Why {
+        short: format!("{} ({}, {age})", standing.state, standing.reason),
+        long: long.concat(),
+        tone: standing_tone(standing.state),
+    })
+}
+
+/// When an ejected backend is tried, or how far its trials are.
+pub(crate) fn stands_until(standing: &StandingView, now_ms: u64) -> Option<String> {
+    let tried = standing.until_ms.map(|at| format!("tried in {}", figure::span(at.saturating_sub(now_ms))));
+    tried.or_else(|| Some(format!("{} of {} trials succeeded", standing.trials?, standing.trials_needed?)))
+}
+
+/// How a standing reads.
+pub(crate) fn standing_tone(standing: Standing) -> Tone {
+    match standing {
+        Standing::In => Tone::Plain,
+        Standing::Suspected | Standing::Doubted | Standing::Trying => Tone::Warn,
+        Standing::Ejected => Tone::Bad,
+    }
 }
 
 fn weight_is_zero(backend: &BackendView, now_ms: u64) -> Why {

@@ -1,5 +1,6 @@
 //! `ayactl describe`: everything about one pool, backend or listener.
 
+mod guard;
 mod listener;
 mod pool;
 
@@ -148,7 +149,15 @@ fn axes(text: &mut String, backend: &BackendView, now_ms: u64) {
     if let Some(at) = breaker.retry_ms {
         let _ = write!(line, ", tries again {}", time::until(now_ms, at));
     }
+    if let Some(window) = breaker.window {
+        let _ = write!(
+            line,
+            ", window: {} calls, {} failed, {} slow",
+            window.calls, window.failures, window.slow
+        );
+    }
     field(text, "Breaker", &line);
+    guard::rows(text, backend, now_ms);
 }
 
 fn weight(text: &mut String, backend: &BackendView, now_ms: u64) {

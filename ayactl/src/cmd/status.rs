@@ -168,6 +168,18 @@ fn alarms(status: &Status) -> Vec<(Tone, String)> {
         let cause = backend.breaker.cause.as_deref().unwrap_or("failures");
         alarms.push((Tone::Warn, format!("the breaker of {} is {state}: {cause}", backend.id)));
     }
+    for backend in backends(status) {
+        if let Some(order) = &backend.breaker.order {
+            let reason = order.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+            let line =
+                format!("the breaker of {} is ordered {} by {}{reason}", backend.id, order.order, order.by);
+            alarms.push((Tone::Warn, line));
+        }
+        if let Some(standing) = backend.standing.as_ref().filter(|standing| !standing.shadow) {
+            let line = format!("{} is {} among its pool: {}", backend.id, standing.state, standing.cause);
+            alarms.push((Tone::Warn, line));
+        }
+    }
     for (is_bad, alarm) in status.listeners.iter().flat_map(ListenerView::certificate_alarms) {
         alarms.push((if is_bad { Tone::Bad } else { Tone::Warn }, alarm));
     }

@@ -53,7 +53,7 @@ async fn get(session: &mut Session<'_, '_>, names: &[String]) -> Result<u8, Fail
 }
 
 /// What a name stands for: a pool is all its backends.
-fn meant(all: &[BackendView], name: &str) -> Result<String, Failure> {
+pub(super) fn meant(all: &[BackendView], name: &str) -> Result<String, Failure> {
     if all.iter().any(|backend| backend.pool == name) {
         return Ok(format!("{name}/*"));
     }

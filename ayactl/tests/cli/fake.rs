@@ -173,7 +173,14 @@ fn read(world: &mut World, id: Id, pool: &str, backend: &str) -> Result<String, 
         Id::Metrics => {
             return Ok("# HELP aya_up x\naya_up 1\naya_requests_total{pool=\"shop\"} 7\n".into());
         }
-        Id::Admin | Id::Weight | Id::Algorithm | Id::Reload | Id::Upgrade | Id::Openapi => json!(null),
+        Id::Admin
+        | Id::Weight
+        | Id::Breaker
+        | Id::BreakerReset
+        | Id::Algorithm
+        | Id::Reload
+        | Id::Upgrade
+        | Id::Openapi => json!(null),
     };
     Ok(value.to_string())
 }

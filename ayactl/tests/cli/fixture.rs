@@ -44,6 +44,8 @@ pub(crate) fn status() -> Status {
         since_ms: NOW - 3 * SECOND,
         cause: Some("5 failures in a row".into()),
         retry_ms: Some(NOW + 2 * SECOND),
+        order: None,
+        window: None,
     };
     open.eligible = false;
     open.traffic.error_share = Some(0.25);
@@ -230,7 +232,9 @@ fn pool(name: &str, backends: Vec<BackendView>) -> PoolView {
         traffic: traffic(),
         spark: vec![0; SPARK_POINTS],
         check: "http GET /healthz every 2s".into(),
-        breaker: Some(BreakerSettings { failures: 5, open_ms: 5_000 }),
+        breaker: Some(BreakerSettings { failures: 5, open_ms: 5_000, ..BreakerSettings::default() }),
+        outliers: Some("enforce".into()),
+        slow_start_ms: None,
         retry: RetrySettings {
             on: vec!["connect-failure".into(), "502-504".into()],
             attempts: 3,
@@ -298,7 +302,11 @@ fn backend(pool: &str, name: &str, weight: u32) -> BackendView {
             since_ms: NOW - 60 * MINUTE,
             cause: None,
             retry_ms: None,
+            order: None,
+            window: None,
         },
+        standing: None,
+        ease: None,
         eligible: true,
         weight,
         configured_weight: 1,

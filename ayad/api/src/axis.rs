@@ -84,6 +84,36 @@ words! {
 }
 
 words! {
+    /// What people make of a breaker, beside the state it has learned.
+    BreakerOrder {
+        /// Nothing: it goes by what it has learned.
+        None = "none",
+        /// Nothing passes.
+        Open = "open",
+        /// Everything passes.
+        Closed = "closed",
+        /// It stays as it is.
+        Held = "held",
+    }
+}
+
+words! {
+    /// How a backend stands among the others of its pool, by their traffic.
+    Standing {
+        /// Like the others.
+        In = "in",
+        /// Odd; gets half of its weight.
+        Suspected = "suspected",
+        /// Odd beyond doubt; gets a tenth of its weight.
+        Doubted = "doubted",
+        /// Gets nothing for a while.
+        Ejected = "ejected",
+        /// Gets one request at a time.
+        Trying = "trying",
+    }
+}
+
+words! {
     /// What happens to clients bound to a backend by a sticky session while it drains.
     StickyDrain {
         /// Bound clients keep coming until their sessions end.

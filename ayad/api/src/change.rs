@@ -16,7 +16,7 @@ pub struct Change {
     pub dry_run: bool,
     /// What it is about: `pool/backend`, a pool, or `ayad`.
     pub subject: String,
-    /// Which value: `admin`, `weight`, `algorithm`, `config`, `process`.
+    /// Which value: `admin`, `weight`, `breaker-order`, `learned`, `algorithm`, `config`, `process`.
     pub field: String,
     /// Value before.
     pub before: String,

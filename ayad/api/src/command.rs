@@ -8,6 +8,7 @@ pub mod admin;
 pub mod algorithm;
 pub mod algorithms;
 pub mod backends;
+pub mod breaker;
 pub mod daemon;
 pub mod events;
 pub mod listeners;
@@ -81,6 +82,10 @@ pub enum Id {
     Admin,
     /// [`weight`]
     Weight,
+    /// [`breaker`]
+    Breaker,
+    /// [`breaker`], forgotten
+    BreakerReset,
     /// [`algorithm`]
     Algorithm,
     /// [`reload`]
@@ -157,6 +162,8 @@ pub const COMMANDS: &[Spec] = &[
     operations::SPEC,
     admin::SPEC,
     weight::SPEC,
+    breaker::SPEC,
+    breaker::SPEC_RESET,
     algorithm::SPEC,
     reload::SPEC,
     upgrade::SPEC,

@@ -3,6 +3,7 @@
 //! Every duration and time carries its unit in its name; times are wall-clock milliseconds since 1970. A
 //! figure that is not known is absent (`null`), never zero.
 
+mod guard;
 mod listener;
 mod tls;
 mod upstream;
@@ -12,11 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
 
+pub use guard::{BreakerOrderView, BreakerSettings, BreakerWindow, StandingView};
 pub use listener::{ListenerLimits, ListenerView};
 pub use tls::{AcmeView, CertificateStanding, CertificateView, TlsView, end_of_life};
 pub use upstream::{
-    BreakerSettings, HedgeSettings, KeepaliveSettings, RetrySettings, UpstreamTimeouts, UpstreamTlsView,
-    UpstreamView,
+    HedgeSettings, KeepaliveSettings, RetrySettings, UpstreamTimeouts, UpstreamTlsView, UpstreamView,
 };
 
 /// Width of the window over which rates, shares, errors and latencies are taken, in seconds.
@@ -216,6 +217,10 @@ pub struct PoolView {
     pub check: String,
     /// The breaker of each backend; absent when there is none.
     pub breaker: Option<BreakerSettings>,
+    /// What is done about backends that do worse than the others: `enforce`, `shadow` or `off`.
+    pub outliers: Option<String>,
+    /// How long a backend that comes into traffic takes to get all of its share, in milliseconds; absent for at once.
+    pub slow_start_ms: Option<u64>,
     /// When a request is sent once more.
     pub retry: RetrySettings,
     /// When a request that waits is also sent to a second backend; absent when never.
@@ -271,6 +276,10 @@ pub struct BreakerView {
     pub cause: Option<String>,
     /// When the next request is let through to try.
     pub retry_ms: Option<u64>,
+    /// The order in force, which holds instead of the state; absent when there is none.
+    pub order: Option<BreakerOrderView>,
+    /// What is in its window; absent where no share opens it.
+    pub window: Option<BreakerWindow>,
 }
 
 /// One backend.
@@ -292,6 +301,10 @@ pub struct BackendView {
     pub health: HealthView,
     /// Third axis: the circuit breaker.
     pub breaker: BreakerView,
+    /// How it stands among the others; absent when it is like them.
+    pub standing: Option<StandingView>,
+    /// The part of its weight that slow start, its standing and signals leave it, 0 to 1; absent when that is all.
+    pub ease: Option<f64>,
     /// True when it can get a new request now.
     pub eligible: bool,
     /// Weight in force.
@@ -344,7 +357,7 @@ pub struct BackendDetail {
 pub struct Transition {
     /// When.
     pub at_ms: u64,
-    /// `admin`, `health`, `breaker`, `weight`.
+    /// `admin`, `health`, `breaker`, `breaker-order`, `outlier`, `weight`.
     pub axis: String,
     /// Before.
     pub from: String,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aya_core::axis::Health;
 use aya_core::load::Load;
-use aya_core::pick::{Ask, Picker, PickerSpec, Share, Tried};
+use aya_core::pick::{Ask, Picker, PickerSpec, Scale, Score, Share, Tried};
 use aya_core::rng::Rng;
 use aya_core::time::Tick;
 
@@ -17,6 +17,7 @@ const SPEC: PickerSpec = PickerSpec {
     when: "one server works and the others stand by",
     share: Share::Adapts,
     weighted: false,
+    scale: Scale::most("place in the list"),
     params: &[],
     build: |_setup| Box::new(Last),
 };
@@ -26,6 +27,10 @@ struct Last;
 impl Picker for Last {
     fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, _rng: &mut Rng) -> Option<usize> {
         (0..set.len()).rev().find(|&index| ask.allows(index, &set[index]))
+    }
+
+    fn score(&self, _set: &[Arc<Load>], index: usize, _ask: &Ask<'_>) -> Score {
+        Score::plain(index as f32)
     }
 }
 

@@ -1,38 +1,76 @@
-//! A circuit breaker that counts failures in a row, shared by all workers without a lock.
+//! A circuit breaker for one backend, shared by all workers without a lock.
 //!
 //! ```text
-//!          `failures` in a row           at the retry time, one trial
-//!   closed ─────────────────────▶ open ──────────────────────────────▶ half-open
-//!     ▲                            ▲      trial failed or abandoned        │
-//!     │                            └───────────────────────────────────────┤
-//!     └────────────────────────────────────────────────────────────────────┘
-//!                               trial answered
+//!      failures in a row, or a share of                at the retry time,
+//!      failures or slow answers in the window          up to `trials` requests
+//!   closed ─────────────────────────────────▶ open ──────────────────────────▶ half-open
+//!     ▲                                        ▲      a trial failed               │
+//!     │                                        └────────────────────────────────────┤
+//!     └──────────────────────────────────────────────────────────────────────────────┘
+//!                                  all trials succeeded
 //! ```
 //!
-//! State and retry time share one word, so that every transition is a single compare-and-swap and exactly one
-//! worker wins the trial. A trial that has not ended after another `open_for` is given up as lost and the
-//! next one may start: a trial whose client went away can delay the breaker, never hold it half-open for
-//! ever.
+//! State, order, trials taken and retry time share one word, so that every transition is a single compare-and-swap,
+//! exactly `trials` requests pass a half-open breaker whatever the workers do, and whether a request may pass is one
+//! load. Trials that have not ended after another open time are given up as lost and as many new ones may start: a
+//! trial whose client went away can delay the breaker, never hold it half-open for ever.
 //!
-//! What it deliberately does not do: error rates and windows (a closed set of rules that a person can predict
-//! comes first), and it never counts what the client did; the caller decides what a failure is.
+//! People may order a breaker open, closed or held ([`Order`]). An order stands beside what was learned and does not
+//! overwrite it: while it is in force nothing is learned but the window, and when it is released the breaker goes on
+//! where it was.
+//!
+//! What it deliberately does not do: compare backends (that is [`crate::outlier`]), or count what the client did; the
+//! caller decides what a failure is.
+
+mod rules;
+mod word;
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use rules::{BreakerRules, SlowCalls};
+pub use word::Order;
+use word::{NOT_FLOWING, ORDER, ORDER_SHIFT, STATE, TAKEN, TAKEN_SHIFT, TIME, may_pass, state_of};
+
 use crate::axis::BreakerState;
-use crate::time::{Tick, nanos};
+use crate::time::Tick;
+use crate::window::{Counts, Tally};
 
-/// Low bits of the word, which hold the state; the others are a time in nanoseconds, rounded down to 4.
-const STATE: u64 = 3;
+/// Most trials of a half-open breaker.
+pub const MAX_TRIALS: u32 = 63;
 
-/// When a breaker opens, and for how long.
+/// Why a breaker opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BreakerRules {
-    /// Failures in a row that open it; 0 counts as 1.
-    pub failures: u32,
-    /// Time from opening to the first trial.
-    pub open_for: Duration,
+pub enum Opening {
+    /// So many failures in a row.
+    FailuresInRow {
+        /// How many there were.
+        failures: u32,
+    },
+    /// Too large a share of failures.
+    ErrorShare {
+        /// What was in the window.
+        counts: Counts,
+    },
+    /// Too large a share of slow answers.
+    SlowShare {
+        /// What was in the window.
+        counts: Counts,
+    },
+    /// A trial failed.
+    TrialFailed,
+}
+
+impl Opening {
+    /// The reason code.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FailuresInRow { .. } => "failures-in-row",
+            Self::ErrorShare { .. } => "error-share",
+            Self::SlowShare { .. } => "slow-share",
+            Self::TrialFailed => "trial-failed",
+        }
+    }
 }
 
 /// A transition, for events and logs.
@@ -42,11 +80,24 @@ pub enum BreakerChange {
     Opened {
         /// When the first trial may pass.
         until: Tick,
+        /// Why.
+        why: Opening,
     },
-    /// One trial is under way.
+    /// Trials are under way.
     HalfOpened,
     /// Traffic flows again.
     Closed,
+}
+
+/// One result of a request that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// When its place in the backend was taken.
+    pub sent: Tick,
+    /// How long it took.
+    pub took: Duration,
+    /// Whether it went well.
+    pub ok: bool,
 }
 
 /// What the breaker answers to a request that wants to pass.
@@ -59,43 +110,72 @@ pub(crate) enum Entry {
 
 /// The breaker of one backend.
 ///
-/// All orderings are relaxed except on the word itself: the word carries everything that a transition
-/// depends on, and the counter and `since` may be one request late without harm.
+/// All orderings are relaxed except on the word itself: the word carries everything that a transition depends on, and
+/// counters and times may be one request late without harm.
+// The word comes first, because it is all that a pick reads.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub struct Breaker {
-    /// State in the low two bits; above them, when open or half-open, the time at which a trial may start.
     word: AtomicU64,
     failures: AtomicU32,
-    max_failures: AtomicU32,
-    open_for: AtomicU64,
+    /// Times in a row that it opened without a good while of closed between them.
+    times: AtomicU32,
     since: AtomicU64,
+    opened: AtomicU64,
+    /// Trials of this round that succeeded.
+    good: AtomicU32,
+    force: rules::Force,
+    window: Tally<{ rules::BUCKETS }>,
 }
 
 impl Breaker {
-    /// What it does with traffic now.
+    /// What it has learned; see [`Breaker::order`] for what holds instead.
     pub fn state(&self) -> BreakerState {
         state_of(self.word.load(Ordering::Acquire))
     }
 
-    /// Sets the rules; `None` switches the breaker off. New rules keep the state and the failures counted.
+    /// What people made of it.
+    pub fn order(&self) -> Option<Order> {
+        Order::of(self.word.load(Ordering::Acquire))
+    }
+
+    /// Puts an order in force at once, or releases it: then the breaker goes on where it was.
+    pub fn set_order(&self, order: Option<Order>) {
+        let bits = order.map_or(0, |order| (order as u64) << ORDER_SHIFT);
+        self.change(|word| Some(word & !ORDER | bits));
+    }
+
+    /// Sets the rules; `None` switches the breaker off. New rules keep the state, the order and what was counted.
     pub fn configure(&self, rules: Option<&BreakerRules>) {
         let Some(rules) = rules else {
-            self.word.store(BreakerState::Off as u64, Ordering::Release);
+            self.change(|word| Some(word & ORDER | BreakerState::Off as u64));
             self.failures.store(0, Ordering::Relaxed);
             return;
         };
-        self.max_failures.store(rules.failures.max(1), Ordering::Relaxed);
-        self.open_for.store(nanos(rules.open_for), Ordering::Relaxed);
-        self.swap(BreakerState::Off as u64, BreakerState::Closed as u64);
+        self.force.set(rules);
+        self.change(|word| {
+            (state_of(word) == BreakerState::Off).then_some(word & ORDER | BreakerState::Closed as u64)
+        });
+    }
+
+    /// Forgets everything learned: closed, nothing counted. An order stays in force.
+    pub fn reset(&self, now: Tick) {
+        self.forget();
+        self.times.store(0, Ordering::Relaxed);
+        let swapped = self.change(|word| {
+            let is_on = state_of(word) != BreakerState::Off;
+            is_on.then_some(word & ORDER | BreakerState::Closed as u64)
+        });
+        if swapped.is_some_and(|before| before & NOT_FLOWING != 0) {
+            self.since.store(now.as_nanos(), Ordering::Relaxed);
+        }
     }
 
     /// When the next trial may pass; `None` while traffic flows.
     pub fn retry_at(&self) -> Option<Tick> {
         let word = self.word.load(Ordering::Acquire);
-        match state_of(word) {
-            BreakerState::Off | BreakerState::Closed => None,
-            BreakerState::Open | BreakerState::HalfOpen => Some(Tick::from_nanos(word & !STATE)),
-        }
+        // Free trials have no time of their own: they may pass since it is half-open.
+        (word & NOT_FLOWING != 0).then(|| Tick::from_nanos(word & TIME).max(self.since()))
     }
 
     /// When the state last changed; the start of the daemon if it never did.
@@ -108,240 +188,202 @@ impl Breaker {
         self.failures.load(Ordering::Relaxed)
     }
 
+    /// Times it opened without a good while of closed between them; by that the open time doubles.
+    pub fn times_opened(&self) -> u32 {
+        self.times.load(Ordering::Relaxed)
+    }
+
+    /// What is in the window; nothing where no share opens it.
+    pub fn counts(&self, now: Tick) -> Counts {
+        self.window.sum(self.force.slot(now), rules::BUCKETS as u64)
+    }
+
     /// Goes on where the breaker of another process was: open until `retry_in` is over, or closed with so many
     /// `failures` in a row. A breaker that is off stays off. A trial that was under way is made again.
     pub fn resume(&self, now: Tick, failures: u32, retry_in: Option<Duration>) {
-        let closed = BreakerState::Closed as u64;
         let Some(wait) = retry_in else {
             self.failures.store(failures, Ordering::Relaxed);
             return;
         };
-        let open = now.after(wait).as_nanos() & !STATE | BreakerState::Open as u64;
-        if self.swap(closed, open) {
-            self.since.store(now.as_nanos(), Ordering::Relaxed);
+        let open = now.after(wait).as_nanos() & TIME | BreakerState::Open as u64;
+        let is_closed = |word| state_of(word) == BreakerState::Closed;
+        if self.change(|word| is_closed(word).then_some(open | word & ORDER)).is_some() {
+            self.times.store(1, Ordering::Relaxed);
+            self.note_opened(now);
         }
     }
 
-    /// Counts one result of a request that was sent. A result that arrives while the breaker is open was
-    /// sent before it opened and changes nothing; one that arrives while it is half-open decides.
+    /// As [`Breaker::learn`], of a request that was sent just now.
     pub fn record(&self, now: Tick, ok: bool) -> Option<BreakerChange> {
+        self.learn(now, Answer { sent: now, took: Duration::ZERO, ok })
+    }
+
+    /// Counts one result. One that arrives while the breaker is open, or of a request that was sent before it opened,
+    /// changes nothing; a trial decides. Costs some nanoseconds; about 20 with shares to watch.
+    pub fn learn(&self, now: Tick, answer: Answer) -> Option<BreakerChange> {
         let word = self.word.load(Ordering::Acquire);
-        match (state_of(word), ok) {
-            (BreakerState::Off | BreakerState::Open, _) => None,
-            (BreakerState::Closed, true) => {
-                // Reads first, so that a healthy backend's cache line stays shared between workers.
-                if self.failures.load(Ordering::Relaxed) != 0 {
-                    self.failures.store(0, Ordering::Relaxed);
-                }
+        let is_bad = !answer.ok || self.force.is_slow(answer.took);
+        match state_of(word) {
+            BreakerState::Off | BreakerState::Open => None,
+            BreakerState::Closed => self.learn_closed(word, now, answer),
+            BreakerState::HalfOpen if answer.sent.as_nanos() <= self.opened.load(Ordering::Relaxed) => None,
+            BreakerState::HalfOpen if word & ORDER != 0 => {
+                self.take_back_trial();
                 None
             }
-            (BreakerState::Closed, false) => {
-                let failures = self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-                if failures < self.max_failures.load(Ordering::Relaxed) { None } else { self.open(word, now) }
-            }
-            (BreakerState::HalfOpen, false) => self.open(word, now),
-            (BreakerState::HalfOpen, true) => {
-                self.failures.store(0, Ordering::Relaxed);
-                let closed = self.swap(word, BreakerState::Closed as u64);
-                closed.then(|| {
-                    self.since.store(now.as_nanos(), Ordering::Relaxed);
-                    BreakerChange::Closed
-                })
-            }
+            BreakerState::HalfOpen if is_bad => self.open(word, now, Opening::TrialFailed),
+            BreakerState::HalfOpen => self.trial_succeeded(now),
         }
     }
 
-    /// Whether a request may try to pass at `now`.
+    fn learn_closed(&self, word: u64, now: Tick, answer: Answer) -> Option<BreakerChange> {
+        let counts = self.force.has_shares().then(|| {
+            let slot = self.force.slot(now);
+            self.window.add(slot, !answer.ok, self.force.is_slow(answer.took));
+            self.window.sum(slot, rules::BUCKETS as u64)
+        });
+        if word & ORDER != 0 {
+            return None;
+        }
+        let failures = if answer.ok {
+            // Reads first, so that a healthy backend's cache line stays shared between workers.
+            if self.failures.load(Ordering::Relaxed) != 0 {
+                self.failures.store(0, Ordering::Relaxed);
+            }
+            0
+        } else {
+            self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+        };
+        let why = self.force.opens_after(failures).or_else(|| self.force.opens_at(counts?))?;
+        self.open(word, now, why)
+    }
+
+    fn trial_succeeded(&self, now: Tick) -> Option<BreakerChange> {
+        let good = self.good.fetch_add(1, Ordering::Relaxed) + 1;
+        if good < self.force.trials() {
+            return None;
+        }
+        self.forget();
+        // Another worker may have taken a trial since; whatever the word is by now, it has succeeded often enough.
+        let closed = self.change(|word| {
+            let is_half = state_of(word) == BreakerState::HalfOpen;
+            is_half.then_some(word & ORDER | BreakerState::Closed as u64)
+        });
+        closed.map(|_| {
+            self.since.store(now.as_nanos(), Ordering::Relaxed);
+            BreakerChange::Closed
+        })
+    }
+
+    /// Whether a request may try to pass at `now`. One load.
+    #[inline]
     pub(crate) fn passes(&self, now: Tick) -> bool {
         may_pass(self.word.load(Ordering::Acquire), now)
     }
 
-    /// Lets a request pass, taking the trial when that is what it would be.
+    /// Lets a request pass, taking a trial when that is what it would be.
     pub(crate) fn enter(&self, now: Tick) -> Entry {
         loop {
             let word = self.word.load(Ordering::Acquire);
             if !may_pass(word, now) {
                 return Entry::Refused;
             }
-            if matches!(state_of(word), BreakerState::Off | BreakerState::Closed) {
+            if word & NOT_FLOWING == 0 || Order::of(word) == Some(Order::Closed) {
                 return Entry::Free;
             }
-            if self.swap(word, self.stamped(BreakerState::HalfOpen, now)) {
-                self.since.store(now.as_nanos(), Ordering::Relaxed);
+            let taken = (word & TAKEN) >> TAKEN_SHIFT;
+            // From open, or when the trials of a round are lost, a new round begins.
+            let is_new = state_of(word) == BreakerState::Open || taken >= u64::from(self.force.trials());
+            let taken = if is_new { 1 } else { taken + 1 };
+            // Passable until the last trial is taken; then not before the round counts as lost.
+            let time = if taken < u64::from(self.force.trials()) { 0 } else { self.open_until(now) };
+            let next = time | taken << TAKEN_SHIFT | word & ORDER | BreakerState::HalfOpen as u64;
+            if self.swap(word, next) {
+                if is_new {
+                    self.good.store(0, Ordering::Relaxed);
+                    self.since.store(now.as_nanos(), Ordering::Relaxed);
+                }
                 return Entry::Trial;
             }
         }
     }
 
-    /// Gives back a trial that ended without a result: open again, and the next request may be the trial.
-    pub(crate) fn release_trial(&self) {
+    /// Whether the trial that was just taken began a round, which is what people are told.
+    pub fn is_first_trial(&self) -> bool {
         let word = self.word.load(Ordering::Acquire);
-        if state_of(word) == BreakerState::HalfOpen {
-            let started = (word & !STATE).saturating_sub(self.open_for.load(Ordering::Relaxed));
-            self.swap(word, started & !STATE | BreakerState::Open as u64);
-        }
+        word & TAKEN == 1 << TAKEN_SHIFT && self.good.load(Ordering::Relaxed) == 0
     }
 
-    fn open(&self, word: u64, now: Tick) -> Option<BreakerChange> {
-        let open = self.stamped(BreakerState::Open, now);
-        if !self.swap(word, open) {
-            return None;
+    /// Nothing is in flight: trials that ended without a result may be taken again at once.
+    pub(crate) fn release_trial(&self) {
+        if self.word.load(Ordering::Acquire) & NOT_FLOWING == 0 {
+            return;
         }
-        self.failures.store(0, Ordering::Relaxed);
+        let good = u64::from(self.good.load(Ordering::Relaxed));
+        self.change(|word| {
+            let taken = (word & TAKEN) >> TAKEN_SHIFT;
+            let is_lost = state_of(word) == BreakerState::HalfOpen && taken > good;
+            let state = if good == 0 { BreakerState::Open } else { BreakerState::HalfOpen };
+            is_lost.then_some(good << TAKEN_SHIFT | word & ORDER | state as u64)
+        });
+    }
+
+    /// A trial under an order that forbids conclusions is over: its place is free again.
+    fn take_back_trial(&self) {
+        self.change(|word| {
+            let taken = (word & TAKEN) >> TAKEN_SHIFT;
+            (taken > 0).then_some((taken - 1) << TAKEN_SHIFT | word & (ORDER | STATE))
+        });
+    }
+
+    fn open(&self, word: u64, now: Tick, why: Opening) -> Option<BreakerChange> {
+        let again = self.is_again(word, now);
+        let times = if again { self.times.load(Ordering::Relaxed).saturating_add(1) } else { 1 };
+        let until = now.as_nanos().saturating_add(self.force.open_ns(now, times)) & TIME;
+        let is_trial = why == Opening::TrialFailed;
+        let swapped = self.change(|word| {
+            let expected = if is_trial { BreakerState::HalfOpen } else { BreakerState::Closed };
+            (state_of(word) == expected && word & ORDER == 0).then_some(until | BreakerState::Open as u64)
+        });
+        swapped?;
+        self.times.store(times, Ordering::Relaxed);
+        self.forget();
+        self.note_opened(now);
+        Some(BreakerChange::Opened { until: Tick::from_nanos(until), why })
+    }
+
+    /// A breaker that opens soon after it closed goes on backing off: soon is as long as it was last open.
+    fn is_again(&self, word: u64, now: Tick) -> bool {
+        let times = self.times.load(Ordering::Relaxed);
+        let closed_for = now.as_nanos().saturating_sub(self.since.load(Ordering::Relaxed));
+        times > 0 && (state_of(word) != BreakerState::Closed || closed_for < self.force.open_ns(now, times))
+    }
+
+    fn note_opened(&self, now: Tick) {
         self.since.store(now.as_nanos(), Ordering::Relaxed);
-        Some(BreakerChange::Opened { until: Tick::from_nanos(open & !STATE) })
+        self.opened.store(now.as_nanos(), Ordering::Relaxed);
     }
 
-    /// The word of a state in which the next trial may start `open_for` after `now`.
-    fn stamped(&self, state: BreakerState, now: Tick) -> u64 {
-        now.as_nanos().saturating_add(self.open_for.load(Ordering::Relaxed)) & !STATE | state as u64
+    fn forget(&self) {
+        self.failures.store(0, Ordering::Relaxed);
+        self.good.store(0, Ordering::Relaxed);
+        self.window.clear();
+    }
+
+    fn open_until(&self, now: Tick) -> u64 {
+        let times = self.times.load(Ordering::Relaxed);
+        now.as_nanos().saturating_add(self.force.open_ns(now, times)) & TIME
     }
 
     fn swap(&self, from: u64, to: u64) -> bool {
         self.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
-}
 
-fn state_of(word: u64) -> BreakerState {
-    BreakerState::from_code((word & STATE) as u32)
-}
-
-fn may_pass(word: u64, now: Tick) -> bool {
-    matches!(state_of(word), BreakerState::Off | BreakerState::Closed) || now.as_nanos() >= word & !STATE
+    /// Changes the word, and says what it was; `None` when `next` wants no change.
+    fn change(&self, next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, next).ok()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RULES: BreakerRules = BreakerRules { failures: 3, open_for: Duration::from_secs(1) };
-
-    #[test]
-    fn it_goes_on_where_another_was() {
-        let breaker = Breaker::default();
-        breaker.resume(at(0), 0, Some(Duration::from_secs(1)));
-        assert_eq!(breaker.state(), BreakerState::Off, "off stays off");
-
-        breaker.configure(Some(&RULES));
-        breaker.resume(at(0), 2, None);
-        assert!(breaker.record(at(1), false).is_some(), "the third failure in a row");
-
-        let breaker = Breaker::default();
-        breaker.configure(Some(&RULES));
-        breaker.resume(at(0), 0, Some(Duration::from_millis(300)));
-        assert_eq!((breaker.state(), breaker.passes(at(299))), (BreakerState::Open, false));
-        assert_eq!(breaker.enter(at(300)), Entry::Trial);
-    }
-
-    fn at(ms: u64) -> Tick {
-        Tick::from_nanos(ms * 1_000_000)
-    }
-
-    fn closed() -> Breaker {
-        let breaker = Breaker::default();
-        breaker.configure(Some(&RULES));
-        breaker
-    }
-
-    fn opened() -> Breaker {
-        let breaker = closed();
-        for _ in 0..3 {
-            breaker.record(at(0), false);
-        }
-        breaker
-    }
-
-    #[test]
-    fn failures_in_a_row_open_it_and_a_success_between_them_does_not() {
-        let breaker = closed();
-
-        assert_eq!(breaker.record(at(1), false), None);
-        assert_eq!(breaker.record(at(2), false), None);
-        assert_eq!(breaker.record(at(3), true), None);
-        assert_eq!(breaker.record(at(4), false), None);
-        assert_eq!(breaker.record(at(5), false), None);
-        assert_eq!(breaker.record(at(6), false), Some(BreakerChange::Opened { until: at(1006) }));
-        assert_eq!((breaker.retry_at(), breaker.since()), (Some(at(1006)), at(6)));
-    }
-
-    #[test]
-    fn open_lets_nothing_pass_until_the_retry_time_and_then_exactly_one() {
-        let breaker = opened();
-
-        assert_eq!(breaker.enter(at(999)), Entry::Refused);
-        assert_eq!(breaker.enter(at(1000)), Entry::Trial);
-        assert_eq!(breaker.enter(at(1000)), Entry::Refused);
-        assert_eq!(breaker.state(), BreakerState::HalfOpen);
-    }
-
-    #[test]
-    fn of_many_workers_exactly_one_wins_the_trial() {
-        for _ in 0..100 {
-            let breaker = opened();
-            let trials = std::thread::scope(|scope| {
-                let enter = || breaker.enter(at(1000)) == Entry::Trial;
-                let workers: Vec<_> = (0..4).map(|_| scope.spawn(enter)).collect();
-                workers.into_iter().map(|worker| usize::from(worker.join().unwrap())).sum::<usize>()
-            });
-            assert_eq!(trials, 1);
-        }
-    }
-
-    #[test]
-    fn the_trial_decides() {
-        let (good, bad) = (opened(), opened());
-        good.enter(at(1000));
-        bad.enter(at(1000));
-
-        assert_eq!(good.record(at(1010), true), Some(BreakerChange::Closed));
-        assert_eq!(bad.record(at(1010), false), Some(BreakerChange::Opened { until: at(2010) }));
-        assert_eq!(good.enter(at(1011)), Entry::Free);
-        assert_eq!(bad.enter(at(1011)), Entry::Refused);
-    }
-
-    #[test]
-    fn an_abandoned_trial_can_be_taken_again_at_once() {
-        let breaker = opened();
-        breaker.enter(at(1000));
-
-        breaker.release_trial();
-
-        assert_eq!(breaker.state(), BreakerState::Open);
-        assert_eq!(breaker.enter(at(1001)), Entry::Trial);
-    }
-
-    #[test]
-    fn a_lost_trial_is_replaced_after_another_open_time() {
-        let breaker = opened();
-        breaker.enter(at(1000));
-
-        assert_eq!(breaker.enter(at(1999)), Entry::Refused);
-        assert_eq!(breaker.enter(at(2000)), Entry::Trial);
-    }
-
-    #[test]
-    fn results_of_requests_sent_before_it_opened_do_not_close_it() {
-        let breaker = opened();
-
-        assert_eq!(breaker.record(at(10), true), None);
-        assert_eq!(breaker.state(), BreakerState::Open);
-    }
-
-    #[test]
-    fn switched_off_it_lets_everything_pass() {
-        let breaker = opened();
-        breaker.configure(None);
-
-        assert_eq!(breaker.state(), BreakerState::Off);
-        assert_eq!(breaker.enter(at(1)), Entry::Free);
-        assert_eq!(breaker.record(at(1), false), None);
-    }
-
-    #[test]
-    fn new_rules_keep_an_open_breaker_open() {
-        let breaker = opened();
-        breaker.configure(Some(&BreakerRules { failures: 9, ..RULES }));
-
-        assert_eq!(breaker.state(), BreakerState::Open);
-    }
-}
+mod tests;

@@ -12,10 +12,11 @@
 //! budget.
 //!
 //! Reading order: [`time`], [`rng`] and [`hash`] (the arguments), [`axis`] (the three axes), [`load`] and
-//! [`breaker`] (what workers share about a backend), [`health`] (how a backend falls and rises), [`path`] (one
-//! normal form), [`route`] (request to pool), [`pick`] and [`sticky`] (pool to backend), [`retry`] and [`hedge`]
-//! (once more, elsewhere), [`pace`] (who sends too slowly), [`histogram`] (what it took), [`reason`] (why the proxy
-//! answered by itself), [`grpc`] (the same in gRPC's words), [`flood`] (more frames than work).
+//! [`breaker`] (what workers share about a backend), [`health`] (how a backend falls and rises), [`outlier`] and
+//! [`window`] (who does worse than the others), [`path`] (one normal form), [`route`] (request to pool), [`pick`]
+//! and [`sticky`] (pool to backend), [`retry`] and [`hedge`] (once more, elsewhere), [`pace`] (who sends too
+//! slowly), [`histogram`] (what it took), [`reason`] (why the proxy answered by itself), [`grpc`] (the same in
+//! gRPC's words), [`flood`] (more frames than work).
 
 #![forbid(unsafe_code)]
 
@@ -29,6 +30,7 @@ pub mod health;
 pub mod hedge;
 pub mod histogram;
 pub mod load;
+pub mod outlier;
 pub mod pace;
 pub mod path;
 pub mod pick;
@@ -41,3 +43,4 @@ pub mod signal;
 pub mod spread;
 pub mod sticky;
 pub mod time;
+pub mod window;

@@ -1,7 +1,7 @@
 //! What all workers share about one backend: how much it has in flight, whether it may get more, and how fast
 //! it has been. One cell lives as long as its backend, through reloads and changes of algorithm.
 //!
-//! Admin state, health and the sticky flag are packed in one word, the gate, so that whether a backend may be
+//! Admin state, health, ejection and the sticky flag are packed in one word, the gate, so that whether a backend may be
 //! picked is a load, a mask and a look at the breaker in the same cache line. Setters are read-modify-write:
 //! the control thread and a health worker can change different axes at the same moment without loss. How fast the
 //! backend has been is in the same cell, and its arithmetic in `latency`.
@@ -20,6 +20,7 @@ pub use latency::LearnedLoad;
 
 use crate::axis::{Admin, Health};
 use crate::breaker::{Breaker, Entry};
+use crate::outlier::Watch;
 use crate::signal::{Signals, Stamped};
 use crate::time::Tick;
 
@@ -29,6 +30,11 @@ const HEALTH: u32 = 0b11 << HEALTH_SHIFT;
 /// The bit of the health code that is set in `down` and `warming` and clear in `up` and `unknown`.
 const UNHEALTHY: u32 = 0b10 << HEALTH_SHIFT;
 const HONOUR_STICKY: u32 = 1 << 4;
+/// Worse than the others of its pool (see [`crate::outlier`]).
+const EJECTED: u32 = 1 << 5;
+/// One request may pass, and ejects it again by passing.
+const ON_TRIAL: u32 = 1 << 6;
+const CLOSED: u32 = ADMIN | UNHEALTHY | EJECTED;
 
 /// What came of asking a backend to take a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,11 +67,15 @@ pub struct Load {
     service: AtomicU32,
     slots: AtomicU32,
     decay_ms: AtomicU32,
-    breaker: Breaker,
     samples: AtomicU32,
+    /// What signals leave of its weight, in [`FULL_EASE`]ths.
+    signal: AtomicU32,
     /// When it came into traffic, in nanoseconds; 0 when it was there from the beginning or that is long ago.
     ramp_since: AtomicU64,
+    /// Begins with the one word that a pick reads; the rest of it and what follows is for results.
+    breaker: Breaker,
     signals: Signals,
+    watch: Watch,
 }
 
 impl Load {
@@ -85,10 +95,12 @@ impl Load {
             service: AtomicU32::new(0),
             slots: AtomicU32::new(0),
             decay_ms: AtomicU32::new(latency::DECAY_MS),
-            breaker: Breaker::default(),
             samples: AtomicU32::new(0),
+            signal: AtomicU32::new(FULL_EASE),
             ramp_since: AtomicU64::new(0),
+            breaker: Breaker::default(),
             signals: Signals::default(),
+            watch: Watch::default(),
         }
     }
 
@@ -144,7 +156,34 @@ impl Load {
         &self.breaker
     }
 
-    /// Whether it may get a new request at `now`: ready, up or unknown, and let pass by the breaker.
+    /// How it does among the others of its pool.
+    pub fn watched(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Whether it is out of traffic because it does worse than the others of its pool. A trial may be free all the same.
+    pub fn is_ejected(&self) -> bool {
+        self.gate.load(Ordering::SeqCst) & (EJECTED | ON_TRIAL) != 0
+    }
+
+    pub(crate) fn set_ejected(&self, is_ejected: bool) {
+        let wanted = if is_ejected { EJECTED } else { 0 };
+        if self.gate.load(Ordering::SeqCst) & (EJECTED | ON_TRIAL) != wanted {
+            self.change_gate(EJECTED | ON_TRIAL, wanted);
+        }
+    }
+
+    /// Lets one request pass.
+    pub(crate) fn offer_trial(&self) {
+        self.change_gate(EJECTED | ON_TRIAL, ON_TRIAL);
+    }
+
+    /// Whether nothing passes until the next trial is offered.
+    pub(crate) fn is_trial_taken(&self) -> bool {
+        self.gate.load(Ordering::SeqCst) & EJECTED != 0
+    }
+
+    /// Whether it may get a new request at `now`: ready, up or unknown, not ejected, and let pass by the breaker.
     pub fn eligible(&self, now: Tick) -> bool {
         self.gate_open() && self.breaker.passes(now)
     }
@@ -174,7 +213,7 @@ impl Load {
     pub fn acquire(&self, now: Tick, bound: bool) -> Acquired {
         self.in_flight.fetch_add(1, Ordering::SeqCst);
         let open = if bound { self.gate_open_bound() } else { self.gate_open() };
-        let entry = if open { self.breaker.enter(now) } else { Entry::Refused };
+        let entry = if open && self.pass_gate() { self.breaker.enter(now) } else { Entry::Refused };
         match entry {
             Entry::Free => Acquired::Taken,
             Entry::Trial => Acquired::Trial,
@@ -213,14 +252,27 @@ impl Load {
         }
     }
 
+    /// Takes the trial where one is offered: of all that saw it offered, one passes.
+    #[inline]
+    fn pass_gate(&self) -> bool {
+        self.gate.load(Ordering::SeqCst) & ON_TRIAL == 0 || self.take_trial()
+    }
+
+    #[cold]
+    fn take_trial(&self) -> bool {
+        let taken = |gate: u32| (gate & ON_TRIAL != 0).then_some(gate & !ON_TRIAL | EJECTED);
+        self.gate.fetch_update(Ordering::SeqCst, Ordering::SeqCst, taken).is_ok()
+    }
+
     fn gate_open(&self) -> bool {
-        self.gate.load(Ordering::SeqCst) & (ADMIN | UNHEALTHY) == 0
+        self.gate.load(Ordering::SeqCst) & CLOSED == 0
     }
 
     fn gate_open_bound(&self) -> bool {
         let gate = self.gate.load(Ordering::SeqCst);
         let admin = gate & (ADMIN | HONOUR_STICKY);
-        gate & UNHEALTHY == 0 && (gate & ADMIN == 0 || admin == Admin::Draining as u32 | HONOUR_STICKY)
+        gate & (UNHEALTHY | EJECTED) == 0
+            && (gate & ADMIN == 0 || admin == Admin::Draining as u32 | HONOUR_STICKY)
     }
 
     fn change_gate(&self, mask: u32, bits: u32) {
@@ -235,103 +287,4 @@ impl Load {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::axis::BreakerState;
-    use crate::breaker::BreakerRules;
-
-    fn at(ms: u64) -> Tick {
-        Tick::from_nanos(ms * 1_000_000)
-    }
-
-    fn up() -> Load {
-        Load::new(1, 1, Health::Up)
-    }
-
-    #[test]
-    fn only_ready_and_up_or_unknown_backends_are_eligible() {
-        for &admin in Admin::ALL {
-            for &health in Health::ALL {
-                let load = Load::new(1, 1, health);
-                load.set_admin(admin, false);
-
-                let expected = admin == Admin::Ready && matches!(health, Health::Up | Health::Unknown);
-                assert_eq!(load.eligible(at(0)), expected, "{admin:?} {health:?}");
-                assert_eq!(load.try_acquire(at(0), false), expected);
-                assert_eq!((load.admin(), load.health()), (admin, health));
-            }
-        }
-    }
-
-    #[test]
-    fn a_bound_client_may_finish_its_session_only_where_that_is_honoured() {
-        let load = up();
-        load.set_admin(Admin::Draining, true);
-        assert!(load.eligible_bound(at(0)) && !load.eligible(at(0)) && load.honours_sticky());
-
-        load.set_admin(Admin::Draining, false);
-        assert!(!load.eligible_bound(at(0)));
-        load.set_admin(Admin::Maint, true);
-        assert!(!load.eligible_bound(at(0)));
-        load.set_admin(Admin::Draining, true);
-        load.set_health(Health::Down);
-        assert!(!load.eligible_bound(at(0)));
-    }
-
-    #[test]
-    fn a_refused_place_is_not_counted() {
-        let load = up();
-        assert!(load.try_acquire(at(0), false));
-        load.set_admin(Admin::Draining, false);
-
-        assert!(!load.try_acquire(at(0), false));
-        assert_eq!(load.in_flight(), 1);
-        load.release();
-        assert_eq!(load.in_flight(), 0);
-    }
-
-    #[test]
-    fn setters_of_different_axes_never_lose_each_other() {
-        let load = up();
-        std::thread::scope(|scope| {
-            scope.spawn(|| (0..20_000).for_each(|_| load.set_health(Health::Down)));
-            scope.spawn(|| (0..20_000).for_each(|_| load.set_admin(Admin::Draining, true)));
-        });
-
-        assert_eq!(
-            (load.admin(), load.health(), load.honours_sticky()),
-            (Admin::Draining, Health::Down, true)
-        );
-    }
-
-    #[test]
-    fn nothing_passes_after_a_drain_has_seen_zero() {
-        for _ in 0..200 {
-            let load = up();
-            let seen_idle = std::thread::scope(|scope| {
-                let taker = scope.spawn(|| load.try_acquire(at(0), false));
-                load.set_admin(Admin::Draining, false);
-                let idle = load.in_flight() == 0;
-                idle && taker.join().unwrap()
-            });
-            assert!(!seen_idle);
-        }
-    }
-
-    #[test]
-    fn a_cancelled_trial_does_not_leave_the_breaker_half_open() {
-        let load = up();
-        load.breaker().configure(Some(&BreakerRules { failures: 1, open_for: Duration::from_secs(1) }));
-        load.breaker().record(at(0), false);
-
-        assert!(!load.eligible(at(999)));
-        assert_eq!(load.acquire(at(1000), false), Acquired::Trial);
-        assert_eq!(load.acquire(at(1000), false), Acquired::Refused);
-        assert_eq!(load.breaker().state(), BreakerState::HalfOpen);
-        load.release();
-        assert!(load.eligible(at(1001)));
-        assert_eq!(load.acquire(at(1001), false), Acquired::Trial);
-    }
-}
+mod tests;

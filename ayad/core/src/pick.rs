@@ -11,6 +11,7 @@
 
 mod ask;
 mod choice;
+mod chooser;
 mod credit;
 mod draw;
 pub mod first;
@@ -28,7 +29,9 @@ pub mod random;
 pub mod rendezvous;
 pub mod ring_hash;
 pub mod round_robin;
+mod score;
 mod table;
+mod tiers;
 pub mod weighted_least_connections;
 pub mod weighted_round_robin;
 
@@ -36,7 +39,10 @@ use std::sync::Arc;
 
 pub use ask::{Ask, MAX_TRIED, Mask, Scope, Tried};
 pub use choice::{Choice, ChoiceError};
+pub use chooser::{Chooser, Part, Pick};
 pub use params::{MAX_PARAMS, ParamKind, ParamSpec, Params};
+pub use score::{Class, Scale, Score, Wins};
+pub use tiers::{MAX_ZONES, Plan, Standing, TierRules};
 
 use crate::load::Load;
 use crate::rng::Rng;
@@ -50,6 +56,10 @@ use crate::time::Tick;
 pub trait Picker: Send {
     /// The index of the backend to try next.
     fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, rng: &mut Rng) -> Option<usize>;
+
+    /// What it thinks of the backend at `index`, by the very numbers it would compare. Asked for backends that the
+    /// request may go to; changes nothing.
+    fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score;
 
     /// Makes room for a set of this size, so that the next pick need not allocate.
     fn prepare(&mut self, len: usize) {
@@ -102,6 +112,8 @@ pub struct PickerSpec {
     pub share: Share,
     /// Whether it looks at weights at all.
     pub weighted: bool,
+    /// How its scores are to be read.
+    pub scale: Scale,
     /// What can be tuned.
     pub params: &'static [ParamSpec],
     /// Makes an instance; see [`PickerSpec::make`].

@@ -7,6 +7,7 @@ use aya_core::breaker::BreakerRules;
 use aya_core::hash::{hash64, mix};
 use aya_core::health::{HealthMachine, Start};
 use aya_core::load::Load;
+use aya_core::outlier::{Guard, Quota};
 use aya_core::pick::Picker;
 use aya_core::retry::RetryBudget;
 use aya_core::rng::Rng;
@@ -27,6 +28,9 @@ pub(crate) struct Proxy {
     pub(crate) workers: Vec<Worker>,
     pub(crate) machines: Vec<HealthMachine>,
     pub(crate) budget: RetryBudget,
+    /// Finds who does worse than the others, and gives each its share.
+    pub(crate) guard: Guard,
+    pub(crate) quota: Quota,
     /// Draws when to check and to repeat.
     pub(crate) rng: Rng,
     /// Probes that are owed: a rate of less than one a request adds up.
@@ -51,6 +55,8 @@ impl Proxy {
             workers: (0..scenario.workers).map(worker).collect(),
             machines: loads.iter().map(|_| HealthMachine::new(Start::Unknown, Tick::ZERO)).collect(),
             budget: RetryBudget::new(),
+            guard: Guard::default(),
+            quota: Quota::default(),
             rng: Rng::seeded(mix(seed, 2)),
             probes_due: 0.0,
             loads,
@@ -65,7 +71,12 @@ impl Proxy {
 
 fn load(scenario: &Scenario, backend: &Backend) -> Arc<Load> {
     let load = Load::new(hash64(backend.name.as_bytes()), backend.weight, Health::Unknown);
-    let rules = scenario.breaker.map(|b| BreakerRules { failures: b.failures, open_for: b.open_for });
+    let rules = scenario.breaker.map(|b| BreakerRules {
+        failures: b.failures,
+        open_for: b.open_for,
+        open_max: b.open_for,
+        ..BreakerRules::default()
+    });
     load.breaker().configure(rules.as_ref());
     if backend.joins.is_some() {
         load.set_admin(Admin::Maint, false);

@@ -136,6 +136,9 @@ pub struct Scenario {
     pub(crate) health: Option<Health>,
     /// Without it the breaker is off.
     pub(crate) breaker: Option<Breaker>,
+    /// Backends that do worse than the others of their pool are found and taken out.
+    #[serde(default)]
+    pub(crate) outliers: bool,
     /// Without it only refused connections go to another backend.
     pub(crate) retry: Option<Retry>,
     /// Without it a backend that comes into traffic has its full share at once.

@@ -4,6 +4,7 @@
 //! order in which they are tried rather than the order in which they were written.
 
 mod certificates;
+mod guard;
 
 use std::fmt::Write as _;
 
@@ -192,9 +193,7 @@ fn summary(pool: &Pool) -> String {
     if pool.protocol != UpstreamProtocol::Http1 {
         let _ = write!(text, ", speaks {}", pool.protocol.as_str());
     }
-    if let Some(rules) = &pool.breaker {
-        let _ = write!(text, ", breaker {} failures, open {}", rules.failures, show_duration(rules.open_for));
-    }
+    text.push_str(&guard::summary(pool));
     if let Some(sticky) = &pool.sticky {
         let _ = write!(text, ", sticky {}", sticky_words(sticky));
     }

@@ -15,6 +15,8 @@ pub struct Env {
     pub home: Option<PathBuf>,
     /// True for the user root, whose state belongs to the machine.
     pub is_root: bool,
+    /// Name of this machine.
+    pub host: String,
     /// Cores this process may use; 0 counts as 1.
     pub cores: usize,
     /// What flags say instead of the file.

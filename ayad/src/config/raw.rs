@@ -11,7 +11,9 @@
 
 pub mod algorithm;
 pub mod daemon;
+pub mod division;
 pub mod format;
+pub mod guard;
 pub mod listen;
 pub mod pool;
 pub mod retry;

@@ -27,6 +27,8 @@ pub(super) fn of_pool(old: &Pool, new: &Pool) -> String {
         ("sticky", old.sticky != new.sticky),
         ("health", old.check != new.check),
         ("breaker", old.breaker != new.breaker),
+        ("outliers", old.outliers != new.outliers),
+        ("slow_start", old.slow_start != new.slow_start),
         ("retry", old.retry != new.retry),
         ("hedge", old.hedge != new.hedge),
         ("protocol", old.protocol != new.protocol),

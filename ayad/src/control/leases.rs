@@ -84,7 +84,10 @@ impl Control {
         for record in self.journal.in_force() {
             let Some(order) = Order::of(&record).filter(|_| !record.clears) else { continue };
             let id = match &order {
-                Order::Admin { id, .. } | Order::Weight { id, .. } => id,
+                Order::Admin { id, .. }
+                | Order::Weight { id, .. }
+                | Order::Breaker { id, .. }
+                | Order::Reset { id } => id,
                 // The snapshot was already built with it.
                 Order::Algorithm { .. } => continue,
             };

@@ -150,11 +150,15 @@ fn hedges(pool: &Pool, picture: &mut Picture) {
 }
 
 fn axes(view: &BackendView, labels: &Labels, picture: &mut Picture) {
-    use aya_api::axis::{Admin, Breaker, Health};
+    use aya_api::axis::{Admin, Breaker, Health, Standing};
     let admin = Admin::ALL.iter().map(|s| (names::BACKEND_ADMIN, s.as_str(), *s == view.admin.state));
     let health = Health::ALL.iter().map(|s| (names::BACKEND_HEALTH, s.as_str(), *s == view.health.state));
     let breaker = Breaker::ALL.iter().map(|s| (names::BACKEND_BREAKER, s.as_str(), *s == view.breaker.state));
-    for (metric, state, holds) in admin.chain(health).chain(breaker) {
+    let stands = view.standing.as_ref().map_or(Standing::In, |standing| standing.state);
+    let standing = Standing::ALL.iter().map(|s| (names::BACKEND_STANDING, s.as_str(), *s == stands));
+    let forced = view.breaker.order.iter().map(|order| (names::BACKEND_FORCED, order.order.as_str(), true));
+    picture.add(names::BACKEND_EASE, labels.clone(), Value::Level(view.ease.unwrap_or(1.0)));
+    for (metric, state, holds) in admin.chain(health).chain(breaker).chain(standing).chain(forced) {
         let mut labels = labels.clone();
         labels.push(("state", state.to_owned()));
         picture.add(metric, labels, Value::Level(f64::from(u8::from(holds))));

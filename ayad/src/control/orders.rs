@@ -1,13 +1,14 @@
 //! Orders of operators: admin state, weight, algorithm. One way for all of them: plan, write down, apply.
 
 mod apply;
+pub(super) mod breaker;
 mod plan;
 
 use std::io;
 use std::time::Duration;
 
 use aya_api::SCHEMA_VERSION;
-use aya_api::axis::{Admin as AdminWord, StickyDrain};
+use aya_api::axis::{Admin as AdminWord, BreakerOrder, StickyDrain};
 use aya_api::change::{Change, ChangeOptions, Operation};
 use aya_api::error::{ApiError, ErrorCode};
 
@@ -41,6 +42,18 @@ pub enum Order {
         /// The weight.
         weight: u32,
     },
+    /// What people make of the breaker of a backend.
+    Breaker {
+        /// `pool/backend`.
+        id: String,
+        /// The order.
+        order: BreakerOrder,
+    },
+    /// Forgetting what breaker and outlier detection learned of a backend: once, so it is never in force.
+    Reset {
+        /// `pool/backend`.
+        id: String,
+    },
     /// Algorithm of a pool.
     Algorithm {
         /// The pool.
@@ -56,6 +69,8 @@ impl Order {
         match self {
             Self::Admin { id, .. } => ("admin", id),
             Self::Weight { id, .. } => ("weight", id),
+            Self::Breaker { id, .. } => ("breaker-order", id),
+            Self::Reset { id } => ("learned", id),
             Self::Algorithm { pool, .. } => ("algorithm", pool),
         }
     }
@@ -65,6 +80,8 @@ impl Order {
         match self {
             Self::Admin { state, .. } => state.as_str().to_owned(),
             Self::Weight { weight, .. } => weight.to_string(),
+            Self::Breaker { order, .. } => order.as_str().to_owned(),
+            Self::Reset { .. } => "nothing".to_owned(),
             Self::Algorithm { name, .. } => name.clone(),
         }
     }
@@ -79,6 +96,7 @@ impl Order {
                 Some(Self::Admin { id: subject.clone(), state, sticky: record.sticky })
             }
             "weight" => Some(Self::Weight { id: subject.clone(), weight: after.parse().ok()? }),
+            "breaker-order" => Some(Self::Breaker { id: subject.clone(), order: after.parse().ok()? }),
             "algorithm" => Some(Self::Algorithm { pool: subject.clone(), name: after.clone() }),
             _ => None,
         }
@@ -89,7 +107,7 @@ impl Control {
     /// Carries out an order, or says why not.
     pub fn order(&mut self, order: &Order, by: &Actor, options: &ChangeOptions) -> Result<Change, ApiError> {
         self.check_in_charge()?;
-        let plan = self.plan(order)?;
+        let plan = self.plan_for(order, options)?;
         check_options(options, &plan, || self.who_changed(&plan))?;
         let leased = self.is_leased(plan.subject(), plan.field);
         let changed = plan.before != plan.after || options.for_ms.is_some() || leased;
@@ -103,7 +121,7 @@ impl Control {
             field: plan.field.to_owned(),
             before: plan.before.clone(),
             after: plan.after.clone(),
-            undo: changed.then(|| plan.undo.clone()),
+            undo: (changed && !plan.undo.is_empty()).then(|| plan.undo.clone()),
             until_ms,
             rev: plan.rev,
             warnings: plan.warnings.clone(),
@@ -139,7 +157,7 @@ impl Control {
     ) -> Record {
         let sticky = match order {
             Order::Admin { state: AdminWord::Draining, sticky, .. } => sticky.or(Some(StickyDrain::Honour)),
-            Order::Admin { .. } | Order::Weight { .. } | Order::Algorithm { .. } => None,
+            _ => None,
         };
         let back = until_ms.map(|_| self.back_from(plan));
         Record {
@@ -158,7 +176,7 @@ impl Control {
             back: back.as_ref().map(Order::value),
             back_sticky: back.and_then(|back| match back {
                 Order::Admin { sticky, .. } => sticky,
-                Order::Weight { .. } | Order::Algorithm { .. } => None,
+                _ => None,
             }),
             clears: plan.after == plan.configured && until_ms.is_none(),
         }

@@ -30,8 +30,8 @@ use super::patience::Patient;
 use super::peer::Actor;
 use super::upgrade::Doors;
 use super::{
-    Shared, admin, algorithm, algorithms, backends, daemon, events, listeners, metrics, openapi, operations,
-    pools, reload, routes, status, stream, upgrade, weight,
+    Shared, admin, algorithm, algorithms, backends, breaker, daemon, events, listeners, metrics, openapi,
+    operations, pools, reload, routes, status, stream, upgrade, weight,
 };
 use crate::descriptors;
 
@@ -276,6 +276,8 @@ async fn dispatch(id: Id, shared: &Shared, call: Call, asked: &str) -> Result<Re
         Id::Openapi => openapi::handle(),
         Id::Admin => changed(shared, &call, asked, admin::handle),
         Id::Weight => changed(shared, &call, asked, weight::handle),
+        Id::Breaker => changed(shared, &call, asked, breaker::handle),
+        Id::BreakerReset => changed(shared, &call, asked, breaker::reset),
         Id::Algorithm => changed(shared, &call, asked, algorithm::handle),
         Id::Reload => reload::handle(shared, &call).await,
         Id::Upgrade => upgrade::handle(shared, &call).await,

@@ -1,5 +1,6 @@
 //! From what the daemon knows to the shapes of the API: the only place where views are made.
 
+mod guard;
 mod listener;
 mod tls;
 mod upstream;
@@ -8,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use aya_api::SCHEMA_VERSION;
-use aya_api::axis::{Admin, Breaker, Health};
+use aya_api::axis::{Admin, Health};
 use aya_api::view::{
-    AdminView, AlgorithmView, BackendDetail, BackendView, BreakerView, CheckView, Count, DaemonView,
-    HealthView, PoolView, RouteView, SPARK_POINTS, Status, Traffic, Transition,
+    AdminView, AlgorithmView, BackendDetail, BackendView, CheckView, Count, DaemonView, HealthView, PoolView,
+    RouteView, SPARK_POINTS, Status, Traffic, Transition,
 };
 use aya_core::axis as core;
 use aya_core::health::Cause;
@@ -21,7 +22,7 @@ use aya_core::reason::Reason;
 use super::Control;
 use super::sampler::Window;
 use crate::clock;
-use crate::config::describe;
+use crate::config::{self, describe};
 use crate::state::{Backend, Past, Pool, Snapshot, Totals};
 
 impl Control {
@@ -83,8 +84,9 @@ impl Control {
             sum.merge(window);
         }
         let each = pool.backends.iter().zip(shares).zip(&windows);
-        let backends: Vec<BackendView> =
-            each.map(|((b, share), window)| self.backend_view(b, share, window, sum.requests)).collect();
+        let backends: Vec<BackendView> = each
+            .map(|((b, share), window)| self.backend_view((b, &pool.conf), share, window, sum.requests))
+            .collect();
         let mut spark = vec![0; SPARK_POINTS];
         for backend in &backends {
             for (point, own) in spark.iter_mut().zip(&backend.spark) {
@@ -105,7 +107,9 @@ impl Control {
             traffic,
             spark,
             check: describe::check_words(pool.conf.check.as_ref()),
-            breaker: pool.conf.breaker.as_ref().map(upstream::breaker),
+            breaker: pool.conf.breaker.as_ref().map(guard::settings),
+            outliers: Some(guard::outliers(&pool.conf).to_owned()),
+            slow_start_ms: pool.conf.slow_start.map(|rules| rules.window.as_millis() as u64),
             retry: upstream::retry(&pool.conf.retry),
             hedge: upstream::hedge(pool),
             upstream: upstream::view(pool),
@@ -129,7 +133,7 @@ impl Control {
 
     fn backend_view(
         &self,
-        backend: &Arc<Backend>,
+        (backend, conf): (&Arc<Backend>, &config::Pool),
         share: Option<f64>,
         window: &Window,
         all: u64,
@@ -157,12 +161,9 @@ impl Control {
                 sticky: past.admin.sticky,
             },
             health: health_view(backend, &past),
-            breaker: BreakerView {
-                state: breaker(load.breaker().state()),
-                since_ms: past.breaker_since_ms,
-                cause: past.history.iter().rev().find(|e| e.axis == "breaker").map(|e| e.cause.clone()),
-                retry_ms: load.breaker().retry_at().map(clock::wall_of),
-            },
+            breaker: guard::breaker(backend, &past),
+            standing: guard::standing(backend, conf),
+            ease: guard::ease(backend),
             eligible: load.eligible(clock::now()),
             weight,
             configured_weight: past.configured_weight,
@@ -270,15 +271,6 @@ fn health(state: core::Health) -> Health {
         core::Health::Down => Health::Down,
         core::Health::Warming => Health::Warming,
         core::Health::Unknown => Health::Unknown,
-    }
-}
-
-fn breaker(state: core::BreakerState) -> Breaker {
-    match state {
-        core::BreakerState::Off => Breaker::Off,
-        core::BreakerState::Closed => Breaker::Closed,
-        core::BreakerState::Open => Breaker::Open,
-        core::BreakerState::HalfOpen => Breaker::HalfOpen,
     }
 }
 

@@ -79,7 +79,7 @@ struct Entry {
 }
 
 /// Axes that a history speaks of.
-const AXES: &[&str] = &["admin", "health", "breaker", "weight"];
+const AXES: &[&str] = &["admin", "health", "breaker", "breaker-order", "outlier", "weight", "learned"];
 
 /// Everything that is known about the backends of a snapshot.
 pub fn of(snapshot: &Snapshot) -> Vec<Learned> {

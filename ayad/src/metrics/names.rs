@@ -68,6 +68,9 @@ metrics! {
     BACKEND_ADMIN: Gauge = "ayad_backend_admin_state", "1 for the admin state in force, 0 for the others";
     BACKEND_HEALTH: Gauge = "ayad_backend_health", "1 for the health in force, 0 for the others";
     BACKEND_BREAKER: Gauge = "ayad_backend_breaker", "1 for the breaker state in force, 0 for the others";
+    BACKEND_STANDING: Gauge = "ayad_backend_standing", "1 for how the backend stands among the others, 0 for the rest";
+    BACKEND_EASE: Gauge = "ayad_backend_ease", "Part of its weight that slow start, standing and signals leave a backend";
+    BACKEND_FORCED: Gauge = "ayad_backend_breaker_forced", "1 for the order about the breaker in force";
     BACKEND_ELIGIBLE: Gauge = "ayad_backend_eligible", "1 while the backend can get a new request";
     BACKEND_LATENCY: Histogram = "ayad_backend_latency_seconds", "From the request's first byte to the answer's last";
 }

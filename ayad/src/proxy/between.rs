@@ -49,6 +49,8 @@ pub(super) struct Hit {
     pub(super) pool: Arc<Pool>,
     /// Its position in the snapshot, under which this worker keeps its picker.
     pub(super) position: usize,
+    /// A bit for each zone of the pool in which it would rather be served; 0 for the one of this daemon.
+    pub(super) prefer: u64,
 }
 
 /// From `guard`: who asks.
@@ -63,8 +65,10 @@ pub struct Identity {
 /// What binds a client to a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Binding {
-    /// Hash of the client's address.
+    /// Hash of what the pool tells requests apart by.
     pub(super) key: u64,
+    /// Hash of the client's address.
+    pub(super) source: u64,
     /// How it is bound.
     pub(super) kind: Bound,
 }

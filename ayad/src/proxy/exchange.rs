@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use aya_core::load::Acquired;
+use aya_core::pick::Pick;
 use aya_core::reason::Reason;
 use aya_core::time::Tick;
 
@@ -33,7 +34,19 @@ pub struct Place {
 impl Place {
     /// Takes a place in backend `index` of `pool`, unless it is not eligible any more.
     pub fn take(pool: &Arc<Pool>, index: usize, worker: usize, now: Tick, bound: bool) -> Option<Self> {
-        let is_trial = match pool.backends[index].load.acquire(now, bound) {
+        let acquired = pool.backends[index].load.acquire(now, bound);
+        Self::of(acquired, pool, index, worker, now)
+    }
+
+    /// Takes a place in a backend that was picked.
+    pub fn take_picked(pool: &Arc<Pool>, picked: Pick, worker: usize, now: Tick) -> Option<Self> {
+        let load = &pool.backends[picked.index].load;
+        let acquired = if picked.in_panic { load.acquire_in_panic() } else { load.acquire(now, false) };
+        Self::of(acquired, pool, picked.index, worker, now)
+    }
+
+    fn of(acquired: Acquired, pool: &Arc<Pool>, index: usize, worker: usize, now: Tick) -> Option<Self> {
+        let is_trial = match acquired {
             Acquired::Refused => return None,
             Acquired::Taken => false,
             Acquired::Trial => true,

@@ -1,17 +1,18 @@
 //! Step 6: which backend gets the request. The decision is made in `aya-core`; here a place is taken in it.
 
+use aya_core::hash::hash64;
 use aya_core::pick::{Ask, Tried};
 use aya_core::sticky;
 
-use super::between::{Binding, Bound, Hit, Identity, Picked, Request};
+use super::between::{Binding, Bound, Hit, Identity, Picked, Request, Target};
 use super::exchange::{Exchange, Place};
 use super::worker::Worker;
 use crate::clock;
-use crate::config::Sticky;
+use crate::config::{HashBy, Sticky};
 use crate::h1::Known;
 
 /// Reads what binds the client, before the head is rewritten.
-pub(super) fn binding(hit: &Hit, identity: &Identity, request: &Request<'_>) -> Binding {
+pub(super) fn binding(hit: &Hit, identity: &Identity, request: &Request<'_>, target: &Target<'_>) -> Binding {
     let kind = match &hit.pool.conf.sticky {
         None => Bound::Free,
         Some(Sticky::Source) => Bound::Source,
@@ -19,7 +20,28 @@ pub(super) fn binding(hit: &Hit, identity: &Identity, request: &Request<'_>) -> 
             Bound::Cookie(token(request.head.fields.all(request.bytes, Known::Cookie), name))
         }
     };
-    Binding { key: identity.key, kind }
+    Binding { key: key(hit, identity, request, target), source: identity.key, kind }
+}
+
+/// What algorithms hash the request by: as the pool says, or by the client's address where the request has no such
+/// part.
+fn key(hit: &Hit, identity: &Identity, request: &Request<'_>, target: &Target<'_>) -> u64 {
+    let part = match &hit.pool.conf.division.hash {
+        HashBy::Source => None,
+        HashBy::Path => Some(target.path.as_bytes()),
+        HashBy::Header(name) => request.head.fields.find(request.bytes, name),
+        HashBy::Cookie(name) => cookies(request.head.fields.all(request.bytes, Known::Cookie), name)
+            .find(|value| !value.is_empty()),
+        HashBy::Query(name) => parameter(request.head.query.of(request.bytes), name),
+    };
+    part.map_or(identity.key, hash64)
+}
+
+/// The value of the first parameter of this name in a query.
+fn parameter<'r>(query: &'r [u8], name: &str) -> Option<&'r [u8]> {
+    let query = query.strip_prefix(b"?").unwrap_or(query);
+    let mut pairs = query.split(|b| *b == b'&');
+    pairs.find_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 /// Picks a backend that was not tried and takes a place in it. `None` when no backend is eligible.
@@ -33,10 +55,11 @@ pub(super) fn pick(hit: &Hit, binding: &Binding, tried: &Tried, exchange: &mut E
     let ask = Ask::any(now, binding.key, tried);
     // A backend can leave between pick and take; every other one is left to be picked again.
     for _ in 0..=hit.pool.backends.len() {
-        let index = Worker::with(|worker| worker.pick(&hit.pool, hit.position, &ask))?;
-        if let Some(place) = Place::take(&hit.pool, index, exchange.client.worker, now, false) {
+        let picked = Worker::with(|worker| worker.pick(&hit.pool, hit.position, &ask, hit.prefer))?;
+        if let Some(place) = Place::take_picked(&hit.pool, picked, exchange.client.worker, now) {
             exchange.attempts += 1;
-            return Some(Picked { place, index, bind: matches!(binding.kind, Bound::Cookie(_)) });
+            let bind = matches!(binding.kind, Bound::Cookie(_));
+            return Some(Picked { place, index: picked.index, bind });
         }
     }
     None
@@ -58,7 +81,7 @@ fn bound(
     let loads = &hit.pool.loads;
     let index = match binding.kind {
         Bound::Free | Bound::Cookie(None) => None,
-        Bound::Source => sticky::by_source(loads, binding.key, now, tried),
+        Bound::Source => sticky::by_source(loads, binding.source, now, tried),
         Bound::Cookie(Some(token)) => sticky::by_token(loads, token, now, tried),
     }?;
     let place = Place::take(&hit.pool, index, exchange.client.worker, now, true)?;
@@ -71,9 +94,13 @@ fn bound(
 
 /// The first readable token in a cookie of this name; other cookies may hold any bytes.
 fn token<'r>(fields: impl Iterator<Item = &'r [u8]>, name: &str) -> Option<u64> {
+    cookies(fields, name).find_map(sticky::decode)
+}
+
+/// The values of all cookies of this name.
+fn cookies<'r>(fields: impl Iterator<Item = &'r [u8]>, name: &str) -> impl Iterator<Item = &'r [u8]> {
     let pairs = fields.flat_map(|field| field.split(|b| *b == b';')).map(<[u8]>::trim_ascii);
-    let mut values = pairs.filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
-    values.find_map(sticky::decode)
+    pairs.filter_map(move |pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(super) fn route(client: &Client, request: &Request<'_>, target: &Target<'_>)
                     let target = &snapshot.targets[index];
                     target.matched();
                     let position = target.pool;
-                    Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position })
+                    Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position, prefer: 0 })
                 }
                 Found::NoHost | Found::NoPath => Err(Reason::NoRoute),
                 Found::NoMethod => Err(Reason::NoMethod),

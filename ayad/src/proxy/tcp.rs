@@ -109,7 +109,7 @@ fn route(session: &Session) -> Result<Hit, Reason> {
                     let target = &snapshot.targets[index];
                     target.matched();
                     let position = target.pool;
-                    Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position })
+                    Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position, prefer: 0 })
                 }
                 Found::NoHost | Found::NoPath | Found::NoMethod => Err(Reason::NoRoute),
             }
@@ -155,8 +155,8 @@ fn pick(session: &Session, hit: &Hit, tried: &Tried) -> Option<(Place, usize)> {
     let ask = Ask::any(now, key, tried);
     // A backend can leave between pick and take; every other one is left to be picked again.
     (0..=hit.pool.backends.len()).find_map(|_| {
-        let index = Worker::with(|worker| worker.pick(&hit.pool, hit.position, &ask))?;
-        Place::take(&hit.pool, index, worker, now, false).map(|place| (place, index))
+        let picked = Worker::with(|worker| worker.pick(&hit.pool, hit.position, &ask, hit.prefer))?;
+        Place::take_picked(&hit.pool, picked, worker, now).map(|place| (place, picked.index))
     })
 }
 

@@ -1,4 +1,4 @@
-//! What belongs to one worker thread: its view of the snapshot, its pickers, its generator, its connections.
+//! What belongs to one worker thread: its view of the snapshot, its choosers, its generator, its connections.
 //!
 //! It lives in a thread-local because the tasks of a worker never leave their thread, while the runtime
 //! still asks for `Send` futures. Nothing in it is shared, so nothing in it is locked.
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
-use aya_core::pick::{Ask, Picker};
+use aya_core::pick::{Ask, Chooser, Pick};
 use aya_core::rng::Rng;
 use aya_core::time::Tick;
 
@@ -30,7 +30,7 @@ pub struct Worker {
     pub index: usize,
     seed: u64,
     snapshot: RefCell<Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>>,
-    pickers: RefCell<Vec<Kept>>,
+    choosers: RefCell<Vec<Option<Kept>>>,
     rng: RefCell<Rng>,
     clients: RefCell<Clients>,
     lingering: Cell<usize>,
@@ -39,7 +39,7 @@ pub struct Worker {
 
 struct Kept {
     pool_uid: u64,
-    picker: Box<dyn Picker>,
+    chooser: Chooser,
 }
 
 /// The connections of a worker, in places that are used again.
@@ -94,7 +94,7 @@ impl Worker {
             index,
             seed,
             snapshot: RefCell::new(Cache::new(snapshot)),
-            pickers: RefCell::new(Vec::new()),
+            choosers: RefCell::default(),
             rng: RefCell::new(Rng::seeded(seed)),
             clients: RefCell::default(),
             lingering: Cell::new(0),
@@ -113,19 +113,20 @@ impl Worker {
         f(self.snapshot.borrow_mut().load())
     }
 
-    /// Asks the picker of `pool`. Makes one when the pool is new or has another algorithm; otherwise it
-    /// neither locks nor allocates.
-    pub fn pick(&self, pool: &Pool, position: usize, ask: &Ask<'_>) -> Option<usize> {
-        let mut pickers = self.pickers.borrow_mut();
-        while pickers.len() <= position {
-            pickers.push(Kept { pool_uid: 0, picker: pool.algorithm.build(self.seed) });
+    /// Picks in `pool`; `prefer` has a bit for each zone the request would rather be served in. Makes a chooser when the
+    /// pool is new or has changed; otherwise it neither locks nor allocates.
+    pub fn pick(&self, pool: &Pool, position: usize, ask: &Ask<'_>, prefer: u64) -> Option<Pick> {
+        let mut choosers = self.choosers.borrow_mut();
+        if choosers.len() <= position {
+            choosers.resize_with(position + 1, || None);
         }
-        let kept = &mut pickers[position];
-        if kept.pool_uid != pool.uid {
-            *kept = Kept { pool_uid: pool.uid, picker: pool.algorithm.build(self.seed) };
-            kept.picker.learn_set(&pool.loads);
+        let kept = &mut choosers[position];
+        if kept.as_ref().is_none_or(|kept| kept.pool_uid != pool.uid) {
+            let chooser = Chooser::new(&pool.algorithm, Arc::clone(&pool.plan), self.seed, &pool.loads);
+            *kept = Some(Kept { pool_uid: pool.uid, chooser });
         }
-        kept.picker.pick(&pool.loads, ask, &mut self.rng.borrow_mut())
+        let chooser = &mut kept.as_mut()?.chooser;
+        chooser.pick(&pool.loads, ask, prefer, &mut self.rng.borrow_mut())
     }
 
     /// 128 random bits, for request ids.

@@ -128,6 +128,21 @@ pub struct AdminOrder {
     pub sticky: Option<StickyDrain>,
 }
 
+/// An order about the breaker, as people gave it. What it says is in the cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakerOrder {
+    /// Since when, wall clock.
+    pub since_ms: u64,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// When it reverts itself, wall clock.
+    pub until_ms: Option<u64>,
+    /// Read back from the journal.
+    pub restored: bool,
+}
+
 /// One entry of the history.
 #[derive(Clone, Debug)]
 pub struct PastEntry {
@@ -167,6 +182,8 @@ pub struct Past {
     pub admin: AdminOrder,
     /// What opened the breaker, and when it last changed, wall clock.
     pub breaker_since_ms: u64,
+    /// The order about the breaker in force.
+    pub breaker_order: Option<BreakerOrder>,
     /// Weight in the configuration.
     pub configured_weight: u32,
     /// When a changed weight reverts, wall clock.
@@ -225,6 +242,7 @@ impl Backend {
                 health_since_ms: wall,
                 admin: AdminOrder::configured(wall),
                 breaker_since_ms: wall,
+                breaker_order: None,
                 configured_weight: conf.weight,
                 weight_until_ms: None,
                 weight_restored: false,
@@ -253,20 +271,17 @@ impl Backend {
 
     /// Adds a change of the breaker to its past, and says what it was before.
     pub fn remember_breaker(&self, to: &str, cause: &str) -> String {
-        let at_ms = clock::wall_ms();
-        let mut past = self.past();
-        let before = past.history.iter().rev().find(|e| e.axis == "breaker").map(|e| e.to.clone());
+        let before = self.past().history.iter().rev().find(|e| e.axis == "breaker").map(|e| e.to.clone());
         let from = before.unwrap_or_else(|| "closed".to_owned());
-        past.breaker_since_ms = at_ms;
-        past.remember(PastEntry {
-            at_ms,
-            axis: "breaker",
-            from: from.clone(),
-            to: to.to_owned(),
-            cause: cause.to_owned(),
-            by: None,
-        });
+        self.past().breaker_since_ms = clock::wall_ms();
+        self.remember("breaker", &from, to, cause);
         from
+    }
+
+    /// Adds a change that nobody ordered to its past.
+    pub fn remember(&self, axis: &'static str, from: &str, to: &str, cause: &str) {
+        let (from, to, cause) = (from.to_owned(), to.to_owned(), cause.to_owned());
+        self.past().remember(PastEntry { at_ms: clock::wall_ms(), axis, from, to, cause, by: None });
     }
 
     /// Takes it out of traffic after a refused connection. True for the first caller.

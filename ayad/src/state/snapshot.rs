@@ -8,12 +8,14 @@ use std::sync::{Arc, OnceLock};
 
 use aya_core::hedge::HedgeDelay;
 use aya_core::load::Load;
-use aya_core::pick::Choice;
+use aya_core::outlier::Quota;
+use aya_core::pick::{Choice, Plan};
 use aya_core::retry::RetryBudget;
 use aya_core::route::{RouteSpec, Router};
 
 use super::counters::{Padded, bump};
 use super::{Backend, Binding};
+use crate::clock;
 use crate::config;
 use crate::tls::{ClientTls, Handshakes, ServerTls};
 
@@ -183,10 +185,16 @@ pub struct Pool {
     pub backends: Vec<Arc<Backend>>,
     /// Their loads, by the same indices.
     pub loads: Vec<Arc<Load>>,
+    /// How it is divided.
+    pub plan: Arc<Plan>,
+    /// The zones of its backends, by their numbers in the plan.
+    pub zones: Vec<String>,
     /// Retries and hedges under way; goes on when the pool is configured anew.
     pub budget: Arc<RetryBudget>,
     /// Hedges; goes on when the pool is configured anew.
     pub hedging: Arc<Hedging>,
+    /// What workers may eject at once; goes on when the pool is configured anew.
+    pub quota: Arc<Quota>,
     /// TLS to its backends.
     pub tls: Option<Arc<ClientTls>>,
     /// Revision.
@@ -226,11 +234,22 @@ impl Pool {
             .iter()
             .map(|wanted| match old.get(wanted.name.as_str()) {
                 Some(same) if same.is_same_server(wanted) => Arc::clone(same),
-                _ => Arc::new(Backend::new(&conf, wanted, workers, next_rev())),
+                _ => {
+                    let new = Arc::new(Backend::new(&conf, wanted, workers, next_rev()));
+                    // One that joins others begins slowly; those of a new pool have nobody to leave the work to.
+                    if before.is_some() && conf.slow_start.is_some() {
+                        new.load.begin_ramp(clock::now());
+                    }
+                    new
+                }
             })
             .collect();
+        let zones = config::Division::zones(&conf.backends);
+        let plan = Arc::new(conf.division.plan(&conf.backends, &zones));
         let rev = next_rev();
         Self {
+            plan,
+            zones,
             uid: rev,
             name: conf.name.clone(),
             algorithm,
@@ -240,6 +259,7 @@ impl Pool {
             conf,
             budget: before.map_or_else(Arc::default, |p| Arc::clone(&p.budget)),
             hedging: before.map_or_else(Arc::default, |p| Arc::clone(&p.hedging)),
+            quota: before.map_or_else(Arc::default, |p| Arc::clone(&p.quota)),
             rev,
         }
     }
@@ -249,6 +269,8 @@ impl Pool {
     pub fn with_algorithm(&self, algorithm: Choice, rev: u64) -> Self {
         Self {
             uid: rev,
+            plan: Arc::clone(&self.plan),
+            zones: self.zones.clone(),
             name: self.name.clone(),
             algorithm,
             conf: self.conf.clone(),
@@ -256,6 +278,7 @@ impl Pool {
             loads: self.loads.clone(),
             budget: Arc::clone(&self.budget),
             hedging: Arc::clone(&self.hedging),
+            quota: Arc::clone(&self.quota),
             tls: self.tls.clone(),
             rev,
         }
@@ -271,6 +294,8 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         sticky,
         check,
         breaker,
+        outliers,
+        slow_start,
         retry,
         hedge,
         connect_timeout,
@@ -282,6 +307,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         proxy_protocol,
         tls,
         protocol,
+        division,
         backends,
         origin,
     } = a;
@@ -290,6 +316,8 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *sticky == b.sticky
         && *check == b.check
         && *breaker == b.breaker
+        && *outliers == b.outliers
+        && *slow_start == b.slow_start
         && *retry == b.retry
         && *hedge == b.hedge
         && *connect_timeout == b.connect_timeout
@@ -301,6 +329,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *proxy_protocol == b.proxy_protocol
         && *tls == b.tls
         && *protocol == b.protocol
+        && *division == b.division
         && *backends == b.backends
         && *origin == b.origin
 }

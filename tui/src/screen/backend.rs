@@ -1,6 +1,7 @@
 //! One backend with its past: the three axes with cause, who, since and until; traffic; what changed, what the
 //! checks said, how latencies are spread.
 
+mod guard;
 mod spread;
 
 use aya_api::view::{BackendDetail, BackendView, PoolView};
@@ -40,8 +41,9 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
     };
     let detail = model.detail.as_deref().filter(|detail| detail.backend.id == backend.id);
     title(model, buf, area, backend, detail);
-    state(model, buf, Rect { y: area.y + 1, height: STATE.min(area.height - 1), ..area }, (pool, backend));
-    let rest = Rect { y: area.y + 1 + STATE, height: area.height.saturating_sub(1 + STATE), ..area };
+    let lines = STATE + guard::lines(backend);
+    state(model, buf, Rect { y: area.y + 1, height: lines.min(area.height - 1), ..area }, (pool, backend));
+    let rest = Rect { y: area.y + 1 + lines, height: area.height.saturating_sub(1 + lines), ..area };
     if rest.is_empty() {
         return focus;
     }
@@ -119,13 +121,10 @@ fn state(model: &Model, buf: &mut Buffer, area: Rect, (pool, b): (&PoolView, &Ba
             "breaker",
             why::breaker_tone(breaker.state),
             breaker.state.to_string(),
-            vec![
-                since(breaker.since_ms),
-                breaker.cause.clone().unwrap_or_default(),
-                retry.unwrap_or_default(),
-            ],
+            guard::breaker(breaker, now_ms, since(breaker.since_ms), retry),
         ),
     ];
+    lines.extend(guard::standing(b, now_ms));
     lines.extend(traffic_lines(model, b));
     for (y, (label, tone, value, facts)) in (area.top()..area.bottom()).zip(lines) {
         let theme = model.theme;

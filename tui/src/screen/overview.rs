@@ -183,7 +183,7 @@ fn backend_row(
 }
 
 fn reason_row(model: &Model, buf: &mut Buffer, (area, y): (Rect, u16), backend: &BackendView) {
-    let Some(why) = why::why(backend, model.shown_ms()) else { return };
+    let Some(why) = why::remark(backend, model.shown_ms()) else { return };
     let elbow = model.theme.glyphs.elbow;
     let cell = Cell::new(format!("{elbow} {}", why.long), why.tone);
     let slot = Slot { x: area.x + MARGIN + 1, width: area.width.saturating_sub(MARGIN + 1), right: false };

@@ -148,6 +148,8 @@ pub(crate) fn shop() -> PoolView {
         since_ms: NOW_MS - 2 * SECOND,
         cause: Some("5 failures in a row".into()),
         retry_ms: None,
+        order: None,
+        window: None,
     };
     backends[4].traffic.error_share = Some(0.062);
 
@@ -156,6 +158,8 @@ pub(crate) fn shop() -> PoolView {
         since_ms: NOW_MS - 4 * SECOND,
         cause: Some("5 failures in a row".into()),
         retry_ms: Some(NOW_MS + 6 * SECOND),
+        order: None,
+        window: None,
     };
     backends[5].traffic = traffic(31.0, Some(0.42), Some((14.0, 124.0)), 0);
     backends[5].spark[SPARK_POINTS - 4..].fill(0);
@@ -163,6 +167,8 @@ pub(crate) fn shop() -> PoolView {
     backends[5].eligible = false;
     backends[5].share_expected = None;
     PoolView {
+        outliers: Some("enforce".into()),
+        slow_start_ms: None,
         name: "shop".into(),
         rev: 7,
         algorithm: AlgorithmView {
@@ -220,6 +226,8 @@ fn api() -> PoolView {
     };
     silence(&mut backends[2]);
     PoolView {
+        outliers: Some("enforce".into()),
+        slow_start_ms: None,
         name: "api".into(),
         rev: 4,
         algorithm: AlgorithmView {
@@ -280,7 +288,11 @@ fn backend(pool: &str, name: &str, n: u64) -> BackendView {
             since_ms: NOW_MS - 40 * MINUTE,
             cause: None,
             retry_ms: None,
+            order: None,
+            window: None,
         },
+        standing: None,
+        ease: None,
         eligible: true,
         weight: 1,
         configured_weight: 1,

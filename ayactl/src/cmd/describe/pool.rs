@@ -76,8 +76,38 @@ fn algorithm(pool: &PoolView, now_ms: u64) -> String {
 }
 
 fn breaker(breaker: &BreakerSettings) -> String {
-    let BreakerSettings { failures, open_ms } = breaker;
-    format!("opens after {failures} failures in a row, for {}", setting(*open_ms))
+    let BreakerSettings {
+        failures,
+        open_ms,
+        open_max_ms,
+        error_share,
+        slow_ms,
+        slow_share,
+        window_ms,
+        min_calls,
+        trials,
+    } = breaker;
+    let percent = |share: &f64| format!("{:.0} %", share * 100.0);
+    let mut ways = Vec::new();
+    if *failures > 0 {
+        ways.push(format!("after {failures} failures in a row"));
+    }
+    ways.extend(error_share.as_ref().map(|share| format!("when {} fail", percent(share))));
+    if let (Some(slow), Some(share)) = (slow_ms, slow_share) {
+        ways.push(format!("when {} take {} or longer", percent(share), setting(*slow)));
+    }
+    let mut line = format!("opens {}", ways.join(", or "));
+    if let (Some(window), Some(calls)) = (window_ms, min_calls) {
+        let _ = write!(line, " (of at least {calls} in {})", setting(*window));
+    }
+    let _ = write!(line, ", for {}", setting(*open_ms));
+    if let Some(most) = open_max_ms.filter(|most| most > open_ms) {
+        let _ = write!(line, " to {}", setting(most));
+    }
+    if let Some(trials) = trials.filter(|trials| *trials > 1) {
+        let _ = write!(line, "; {trials} trials");
+    }
+    line
 }
 
 fn upstream(text: &mut String, upstream: &UpstreamView, ways: &Ways, now_ms: u64) {

@@ -1,6 +1,6 @@
 //! Columns of backends: the three axes side by side, never folded into one.
 
-use aya_api::axis::{Admin, Breaker, Health};
+use aya_api::axis::{Admin, Breaker, Health, Standing};
 use aya_api::view::BackendView;
 
 use crate::render::cell::{Cell, Tone};
@@ -46,6 +46,36 @@ pub fn breaker_cell(backend: &BackendView, now_ms: u64) -> Cell {
     }
 }
 
+/// What people made of the breaker.
+fn order_cell(backend: &BackendView, now_ms: u64) -> Cell {
+    let Some(order) = &backend.breaker.order else { return Cell::maybe(None) };
+    let until = order.until_ms.map(|at| format!("reverts {}", time::until(now_ms, at)));
+    let notes: Vec<&str> =
+        [Some(order.by.as_str()), order.reason.as_deref(), until.as_deref()].into_iter().flatten().collect();
+    Cell::state(order.order.as_str(), Some(&notes.join(", ")), Tone::Warn)
+}
+
+/// What is in the window of the breaker.
+fn window_cell(backend: &BackendView) -> Cell {
+    let words = backend
+        .breaker
+        .window
+        .map(|window| format!("{} calls, {} failed, {} slow", window.calls, window.failures, window.slow));
+    Cell::maybe(words.as_deref())
+}
+
+/// How it stands among the others, with what is odd about it.
+fn standing_cell(backend: &BackendView) -> Cell {
+    let Some(standing) = &backend.standing else { return Cell::state("in", None, Tone::Plain) };
+    let tone = match standing.state {
+        Standing::In => Tone::Plain,
+        Standing::Suspected | Standing::Doubted | Standing::Trying => Tone::Warn,
+        Standing::Ejected => Tone::Bad,
+    };
+    let shadow = if standing.shadow { "shadow: " } else { "" };
+    Cell::state(standing.state.as_str(), Some(&format!("{shadow}{}", standing.cause)), tone)
+}
+
 fn errors(backend: &BackendView) -> Cell {
     let cell = Cell::percent(backend.traffic.error_share);
     if cell.number.is_some_and(|share| share > 0.0) { cell.toned(Tone::Bad) } else { cell }
@@ -69,6 +99,10 @@ impl Row for BackendView {
         Column::right("p99", "P99 MS", |b, _| latency(b, |l| l.p99_ms)),
         Column::right("errors", "ERRORS %", |b, _| errors(b)),
         Column::<Self>::left("address", "ADDRESS", |b, _| Cell::text(&b.address)).wide(),
+        Column::<Self>::left("order", "ORDER", order_cell).wide(),
+        Column::<Self>::left("window", "WINDOW", |b, _| window_cell(b)).wide(),
+        Column::<Self>::left("standing", "STANDING", |b, _| standing_cell(b)).wide(),
+        Column::<Self>::right("ease", "EASE %", |b, _| Cell::percent(Some(b.ease.unwrap_or(1.0)))).wide(),
         Column::<Self>::left("eligible", "ELIGIBLE", |b, _| {
             Cell::text(if b.eligible { "yes" } else { "no" })
         })

@@ -92,12 +92,3 @@ pub struct HedgeSettings {
     /// The wait now, in milliseconds; absent while too few answers were measured, and then nothing is hedged.
     pub delay_ms: Option<f64>,
 }
-
-/// The breaker of each backend of a pool.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct BreakerSettings {
-    /// Failures in a row that open it.
-    pub failures: u32,
-    /// How long it stays open before one request tries, in milliseconds.
-    pub open_ms: u64,
-}

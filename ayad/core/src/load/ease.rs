@@ -48,9 +48,21 @@ impl Load {
 
     /// Sets its share of its weight, 0 to 1. What is above 0 stays above 0.
     pub fn set_ease(&self, factor: f64) {
-        let full = f64::from(FULL_EASE);
-        let ease = if factor > 0.0 { (factor.min(1.0) * full).round().max(1.0) } else { 0.0 };
-        self.ease.store(ease as u32, Ordering::Relaxed);
+        let ease = eased(factor);
+        // Reads first: it is set ten times a second and hardly ever changes.
+        if self.ease() != ease {
+            self.ease.store(ease, Ordering::Relaxed);
+        }
+    }
+
+    /// What its signals leave of its weight, 0 to 1; 1 where nothing follows them.
+    pub fn signal_factor(&self) -> f64 {
+        f64::from(self.signal.load(Ordering::Relaxed)) / f64::from(FULL_EASE)
+    }
+
+    /// Sets what its signals leave of its weight, 0 to 1. It is in force with the next look at the pool.
+    pub fn set_signal_factor(&self, factor: f64) {
+        self.signal.store(eased(factor), Ordering::Relaxed);
     }
 
     /// Weight times ease, in [`FULL_EASE`]ths of a unit of weight: what algorithms that know weights go by.
@@ -82,6 +94,13 @@ impl Load {
         }
         rules.factor(age)
     }
+}
+
+/// A factor in [`FULL_EASE`]ths.
+fn eased(factor: f64) -> u32 {
+    let full = f64::from(FULL_EASE);
+    let ease = if factor > 0.0 { (factor.min(1.0) * full).round().max(1.0) } else { 0.0 };
+    ease as u32
 }
 
 #[cfg(test)]

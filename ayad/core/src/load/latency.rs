@@ -148,6 +148,14 @@ impl Load {
         Tick::from_nanos(self.latency_at.load(Ordering::Relaxed))
     }
 
+    /// Forgets how fast it was, as if no result had come in yet.
+    pub(crate) fn forget_latency(&self) {
+        self.latency.store(0, Ordering::Relaxed);
+        self.peak.store(0, Ordering::Relaxed);
+        self.service.store(0, Ordering::Relaxed);
+        self.samples.store(0, Ordering::Relaxed);
+    }
+
     /// What was learned so far; `None` before the first result.
     pub fn learned(&self, now: Tick) -> Option<LearnedLoad> {
         let latency_ns = self.latency_ns()?;

@@ -26,6 +26,11 @@ impl Credits {
         }
     }
 
+    /// What a backend is owed.
+    pub(super) fn of(&self, index: usize) -> i64 {
+        self.credits.get(index).copied().unwrap_or(0)
+    }
+
     /// Chooses among candidates, given as index and weight; the first one wins a tie, weight 0 never does.
     pub(super) fn choose(&mut self, candidates: impl Iterator<Item = (usize, u32)>) -> Option<usize> {
         let mut earned = 0;

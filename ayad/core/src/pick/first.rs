@@ -10,7 +10,7 @@
 
 use std::sync::Arc;
 
-use super::{Ask, ParamSpec, Picker, PickerSpec, Share};
+use super::{Ask, ParamSpec, Picker, PickerSpec, Scale, Score, Share};
 use crate::load::{FULL_EASE, Load};
 use crate::rng::Rng;
 
@@ -20,6 +20,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "idle backends can be switched off, or only stand by",
     share: Share::Order,
     weighted: true,
+    scale: Scale::least("place in the list, of those with room"),
     params: &[ParamSpec::count("limit", 32, 1, 65_536, "requests in flight that fill a unit of weight")],
     build: |setup| Box::new(First { limit: u64::from(setup.params.count(0)) }),
 };
@@ -47,5 +48,9 @@ impl Picker for First {
             }
         }
         least.map(|(index, ..)| index)
+    }
+
+    fn score(&self, _set: &[Arc<Load>], index: usize, _ask: &Ask<'_>) -> Score {
+        Score::plain(index as f32)
     }
 }

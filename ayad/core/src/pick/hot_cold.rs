@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use super::draw::Draw;
 use super::quantile::Quantile;
-use super::{Ask, ParamSpec, Picker, PickerSpec, Share, ring, start_of};
+use super::{Ask, Class, ParamSpec, Picker, PickerSpec, Scale, Score, Share, ring, start_of};
 use crate::load::{FULL_EASE, Load};
 use crate::rng::Rng;
 use crate::time::Tick;
@@ -45,6 +45,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "most pools; backends of different or changing speed, requests of unequal cost",
     share: Share::Adapts,
     weighted: true,
+    scale: Scale::least("ms expected while cold, requests in flight when hot"),
     params: &[
         ParamSpec::number("quantile", 0.84, 0.0, 1.0, "share of recent loads up to which a backend is cold"),
         ParamSpec::count("choices", 12, 1, 32, "backends looked at in pools of more than 32"),
@@ -62,9 +63,6 @@ pub struct HotCold {
     median_at: Option<Tick>,
 }
 
-/// What is compared: lower is better. Hot ones come after all cold ones.
-type Rank = (bool, u32, f32);
-
 impl HotCold {
     fn new(seed: u64, quantile: f32, choices: u32) -> Self {
         Self {
@@ -76,13 +74,14 @@ impl HotCold {
         }
     }
 
-    fn rank(&self, load: &Load, now: Tick, dither: u32) -> Rank {
-        let busy = busy(load, now);
-        if busy > self.loads.threshold() {
-            return (true, 0, busy);
+    /// A number that is lower for a better backend. The sign bit of an `f32` that is never negative says hot; below it
+    /// are, for cold ones, the step of the latency and then how busy it is.
+    fn rank(&self, seen: &Seen, dither: u32) -> u64 {
+        if seen.busy > self.loads.threshold() {
+            return HOT | u64::from(seen.busy.to_bits());
         }
-        let expected = expected(load, now).unwrap_or(self.median);
-        (false, (expected.to_bits() + dither) >> EQUAL_BITS, busy)
+        let step = (seen.expected(self.median).to_bits() + dither) >> EQUAL_BITS;
+        u64::from(step) << 32 | u64::from(seen.busy.to_bits())
     }
 
     /// The median of what is expected of the pool, looked up seldom.
@@ -94,7 +93,8 @@ impl HotCold {
         let mut known = [0.0; WHOLE];
         let mut len = 0;
         for index in ring(self.next, set.len()).take(WHOLE) {
-            if let Some(expected) = expected(&set[index], now) {
+            let expected = Seen::of(&set[index], now).expected(0.0);
+            if expected > 0.0 {
                 known[len] = expected;
                 len += 1;
             }
@@ -111,50 +111,85 @@ impl Picker for HotCold {
     fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
         self.refresh_median(set, ask.now);
         let dither = rng.below(1 << EQUAL_BITS);
-        let mut best: Option<(usize, Rank)> = None;
+        let turn = self.next % set.len().max(1);
+        let (mut best, mut least, mut turn_busy) = (None, u64::MAX, None);
         let mut look = |picker: &Self, index: usize| {
-            let rank = picker.rank(&set[index], ask.now, dither);
-            if best.is_none_or(|(_, least)| rank < least) {
-                best = Some((index, rank));
+            let load = &set[index];
+            if load.effective_weight() == 0 || !ask.allows(index, load) {
+                return;
+            }
+            let seen = Seen::of(load, ask.now);
+            if index == turn {
+                turn_busy = Some(seen.busy);
+            }
+            let rank = picker.rank(&seen, dither);
+            if rank < least || best.is_none() {
+                (best, least) = (Some(index), rank);
             }
         };
-        let is_open = |index: usize| set[index].effective_weight() != 0 && ask.allows(index, &set[index]);
         if set.len() <= WHOLE {
-            ring(self.next, set.len()).filter(|&index| is_open(index)).for_each(|index| look(self, index));
+            ring(turn, set.len()).for_each(|index| look(self, index));
         } else {
             self.draw.draw(set, ask, rng);
             self.draw.drawn().iter().for_each(|&index| look(self, index as usize));
-            let turn = self.next % set.len();
-            if is_open(turn) {
-                look(self, turn);
-            }
+            look(self, turn);
         }
-        let (index, _) = best?;
-        let seen = self.next % set.len();
-        if is_open(seen) {
-            self.loads.push(busy(&set[seen], ask.now));
+        // One look for each pick, at everybody in turn: that is what the pool's load is like.
+        if let Some(busy) = turn_busy {
+            self.loads.push(busy);
         }
-        self.next = seen + 1;
-        Some(index)
+        self.next = turn + 1;
+        best
+    }
+
+    fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
+        let seen = Seen::of(&set[index], ask.now);
+        if seen.busy > self.loads.threshold() {
+            return Score { value: seen.busy, class: Class::Hot };
+        }
+        Score { value: seen.expected(self.median) / 1e6, class: Class::Cold }
     }
 }
 
-/// Requests it has for each unit of weight.
-fn busy(load: &Load, now: Tick) -> f32 {
-    load.seen_in_flight(now) * FULL_EASE as f32 / load.effective_weight() as f32
+/// Set in the rank of a hot backend.
+const HOT: u64 = 1 << 63;
+
+/// What is looked at of one backend.
+struct Seen {
+    /// Requests it has for each unit of weight.
+    busy: f32,
+    in_flight: f32,
+    slots: f32,
+    /// Service time in nanoseconds; zero before the first result.
+    service: f32,
+    /// Seconds since the last result, while it is idle.
+    quiet: f32,
 }
 
-/// What the next answer should take, in nanoseconds; `None` before the first result.
-fn expected(load: &Load, now: Tick) -> Option<f32> {
-    let service = load.service_ns()?;
-    let in_flight = load.seen_in_flight(now);
-    if in_flight < 1.0 {
-        let doubt = 1.0 + now.since(load.latency_at()).as_secs_f32();
-        return Some(service / (doubt * doubt));
+impl Seen {
+    fn of(load: &Load, now: Tick) -> Self {
+        let in_flight = load.seen_in_flight(now);
+        let quiet = if in_flight < 1.0 {
+            now.as_nanos().saturating_sub(load.latency_at().as_nanos()) as f32 * 1e-9
+        } else {
+            0.0
+        };
+        Self {
+            busy: in_flight * FULL_EASE as f32 / load.effective_weight() as f32,
+            in_flight,
+            slots: load.slots() as f32,
+            service: load.service_ns().unwrap_or(0.0),
+            quiet,
+        }
     }
-    let slots = load.slots();
-    if slots == 0 {
-        return Some(service);
+
+    /// What the next answer should take, in nanoseconds; `unknown` before the first result.
+    fn expected(&self, unknown: f32) -> f32 {
+        if self.service <= 0.0 {
+            return unknown;
+        }
+        let doubt = 1.0 + self.quiet;
+        let crowd = if self.slots > 0.0 { ((self.in_flight + 1.0) / self.slots).max(1.0) } else { 1.0 };
+        self.service * crowd / (doubt * doubt)
     }
-    Some(service * ((in_flight + 1.0) / slots as f32).max(1.0))
 }

@@ -7,7 +7,7 @@
 //! - Weight 0 gets nothing. When a backend leaves only its own clients move, and they come back with it.
 
 use super::rendezvous::Rendezvous;
-use super::{PickerSpec, Share};
+use super::{PickerSpec, Scale, Share};
 
 pub(super) const SPEC: PickerSpec = PickerSpec {
     name: "ip-hash",
@@ -15,6 +15,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "per-client caches or sessions without cookies, and many clients",
     share: Share::Weight,
     weighted: true,
+    scale: Scale::most("weighted hash of key and backend"),
     params: &[],
     build: |_| Box::new(Rendezvous),
 };

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use super::credit::Credits;
-use super::{Ask, Picker, ring, start_of};
-use crate::load::Load;
+use super::{Ask, Picker, Score, ring, start_of};
+use crate::load::{FULL_EASE, Load};
 use crate::rng::Rng;
 
 #[derive(Debug)]
@@ -52,6 +52,11 @@ impl Picker for Least {
         }
         self.credits.fit(set.len(), weights);
         self.credits.choose(self.ties.iter().copied())
+    }
+
+    fn score(&self, set: &[Arc<Load>], index: usize, _ask: &Ask<'_>) -> Score {
+        let weight = (self.weight)(&set[index]) as f32 / FULL_EASE as f32;
+        Score::plain(set[index].in_flight() as f32 / weight)
     }
 
     fn prepare(&mut self, len: usize) {

@@ -7,7 +7,7 @@
 //! - Weights are ignored, 0 included.
 
 use super::least::Least;
-use super::{PickerSpec, Share};
+use super::{PickerSpec, Scale, Share};
 use crate::load::Load;
 
 pub(super) const SPEC: PickerSpec = PickerSpec {
@@ -16,6 +16,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "equal backends and requests of unequal cost",
     share: Share::Adapts,
     weighted: false,
+    scale: Scale::least("requests in flight"),
     params: &[],
     build: |setup| Box::new(Least::new(setup.seed, Load::ease)),
 };

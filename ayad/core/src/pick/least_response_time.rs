@@ -20,8 +20,8 @@
 
 use std::sync::Arc;
 
-use super::{Ask, Picker, PickerSpec, Share, ring, start_of};
-use crate::load::Load;
+use super::{Ask, Picker, PickerSpec, Scale, Score, Share, ring, start_of};
+use crate::load::{FULL_EASE, Load};
 use crate::rng::Rng;
 use crate::time::Tick;
 
@@ -31,6 +31,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "backends of different or changing speed",
     share: Share::Adapts,
     weighted: true,
+    scale: Scale::least("ms expected for its weight"),
     params: &[],
     build: |setup| Box::new(LeastResponseTime { next: start_of(setup.seed), scratch: Vec::new() }),
 };
@@ -73,6 +74,13 @@ impl Picker for LeastResponseTime {
         let best = self.scratch.iter().min_by(|a, b| cost(a).total_cmp(&cost(b)))?;
         self.next = best.index + 1;
         Some(best.index)
+    }
+
+    fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
+        let (load, weight) = (&set[index], set[index].effective_weight());
+        let busy = (f64::from(load.in_flight()) + 1.0) * f64::from(FULL_EASE) / f64::from(weight);
+        let estimate = estimate(load, load.in_flight(), ask.now);
+        Score::plain(estimate.map_or(0.0, |ns| (ns * busy / 1e6) as f32))
     }
 
     fn prepare(&mut self, len: usize) {

@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use super::table::{self, Watch};
-use super::{Ask, Picker, PickerSpec, Share};
+use super::{Ask, Picker, PickerSpec, Scale, Score, Share};
 use crate::hash::mix;
 use crate::load::Load;
 use crate::rng::Rng;
@@ -29,6 +29,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "caches behind many backends",
     share: Share::Weight,
     weighted: true,
+    scale: Scale::least("slots from the key's own"),
     params: &[],
     build: |_| Box::new(Maglev { table: Vec::new(), watch: Watch::default() }),
 };
@@ -87,14 +88,14 @@ impl Picker for Maglev {
         if self.watch.has_changed(set, ask.now) {
             self.build(set);
         }
-        // The first slot is the key's own; after it the key goes on by hashes of its own, not to a neighbour, so that
-        // the keys of one that is down go to all others.
-        let mut owners = (0..STEPS).map(|step| {
-            let hash = if step == 0 { ask.key } else { mix(ask.key, step) };
-            let slot = (u128::from(hash) * u128::from(SLOTS)) >> 64;
-            self.table.get(slot as usize).map_or(usize::MAX, |index| usize::from(*index))
-        });
-        owners.find(|&index| table::takes(set, index, ask)).or_else(|| table::anybody(set, ask))
+        owners(&self.table, ask.key)
+            .find(|&index| table::takes(set, index, ask))
+            .or_else(|| table::anybody(set, ask))
+    }
+
+    fn score(&self, _set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
+        let step = owners(&self.table, ask.key).position(|owner| owner == index);
+        Score::plain(step.map_or(f32::INFINITY, |step| step as f32))
     }
 
     fn learn_set(&mut self, set: &[Arc<Load>]) {
@@ -102,4 +103,14 @@ impl Picker for Maglev {
             self.build(set);
         }
     }
+}
+
+/// The owners of the slots that a key goes to, one after the other. The first slot is its own; after it it goes on by
+/// hashes of its own, not to a neighbour, so that the keys of one that is down go to all others.
+fn owners(table: &[u16], key: u64) -> impl Iterator<Item = usize> {
+    (0..STEPS).map(move |step| {
+        let hash = if step == 0 { key } else { mix(key, step) };
+        let slot = (u128::from(hash) * u128::from(SLOTS)) >> 64;
+        table.get(slot as usize).map_or(usize::MAX, |index| usize::from(*index))
+    })
 }

@@ -10,8 +10,8 @@
 use std::sync::Arc;
 
 use super::draw::Draw;
-use super::{Ask, ParamSpec, Picker, PickerSpec, Share};
-use crate::load::Load;
+use super::{Ask, ParamSpec, Picker, PickerSpec, Scale, Score, Share};
+use crate::load::{FULL_EASE, Load};
 use crate::rng::Rng;
 
 pub(super) const SPEC: PickerSpec = PickerSpec {
@@ -20,6 +20,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "hundreds of backends, or many balancers in front of the same ones",
     share: Share::Adapts,
     weighted: true,
+    scale: Scale::least("requests in flight for its weight, of those drawn"),
     params: &[ParamSpec::count("choices", 2, 1, 32, "backends drawn for each request")],
     build: |setup| Box::new(PowerOfTwo { draw: Draw::new(setup.params.count(0)) }),
 };
@@ -34,6 +35,11 @@ impl Picker for PowerOfTwo {
     fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
         let drawn = self.draw.draw(set, ask, rng).iter().map(|&index| index as usize);
         drawn.reduce(|best, other| better(set, best, other, rng))
+    }
+
+    fn score(&self, set: &[Arc<Load>], index: usize, _ask: &Ask<'_>) -> Score {
+        let weight = set[index].effective_weight() as f32 / FULL_EASE as f32;
+        Score::plain(set[index].in_flight() as f32 / weight)
     }
 }
 

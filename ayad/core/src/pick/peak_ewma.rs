@@ -19,7 +19,7 @@
 use std::sync::Arc;
 
 use super::draw::Draw;
-use super::{Ask, ParamSpec, Picker, PickerSpec, Share};
+use super::{Ask, ParamSpec, Picker, PickerSpec, Scale, Score, Share};
 use crate::load::{FULL_EASE, Load};
 use crate::rng::Rng;
 use crate::time::{Tick, nanos};
@@ -33,6 +33,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "hundreds of backends of different speed, and many balancers in front of them",
     share: Share::Adapts,
     weighted: true,
+    scale: Scale::least("ms expected for its weight, of those drawn"),
     params: &[
         ParamSpec::count("choices", 2, 1, 32, "backends drawn for each request"),
         ParamSpec::time("decay", 10.0, 0.01, 600.0, "how long a slow answer is remembered"),
@@ -60,6 +61,10 @@ impl Picker for PeakEwma {
             }
         }
         best.map(|(index, _)| index)
+    }
+
+    fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
+        Score::plain(cost(&set[index], self.decay_ns, ask.now) / 1e6)
     }
 }
 

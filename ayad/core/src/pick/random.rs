@@ -8,8 +8,8 @@
 
 use std::sync::Arc;
 
-use super::{Ask, Picker, PickerSpec, Share};
-use crate::load::Load;
+use super::{Ask, Picker, PickerSpec, Scale, Score, Share};
+use crate::load::{FULL_EASE, Load};
 use crate::rng::Rng;
 
 pub(super) const SPEC: PickerSpec = PickerSpec {
@@ -18,6 +18,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "many balancers in front of the same backends",
     share: Share::Weight,
     weighted: true,
+    scale: Scale::chance("weight"),
     params: &[],
     build: |_| Box::new(Random),
 };
@@ -41,5 +42,9 @@ impl Picker for Random {
             }
         }
         drawn
+    }
+
+    fn score(&self, set: &[Arc<Load>], index: usize, _ask: &Ask<'_>) -> Score {
+        Score::plain(set[index].effective_weight() as f32 / FULL_EASE as f32)
     }
 }

@@ -9,7 +9,7 @@
 
 use std::sync::Arc;
 
-use super::{Ask, Picker, PickerSpec, Share};
+use super::{Ask, Picker, PickerSpec, Scale, Score, Share};
 use crate::load::Load;
 use crate::rendezvous;
 use crate::rng::Rng;
@@ -20,6 +20,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "caches behind up to some dozen backends",
     share: Share::Weight,
     weighted: true,
+    scale: Scale::most("weighted hash of key and backend"),
     params: &[],
     build: |_| Box::new(Rendezvous),
 };
@@ -31,5 +32,9 @@ pub struct Rendezvous;
 impl Picker for Rendezvous {
     fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, _rng: &mut Rng) -> Option<usize> {
         rendezvous::pick(set, ask.key, |index, load| ask.allows(index, load))
+    }
+
+    fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
+        Score::plain(rendezvous::score(ask.key, set[index].token(), set[index].weight()) as f32)
     }
 }

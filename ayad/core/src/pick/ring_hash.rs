@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::table::{self, Watch};
-use super::{Ask, ParamSpec, Picker, PickerSpec, Share};
+use super::{Ask, ParamSpec, Picker, PickerSpec, Scale, Score, Share};
 use crate::load::Load;
 use crate::rng::Rng;
 
@@ -24,6 +24,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "caches, where a change of backends should move few keys",
     share: Share::Keys,
     weighted: true,
+    scale: Scale::least("points from the key's own"),
     params: &[ParamSpec::count("points", 1024, 1, 65_536, "points on the ring for each unit of weight")],
     build: |setup| {
         Box::new(RingHash { points: setup.params.count(0), ring: Vec::new(), watch: Watch::default() })
@@ -40,6 +41,13 @@ pub struct RingHash {
 }
 
 impl RingHash {
+    /// The owners of the points from a key on.
+    fn owners(&self, key: u64) -> impl Iterator<Item = usize> {
+        let start = self.ring.partition_point(|(place, _)| *place < key);
+        let points = self.ring[start..].iter().chain(&self.ring[..start]).take(STEPS);
+        points.map(|(_, index)| *index as usize)
+    }
+
     fn build(&mut self, set: &[Arc<Load>]) {
         self.ring.clear();
         let wanted: u64 = set.iter().map(|load| u64::from(load.weight()) * u64::from(self.points)).sum();
@@ -59,10 +67,12 @@ impl Picker for RingHash {
         if self.watch.has_changed(set, ask.now) {
             self.build(set);
         }
-        let start = self.ring.partition_point(|(place, _)| *place < ask.key);
-        let points = self.ring[start..].iter().chain(&self.ring[..start]).take(STEPS);
-        let mut owners = points.map(|(_, index)| *index as usize);
-        owners.find(|&index| table::takes(set, index, ask)).or_else(|| table::anybody(set, ask))
+        self.owners(ask.key).find(|&index| table::takes(set, index, ask)).or_else(|| table::anybody(set, ask))
+    }
+
+    fn score(&self, _set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
+        let step = self.owners(ask.key).position(|owner| owner == index);
+        Score::plain(step.map_or(f32::INFINITY, |step| step as f32))
     }
 
     fn learn_set(&mut self, set: &[Arc<Load>]) {

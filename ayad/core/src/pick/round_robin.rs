@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::{Ask, Picker, PickerSpec, Share, ring, start_of};
+use super::{Ask, Picker, PickerSpec, Scale, Score, Share, ring, start_of};
 use crate::load::{FULL_EASE, Load};
 use crate::rng::Rng;
 
@@ -17,6 +17,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "equal backends and requests of equal cost",
     share: Share::Equal,
     weighted: false,
+    scale: Scale::least("turns until it is next"),
     params: &[],
     build: |setup| Box::new(RoundRobin { next: start_of(setup.seed) }),
 };
@@ -44,5 +45,10 @@ impl Picker for RoundRobin {
         let index = taken.or(passed_over)?;
         self.next = index + 1;
         Some(index)
+    }
+
+    fn score(&self, set: &[Arc<Load>], index: usize, _ask: &Ask<'_>) -> Score {
+        let len = set.len().max(1);
+        Score::plain(((index + len - self.next % len) % len) as f32)
     }
 }

@@ -7,7 +7,7 @@
 //! - Weight 0 gets nothing. Live weight changes take effect with the next pick.
 
 use super::least::Least;
-use super::{PickerSpec, Share};
+use super::{PickerSpec, Scale, Share};
 use crate::load::Load;
 
 pub(super) const SPEC: PickerSpec = PickerSpec {
@@ -16,6 +16,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "backends of known different size, requests or sessions of unequal cost",
     share: Share::Adapts,
     weighted: true,
+    scale: Scale::least("requests in flight for its weight"),
     params: &[],
     build: |setup| Box::new(Least::new(setup.seed, Load::effective_weight)),
 };

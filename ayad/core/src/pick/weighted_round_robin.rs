@@ -12,7 +12,7 @@
 use std::sync::Arc;
 
 use super::credit::Credits;
-use super::{Ask, Picker, PickerSpec, Share, ring, start_of};
+use super::{Ask, Picker, PickerSpec, Scale, Score, Share, ring, start_of};
 use crate::load::Load;
 use crate::rng::Rng;
 
@@ -22,6 +22,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "backends of known different size and requests of equal cost",
     share: Share::Weight,
     weighted: true,
+    scale: Scale::most("credit"),
     params: &[],
     build: |setup| Box::new(WeightedRoundRobin { start: start_of(setup.seed), credits: Credits::default() }),
 };
@@ -39,6 +40,10 @@ impl Picker for WeightedRoundRobin {
         self.credits.fit(set.len(), set.iter().map(|load| u64::from(load.effective_weight())).sum());
         let open = ring(self.start, set.len()).filter(|&index| ask.allows(index, &set[index]));
         self.credits.choose(open.map(|index| (index, set[index].effective_weight())))
+    }
+
+    fn score(&self, set: &[Arc<Load>], index: usize, _ask: &Ask<'_>) -> Score {
+        Score::plain(self.credits.of(index) as f32 + set[index].effective_weight() as f32)
     }
 
     fn prepare(&mut self, len: usize) {

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use aya_core::axis::Admin;
-use aya_core::breaker::BreakerChange;
+use aya_core::breaker::{Answer, BreakerChange};
 use aya_core::health::{Cause, HealthChange, HealthRules, jittered, penalty};
+use aya_core::outlier::{OutlierChange, OutlierRules, Settings, Standing};
 use aya_core::retry::Outcome;
 use aya_core::time::Tick;
 
 use super::{Event, Play};
+use crate::report::Report;
 
 /// Part by which the time between checks varies.
 const JITTER: f64 = 0.1;
@@ -27,7 +29,7 @@ impl Play<'_> {
         for index in 0..self.servers.len() {
             self.plan_server(index);
         }
-        if self.scenario.slow_start.is_some() {
+        if self.scenario.slow_start.is_some() || self.scenario.outliers {
             self.plan(Tick::ZERO.after(TEND), Event::Tend);
         }
         let Some(health) = self.scenario.health else { return };
@@ -116,24 +118,31 @@ impl Play<'_> {
             load.set_admin(Admin::Ready, false);
             load.begin_ramp(self.now);
         }
-        self.ease();
+        self.look();
     }
 
     pub(super) fn tend(&mut self) {
-        self.ease();
+        self.look();
         self.plan_while_busy(TEND, Event::Tend);
     }
 
-    fn ease(&self) {
-        let Some(ramp) = self.scenario.slow_start.map(|ramp| ramp.rules()) else { return };
-        for load in self.proxies.iter().flat_map(|proxy| &proxy.loads) {
-            load.set_ease(load.ramp_factor(Some(&ramp), self.now));
+    /// What the daemon does ten times a second: who does worse than the others, and what share each gets.
+    fn look(&mut self) {
+        let slow_start = self.scenario.slow_start.map(|ramp| ramp.rules());
+        let rules = self.scenario.outliers.then(OutlierRules::default);
+        let settings = Settings { outliers: rules.as_ref(), slow_start: slow_start.as_ref() };
+        for (number, proxy) in self.proxies.iter_mut().enumerate() {
+            let mut changes = Vec::new();
+            proxy.guard.tend(self.now, settings, &proxy.loads, &proxy.quota, &mut changes);
+            for change in changes {
+                turned(&mut self.report, number as u32, change.index, &change, self.now);
+            }
         }
     }
 
     pub(super) fn refused(&mut self, proxy: u32, server: usize) {
         self.report.backends[server].refused += 1;
-        self.note_result(proxy, server, false);
+        self.note_result(proxy, server, Answer { sent: self.now, took: Duration::ZERO, ok: false });
         let machine = &mut self.proxies[proxy as usize].machines[server];
         let change = machine.on_refused(self.now);
         let wait = penalty(machine.refusals());
@@ -148,11 +157,18 @@ impl Play<'_> {
         self.apply(proxy, server as usize, change);
     }
 
-    pub(super) fn note_result(&mut self, proxy: u32, server: usize, ok: bool) {
-        match self.proxies[proxy as usize].loads[server].breaker().record(self.now, ok) {
+    pub(super) fn note_result(&mut self, proxy: u32, server: usize, answer: Answer) {
+        let at = &self.proxies[proxy as usize];
+        let load = &at.loads[server];
+        match load.breaker().learn(self.now, answer) {
             Some(BreakerChange::Opened { .. }) => self.report.turned(proxy, server, self.now, true),
             Some(BreakerChange::Closed) => self.report.turned(proxy, server, self.now, false),
             Some(BreakerChange::HalfOpened) | None => {}
+        }
+        if self.scenario.outliers
+            && let Some(change) = load.watch(self.now, answer, &at.quota)
+        {
+            turned(&mut self.report, proxy, server, &change, self.now);
         }
     }
 
@@ -173,5 +189,14 @@ impl Play<'_> {
             self.proxies[proxy as usize].loads[server].set_health(change.to);
             self.report.backends[server].health_changes += 1;
         }
+    }
+}
+
+/// Takes down that a backend was taken out because it did worse than the others, eased or ejected, or is back.
+fn turned(report: &mut Report, proxy: u32, server: usize, change: &OutlierChange, now: Tick) {
+    match change.to {
+        Standing::In => report.turned(proxy, server, now, false),
+        _ if change.from == Standing::In => report.turned(proxy, server, now, true),
+        _ => {}
     }
 }

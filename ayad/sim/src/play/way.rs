@@ -1,5 +1,6 @@
 //! The way of one request: it arrives, is sent the way the daemon sends it, waits, is answered or given up.
 
+use aya_core::breaker::Answer;
 use aya_core::hash::mix;
 use aya_core::load::{Acquired, Load};
 use aya_core::pick::{Ask, Tried};
@@ -204,7 +205,7 @@ impl Play<'_> {
         self.servers[server].placed -= 1;
         let load = &self.proxies[job.proxy as usize].loads[server];
         load.record_among(self.now, self.now.since(job.sent), ok, job.among);
-        self.note_result(job.proxy, server, ok);
+        self.note_result(job.proxy, server, Answer { sent: job.sent, took: self.now.since(job.sent), ok });
         self.proxies[job.proxy as usize].loads[server].release();
         self.end_extra(job);
     }

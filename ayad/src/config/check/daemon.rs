@@ -36,6 +36,8 @@ pub(super) fn check(
         upgrade_timeout,
         admin_listen,
         access_log,
+        zone,
+        node,
     } = daemon;
     let chosen = |flag: &Option<PathBuf>, file: &Option<PathBuf>| flag.clone().or_else(|| file.clone());
     if let (Some(at), Some(control)) = (at, control) {
@@ -63,6 +65,8 @@ pub(super) fn check(
         upgrade_timeout: upgrade_timeout.as_ref().map_or(UPGRADE_TIMEOUT, |period| period.0),
         admin_listen: admin_listen.as_ref().map(|bind| bind.0),
         access_log: access_log.unwrap_or(AccessLog::Off),
+        zone: zone.clone(),
+        node: node.clone().unwrap_or_else(|| env.host.clone()),
     }
 }
 

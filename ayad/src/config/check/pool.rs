@@ -1,6 +1,8 @@
 //! `[pool.NAME]`: backends that are told apart and resolve, and how they are treated.
 
 mod algorithm;
+mod division;
+mod guard;
 mod health;
 mod retry;
 
@@ -8,15 +10,13 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use aya_core::breaker::BreakerRules;
-
 use super::tls::{self, Findings};
 use super::{At, Entry};
 use crate::config::raw;
 use crate::config::raw::format::{self, Address, Name, Period};
-use crate::config::raw::pool::{BackendEntry, BackendProtocol, Breaker, Mode};
+use crate::config::raw::pool::{BackendEntry, BackendProtocol};
 use crate::config::report::Problem;
-use crate::config::{Backend, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
+use crate::config::{Backend, Daemon, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
 use crate::stream::Endpoint;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -25,20 +25,24 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const TUNNEL_TIMEOUT: Duration = Duration::from_secs(3600);
 const KEEPALIVE: Keepalive =
     Keepalive { max_idle: 128, idle: Duration::from_secs(30), age: Duration::from_secs(600) };
-const BREAKER_FAILURES: u32 = 5;
-const BREAKER_OPEN: Duration = Duration::from_secs(5);
 
-pub(super) fn check(entries: &[Entry<'_, raw::pool::Pool>], found: &mut Findings<'_>) -> Vec<Pool> {
-    entries.iter().map(|entry| pool(entry, found)).collect()
+pub(super) fn check(
+    entries: &[Entry<'_, raw::pool::Pool>],
+    daemon: &Daemon,
+    found: &mut Findings<'_>,
+) -> Vec<Pool> {
+    entries.iter().map(|entry| pool(entry, daemon, found)).collect()
 }
 
-fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
+fn pool(entry: &Entry<'_, raw::pool::Pool>, daemon: &Daemon, found: &mut Findings<'_>) -> Pool {
     let raw::pool::Pool {
         algorithm,
         backends,
         protocol,
         health,
         breaker,
+        outliers,
+        slow_start,
         sticky,
         retry,
         hedge,
@@ -47,20 +51,19 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
         keepalive,
         proxy_protocol,
         tls,
+        // By `division`.
+        hash: _,
+        bounded_load: _,
+        panic: _,
+        subset: _,
+        zones: _,
     } = entry.value;
-    let proxy_protocol = proxy_protocol.map(|version| match version {
-        raw::pool::ProxyVersion::V1 => ProxyVersion::V1,
-        raw::pool::ProxyVersion::V2 => ProxyVersion::V2,
-    });
-    if proxy_protocol.is_some() && matches!(protocol, Some(BackendProtocol::Http2)) {
-        let message = "one HTTP/2 connection carries many clients, and the PROXY protocol can name one";
-        let problem = entry.at.key("proxy_protocol").problem(message.to_owned());
-        found.problems.push(problem.help("leave out protocol = \"h2\", or proxy_protocol"));
-    }
+    let proxy_protocol = introduced(*proxy_protocol, *protocol, &entry.at, found.problems);
     let health = health.clone().unwrap_or_default();
     let (at, list) = (&entry.at, entry.at.key("backends"));
     let backends = members(entry.name, backends, &list, found.problems);
     let tls = tls.as_ref().map(|tls| tls::pool(tls, &backends, &at.key("tls"), &list, found));
+    let division = division::check(entry.value, entry.name, daemon, at, found.problems);
     let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
@@ -72,7 +75,9 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
             .map_or_else(algorithm::default, |entry| algorithm::check(entry, &at.key("algorithm"), problems)),
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
         check: health::check(&health, proxy_protocol, &at.key("health"), problems),
-        breaker: breaker.as_ref().and_then(breaker_rules),
+        breaker: breaker.as_ref().and_then(|rules| guard::breaker(rules, &at.key("breaker"), problems)),
+        outliers: guard::outliers(outliers.as_ref(), &at.key("outliers"), problems),
+        slow_start: slow_start.as_ref().map(guard::slow_start),
         retry: retry::check(retry.as_ref(), *attempts, request, at, found),
         hedge: retry::hedge(hedge.as_ref()),
         connect_timeout: or(connect.as_ref(), CONNECT_TIMEOUT),
@@ -85,8 +90,28 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, found: &mut Findings<'_>) -> Pool {
         tls,
         backends,
         protocol: protocol.map_or_else(UpstreamProtocol::default, spoken),
+        division,
         origin: at.origin(),
     }
+}
+
+/// How connections to backends are introduced.
+fn introduced(
+    version: Option<raw::pool::ProxyVersion>,
+    protocol: Option<BackendProtocol>,
+    at: &At<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<ProxyVersion> {
+    let version = match version? {
+        raw::pool::ProxyVersion::V1 => ProxyVersion::V1,
+        raw::pool::ProxyVersion::V2 => ProxyVersion::V2,
+    };
+    if matches!(protocol, Some(BackendProtocol::Http2)) {
+        let message = "one HTTP/2 connection carries many clients, and the PROXY protocol can name one";
+        let problem = at.key("proxy_protocol").problem(message.to_owned());
+        problems.push(problem.help("leave out protocol = \"h2\", or proxy_protocol"));
+    }
+    Some(version)
 }
 
 fn spoken(protocol: BackendProtocol) -> UpstreamProtocol {
@@ -98,15 +123,6 @@ fn spoken(protocol: BackendProtocol) -> UpstreamProtocol {
 
 fn or(period: Option<&Period>, default: Duration) -> Duration {
     period.map_or(default, |period| period.0)
-}
-
-fn breaker_rules(breaker: &Breaker) -> Option<BreakerRules> {
-    let Breaker { failures, open, mode } = breaker;
-    let rules = BreakerRules {
-        failures: failures.unwrap_or(BREAKER_FAILURES),
-        open_for: or(open.as_ref(), BREAKER_OPEN),
-    };
-    (*mode != Some(Mode::Off)).then_some(rules)
 }
 
 fn kept(keepalive: &raw::pool::Keepalive) -> Keepalive {
@@ -153,10 +169,10 @@ fn members(pool: &str, entries: &[BackendEntry], list: &At<'_>, problems: &mut V
 }
 
 fn member(pool: &str, entry: &BackendEntry, at: &At<'_>, problems: &mut Vec<Problem>) -> Backend {
-    let (name, Address(address), weight, zone, tags, place) = match entry {
-        BackendEntry::Address(address) => (None, address, None, None, None, *at),
-        BackendEntry::Full(raw::pool::Backend { name, address, weight, zone, tags }) => {
-            (name.as_ref(), address, *weight, zone.clone(), tags.clone(), at.key("address"))
+    let (name, Address(address), weight, zone, priority, tags, place) = match entry {
+        BackendEntry::Address(address) => (None, address, None, None, None, None, *at),
+        BackendEntry::Full(raw::pool::Backend { name, address, weight, zone, priority, tags }) => {
+            (name.as_ref(), address, *weight, zone.clone(), *priority, tags.clone(), at.key("address"))
         }
     };
     let name = name.map_or_else(|| name_of(address, &place, problems), |Name(name)| name.clone());
@@ -175,6 +191,7 @@ fn member(pool: &str, entry: &BackendEntry, at: &At<'_>, problems: &mut Vec<Prob
         resolved,
         weight: weight.unwrap_or(1),
         zone,
+        priority: priority.unwrap_or(0),
         tags: tags.unwrap_or_default(),
         origin: at.origin(),
     }

@@ -36,4 +36,9 @@ pub struct Daemon {
     /// Where the access log goes, one JSON object a line: "off" (the default), "stdout", or the path of a
     /// file, which is opened again on reload.
     pub access_log: Option<String>,
+    /// Zone this daemon stands in, as `zone` of backends. Default: none, and no zone is preferred.
+    pub zone: Option<String>,
+    /// Name that tells this daemon apart from others in front of the same backends, for subsets. Default: the name of
+    /// the machine.
+    pub node: Option<String>,
 }

@@ -5,7 +5,9 @@ use serde::Deserialize;
 
 use super::OneOrMany;
 use super::algorithm::Algorithm;
-use super::format::{Address, CookieName, Method, Name, Period, PeriodLimit, Status, Target};
+use super::division::{HashKey, Zones};
+use super::format::{Address, CookieName, Method, Name, Period, PeriodLimit, Share, Status, Target};
+use super::guard::{Breaker, Outliers, SlowStart};
 use super::retry::{Hedge, Retry};
 use super::tls::PoolTls;
 
@@ -25,6 +27,12 @@ pub struct Pool {
     pub health: Option<Health>,
     /// When a backend that answers but fails is left alone for a while. Default: no breaker.
     pub breaker: Option<Breaker>,
+    /// What is done about a backend that fails more often than the others, or is slower. Default: it gets less, then
+    /// nothing for some seconds, at thresholds that ordinary traffic does not reach; never when all are alike.
+    pub outliers: Option<Outliers>,
+    /// How a backend that comes into traffic gets its share: "30s", or a table. Default: all of it at once. Backends that
+    /// are there when the daemon starts do not begin slowly.
+    pub slow_start: Option<SlowStart>,
     /// What binds a client to the backend it had before. Default: nothing.
     pub sticky: Option<Sticky>,
     /// When a request that failed goes to another backend. Default: only what was never sent does, up to 3 backends.
@@ -44,6 +52,22 @@ pub struct Pool {
     pub proxy_protocol: Option<ProxyVersion>,
     /// TLS to the backends; `{}` switches it on with all defaults. Default: none.
     pub tls: Option<PoolTls>,
+    /// What algorithms with keys hash by: "source" (the default, the address of the client), "path", or
+    /// { header = "x-user" }, { cookie = "sid" }, { query = "user" }.
+    pub hash: Option<HashKey>,
+    /// Most load of one backend in relation to the mean of all, under any algorithm: 1.25 lets it have a quarter more.
+    /// Default: no bound. Use it with hashing, where a few keys may be asked for by everybody.
+    #[schemars(range(min = 1.0, max = 100.0))]
+    pub bounded_load: Option<f64>,
+    /// Share of healthy backends below which health is ignored, because sending everything to the few that are left
+    /// would break them too, and a check that fails for most may itself be wrong. Default: "0%", never.
+    pub panic: Option<Share>,
+    /// Most backends that this daemon uses of the pool (of each priority), chosen by a hash so that many daemons spread
+    /// evenly. Default: all. Use it when hundreds of daemons face hundreds of backends.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub subset: Option<u32>,
+    /// Whether requests stay in the zone of this daemon. Default: they do, where the daemon and backends have zones.
+    pub zones: Option<Zones>,
 }
 
 /// A version of the PROXY protocol.
@@ -66,6 +90,8 @@ impl Pool {
             protocol: None,
             health: None,
             breaker: None,
+            outliers: None,
+            slow_start: None,
             sticky: None,
             retry: None,
             hedge: None,
@@ -74,6 +100,11 @@ impl Pool {
             keepalive: None,
             proxy_protocol: None,
             tls: None,
+            hash: None,
+            bounded_load: None,
+            panic: None,
+            subset: None,
+            zones: None,
         }
     }
 }
@@ -111,8 +142,11 @@ pub struct Backend {
     /// Its share in relation to the others under algorithms that use weights. Default: 1; 0 gets nothing new.
     #[schemars(range(max = 1000))]
     pub weight: Option<u32>,
-    /// Zone it stands in, for displays. Default: none.
+    /// Zone it stands in. Default: none. Daemons prefer backends of their own zone.
     pub zone: Option<String>,
+    /// Priority group: the backends of the lowest number serve alone while at least five of seven of them are healthy;
+    /// below that the next group takes what they cannot. Default: 0.
+    pub priority: Option<u8>,
     /// Words to select backends by. Default: none.
     pub tags: Option<Vec<String>>,
 }
@@ -188,19 +222,6 @@ pub enum StatusEntry {
     Code(#[schemars(range(min = 100, max = 599))] u16),
     /// A class or range.
     Text(Status),
-}
-
-/// A circuit breaker for each backend of the pool.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Breaker {
-    /// Requests that must fail in a row before the backend is left alone. Default: 5.
-    #[schemars(range(min = 1, max = 10_000))]
-    pub failures: Option<u32>,
-    /// How long it is left alone before one request is let through to try. Default: "5s".
-    pub open: Option<Period>,
-    /// "enforce" (the default), or "off" to keep the settings without the breaker.
-    pub mode: Option<Mode>,
 }
 
 /// Whether something is done.

@@ -46,6 +46,8 @@ impl Control {
         match order {
             Order::Admin { id, state, .. } => self.apply_admin(id, *state, record, restored),
             Order::Weight { id, weight } => self.apply_weight(id, *weight, record, restored),
+            Order::Breaker { id, order } => self.apply_breaker(id, *order, record, restored),
+            Order::Reset { id } => self.apply_reset(id),
             Order::Algorithm { pool, name } => self.apply_algorithm(pool, name, record, restored),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use aya_api::axis::Admin as AdminWord;
+use aya_api::change::ChangeOptions;
 use aya_api::command::weight::MAX_WEIGHT;
 use aya_api::error::{ApiError, ErrorCode};
 use aya_core::axis::Admin;
@@ -35,10 +36,20 @@ pub(super) enum Target {
 }
 
 impl Control {
+    /// As [`Control::plan`], where it matters how the change is to be made.
+    pub(super) fn plan_for(&self, order: &Order, options: &ChangeOptions) -> Result<Plan, ApiError> {
+        match order {
+            Order::Reset { id } => self.plan_reset(id, options.for_ms.is_some()),
+            _ => self.plan(order),
+        }
+    }
+
     pub(in crate::control) fn plan(&self, order: &Order) -> Result<Plan, ApiError> {
         match order {
             Order::Admin { id, state, .. } => self.plan_admin(id, *state),
             Order::Weight { id, weight } => self.plan_weight(id, *weight),
+            Order::Breaker { id, order } => self.plan_breaker(id, *order),
+            Order::Reset { id } => self.plan_reset(id, false),
             Order::Algorithm { pool, name } => self.plan_algorithm(pool, name),
         }
     }
@@ -119,11 +130,16 @@ impl Control {
     }
 
     fn warn_admin(&self, backend: &Arc<Backend>, state: AdminWord) -> Vec<String> {
+        if state == AdminWord::Ready { Vec::new() } else { self.warn_left(backend) }
+    }
+
+    /// What to know when a backend gets nothing any more.
+    pub(super) fn warn_left(&self, backend: &Arc<Backend>) -> Vec<String> {
         let now = clock::now();
         let snapshot = self.state.snapshot.load();
         let others = snapshot.pool(&backend.pool).into_iter().flat_map(|p| &p.backends);
         let others = others.filter(|b| !Arc::ptr_eq(b, backend) && b.load.eligible(now)).count();
-        if state == AdminWord::Ready || others > 0 {
+        if others > 0 {
             return Vec::new();
         }
         vec![format!(

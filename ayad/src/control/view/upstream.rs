@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use aya_api::view::{
-    BreakerSettings, HedgeSettings, KeepaliveSettings, RetrySettings, UpstreamTimeouts, UpstreamTlsView,
-    UpstreamView,
+    HedgeSettings, KeepaliveSettings, RetrySettings, UpstreamTimeouts, UpstreamTlsView, UpstreamView,
 };
-use aya_core::breaker::BreakerRules;
 use aya_core::retry::RetryRules;
 
 use super::tls;
@@ -75,11 +73,6 @@ pub(super) fn hedge(pool: &Pool) -> Option<HedgeSettings> {
         min_ms: ms(rules.min),
         delay_ms: delay.map(|delay| delay.as_secs_f64() * 1e3),
     })
-}
-
-/// The breaker of each backend.
-pub(super) fn breaker(rules: &BreakerRules) -> BreakerSettings {
-    BreakerSettings { failures: rules.failures, open_ms: ms(rules.open_for) }
 }
 
 fn ms(time: Duration) -> u64 {
