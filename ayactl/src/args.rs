@@ -7,6 +7,7 @@ mod change;
 mod explain;
 mod local;
 mod read;
+mod simulate;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub use local::{CompletionArgs, DemoArgs, ManArgs, Shell, TopArgs};
 pub use read::{
     DescribeArgs, GetArgs, Kind, MetricsArgs, StatusArgs, VersionArgs, WatchArgs, WatchOption, WatchWhat,
 };
+pub use simulate::SimulateArgs;
 
 const SOCKET_HELP: &str = "Control socket of the daemon [default: $AYA_SOCKET, else $XDG_RUNTIME_DIR/ayad.sock, else \
                            /run/ayad/control.sock]";
@@ -162,6 +164,9 @@ pub enum Verb {
     Completion(CompletionArgs),
     /// Print or write the manual pages
     Man(ManArgs),
+    /// Play a scenario in virtual time and compare algorithms on it
+    #[command(alias = "sim")]
+    Simulate(SimulateArgs),
     /// Start a daemon with practice backends and traffic, and show it
     Demo(DemoArgs),
 }

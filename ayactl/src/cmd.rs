@@ -16,6 +16,7 @@ pub mod ready;
 pub mod reload;
 mod repeat;
 mod safety;
+mod simulate;
 pub mod status;
 mod targets;
 pub mod top;
@@ -55,6 +56,7 @@ pub fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Verb::Metrics(_) => with_daemon(global, console, async |s| metrics::run(s).await),
         Verb::Version(args) => with_daemon(global, console, async |s| version::run(s, &args).await),
         Verb::Top(args) => top::run(&args, global, console),
+        Verb::Simulate(args) => simulate::run(&args, global, console),
         Verb::Demo(args) => demo::run(&args, global, console),
         Verb::Completion(args) => complete::run(&args, global, console),
         Verb::Man(args) => man::run(&args, global, console),

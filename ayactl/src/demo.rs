@@ -13,7 +13,7 @@ mod crew;
 mod daemon;
 mod report;
 mod rng;
-mod signals;
+pub(crate) mod signals;
 mod stage;
 mod traffic;
 

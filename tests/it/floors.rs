@@ -15,7 +15,7 @@ const FLOORS: &[(&str, &str, u32, &[&str])] = &[
     ("aya-sim", "ayad/sim", 1, &["aya-core"]),
     ("aya-tui", "tui", 1, &["aya-api"]),
     ("ayad", "ayad", 2, &["aya-api", "aya-core"]),
-    ("ayactl", "ayactl", 2, &["aya-api", "aya-tui"]),
+    ("ayactl", "ayactl", 2, &["aya-api", "aya-sim", "aya-tui"]),
     ("aya-tests", "tests", 3, &["aya-api", "aya-core", "aya-sim", "aya-tui", "ayad"]),
 ];
 

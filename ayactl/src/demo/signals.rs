@@ -1,4 +1,4 @@
-//! Signals that end a demo: caught for its whole length, so that nothing is left behind.
+//! Signals that end a program: caught for its whole length, so that nothing is left behind.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,14 +9,14 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use crate::failure::Failure;
 
 /// Catches the signals that end a program, while it lives.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     last: Arc<AtomicUsize>,
     ids: Vec<SigId>,
 }
 
 impl Signals {
     /// Begins to catch.
-    pub(super) fn catch() -> Result<Self, Failure> {
+    pub(crate) fn catch() -> Result<Self, Failure> {
         let last = Arc::new(AtomicUsize::new(0));
         let mut caught = Self { last, ids: Vec::new() };
         for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -27,7 +27,7 @@ impl Signals {
     }
 
     /// The last signal that came, if any did.
-    pub(super) fn caught(&self) -> Option<i32> {
+    pub(crate) fn caught(&self) -> Option<i32> {
         // Only a number: nothing else is published with it.
         i32::try_from(self.last.load(Ordering::Relaxed)).ok().filter(|signal| *signal != 0)
     }

@@ -52,6 +52,82 @@ fn a_wrong_command_line_exits_with_2_and_suggests() {
     assert_eq!(error["code"], "usage");
 }
 
+/// A scenario that is played in a moment.
+const SCENARIO: &str = r#"
+about = "One of <two> is slow"
+seed = 1
+seeds = 2
+duration = "5s"
+rate = 100.0
+algorithm = "least-connections"
+arms = ["peak-ewma", "round-robin", "oracle"]
+
+[[backend]]
+name = "fast"
+service = { kind = "exponential", mean = "10ms" }
+
+[[backend]]
+name = "slow"
+service = { kind = "exponential", mean = "60ms" }
+
+[expect]
+failures = 0
+"#;
+
+#[test]
+fn a_simulation_is_a_table_a_plot_a_document_and_a_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, page) = (dir.path().join("two.toml"), dir.path().join("two.html"));
+    std::fs::write(&file, SCENARIO).unwrap();
+    let simulate = |rest: &str| run(Path::new(NOWHERE), &format!("simulate {} {rest}", file.display()));
+
+    let shown = simulate(&format!("--ascii --html {}", page.display()));
+    assert_eq!(shown.status, 0, "{}", shown.err);
+    for part in
+        ["One of <two> is slow", "GAP CLOSED %", "oracle  ", "[ p50   o p99", "1 of 1 expectations hold"]
+    {
+        assert!(shown.out.contains(part), "{part}: {}", shown.out);
+    }
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert_eq!(html.matches("<svg").count(), 3);
+    assert!(
+        html.contains("One of &lt;two&gt; is slow") && !html.contains("<script") && !html.contains("src=")
+    );
+
+    let document: Value = serde_json::from_str(&simulate("-o json").out).unwrap();
+    assert_eq!(document["arms"][1]["ratio"][1], 1.0);
+    assert_eq!(
+        (&document["arms"][3]["gap_closed"][1], &document["expectations"]["checked"]),
+        (&1.0.into(), &1.into())
+    );
+    assert_eq!(simulate("-o csv").out, simulate("-o csv").out, "the same seeds give the same numbers");
+}
+
+#[test]
+fn a_simulation_that_cannot_be_or_does_not_hold_says_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("two.toml");
+    let with = |from: &str, to: &str, rest: &str| {
+        std::fs::write(&file, SCENARIO.replace(from, to)).unwrap();
+        run(Path::new(NOWHERE), &format!("simulate {} {rest}", file.display()))
+    };
+
+    for (from, to, rest, status, said) in [
+        ("failures = 0", "p99 = \"1ms\"", "", 6, ""),
+        ("seed = 1", "sede = 1", "", 1, "two.toml:3: "),
+        ("rate = 100.0", "rate = -1.0", "", 1, "two.toml:6: rate: a number above 0"),
+        ("seed = 1", "seed = 1", "--arms hot", 2, "hot-cold"),
+        ("seed = 1", "seed = 1", "--set backend.9.slots=1", 2, "backend.9.slots"),
+        ("seed = 1", "seed = 1", "--load -1", 2, ""),
+        ("seed = 1", "seed = 1", "--set proxies", 2, "proxies=20"),
+    ] {
+        let ran = with(from, to, rest);
+        assert_eq!(ran.status, status, "{to} {rest}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains(said), "{to} {rest}: {}", ran.err);
+    }
+    assert!(with("failures = 0", "p99 = \"1ms\"", "").out.contains("not as expected: p99: "));
+}
+
 #[test]
 fn versions_need_no_daemon_when_only_the_client_is_asked_for() {
     let ran = run(Path::new(NOWHERE), "version --client");

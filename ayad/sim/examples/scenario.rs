@@ -3,9 +3,9 @@
 //! `cargo run -p aya-sim --example scenario`. The files in `tests/scenarios` are such texts.
 
 use std::error::Error;
+use std::ops::ControlFlow;
 
-use aya_core::pick;
-use aya_sim::{Scenario, check, run};
+use aya_sim::{Comparison, Scenario, check, play};
 
 const SCENARIO: &str = r#"
 about = "Three servers, one five times as slow as the others"
@@ -13,6 +13,7 @@ seed = 7
 duration = "30s"
 rate = 200.0
 algorithm = "least-connections"
+arms = ["random"]
 
 [[backend]]
 name = "fast-1"
@@ -34,12 +35,13 @@ failures = 0
 fn main() -> Result<(), Box<dyn Error>> {
     let scenario = Scenario::from_toml(SCENARIO)?;
     println!("{}", scenario.about());
-    for name in ["least-connections", "random"] {
-        let algorithm = pick::find(name).ok_or("no such algorithm")?;
-        let played = scenario.with_algorithm(algorithm);
-        let report = run(&played);
-        println!("{report}");
-        for violation in check(&played, &report) {
+    for arm in scenario.arms() {
+        println!("{}", play(&scenario, &arm, scenario.seed()));
+    }
+    if let Some(comparison) =
+        Comparison::play(&scenario, &scenario.arms(), &mut |_, _| ControlFlow::Continue(()))
+    {
+        for violation in check(&scenario, &comparison).violations {
             println!("not as expected: {violation}");
         }
     }

@@ -1,109 +1,126 @@
 //! The event loop: virtual time moves from one event to the next, and the daemon's decisions are asked at
 //! each.
+//!
+//! What a request does is in `way`, what happens to proxies and servers meanwhile in `care`.
+
+mod care;
+mod way;
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::sync::Arc;
+use std::collections::{BinaryHeap, VecDeque};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use aya_core::axis::Health;
-use aya_core::breaker::{BreakerChange, BreakerRules};
-use aya_core::hash::{hash64, mix};
-use aya_core::health::{Cause, HealthChange, HealthMachine, HealthRules, Start, jittered, penalty};
-use aya_core::histogram::{Counts, bucket_of};
-use aya_core::load::Load;
-use aya_core::pick::{Ask, Picker, Tried};
+use aya_core::hash::mix;
 use aya_core::rng::Rng;
 use aya_core::time::Tick;
 
-use crate::report::{BackendReport, Report};
-use crate::scenario::Scenario;
-use crate::server::{Job, Server, Started};
+use crate::arm::Arm;
+use crate::job::{JobId, Jobs};
+use crate::proxy::Proxy;
+use crate::report::Report;
+use crate::scenario::{Scenario, Window};
+use crate::server::Server;
 
-/// Part by which the time between checks varies.
-const JITTER: f64 = 0.1;
+/// Steps between two looks at whether somebody wants it to stop.
+const LOOK_UP: u64 = 1 << 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
-    Arrive,
-    Finish { server: usize, id: u64 },
-    Check { server: usize },
-    Retry { server: usize },
-    Die { server: usize },
-    Change { index: usize },
-}
-
-struct Worker {
-    picker: Box<dyn Picker>,
-    rng: Rng,
+    Reach { server: u32, id: JobId },
+    Finish { server: u32, id: JobId },
+    Answer { id: JobId },
+    TryOver { id: JobId },
+    Again { id: JobId },
+    Probe { proxy: u32, server: u32 },
+    Check { proxy: u32, server: u32 },
+    Retry { proxy: u32, server: u32 },
+    Die { server: u32 },
+    Begin { server: u32 },
+    Wander { server: u32 },
+    Tend,
+    Change { index: u32 },
+    Roll { server: u32, is_back: bool },
+    Join { server: u32 },
 }
 
 struct Play<'s> {
     scenario: &'s Scenario,
+    arm: Arm,
     now: Tick,
     /// What is to come; the number keeps events of the same moment in the order they were planned.
     events: BinaryHeap<Reverse<(Tick, u64, Event)>>,
     planned: u64,
+    paces: Vec<(Tick, f64)>,
+    /// The next request, which never waits in the heap; `None` after the last.
+    arrival: Option<Tick>,
+    /// When requests are given up, in the order they came: all wait for equally long.
+    deadlines: VecDeque<(Tick, JobId)>,
     /// Draws arrivals, clients and work, and nothing else, so that they do not depend on decisions.
     traffic: Rng,
-    checks: Rng,
-    workers: Vec<Worker>,
-    loads: Vec<Arc<Load>>,
-    machines: Vec<HealthMachine>,
+    /// Draws who is probed.
+    probing: Rng,
+    jobs: Jobs,
+    proxies: Vec<Proxy>,
     servers: Vec<Server<'s>>,
     report: Report,
 }
 
-/// Plays a scenario to its end.
+/// Plays a scenario to its end, with its own algorithm and seed.
 pub fn run(scenario: &Scenario) -> Report {
-    let mut play = Play::new(scenario);
+    play(scenario, &scenario.algorithm, scenario.seed)
+}
+
+/// Plays a scenario to its end. Arms that are played with the same seed face the same requests and the same servers.
+pub fn play(scenario: &Scenario, arm: &Arm, seed: u64) -> Report {
+    let mut play = Play::new(scenario, arm, seed);
     play.plan_beginnings();
-    while let Some(Reverse((at, _, event))) = play.events.pop() {
-        play.now = at;
-        play.happen(event);
-    }
+    while play.step() {}
     play.report
 }
 
+/// As [`play`], asking now and then whether to go on; `None` when it was stopped.
+pub(crate) fn play_while(
+    scenario: &Scenario,
+    arm: &Arm,
+    seed: u64,
+    go_on: &mut dyn FnMut() -> ControlFlow<()>,
+) -> Option<Report> {
+    let mut play = Play::new(scenario, arm, seed);
+    play.plan_beginnings();
+    let mut steps = 0_u64;
+    while play.step() {
+        if steps.is_multiple_of(LOOK_UP) && go_on().is_break() {
+            return None;
+        }
+        steps += 1;
+    }
+    Some(play.report)
+}
+
 impl<'s> Play<'s> {
-    fn new(scenario: &'s Scenario) -> Self {
-        let seed = |part: u64| mix(scenario.seed, part);
-        let worker = |number: u32| {
-            let mut picker = scenario.algorithm.make(seed(u64::from(number) + 10));
-            picker.prepare(scenario.backend.len());
-            Worker { picker, rng: Rng::seeded(seed(u64::from(number) + 1_000)) }
-        };
-        let breaker = scenario.breaker.map(|b| BreakerRules {
-            failures: b.failures,
-            open_for: b.open_for,
-            open_max: b.open_for,
-            ..BreakerRules::default()
+    fn new(scenario: &'s Scenario, arm: &Arm, seed: u64) -> Self {
+        let part = |part: u64| mix(seed, part);
+        let servers = scenario.servers.iter().enumerate().map(|(index, spec)| {
+            let downs = spec.down.into_iter().chain(scenario.rolled(index)).collect();
+            Server::new(spec, scenario.work_of(spec), downs, part(2_000_000 + index as u64))
         });
-        let load = |name: &str, weight: u32| {
-            let load = Load::new(hash64(name.as_bytes()), weight, Health::Unknown);
-            load.breaker().configure(breaker.as_ref());
-            Arc::new(load)
-        };
-        let backends = || scenario.backend.iter();
-        let named = |name: &str| BackendReport { name: name.to_owned(), ..BackendReport::default() };
+        let proxies = (0..u64::from(scenario.proxies)).map(|n| Proxy::new(scenario, arm, part(1_000 + n)));
         Self {
             scenario,
+            arm: *arm,
             now: Tick::ZERO,
             events: BinaryHeap::new(),
             planned: 0,
-            traffic: Rng::seeded(seed(1)),
-            checks: Rng::seeded(seed(2)),
-            workers: (0..scenario.workers).map(worker).collect(),
-            loads: backends().map(|backend| load(&backend.name, backend.weight)).collect(),
-            machines: backends().map(|_| HealthMachine::new(Start::Unknown, Tick::ZERO)).collect(),
-            servers: backends().map(Server::new).collect(),
-            report: Report {
-                algorithm: scenario.algorithm.name,
-                requests: 0,
-                failures: 0,
-                latency: Counts::new(),
-                backends: backends().map(|backend| named(&backend.name)).collect(),
-            },
+            paces: scenario.paces(),
+            arrival: None,
+            deadlines: VecDeque::new(),
+            traffic: Rng::seeded(part(1)),
+            probing: Rng::seeded(part(3)),
+            jobs: Jobs::default(),
+            proxies: proxies.collect(),
+            servers: servers.collect(),
+            report: Report::new(scenario, arm, seed),
         }
     }
 
@@ -112,163 +129,94 @@ impl<'s> Play<'s> {
         self.events.push(Reverse((at, self.planned, event)));
     }
 
-    fn plan_beginnings(&mut self) {
-        self.plan_arrival();
-        for (index, change) in self.scenario.change.iter().enumerate() {
-            self.plan(Tick::ZERO.after(change.at), Event::Change { index });
+    /// Plans what repeats itself, unless all requests have come by then.
+    fn plan_while_busy(&mut self, wait: Duration, event: Event) {
+        let at = self.now.after(wait);
+        if at <= Tick::ZERO.after(self.scenario.duration) {
+            self.plan(at, event);
         }
-        for (server, backend) in self.scenario.backend.iter().enumerate() {
-            if let Some(down) = backend.down {
-                self.plan(Tick::ZERO.after(down.from), Event::Die { server });
+    }
+
+    /// Lets the next thing happen; `false` when nothing is left.
+    fn step(&mut self) -> bool {
+        let event = self.events.peek().map(|Reverse((at, ..))| *at);
+        let deadline = self.deadlines.front().map(|(at, _)| *at);
+        let Some(next) = [event, deadline, self.arrival].into_iter().flatten().min() else { return false };
+        self.now = next;
+        if event == Some(next) {
+            if let Some(Reverse((.., event))) = self.events.pop() {
+                self.happen(event);
             }
-            if let Some(health) = self.scenario.health {
-                let first = health.interval.mul_f64(self.checks.unit());
-                self.plan(Tick::ZERO.after(first), Event::Check { server });
+        } else if deadline == Some(next) {
+            if let Some((_, id)) = self.deadlines.pop_front() {
+                self.give_up(id);
             }
+        } else {
+            self.arrive();
         }
+        true
     }
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Arrive => self.arrive(),
-            Event::Finish { server, id } => {
-                if let Some((job, next)) = self.servers[server].finish(id, self.now) {
-                    self.plan_finish(server, next);
-                    let ok = !self.servers[server].fails(&job);
-                    self.end(server, &job, ok);
-                }
-            }
-            Event::Check { server } => self.check(server),
-            Event::Retry { server } => {
-                let change = self.machines[server].on_retry(self.now);
-                self.apply(server, change);
-            }
-            Event::Die { server } => {
-                for job in self.servers[server].die() {
-                    self.end(server, &job, false);
-                }
-            }
-            Event::Change { index } => {
-                let change = &self.scenario.change[index];
-                let load = &self.loads[self.scenario.position(&change.backend)];
-                change.admin.into_iter().for_each(|admin| load.set_admin(admin, false));
-                change.weight.into_iter().for_each(|weight| load.set_weight(weight));
-            }
+            Event::Reach { server, id } => self.reach(server, id),
+            Event::Finish { server, id } => self.finish(server, id),
+            Event::Answer { id } => self.answer(id),
+            Event::TryOver { id } => self.try_over(id),
+            Event::Again { id } => self.send(id),
+            Event::Probe { proxy, server } => self.probed(proxy, server),
+            Event::Check { proxy, server } => self.check(proxy, server),
+            Event::Retry { proxy, server } => self.penalty_over(proxy, server),
+            Event::Die { server } => self.die(server),
+            Event::Begin { server } => self.begin(server),
+            Event::Wander { server } => self.wander(server),
+            Event::Tend => self.tend(),
+            Event::Change { index } => self.change(index),
+            Event::Roll { server, is_back } => self.roll(server, is_back),
+            Event::Join { server } => self.join(server),
         }
     }
 
+    /// Requests per second at a moment, and until when that holds.
+    fn pace_at(&self, now: Tick) -> (f64, Option<Tick>) {
+        let next = self.paces.partition_point(|(from, _)| *from <= now);
+        let (_, pace) = self.paces[next.saturating_sub(1)];
+        (pace, self.paces.get(next).map(|(from, _)| *from))
+    }
+
+    /// When the next request comes, given the pace of now. A Poisson process has no memory, so at a change of pace
+    /// it is drawn anew.
     fn plan_arrival(&mut self) {
-        let seconds = -(1.0 - self.traffic.unit()).ln() / self.scenario.rate;
-        let at = self.now.after(Duration::from_secs_f64(seconds));
-        if at <= Tick::ZERO.after(self.scenario.duration) {
-            self.plan(at, Event::Arrive);
-        }
-    }
-
-    fn plan_finish(&mut self, server: usize, started: Option<Started>) {
-        if let Some(Started { id, until }) = started {
-            self.plan(until, Event::Finish { server, id });
-        }
-    }
-
-    fn arrive(&mut self) {
-        let client = self.traffic.below(self.scenario.clients);
-        let job = Job {
-            arrived: self.now,
-            sent: self.now,
-            worker: self.traffic.below(self.scenario.workers) as usize,
-            key: mix(u64::from(client), self.scenario.seed),
-            tried: Tried::new(),
-            work: self.traffic.unit(),
-            luck: self.traffic.unit(),
+        let end = Tick::ZERO.after(self.scenario.duration);
+        let mut from = self.now;
+        self.arrival = loop {
+            let (pace, until) = self.pace_at(from);
+            let seconds = -(1.0 - self.traffic.unit()).ln() / pace;
+            let at = from.after(Duration::from_secs_f64(seconds));
+            match until {
+                Some(until) if at > until && until < end => from = until,
+                _ => break (at <= end).then_some(at),
+            }
         };
-        self.plan_arrival();
-        self.send(job);
+    }
+}
+
+impl Scenario {
+    /// From when on requests arrive at which pace, a second.
+    fn paces(&self) -> Vec<(Tick, f64)> {
+        let later = self.step.iter().map(|step| (Tick::ZERO.after(step.at), self.pace(step.rate, step.load)));
+        [(Tick::ZERO, self.rate())].into_iter().chain(later).collect()
     }
 
-    /// Sends a request the way the daemon does: pick, take a place, connect; a refused connection or a lost
-    /// place goes to another backend at once.
-    fn send(&mut self, mut job: Job) {
-        for _ in 0..self.scenario.attempts {
-            let Worker { picker, rng } = &mut self.workers[job.worker];
-            let ask = Ask::any(self.now, job.key, &job.tried);
-            let Some(server) = picker.pick(&self.loads, &ask, rng) else { break };
-            job.tried.push(server);
-            if !self.loads[server].try_acquire(self.now, false) {
-                continue;
-            }
-            if self.servers[server].is_dead(self.now) {
-                self.loads[server].release();
-                self.refused(server);
-                continue;
-            }
-            if self.counts(&job) {
-                self.report.backends[server].requests += 1;
-            }
-            let started = self.servers[server].accept(job, self.now);
-            self.plan_finish(server, started);
-            return;
-        }
-        if self.counts(&job) {
-            self.report.requests += 1;
-            self.report.failures += 1;
-        }
+    /// When the server at `index` is away in the restart of all.
+    fn rolled(&self, index: usize) -> Option<Window> {
+        let rolling = self.rolling?;
+        let from = self.roll_at(index)? + rolling.drain;
+        Some(Window { from, to: from + rolling.down })
     }
 
-    fn refused(&mut self, server: usize) {
-        self.report.backends[server].refused += 1;
-        self.note_result(server, false);
-        let change = self.machines[server].on_refused(self.now);
-        self.apply(server, change.clone());
-        if change.is_some() && self.scenario.health.is_none() {
-            let wait = penalty(self.machines[server].refusals());
-            self.plan(self.now.after(wait), Event::Retry { server });
-        }
-    }
-
-    fn end(&mut self, server: usize, job: &Job, ok: bool) {
-        self.loads[server].record(self.now, self.now.since(job.sent), ok);
-        self.note_result(server, ok);
-        self.loads[server].release();
-        if !self.counts(job) {
-            return;
-        }
-        self.report.requests += 1;
-        if ok {
-            let micros = self.now.since(job.arrived).as_micros() as u64;
-            self.report.latency.add(bucket_of(micros), 1);
-        } else {
-            self.report.failures += 1;
-            self.report.backends[server].failures += 1;
-        }
-    }
-
-    fn note_result(&mut self, server: usize, ok: bool) {
-        if let Some(BreakerChange::Opened { .. }) = self.loads[server].breaker().record(self.now, ok) {
-            self.report.backends[server].opened += 1;
-        }
-    }
-
-    fn check(&mut self, server: usize) {
-        let Some(health) = self.scenario.health else { return };
-        let rules = HealthRules { rise: health.rise, fall: health.fall };
-        let result = if self.servers[server].is_dead(self.now) { Err(Cause::Refused) } else { Ok(()) };
-        let change = self.machines[server].on_check(rules, self.now, &result);
-        self.apply(server, change);
-        let next = self.now.after(jittered(health.interval, JITTER, &mut self.checks));
-        if next <= Tick::ZERO.after(self.scenario.duration) {
-            self.plan(next, Event::Check { server });
-        }
-    }
-
-    fn apply(&mut self, server: usize, change: Option<HealthChange>) {
-        if let Some(change) = change {
-            self.loads[server].set_health(change.to);
-            self.report.backends[server].health_changes += 1;
-        }
-    }
-
-    fn counts(&self, job: &Job) -> bool {
-        job.arrived >= Tick::ZERO.after(self.scenario.warm_up)
+    /// When its turn comes in the restart of all.
+    fn roll_at(&self, index: usize) -> Option<Duration> {
+        self.rolling.map(|rolling| rolling.at + rolling.every * index as u32)
     }
 }

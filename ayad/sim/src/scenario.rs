@@ -1,22 +1,22 @@
 //! What a scenario file can say. A [`Scenario`] that exists is valid: its names resolve and its numbers are
 //! within limits, so the event loop need not ask again.
 
-use std::collections::BTreeSet;
+mod check;
+mod policies;
+mod servers;
+mod set;
+
 use std::time::Duration;
 
-use aya_core::axis::Admin;
-use aya_core::pick::{self, PickerSpec};
-use serde::{Deserialize, Deserializer, de::Error};
+use aya_core::pick::{Choice, PickerSpec};
+use serde::Deserialize;
 
+pub(crate) use policies::{Breaker, Change, Health, Ramp, Retry, Rolling, Step};
+pub(crate) use servers::{Backend, Noise, Window, Work, choose};
+
+use crate::arm::{Arm, Way};
 use crate::expect::Expect;
 use crate::unit;
-
-/// Most backends of a scenario.
-const MAX_BACKENDS: usize = 1_000;
-/// Most requests a scenario may make, on average.
-const MAX_REQUESTS: f64 = 10e6;
-/// Most workers of a scenario.
-const MAX_WORKERS: u32 = 256;
 
 /// Why a scenario was not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +24,17 @@ pub enum ScenarioError {
     /// The text is not TOML, has unknown keys, or values that cannot be.
     #[error("{0}")]
     Text(#[from] toml::de::Error),
+    /// A path names no value that a scenario has.
+    #[error(
+        "\"{0}\" leads to no value of the scenario; keys are joined by dots, positions in lists count from 0, as in \
+             \"backend.0.slots\""
+    )]
+    Path(String),
     /// A value is outside its limits.
-    #[error("{key}: {accepted}")]
+    #[error("{key}{of}: {accepted}", of = of.as_ref().map(|name| format!(" of backend \"{name}\"")).unwrap_or_default())]
     Limit {
+        /// The backend that has it, where one does.
+        of: Option<String>,
         /// The key.
         key: &'static str,
         /// What is accepted.
@@ -42,6 +50,38 @@ pub enum ScenarioError {
     },
 }
 
+impl ScenarioError {
+    /// The line of the file that it is about, from 1, where that can be told.
+    pub fn line(&self, text: &str) -> Option<usize> {
+        let has = |line: &str, key: &str| {
+            let rest = line.trim_start_matches(|c: char| c.is_whitespace() || c == '{').strip_prefix(key);
+            rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+        };
+        let named = |name: &str| {
+            text.lines().position(|line| has(line, "name") && line.contains(&format!("\"{name}\"")))
+        };
+        match self {
+            Self::Text(error) => {
+                error.span().map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1)
+            }
+            Self::Path(_) => None,
+            Self::Limit { of, key, .. } => {
+                let from = of.as_deref().and_then(named).unwrap_or(0);
+                let found = text.lines().skip(from).position(|line| has(line, key));
+                found.map(|line| line + from + 1).or_else(|| of.as_ref().map(|_| from + 1))
+            }
+            Self::Backend { name, .. } => {
+                let quoted = format!("\"{name}\"");
+                text.lines()
+                    .enumerate()
+                    .filter(|(_, line)| line.contains(&quoted))
+                    .last()
+                    .map(|(line, _)| line + 1)
+            }
+        }
+    }
+}
+
 /// One imagined situation, what happens in it and what must come out.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,6 +90,9 @@ pub struct Scenario {
     pub(crate) about: String,
     /// All chance follows from it.
     pub(crate) seed: u64,
+    /// How many seeds a comparison plays, this one and those that follow.
+    #[serde(default = "default_seeds")]
+    pub(crate) seeds: u32,
     /// For how long requests arrive; those on the way at the end are finished.
     #[serde(deserialize_with = "unit::duration")]
     pub(crate) duration: Duration,
@@ -57,127 +100,66 @@ pub struct Scenario {
     #[serde(default, deserialize_with = "unit::duration")]
     pub(crate) warm_up: Duration,
     /// Requests per second, on average; they arrive at random moments (a Poisson process).
-    pub(crate) rate: f64,
+    pub(crate) rate: Option<f64>,
+    /// The same as a part of what the backends could do, slots times speed.
+    pub(crate) load: Option<f64>,
+    /// Other paces from later moments on.
+    #[serde(default)]
+    pub(crate) step: Vec<Step>,
+    /// What a request costs, where the backend does not say otherwise.
+    pub(crate) work: Option<Work>,
+    /// When a request is given up; a failure counts as that slow.
+    #[serde(default = "default_deadline", deserialize_with = "unit::duration")]
+    pub(crate) deadline: Duration,
+    /// Time on the way to a backend, and the same back.
+    #[serde(default, deserialize_with = "unit::duration")]
+    pub(crate) network: Duration,
     /// Different client addresses.
     #[serde(default = "default_clients")]
     pub(crate) clients: u32,
-    /// Workers of the daemon, each with a picker of its own.
+    /// Proxies that share the backends and know nothing of each other.
+    #[serde(default = "default_proxies")]
+    pub(crate) proxies: u32,
+    /// Workers of each, with pickers of their own on what its workers share.
     #[serde(default = "default_workers")]
     pub(crate) workers: u32,
     /// Backends a request may be sent to when connections are refused, the first included.
     #[serde(default = "default_attempts")]
     pub(crate) attempts: usize,
-    #[serde(deserialize_with = "algorithm")]
-    pub(crate) algorithm: &'static PickerSpec,
+    /// What [`crate::run`] plays, and what the expectations are about.
+    pub(crate) algorithm: Arm,
+    /// What else a comparison plays.
+    #[serde(default)]
+    pub(crate) arms: Vec<Arm>,
     pub(crate) backend: Vec<Backend>,
     /// Without it backends are not checked, and a refused connection is followed by a penalty.
     pub(crate) health: Option<Health>,
     /// Without it the breaker is off.
     pub(crate) breaker: Option<Breaker>,
+    /// Backends that do worse than the others of their pool are found and taken out.
+    #[serde(default)]
+    pub(crate) outliers: bool,
+    /// Without it only refused connections go to another backend.
+    pub(crate) retry: Option<Retry>,
+    /// Without it a backend that comes into traffic has its full share at once.
+    pub(crate) slow_start: Option<Ramp>,
     /// What operators do, and when.
     #[serde(default)]
     pub(crate) change: Vec<Change>,
+    /// A restart of all backends.
+    pub(crate) rolling: Option<Rolling>,
     pub(crate) expect: Expect,
-}
-
-/// One imagined server.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Backend {
-    pub(crate) name: String,
-    #[serde(default = "default_weight")]
-    pub(crate) weight: u32,
-    /// Requests it serves at the same time; others wait in the order they came.
-    #[serde(default = "default_slots")]
-    pub(crate) slots: u32,
-    pub(crate) service: Service,
-    /// A time in which it is slower.
-    pub(crate) slow: Option<Slow>,
-    /// Requests it answers, but with a failure.
-    pub(crate) failing: Option<Failing>,
-    /// A time in which it is dead: what it had is lost, and connections are refused.
-    pub(crate) down: Option<Window>,
-}
-
-/// How long the work of a request takes.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
-pub(crate) enum Service {
-    /// Always the same.
-    Constant {
-        #[serde(deserialize_with = "unit::duration")]
-        mean: Duration,
-    },
-    /// Many short, few long.
-    Exponential {
-        #[serde(deserialize_with = "unit::duration")]
-        mean: Duration,
-    },
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Slow {
-    #[serde(deserialize_with = "unit::duration")]
-    pub(crate) from: Duration,
-    #[serde(deserialize_with = "unit::duration")]
-    pub(crate) to: Duration,
-    /// Times longer that work takes.
-    pub(crate) factor: f64,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Failing {
-    /// Share of its requests, 0 to 1.
-    pub(crate) share: f64,
-    /// How long a failure takes.
-    #[serde(deserialize_with = "unit::duration")]
-    pub(crate) after: Duration,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Window {
-    #[serde(deserialize_with = "unit::duration")]
-    pub(crate) from: Duration,
-    #[serde(deserialize_with = "unit::duration")]
-    pub(crate) to: Duration,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Health {
-    #[serde(deserialize_with = "unit::duration")]
-    pub(crate) interval: Duration,
-    pub(crate) rise: u32,
-    pub(crate) fall: u32,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Breaker {
-    pub(crate) failures: u32,
-    #[serde(deserialize_with = "unit::duration")]
-    pub(crate) open_for: Duration,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Change {
-    #[serde(deserialize_with = "unit::duration")]
-    pub(crate) at: Duration,
-    pub(crate) backend: String,
-    #[serde(default, deserialize_with = "admin")]
-    pub(crate) admin: Option<Admin>,
-    pub(crate) weight: Option<u32>,
+    /// One for each server, as `backend` describes them.
+    #[serde(skip)]
+    pub(crate) servers: Vec<Backend>,
 }
 
 impl Scenario {
     /// Reads a scenario file.
     pub fn from_toml(text: &str) -> Result<Self, ScenarioError> {
-        let scenario: Self = toml::from_str(text)?;
+        let mut scenario: Self = toml::from_str(text)?;
         scenario.check_limits()?;
+        scenario.servers = scenario.backend.iter().flat_map(Backend::each).collect();
         scenario.check_names()?;
         Ok(scenario)
     }
@@ -192,75 +174,86 @@ impl Scenario {
         self.seed
     }
 
+    /// The seeds that a comparison plays.
+    pub fn seeds(&self) -> impl Iterator<Item = u64> + use<> {
+        let first = self.seed;
+        (0..u64::from(self.seeds)).map(move |number| first.wrapping_add(number))
+    }
+
+    /// What a comparison plays, the arm that the expectations are about first.
+    pub fn arms(&self) -> Vec<Arm> {
+        let compared = self.expect.compare.iter().flat_map(|c| c.arm.into_iter().chain([c.with]));
+        let mut arms = Vec::new();
+        for arm in [self.algorithm].into_iter().chain(self.arms.iter().copied()).chain(compared) {
+            if !arms.contains(&arm) {
+                arms.push(arm);
+            }
+        }
+        arms
+    }
+
+    /// The same situation with so many seeds.
+    #[must_use]
+    pub fn with_seeds(&self, seeds: u32) -> Self {
+        Self { seeds: seeds.max(1), ..self.clone() }
+    }
+
     /// The same situation with another algorithm.
     #[must_use]
     pub fn with_algorithm(&self, algorithm: &'static PickerSpec) -> Self {
+        let algorithm = Arm { way: Way::Picks(Choice::of(algorithm)), ..self.algorithm };
         Self { algorithm, ..self.clone() }
+    }
+
+    /// The same situation at another load, as a part of what the backends could do.
+    pub fn with_load(&self, load: f64) -> Result<Self, ScenarioError> {
+        let changed = Self { load: Some(load), rate: None, step: Vec::new(), ..self.clone() };
+        changed.check_limits()?;
+        Ok(changed)
+    }
+
+    /// Requests per second at the beginning.
+    pub(crate) fn rate(&self) -> f64 {
+        self.pace(self.rate, self.load)
+    }
+
+    /// Requests per second, of the one of the two that is said.
+    pub(crate) fn pace(&self, rate: Option<f64>, load: Option<f64>) -> f64 {
+        rate.or_else(|| Some(load? * self.capacity())).unwrap_or(0.0)
+    }
+
+    /// Requests per second that all slots together could do at their nominal speed.
+    fn capacity(&self) -> f64 {
+        let each = |b: &Backend| f64::from(b.slots) * b.speed / self.work_of(b).mean_seconds();
+        self.backend.iter().map(|b| each(b) * b.count.unwrap_or(1) as f64).sum()
+    }
+
+    /// What requests cost at a backend.
+    pub(crate) fn work_of(&self, backend: &Backend) -> Work {
+        backend.service.or(self.work).expect("a backend without work was refused when the scenario was read")
     }
 
     /// Position of a backend that the scenario names somewhere.
     pub(crate) fn position(&self, name: &str) -> usize {
-        let found = self.backend.iter().position(|backend| backend.name == name);
+        let found = self.servers.iter().position(|backend| backend.name == name);
         found.expect("every name is looked up when a scenario is read")
     }
-
-    fn check_limits(&self) -> Result<(), ScenarioError> {
-        let limit = |holds: bool, key, accepted| {
-            if holds { Ok(()) } else { Err(ScenarioError::Limit { key, accepted }) }
-        };
-        limit(self.rate.is_finite() && self.rate > 0.0, "rate", "a number above 0 is accepted")?;
-        let requests = self.rate * self.duration.as_secs_f64();
-        limit(requests <= MAX_REQUESTS, "rate", "with the duration it may make 10 million requests")?;
-        limit(self.clients > 0, "clients", "1 or more are accepted")?;
-        limit((1..=MAX_WORKERS).contains(&self.workers), "workers", "1 to 256 are accepted")?;
-        limit((1..=pick::MAX_TRIED).contains(&self.attempts), "attempts", "1 to 8 are accepted")?;
-        limit((1..=MAX_BACKENDS).contains(&self.backend.len()), "backend", "1 to 1000 are accepted")?;
-        limit(self.health.is_none_or(|h| !h.interval.is_zero()), "interval", "a time above 0 is accepted")?;
-        for backend in &self.backend {
-            limit(backend.slots > 0, "slots", "1 or more are accepted")?;
-            let factor = backend.slow.is_none_or(|slow| (0.001..=10_000.0).contains(&slow.factor));
-            limit(factor, "factor", "0.001 to 10000 is accepted")?;
-            let share = backend.failing.is_none_or(|failing| (0.0..=1.0).contains(&failing.share));
-            limit(share, "share", "0 to 1 is accepted")?;
-        }
-        Ok(())
-    }
-
-    fn check_names(&self) -> Result<(), ScenarioError> {
-        let mut seen = BTreeSet::new();
-        for backend in &self.backend {
-            if !seen.insert(backend.name.as_str()) {
-                let name = backend.name.clone();
-                return Err(ScenarioError::Backend { name, problem: "appears twice" });
-            }
-        }
-        let changed = self.change.iter().map(|change| &change.backend);
-        let expected = self.expect.share.iter().map(|share| &share.backend);
-        match changed.chain(expected).find(|name| !seen.contains(name.as_str())) {
-            Some(name) => Err(ScenarioError::Backend { name: name.clone(), problem: "does not exist" }),
-            None => Ok(()),
-        }
-    }
 }
 
-/// Reads the name of an algorithm.
-pub(crate) fn algorithm<'de, D: Deserializer<'de>>(from: D) -> Result<&'static PickerSpec, D::Error> {
-    let name = String::deserialize(from)?;
-    pick::find(&name).ok_or_else(|| {
-        let names: Vec<&str> = pick::PICKERS.iter().map(|spec| spec.name).collect();
-        D::Error::custom(format!("\"{name}\" is no algorithm; {} are accepted", names.join(", ")))
-    })
+fn default_seeds() -> u32 {
+    1
 }
 
-fn admin<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Admin>, D::Error> {
-    let word = String::deserialize(from)?;
-    let found = Admin::ALL.iter().copied().find(|admin| admin.as_str() == word);
-    let unknown = || D::Error::custom(format!("\"{word}\" is none of ready, draining, drained, maint"));
-    found.map(Some).ok_or_else(unknown)
+fn default_deadline() -> Duration {
+    Duration::from_secs(10)
 }
 
 fn default_clients() -> u32 {
     1_000
+}
+
+fn default_proxies() -> u32 {
+    1
 }
 
 fn default_workers() -> u32 {
@@ -269,14 +262,6 @@ fn default_workers() -> u32 {
 
 fn default_attempts() -> usize {
     3
-}
-
-fn default_weight() -> u32 {
-    1
-}
-
-fn default_slots() -> u32 {
-    4
 }
 
 #[cfg(test)]

@@ -22,6 +22,26 @@ pub(crate) fn optional<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Dura
     duration(from).map(Some)
 }
 
+/// Reads two durations, the first at most as long as the second; one alone stands for both.
+pub(crate) fn range<'de, D: Deserializer<'de>>(from: D) -> Result<(Duration, Duration), D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Text {
+        One(String),
+        Two(String, String),
+    }
+    let (from, to) = match Text::deserialize(from)? {
+        Text::One(text) => (parse(&text), parse(&text)),
+        Text::Two(from, to) => (parse(&from), parse(&to)),
+    };
+    match (from, to) {
+        (Some(from), Some(to)) if !from.is_zero() && from <= to => Ok((from, to)),
+        _ => Err(D::Error::custom(
+            "a time above 0 such as \"1s\", or two such as [\"700ms\", \"1.3s\"], are accepted",
+        )),
+    }
+}
+
 fn parse(text: &str) -> Option<Duration> {
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, unit) = text.split_at(digits);
