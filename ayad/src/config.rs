@@ -132,6 +132,10 @@ pub struct Daemon {
     pub admin_listen: Option<SocketAddr>,
     /// Where the access log goes.
     pub access_log: AccessLog,
+    /// File of the database of countries.
+    pub geo: Option<PathBuf>,
+    /// Most bytes of a body that are read to route by it.
+    pub body_limit: usize,
 }
 
 /// Where the access log goes.

@@ -15,6 +15,7 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod descriptors;
+pub mod geo;
 pub mod h1;
 pub mod handover;
 pub mod health;

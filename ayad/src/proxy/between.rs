@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use aya_core::reason::Reason;
+use aya_core::route::Country;
 
 use super::exchange::Place;
 use crate::h1::{Framing, Known, RequestHead};
@@ -49,6 +50,8 @@ pub(super) struct Hit {
     pub(super) pool: Arc<Pool>,
     /// Its position in the snapshot, under which this worker keeps its picker.
     pub(super) position: usize,
+    /// The client's country, when some route depended on it.
+    pub(super) country: Option<Country>,
 }
 
 /// From `guard`: who asks.

@@ -40,6 +40,7 @@ impl Exchange {
     pub(super) fn note_routed(&mut self, hit: &Hit) {
         if let Some(draft) = &mut self.draft {
             draft.routed(&hit.pool);
+            draft.country = hit.country;
         }
     }
 

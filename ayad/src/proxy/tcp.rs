@@ -109,9 +109,9 @@ fn route(session: &Session) -> Result<Hit, Reason> {
                     let target = &snapshot.targets[index];
                     target.matched();
                     let position = target.pool;
-                    Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position })
+                    Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position, country: None })
                 }
-                Found::NoHost | Found::NoPath | Found::NoMethod => Err(Reason::NoRoute),
+                Found::NoHost | Found::NoPath | Found::NoMethod | Found::Unread => Err(Reason::NoRoute),
             }
         })
     })

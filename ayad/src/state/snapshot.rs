@@ -10,11 +10,12 @@ use aya_core::hedge::HedgeDelay;
 use aya_core::load::Load;
 use aya_core::pick::PickerSpec;
 use aya_core::retry::RetryBudget;
-use aya_core::route::{RouteSpec, Router};
+use aya_core::route::{Context, RouteSpec, Router};
 
 use super::counters::{Padded, bump};
 use super::{Backend, Binding};
 use crate::config;
+use crate::geo::Geo;
 use crate::tls::{ClientTls, Handshakes, ServerTls};
 
 /// The configuration in force. Requests hold the parts they need by `Arc`, never the whole.
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub routes: Vec<Arc<Route>>,
     /// What a request needs of each route, by the same indices as `routes`.
     pub targets: Vec<Target>,
+    /// Countries of clients.
+    pub geo: Option<Arc<Geo>>,
     /// Matcher over the routes.
     pub router: Arc<Router>,
     /// For each listener, whether its clients' TLS hello is read: it speaks TCP and has routes for hosts.
@@ -339,6 +342,8 @@ pub struct Route {
     pub methods: Vec<String>,
     /// Conditions on headers.
     pub headers: Vec<(String, String)>,
+    /// Conditions on everything else.
+    pub context: Context,
     /// The name of its pool.
     pub pool: String,
     /// Requests it matched; all workers write, relaxed.
@@ -352,7 +357,7 @@ impl Route {
     pub fn new(conf: &config::Route, pool: &str, requests: Arc<AtomicU64>, rev: u64) -> Self {
         // Taken apart, so that a new setting cannot be forgotten here and below.
         let config::Route { name, listeners, matches, host, pool: _, origin: _ } = conf;
-        let RouteSpec { host: _, path, methods, headers, listeners: indices } = matches;
+        let RouteSpec { host: _, path, methods, headers, context, listeners: indices } = matches;
         Self {
             name: name.clone(),
             listeners: indices.is_some().then(|| listeners.clone()),
@@ -360,6 +365,7 @@ impl Route {
             path: path.clone(),
             methods: methods.clone(),
             headers: headers.clone(),
+            context: context.clone(),
             pool: pool.to_owned(),
             requests,
             rev,
@@ -369,13 +375,14 @@ impl Route {
     /// True when the configuration says the same about it.
     pub fn is_same(&self, conf: &config::Route, pool: &str) -> bool {
         let config::Route { name, listeners, matches, host, pool: _, origin: _ } = conf;
-        let RouteSpec { host: _, path, methods, headers, listeners: indices } = matches;
+        let RouteSpec { host: _, path, methods, headers, context, listeners: indices } = matches;
         self.name == *name
             && self.listeners.as_ref() == indices.as_ref().map(|_| listeners)
             && self.host == *host
             && self.path == *path
             && self.methods == *methods
             && self.headers == *headers
+            && self.context == *context
             && self.pool == pool
     }
 
@@ -386,5 +393,6 @@ impl Route {
             && self.path == other.path
             && self.methods == other.methods
             && self.headers == other.headers
+            && self.context == other.context
     }
 }

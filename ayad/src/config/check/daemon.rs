@@ -9,9 +9,12 @@ use crate::config::raw;
 use crate::config::report::Problem;
 use crate::config::shape::suggest::nearest;
 use crate::config::{AccessLog, Daemon, Env};
+use crate::geo::Database;
 
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
+const BODY_LIMIT: u64 = 64 << 10;
+const MAX_BODY_LIMIT: u64 = 1 << 20;
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(super) fn check(
@@ -36,6 +39,8 @@ pub(super) fn check(
         upgrade_timeout,
         admin_listen,
         access_log,
+        geo,
+        body_limit,
     } = daemon;
     let chosen = |flag: &Option<PathBuf>, file: &Option<PathBuf>| flag.clone().or_else(|| file.clone());
     if let (Some(at), Some(control)) = (at, control) {
@@ -47,6 +52,16 @@ pub(super) fn check(
         problems.push(
             at.key("state_dir").problem("an empty text is no folder").help("write e.g. \"/var/lib/ayad\""),
         );
+    }
+    if let (Some(at), Some(geo)) = (at, geo)
+        && let Err(error) = Database::read(&geo.country)
+    {
+        let help = "put a good database there, e.g. with geoipupdate, or leave \"geo\" out";
+        problems.push(at.key("geo").key("country").problem(error.to_string()).help(help));
+    }
+    let limit = body_limit.as_ref().map_or(BODY_LIMIT, |size| size.0);
+    if let Some(at) = at.filter(|_| !(1..=MAX_BODY_LIMIT).contains(&limit)) {
+        problems.push(at.key("body_limit").problem("so much of a body is not read").help("write 1B to 1MiB"));
     }
     let access_log =
         access_log.as_deref().zip(at).map(|(text, at)| log(text, &at.key("access_log"), problems));
@@ -63,6 +78,8 @@ pub(super) fn check(
         upgrade_timeout: upgrade_timeout.as_ref().map_or(UPGRADE_TIMEOUT, |period| period.0),
         admin_listen: admin_listen.as_ref().map(|bind| bind.0),
         access_log: access_log.unwrap_or(AccessLog::Off),
+        geo: geo.as_ref().map(|geo| geo.country.clone()),
+        body_limit: limit as usize,
     }
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::OneOrMany;
-use super::format::{Host, Method};
+use super::format::{Host, Method, Network};
 
 /// A route: the rule that sends a request to a pool.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -30,7 +30,8 @@ impl Route {
 
 /// What a route matches; all of it must hold. The most specific route wins, never the first in the file:
 /// exact host, then longer wildcard; then path segment by segment: literal, parameter, rest; then routes
-/// with methods; then routes with more headers.
+/// with methods; then routes with more conditions (each header, cookie, parameter and field is one, a list of
+/// countries or networks too); then narrower networks, exact values, longer beginnings, fewer countries.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
@@ -43,6 +44,20 @@ pub struct Match {
     pub path: Option<String>,
     /// Methods. Default: all.
     pub method: Option<OneOrMany<Method>>,
-    /// Headers that must have exactly these values; their names are compared without case. Default: none.
+    /// Headers that must have these values, exactly or up to a final "*"; their names are compared without case.
+    /// Default: none.
     pub header: Option<BTreeMap<String, String>>,
+    /// Countries of which the client is in one, as ISO codes such as "DE"; needs `geo` in `[daemon]`. Clients of no
+    /// known country do not match. Default: all.
+    pub country: Option<OneOrMany<String>>,
+    /// Networks of which the client is in one; who that is is believed of `trusted_proxies` alone. Default: all.
+    pub network: Option<OneOrMany<Network>>,
+    /// Cookies that must have these values, exactly or up to a final "*". Default: none.
+    pub cookie: Option<BTreeMap<String, String>>,
+    /// Parameters of the query that must have these values, exactly or up to a final "*". Default: none.
+    pub query: Option<BTreeMap<String, String>>,
+    /// Fields of a JSON body that must have these values, exactly or up to a final "*": "model", "user.plan", or a
+    /// JSON pointer such as "/user/plan". Bodies that are longer than `body_limit` in `[daemon]`, compressed or no
+    /// JSON do not match. Default: none.
+    pub body: Option<BTreeMap<String, String>>,
 }
