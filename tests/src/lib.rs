@@ -19,6 +19,7 @@ pub mod daemon;
 pub mod h2;
 pub mod load;
 pub mod message;
+pub mod mmdb;
 pub mod rough;
 pub mod tape;
 pub mod terminal;
