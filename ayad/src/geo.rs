@@ -1,4 +1,4 @@
-//! Countries of addresses, from a database file in MaxMind's format.
+//! Countries of addresses, from a database file in the format `MMDB`.
 //!
 //! A file is read whole, verified whole, and only then in force; one that changed and cannot be used leaves the one
 //! before in force. A look-up neither locks nor allocates. Not here: which country may do what, which is a route's.

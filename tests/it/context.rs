@@ -130,8 +130,9 @@ fn a_field_of_the_body_decides_and_the_body_goes_on_whole() {
         assert_eq!(answer.status, 200);
         assert!(answer.text().ends_with(body), "{route}: {} bytes", answer.text().len());
         if !body.is_empty() {
+            let address = daemon.address();
             let answer = h2::run(async {
-                let client = h2::Client::connect(daemon.address()).await;
+                let client = h2::Client::connect(address).await;
                 client.ask(h2::request("POST", "/"), body.as_bytes()).await
             });
             assert_eq!(answer.status, 200);

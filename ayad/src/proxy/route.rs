@@ -35,7 +35,7 @@ pub(super) fn route(
             let (snapshot, listener) = snapshot.of(&client.listener);
             let limit = snapshot.daemon.body_limit;
             let geo = snapshot.geo.as_deref();
-            let mut facts = Asked { request, who, geo, address: None, country: None, body, limit };
+            let mut facts = Asked { request, who, geo, address: None, country: Place::Unasked, body, limit };
             let method = std::str::from_utf8(request.method()).unwrap_or_default();
             let path = if target.path == "*" { "/" } else { target.path };
             match snapshot.router.find_by(listener, target.host, path, method, &mut facts) {
@@ -43,7 +43,7 @@ pub(super) fn route(
                     let target = &snapshot.targets[index];
                     target.matched();
                     let position = target.pool;
-                    let country = facts.country.flatten();
+                    let country = if let Place::Asked(country) = facts.country { country } else { None };
                     Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position, country })
                 }
                 Found::NoHost | Found::NoPath => Err(Unrouted::Refuse(Reason::NoRoute)),
@@ -54,13 +54,22 @@ pub(super) fn route(
     })
 }
 
+/// In which country a client is.
+#[derive(Clone, Copy)]
+enum Place {
+    /// No route depends on it, so far.
+    Unasked,
+    /// What the database says.
+    Asked(Option<Country>),
+}
+
 /// What routes ask of a request; what takes a search is found once.
 struct Asked<'q, 'r> {
     request: &'q Request<'r>,
     who: &'q dyn Fn() -> IpAddr,
     geo: Option<&'q Geo>,
     address: Option<IpAddr>,
-    country: Option<Option<Country>>,
+    country: Place,
     body: &'q Body,
     limit: usize,
 }
@@ -76,7 +85,12 @@ impl Facts for Asked<'_, '_> {
 
     fn country(&mut self) -> Option<Country> {
         let address = self.address()?;
-        *self.country.get_or_insert_with(|| self.geo.and_then(|geo| geo.country(address)))
+        if let Place::Asked(country) = self.country {
+            return country;
+        }
+        let country = self.geo.and_then(|geo| geo.country(address));
+        self.country = Place::Asked(country);
+        country
     }
 
     fn cookie(&mut self, name: &str, test: &mut dyn FnMut(&[u8]) -> bool) -> bool {

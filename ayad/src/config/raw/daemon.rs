@@ -43,7 +43,7 @@ pub struct Daemon {
     pub body_limit: Option<Size>,
 }
 
-/// Databases about addresses, in MaxMind's format. Read at the start, at a reload and when they change.
+/// Databases about addresses, in the format `MMDB`. Read at the start, at a reload and when they change.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Geo {

@@ -51,12 +51,11 @@ fn countries(raw: &Match, sections: &Sections<'_>, at: &At<'_>, problems: &mut V
     }
     let mut countries = Vec::new();
     for text in list.as_slice() {
-        match Country::parse(text) {
-            Some(country) => countries.push(country),
-            None => {
-                let problem = key.problem(format!("{text:?} is no country"));
-                problems.push(problem.help("write its code of two letters (ISO 3166-1), e.g. \"DE\""));
-            }
+        if let Some(country) = Country::parse(text) {
+            countries.push(country);
+        } else {
+            let problem = key.problem(format!("{text:?} is no country"));
+            problems.push(problem.help("write its code of two letters (ISO 3166-1), e.g. \"DE\""));
         }
     }
     countries
