@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::At;
 use crate::config::env::{MAX_SOCKET_PATH, is_socket_path};
 use crate::config::raw;
+use crate::config::raw::format::Size;
 use crate::config::report::Problem;
 use crate::config::shape::suggest::nearest;
 use crate::config::{AccessLog, Daemon, Env};
@@ -53,16 +54,7 @@ pub(super) fn check(
             at.key("state_dir").problem("an empty text is no folder").help("write e.g. \"/var/lib/ayad\""),
         );
     }
-    if let (Some(at), Some(geo)) = (at, geo)
-        && let Err(error) = Database::read(&geo.country)
-    {
-        let help = "put a good database there, e.g. with geoipupdate, or leave \"geo\" out";
-        problems.push(at.key("geo").key("country").problem(error.to_string()).help(help));
-    }
-    let limit = body_limit.as_ref().map_or(BODY_LIMIT, |size| size.0);
-    if let Some(at) = at.filter(|_| !(1..=MAX_BODY_LIMIT).contains(&limit)) {
-        problems.push(at.key("body_limit").problem("so much of a body is not read").help("write 1B to 1MiB"));
-    }
+    let (geo, body_limit) = routing(geo.as_ref(), body_limit.as_ref(), at, problems);
     let access_log =
         access_log.as_deref().zip(at).map(|(text, at)| log(text, &at.key("access_log"), problems));
     Daemon {
@@ -78,9 +70,29 @@ pub(super) fn check(
         upgrade_timeout: upgrade_timeout.as_ref().map_or(UPGRADE_TIMEOUT, |period| period.0),
         admin_listen: admin_listen.as_ref().map(|bind| bind.0),
         access_log: access_log.unwrap_or(AccessLog::Off),
-        geo: geo.as_ref().map(|geo| geo.country.clone()),
-        body_limit: limit as usize,
+        geo,
+        body_limit,
     }
+}
+
+/// What routes need to match by: the file of countries, and most bytes of a body.
+fn routing(
+    geo: Option<&raw::daemon::Geo>,
+    body_limit: Option<&Size>,
+    at: Option<&At<'_>>,
+    problems: &mut Vec<Problem>,
+) -> (Option<PathBuf>, usize) {
+    if let (Some(at), Some(geo)) = (at, geo)
+        && let Err(error) = Database::read(&geo.country)
+    {
+        let help = "put a good database there, e.g. with geoipupdate, or leave \"geo\" out";
+        problems.push(at.key("geo").key("country").problem(error.to_string()).help(help));
+    }
+    let limit = body_limit.map_or(BODY_LIMIT, |size| size.0);
+    if let Some(at) = at.filter(|_| !(1..=MAX_BODY_LIMIT).contains(&limit)) {
+        problems.push(at.key("body_limit").problem("so much of a body is not read").help("write 1B to 1MiB"));
+    }
+    (geo.map(|geo| geo.country.clone()), limit as usize)
 }
 
 fn check_control(control: &Path, at: &At<'_>, problems: &mut Vec<Problem>) {
