@@ -71,6 +71,12 @@ impl Keeper {
             let notes = listener.tls.iter().flat_map(|tls| tls.refresh());
             notes.for_each(|note| self.tell(&listener.conf.name, note));
         }
+        if let Some(geo) = &snapshot.geo
+            && let Some(note) = geo.refresh()
+        {
+            let severity = if note.is_good { Severity::Info } else { Severity::Error };
+            self.state.events.push(NewEvent::new(severity, "geo", "country", note.text));
+        }
         for pool in &snapshot.pools {
             let is_own =
                 |tls: &&Arc<ClientTls>| pool.tls.as_ref().is_none_or(|other| !Arc::ptr_eq(tls, other));

@@ -150,6 +150,10 @@ pub struct Daemon {
     pub zone: Option<String>,
     /// What it is called among daemons in front of the same backends.
     pub node: String,
+    /// File of the database of countries.
+    pub geo: Option<PathBuf>,
+    /// Most bytes of a body that are read to route by it.
+    pub body_limit: usize,
 }
 
 /// Where the access log goes.
@@ -370,6 +374,8 @@ pub struct Route {
     pub host: String,
     /// Its pool, as an index in [`Config::pools`].
     pub pool: usize,
+    /// Zones in which its requests are preferably served.
+    pub zones: Option<Arc<[String]>>,
     /// Where it is defined.
     pub origin: Origin,
 }

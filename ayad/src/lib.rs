@@ -17,6 +17,7 @@ pub mod config;
 pub mod control;
 pub mod descriptors;
 pub mod discovery;
+pub mod geo;
 pub mod h1;
 pub mod handover;
 pub mod health;

@@ -14,6 +14,7 @@ pub mod accept;
 mod admit;
 mod again;
 pub mod between;
+mod body;
 pub mod client;
 pub mod client_hello;
 mod closing;
@@ -54,15 +55,17 @@ use aya_core::retry;
 
 use self::again::Extra;
 use self::between::{Failed, Picked, Request, Way};
+use self::body::{Body, Json};
 use self::downstream::{Downstream, Reply};
 use self::exchange::Exchange;
 use self::notes::Id;
 use self::pass::{Kept, Upload};
 use self::respond::Manner;
+use self::route::Unrouted;
 use self::turn::Turn;
 use crate::clock;
 use crate::config::UpstreamProtocol;
-use crate::h1::Known;
+use crate::h1::{Known, RequestHead};
 use crate::queue::Queue;
 use crate::upstream::Upstream;
 use crate::wire::Mode;
@@ -79,6 +82,17 @@ enum Instead {
     Refuse(Reason),
     /// An ACME directory is shown that a name is ours.
     Prove(Arc<str>),
+    /// Nothing yet: a route depends on the body.
+    Read(Box<Held>),
+}
+
+/// A request that is routed once its body was read.
+struct Held {
+    /// Its head.
+    bytes: Vec<u8>,
+    protocol: &'static str,
+    /// Most bytes that are read.
+    limit: usize,
 }
 
 impl From<Reason> for Instead {
@@ -103,7 +117,7 @@ fn prepare(
     out: &mut Queue,
 ) -> Prepared {
     let manner = Manner::of(request);
-    Prepared { manner, way: find_way(exchange, request, normal, out) }
+    Prepared { manner, way: find_way(exchange, request, normal, out, &Body::Unread) }
 }
 
 fn find_way(
@@ -111,6 +125,7 @@ fn find_way(
     request: &Request<'_>,
     normal: &mut Vec<u8>,
     out: &mut Queue,
+    body: &Body,
 ) -> Result<Way, Instead> {
     let target = parse::parse(request, exchange.client.scheme(), normal)
         .map_err(|refusal| exchange.note_unread(refusal))?;
@@ -118,14 +133,23 @@ fn find_way(
     if let Some(proof) = respond::proof(&exchange.client, &target) {
         return Err(Instead::Prove(proof));
     }
-    let hit = route::route(&exchange.client, request, &target)?;
+    let who = || guard::identify(&exchange.client, request).address;
+    let hit =
+        route::route(&exchange.client, request, &target, &who, body).map_err(|unrouted| match unrouted {
+            Unrouted::Refuse(reason) => Instead::Refuse(reason),
+            Unrouted::Read(limit) => {
+                let (bytes, protocol) = (request.bytes.to_vec(), request.protocol);
+                Instead::Read(Box::new(Held { bytes, protocol, limit }))
+            }
+        })?;
     exchange.note_routed(&hit);
     let identity = guard::identify(&exchange.client, request);
     admit::admit(&exchange.client, request)?;
 
     exchange.note_identity(request, &identity);
     let id = exchange.id.as_ref().map(Id::as_bytes).unwrap_or_default();
-    head::write(&exchange.client, request, &target, id, out);
+    let expects_continue = request.head.expects_continue && matches!(body, Body::Unread);
+    head::write(&exchange.client, request, &target, id, matches!(body, Body::Unread), out);
     Ok(Way {
         binding: pick::binding(&hit, &identity, request, &target),
         to_head: request.method() == b"HEAD",
@@ -136,7 +160,7 @@ fn find_way(
             request.head.fields.has(Known::IdempotencyKey),
             retry::BodyKept::Whole,
         ),
-        expects_continue: request.head.expects_continue,
+        expects_continue,
         // A call's body is one half of a conversation, and may pause.
         is_paced: grpc::spoken(request.bytes, &request.head.fields).is_none(),
         framing: request.head.framing,
@@ -173,8 +197,14 @@ impl<D: Downstream> Drop for Serving<'_, D> {
 async fn serve<D: Downstream>(down: &mut D, turn: &mut Turn, exchange: &mut Exchange, prepared: Prepared) {
     let mut serving = Serving { down, exchange, is_over: false };
     let Serving { down, exchange, .. } = &mut serving;
-    let handled = match prepared.way {
-        Ok(way) => handle(*down, turn, exchange, &way).await,
+    let (way, early) = match prepared.way {
+        Err(Instead::Read(held)) => Box::pin(read_first(*down, turn, exchange, *held)).await,
+        way => (way, Vec::new()),
+    };
+    let handled = match way {
+        Ok(way) => handle(*down, turn, exchange, &way, early).await,
+        // A body is read once.
+        Err(Instead::Read(_)) => Err(Stop::Refuse(Reason::NoRoute)),
         Err(Instead::Refuse(reason)) => Err(Stop::Refuse(reason)),
         Err(Instead::Prove(proof)) => {
             respond::prove(*down, turn, exchange, &proof).await;
@@ -195,11 +225,43 @@ async fn serve<D: Downstream>(down: &mut D, turn: &mut Turn, exchange: &mut Exch
     turn.head.clear();
 }
 
+/// Reads what may be read of the body, and only then finds the way. What was read is sent on first.
+async fn read_first<D: Downstream>(
+    down: &mut D,
+    turn: &mut Turn,
+    exchange: &mut Exchange,
+    held: Held,
+) -> (Result<Way, Instead>, Vec<u8>) {
+    down.unframe();
+    turn.upload_mode = Mode::Chunks;
+    if let Err(reason) = admit::admit(&exchange.client, &held.request(&turn.request)) {
+        return (Err(reason.into()), Vec::new());
+    }
+    if turn.request.expects_continue {
+        forward::say_continue(down, turn);
+    }
+    let (bytes, is_all) = match body::read(down, held.limit).await {
+        Ok(read) => read,
+        Err(reason) => return (Err(reason.into()), Vec::new()),
+    };
+    let body = if is_all { Body::of(&bytes) } else { Body::Read(Json::Other) };
+    let Turn { request: head, normal, head: out, .. } = turn;
+    let way = find_way(exchange, &held.request(head), normal, out, &body);
+    (way, bytes)
+}
+
+impl Held {
+    fn request<'r>(&'r self, head: &'r RequestHead) -> Request<'r> {
+        Request { bytes: &self.bytes, head, protocol: self.protocol }
+    }
+}
+
 async fn handle<D: Downstream>(
     down: &mut D,
     turn: &mut Turn,
     exchange: &mut Exchange,
     way: &Way,
+    early: Vec<u8>,
 ) -> Result<(), Stop> {
     let conf = &way.hit.pool.conf;
     down.wait().limit(conf.request_timeout.map(|limit| exchange.started.after(limit)));
@@ -208,7 +270,7 @@ async fn handle<D: Downstream>(
         down.unframe();
         turn.upload_mode = Mode::Chunks;
     }
-    let mut upload = Upload::new(down.client().listener.conf.max_body_bytes, Kept::up_to(kept));
+    let mut upload = Upload::new(down.client().listener.conf.max_body_bytes, Kept::beginning(early, kept));
     upload.unmet = way.expects_continue && way.has_body();
     let mut tried = Tried::new();
     let mut next = pick::pick(&way.hit, &way.binding, &tried, exchange);

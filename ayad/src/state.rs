@@ -12,6 +12,7 @@ mod counters;
 mod crew;
 mod events;
 mod reported;
+mod route;
 mod snapshot;
 mod traces;
 
@@ -31,7 +32,8 @@ pub use counters::{Padded, WorkerCounters};
 pub use crew::{Arrival, Crew, Inbox, Seat, WorkerOrder};
 pub use events::{EVENTS_KEPT, EventLog, NewEvent};
 pub use reported::{AgentFact, Reported, Standing, Turn};
-pub use snapshot::{Hedging, Listener, ListenerCell, Pool, Route, Snapshot, Target, is_same_pool};
+pub use route::{Route, Target};
+pub use snapshot::{Hedging, Listener, ListenerCell, Pool, Snapshot, is_same_pool};
 pub use traces::{TRACES_KEPT, Traces};
 
 use crate::log::AccessLog;

@@ -25,6 +25,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 pub use certificate::CertificateInfo;
 pub(crate) use client::system_roots;
 pub use client::{ClientTls, Offer, host_of, http_client};
+pub(crate) use files::Watch;
 pub use files::{FileError, Loaded, read_pair, read_roots};
 pub use identity::{ClientIdentity, is_reserved};
 pub use server::{AcmeState, Handshake, Handshakes, InForce, NoHandshake, Note, ServerTls, Source};

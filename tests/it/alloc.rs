@@ -12,7 +12,7 @@ use aya_core::axis::{Admin, Health};
 use aya_core::load::Load;
 use aya_core::pick::{Ask, PICKERS, Tried};
 use aya_core::rng::Rng;
-use aya_core::route::{Found, HostMatch, RouteSpec, Router};
+use aya_core::route::{Context, Found, HostMatch, RouteSpec, Router};
 use aya_core::sticky;
 use aya_core::time::Tick;
 
@@ -137,6 +137,7 @@ fn finding_a_route_allocates_nothing() {
         path: path.into(),
         methods: methods.iter().map(|&m| m.into()).collect(),
         headers: vec![("x-plan".into(), "gold".into())],
+        context: Context::default(),
         listeners: None,
     };
     let router = Router::build(&[

@@ -5,6 +5,7 @@ mod alloc;
 mod balancing;
 mod churn;
 mod cli;
+mod context;
 mod control;
 mod delta;
 mod descriptors;

@@ -20,6 +20,7 @@ pub mod dns;
 pub mod h2;
 pub mod load;
 pub mod message;
+pub mod mmdb;
 pub mod rough;
 pub mod tape;
 pub mod terminal;

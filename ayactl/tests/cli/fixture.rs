@@ -137,6 +137,7 @@ pub(crate) fn route() -> RouteView {
         path: "/api/*".into(),
         methods: vec!["GET".into(), "HEAD".into()],
         headers: Vec::new(),
+        conditions: Vec::new(),
         pool: "shop".into(),
         rank: 1,
         requests: 7000,

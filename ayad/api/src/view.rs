@@ -125,6 +125,9 @@ pub struct RouteView {
     pub methods: Vec<String>,
     /// Header values it asks for, as `name=value`.
     pub headers: Vec<String>,
+    /// What else it asks for, in words: `country=DE`, `cookie plan=gold`, `body model=gpt-*`.
+    #[serde(default)]
+    pub conditions: Vec<String>,
     /// Where its requests go.
     pub pool: String,
     /// Position: 1 is tried first.

@@ -3,7 +3,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use aya_core::route::{HostMatch, RouteSpec, Router};
+use aya_core::route::{Context, HostMatch, RouteSpec, Router};
 
 const FINDS: u32 = 500_000;
 
@@ -22,7 +22,14 @@ fn spec(i: usize) -> RouteSpec {
         _ => HostMatch::Wildcard(format!(".region-{}.example.com", i % 100)),
     };
     let path = format!("/v1/service-{i}/items/{{id}}");
-    RouteSpec { host, path, methods: vec!["GET".into()], headers: Vec::new(), listeners: None }
+    RouteSpec {
+        host,
+        path,
+        methods: vec!["GET".into()],
+        headers: Vec::new(),
+        context: Context::default(),
+        listeners: None,
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]

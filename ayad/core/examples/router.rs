@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p aya-core --example router`
 
-use aya_core::route::{HostMatch, RouteSpec, Router};
+use aya_core::route::{Context, HostMatch, RouteSpec, Router};
 
 fn route(host: &str, path: &str, methods: &[&str]) -> Result<RouteSpec, String> {
     Ok(RouteSpec {
@@ -10,6 +10,7 @@ fn route(host: &str, path: &str, methods: &[&str]) -> Result<RouteSpec, String> 
         path: path.to_owned(),
         methods: methods.iter().map(|&method| method.to_owned()).collect(),
         headers: Vec::new(),
+        context: Context::default(),
         listeners: None,
     })
 }

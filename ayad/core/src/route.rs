@@ -1,11 +1,16 @@
-//! Routing: which route a request takes, by listener, host, path, method and headers.
+//! Routing: which route a request takes, by listener, host, path, method, headers and circumstances ([`Context`]).
 //!
 //! The most specific match wins and the order in the file never matters: exact host, longer wildcard, shorter
 //! wildcard, any host; then the path segment by segment, literal before parameter before rest; then routes
-//! that name methods before those that do not; then more header conditions before fewer. A route that fails
-//! on method or headers gives way to the next less specific one. Where two different routes are equally
-//! specific for some request (other methods, other headers), their text decides, so that a run never depends
-//! on order; two routes that match the very same requests are an error.
+//! that name methods before those that do not; then more conditions before fewer, whatever they are about (each
+//! header, cookie, parameter and field of the body is one; so is a list of countries, and one of networks); then
+//! fewer methods; then the narrower conditions: narrower networks, fewer networks, more exact values, longer
+//! beginnings, fewer countries. A route that fails on any of it gives way to the next less specific one. Where two
+//! different routes are equally specific for some request (other methods, other headers), their text decides, so
+//! that a run never depends on order; two routes that match the very same requests are an error.
+//!
+//! A body is a fact that has to be waited for: a search that depends on one that was not read ends with
+//! [`Found::Unread`], and is repeated once it was.
 //!
 //! Routes become one trie of segments for each host, searched with backtracking: each node at most once, no
 //! allocation, and two pieces of memory read for each segment, however many routes there are. A regular-expression set was not taken, because it cannot
@@ -14,6 +19,7 @@
 //! What it deliberately does not do: decode percent-escapes, merge slashes or resolve dots (paths arrive in
 //! their normal form, see [`crate::path`], and a route that no such path can match is an error), strip ports from hosts or queries from paths (the parser has them apart).
 
+mod context;
 mod edges;
 mod hosts;
 mod node;
@@ -24,10 +30,12 @@ mod trie;
 
 use std::fmt;
 
+use context::Headers;
 use hosts::Hosts;
 use pattern::Pattern;
 use trie::{Builder, Search, Tries};
 
+pub use context::{Context, Country, Facts, Field, Network};
 pub use pattern::{MAX_PATH, MAX_SEGMENTS};
 
 /// Longest host name that can match anything but "any host", in bytes.
@@ -82,8 +90,11 @@ pub struct RouteSpec {
     pub path: String,
     /// Methods in upper case; empty for all.
     pub methods: Vec<String>,
-    /// Header conditions that must all hold: name (the case does not matter) and exact value.
+    /// Header conditions that must all hold: name (the case does not matter), and a value that is exact or ends
+    /// in `*`.
     pub headers: Vec<(String, String)>,
+    /// Conditions on everything else.
+    pub context: Context,
     /// Indices of the listeners it is for; `None` for all.
     pub listeners: Option<Vec<u16>>,
 }
@@ -139,8 +150,10 @@ pub enum Found {
     NoHost,
     /// Routes are for this host, but none for this path.
     NoPath,
-    /// Routes match host and path, but none the method or the headers.
+    /// Routes match host and path, but none the method, the headers or the circumstances.
     NoMethod,
+    /// A route depends on the body, which was not read yet.
+    Unread,
 }
 
 /// The compiled routes; the default has none.
@@ -182,12 +195,27 @@ impl Router {
         method: &str,
         header: &mut dyn FnMut(&str) -> Option<&'r [u8]>,
     ) -> Found {
+        self.find_by(listener, host, path, method, &mut Headers(header))
+    }
+
+    /// As [`Router::find`], by everything that can be known of a request. A fact is asked for only when the route that
+    /// is looked at depends on it.
+    pub fn find_by(
+        &self,
+        listener: u16,
+        host: &str,
+        path: &str,
+        method: &str,
+        facts: &mut dyn Facts,
+    ) -> Found {
         let mut buffer = [0; MAX_HOST];
-        let mut search = Search::new(listener, method, header);
+        let mut search = Search::new(listener, method, facts);
         let host = lower_case(host, &mut buffer);
         for root in self.hosts.roots(&self.tries, host) {
-            if let Some(route) = search.run(&self.tries, root, path) {
-                return Found::Route(route as usize);
+            match search.run(&self.tries, root, path) {
+                Some(_) if search.is_unread() => return Found::Unread,
+                Some(route) => return Found::Route(route as usize),
+                None => {}
             }
         }
         let host_matched =
@@ -263,7 +291,14 @@ mod tests {
 
     fn route(host: &str, path: &str) -> RouteSpec {
         let host = HostMatch::parse(host).unwrap();
-        RouteSpec { host, path: path.into(), methods: Vec::new(), headers: Vec::new(), listeners: None }
+        RouteSpec {
+            host,
+            path: path.into(),
+            methods: Vec::new(),
+            headers: Vec::new(),
+            context: Context::default(),
+            listeners: None,
+        }
     }
 
     fn find(routes: &[RouteSpec], host: &str, path: &str) -> Found {

@@ -4,7 +4,10 @@
 //! order in which they are tried rather than the order in which they were written.
 
 mod certificates;
+mod context;
 mod guard;
+
+pub use context::context_words;
 
 use std::fmt::Write as _;
 
@@ -158,9 +161,10 @@ pub fn hedge_words(rules: &HedgeRules) -> String {
     format!("p{}, at least {}", percentile.trim_end_matches('%'), show_duration(rules.min))
 }
 
-/// Header conditions in words: `name=value`.
+/// Conditions in words: `name=value` for headers, then those of [`context_words`].
 pub fn conditions(route: &Route) -> Vec<String> {
-    route.matches.headers.iter().map(|(name, value)| format!("{name}={value}")).collect()
+    let headers = route.matches.headers.iter().map(|(name, value)| format!("{name}={value}"));
+    headers.chain(context_words(&route.matches.context)).collect()
 }
 
 fn ordered(config: &Config) -> impl Iterator<Item = (usize, &Route)> {

@@ -19,6 +19,7 @@ use super::changes;
 use super::discovery::Sets;
 use crate::clock;
 use crate::config::{self, Config};
+use crate::geo::Geo;
 use crate::log::{AccessLog, OpenedLog};
 use crate::sockets::BindError;
 use crate::state::{Backend, Binding, Ending, ListenerCell, Pool, Snapshot, State, is_same_pool};
@@ -124,6 +125,9 @@ pub enum ApplyError {
         /// Why.
         error: FileError,
     },
+    /// The database of countries cannot be used.
+    #[error("{0}")]
+    Geo(FileError),
     /// The access log cannot be opened.
     #[error("{0}")]
     Log(String),
@@ -134,7 +138,7 @@ impl ApplyError {
     pub fn hint(&self) -> String {
         match self {
             Self::Bind { error, .. } => error.hint(),
-            Self::Tls { .. } => "put a good file there, and try again".into(),
+            Self::Geo(_) | Self::Tls { .. } => "put a good file there, and try again".into(),
             Self::Log(_) => "check the folder and its owner, or set access_log = \"off\"".into(),
         }
     }
@@ -143,6 +147,7 @@ impl ApplyError {
 /// Prepares the snapshot of `config`.
 pub fn prepare(mut config: Config, before: &Before<'_>) -> Result<Prepared, ApplyError> {
     let log = AccessLog::open(&config.daemon.access_log).map_err(ApplyError::Log)?;
+    let geo = geo(&config.daemon, before)?;
     let mut summary = Vec::new();
     let addresses::Addresses { listeners, bindings } = addresses::listeners(&config, before, &mut summary)?;
     let pools = pools(&config, before, &mut summary)?;
@@ -170,6 +175,7 @@ pub fn prepare(mut config: Config, before: &Before<'_>) -> Result<Prepared, Appl
         pools,
         routes,
         targets,
+        geo,
         router,
         peeks,
     };
@@ -196,6 +202,16 @@ fn ptr_of<T>(object: &Arc<T>) -> *const T {
 fn without<T>(all: &[Arc<T>], others: &[Arc<T>]) -> Vec<Arc<T>> {
     let others: HashSet<_> = others.iter().map(ptr_of).collect();
     all.iter().filter(|one| !others.contains(&ptr_of(one))).cloned().collect()
+}
+
+/// The database of countries; the one in force when it is of the same file.
+fn geo(wanted: &config::Daemon, before: &Before<'_>) -> Result<Option<Arc<Geo>>, ApplyError> {
+    let Some(path) = &wanted.geo else { return Ok(None) };
+    let same = before.snapshot.and_then(|s| s.geo.as_ref()).filter(|geo| geo.path() == path);
+    if let Some(same) = same {
+        return Ok(Some(Arc::clone(same)));
+    }
+    Geo::open(path).map(|geo| Some(Arc::new(geo))).map_err(ApplyError::Geo)
 }
 
 /// For each listener, whether a TLS client's hello decides its route.

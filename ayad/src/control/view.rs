@@ -232,6 +232,7 @@ pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteView> {
             path: route.path.clone(),
             methods: route.methods.clone(),
             headers: route.headers.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            conditions: crate::config::describe::context_words(&route.context),
             pool: route.pool.clone(),
             rank,
             requests: route.requests.load(Ordering::Relaxed),

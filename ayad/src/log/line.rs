@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aya_core::reason::Reason;
+use aya_core::route::Country;
 use aya_core::time::Tick;
 use serde::Serialize;
 
@@ -25,6 +26,8 @@ const LONGEST_PROTOCOL: usize = 64;
 pub struct LogDraft {
     /// The client's address, once it is known who asks.
     pub client: Option<IpAddr>,
+    /// The client's country, when some route depended on it.
+    pub country: Option<Country>,
     method: String,
     host: String,
     uri: String,
@@ -60,6 +63,7 @@ impl LogDraft {
         };
         Self {
             client: None,
+            country: None,
             method: text(request.method()),
             host: target.host.to_owned(),
             uri: format!("{}{}", target.path, String::from_utf8_lossy(head.query.of(request.bytes))),
@@ -101,6 +105,9 @@ pub struct LogLine<'e> {
     time_ms: u64,
     listener: &'e str,
     client: IpAddr,
+    /// When some route depended on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country: Option<&'e str>,
     peer: std::net::SocketAddr,
     request_id: Option<&'e str>,
     method: Option<&'e str>,
@@ -200,6 +207,7 @@ impl<'e> LogLine<'e> {
             time_ms: clock::wall_ms(),
             listener: &client.listener.conf.name,
             client: draft.client.unwrap_or_else(|| client.peer.ip().to_canonical()),
+            country: draft.country.as_ref().map(Country::as_str),
             peer: client.peer,
             request_id: exchange.id.as_ref().and_then(Id::as_str),
             method: Some(&draft.method),
@@ -229,6 +237,7 @@ impl<'e> LogLine<'e> {
             time_ms: clock::wall_ms(),
             listener: &client.listener.conf.name,
             client: client.peer.ip().to_canonical(),
+            country: None,
             peer: client.peer,
             request_id: None,
             method: None,

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use aya_core::reason::Reason;
+use aya_core::route::Country;
 
 use super::exchange::Place;
 use crate::h1::{Framing, Known, RequestHead};
@@ -53,6 +54,8 @@ pub(super) struct Hit {
     pub(super) prefer: u64,
     /// The route, and the generation of the configuration that has it.
     pub(super) route: RouteId,
+    /// The client's country, when some route depended on it.
+    pub(super) country: Option<Country>,
 }
 
 /// A route, as a number in one generation of the configuration.

@@ -295,7 +295,7 @@ fn pass_interim<D: Downstream>(down: &mut D, head: &ResponseHead, up: &mut Upstr
 
 /// Tells the client to send its body although the backend did not: one that does not know `Expect` waits for the body
 /// just as the client waits for the backend.
-fn say_continue<D: Downstream>(down: &mut D, turn: &mut Turn) {
+pub(super) fn say_continue<D: Downstream>(down: &mut D, turn: &mut Turn) {
     let limits = Limits { bytes: CONTINUE.len(), fields: 0 };
     let is_whole = turn.response.read(CONTINUE, false, limits);
     debug_assert_eq!(is_whole, Ok(true), "our own answers can be read");

@@ -15,8 +15,8 @@ use crate::queue::Queue;
 const REPLACED: &[Known] =
     &[Known::Forwarded, Known::ForwardedFor, Known::ForwardedHost, Known::ForwardedProto, Known::RequestId];
 
-/// The same for HTTP/1.0.
-const REPLACED_1_0: &[Known] = &[
+/// The same where nobody may expect anything: in HTTP/1.0, and once the body is here.
+const REPLACED_WITH_EXPECT: &[Known] = &[
     Known::Forwarded,
     Known::ForwardedFor,
     Known::ForwardedHost,
@@ -26,7 +26,15 @@ const REPLACED_1_0: &[Known] = &[
 ];
 
 /// Writes the head for a backend, but for the empty line at its end, so that a backend may add a line of its own.
-pub(super) fn write(client: &Client, request: &Request<'_>, target: &Target<'_>, id: &[u8], out: &mut Queue) {
+/// Whether the client `expects` to be asked for the body is passed on only while it still does.
+pub(super) fn write(
+    client: &Client,
+    request: &Request<'_>,
+    target: &Target<'_>,
+    id: &[u8],
+    expects: bool,
+    out: &mut Queue,
+) {
     let (bytes, head) = (request.bytes, request.head);
     out.extend(request.method());
     out.extend(b" ");
@@ -34,7 +42,7 @@ pub(super) fn write(client: &Client, request: &Request<'_>, target: &Target<'_>,
     out.extend(head.query.of(bytes));
     out.extend(b" HTTP/1.1\r\n");
     // An expectation in HTTP/1.0 means nothing (RFC 9110, 10.1.1), and must not begin to here.
-    let replaced = if head.http_1_0 { REPLACED_1_0 } else { REPLACED };
+    let replaced = if expects && !head.http_1_0 { REPLACED } else { REPLACED_WITH_EXPECT };
     let hop = Hop::of(bytes, &head.fields, replaced).without(&client.listener.conf.reserved_prefixes);
     hop.runs(|run| out.extend(run));
     if head.is_absolute && !head.fields.has(Known::Host) {

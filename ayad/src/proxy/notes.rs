@@ -44,6 +44,7 @@ impl Exchange {
         self.route = Some(hit.route);
         if let Some(draft) = &mut self.draft {
             draft.routed(&hit.pool);
+            draft.country = hit.country;
         }
     }
 

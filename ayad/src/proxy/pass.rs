@@ -62,9 +62,9 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Keeps up to `limit` bytes.
-    pub(super) fn up_to(limit: usize) -> Self {
-        Self { bytes: Vec::new(), limit, overflowed: false }
+    /// Keeps up to `limit` bytes, and those that were read already and are sent first.
+    pub(super) fn beginning(bytes: Vec<u8>, limit: usize) -> Self {
+        Self { limit: limit.max(bytes.len()), bytes, overflowed: false }
     }
 
     /// What was sent so far; `None` when that is more than is kept.

@@ -110,9 +110,11 @@ fn route(session: &Session) -> Result<Hit, Reason> {
                     target.matched();
                     let position = target.pool;
                     let route = RouteId { generation: snapshot.generation, index };
-                    Ok(Hit { pool: Arc::clone(&snapshot.pools[position]), position, prefer: 0, route })
+                    let pool = Arc::clone(&snapshot.pools[position]);
+                    let prefer = target.zones.as_deref().map_or(0, |zones| pool.prefer(zones));
+                    Ok(Hit { pool, position, prefer, route, country: None })
                 }
-                Found::NoHost | Found::NoPath | Found::NoMethod => Err(Reason::NoRoute),
+                Found::NoHost | Found::NoPath | Found::NoMethod | Found::Unread => Err(Reason::NoRoute),
             }
         })
     })

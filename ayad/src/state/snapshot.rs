@@ -11,12 +11,13 @@ use aya_core::load::Load;
 use aya_core::outlier::Quota;
 use aya_core::pick::{Choice, Plan};
 use aya_core::retry::RetryBudget;
-use aya_core::route::{RouteSpec, Router};
+use aya_core::route::Router;
 
 use super::counters::{Padded, bump};
-use super::{Backend, Binding};
+use super::{Backend, Binding, Route, Target};
 use crate::clock;
 use crate::config;
+use crate::geo::Geo;
 use crate::tls::{ClientTls, Handshakes, ServerTls};
 
 /// The configuration in force. Requests hold the parts they need by `Arc`, never the whole.
@@ -40,6 +41,8 @@ pub struct Snapshot {
     pub routes: Vec<Arc<Route>>,
     /// What a request needs of each route, by the same indices as `routes`.
     pub targets: Vec<Target>,
+    /// Countries of clients.
+    pub geo: Option<Arc<Geo>>,
     /// Matcher over the routes.
     pub router: Arc<Router>,
     /// For each listener, whether its clients' TLS hello is read: it speaks TCP and has routes for hosts.
@@ -271,6 +274,12 @@ impl Pool {
         }
     }
 
+    /// A bit for each of these zones that the pool has.
+    pub fn prefer(&self, zones: &[String]) -> u64 {
+        let bit = |zone: &String| self.zones.binary_search(zone).map_or(0, |number| 1 << number);
+        zones.iter().fold(0, |bits, zone| bits | bit(zone))
+    }
+
     /// The same pool with another algorithm.
     #[must_use]
     pub fn with_algorithm(&self, algorithm: Choice, rev: u64) -> Self {
@@ -344,88 +353,4 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
         && *discover == b.discover
         && *signals == b.signals
         && *origin == b.origin
-}
-
-/// What a request needs of its route: all else about it is for people. Small and side by side, because thousands of
-/// routes that are asked in turn are not in the nearest cache; and beside the routes, so that a route stays the same
-/// when pools come or go.
-#[derive(Clone, Debug)]
-pub struct Target {
-    /// Its pool, as an index in [`Snapshot::pools`].
-    pub pool: usize,
-    /// [`Route::requests`].
-    pub requests: Arc<AtomicU64>,
-}
-
-impl Target {
-    /// Counts a matched request.
-    pub fn matched(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// One route with its counter. It names what it is about and holds no positions, so that it stays the same
-/// object while listeners and pools around it change.
-#[derive(Debug)]
-pub struct Route {
-    /// Its name.
-    pub name: String,
-    /// Names of the listeners it serves; `None` for all there are.
-    pub listeners: Option<Vec<String>>,
-    /// Host as it was written, `*` for any.
-    pub host: String,
-    /// Its path.
-    pub path: String,
-    /// Methods; empty for all.
-    pub methods: Vec<String>,
-    /// Conditions on headers.
-    pub headers: Vec<(String, String)>,
-    /// The name of its pool.
-    pub pool: String,
-    /// Requests it matched; all workers write, relaxed.
-    pub requests: Arc<AtomicU64>,
-    /// Revision.
-    pub rev: u64,
-}
-
-impl Route {
-    /// The route as configured, with `pool` for its pool. Requests go on to be counted in `requests`.
-    pub fn new(conf: &config::Route, pool: &str, requests: Arc<AtomicU64>, rev: u64) -> Self {
-        // Taken apart, so that a new setting cannot be forgotten here and below.
-        let config::Route { name, listeners, matches, host, pool: _, origin: _ } = conf;
-        let RouteSpec { host: _, path, methods, headers, listeners: indices } = matches;
-        Self {
-            name: name.clone(),
-            listeners: indices.is_some().then(|| listeners.clone()),
-            host: host.clone(),
-            path: path.clone(),
-            methods: methods.clone(),
-            headers: headers.clone(),
-            pool: pool.to_owned(),
-            requests,
-            rev,
-        }
-    }
-
-    /// True when the configuration says the same about it.
-    pub fn is_same(&self, conf: &config::Route, pool: &str) -> bool {
-        let config::Route { name, listeners, matches, host, pool: _, origin: _ } = conf;
-        let RouteSpec { host: _, path, methods, headers, listeners: indices } = matches;
-        self.name == *name
-            && self.listeners.as_ref() == indices.as_ref().map(|_| listeners)
-            && self.host == *host
-            && self.path == *path
-            && self.methods == *methods
-            && self.headers == *headers
-            && self.pool == pool
-    }
-
-    /// True when both match the same requests, whatever their pools.
-    pub fn matches_as(&self, other: &Self) -> bool {
-        self.listeners == other.listeners
-            && self.host == other.host
-            && self.path == other.path
-            && self.methods == other.methods
-            && self.headers == other.headers
-    }
 }

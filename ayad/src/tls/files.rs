@@ -32,7 +32,7 @@ pub struct FileError {
 }
 
 impl FileError {
-    fn new(path: &Path, what: impl Into<String>) -> Self {
+    pub(crate) fn new(path: &Path, what: impl Into<String>) -> Self {
         Self { path: path.to_owned(), what: what.into() }
     }
 }
@@ -151,7 +151,7 @@ fn stamp(path: &Path) -> Stamp {
 
 /// Files that belong together, and what came of reading them last.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     paths: Vec<PathBuf>,
     loaded: Vec<Stamp>,
     refused: Option<Refused>,
@@ -167,7 +167,7 @@ struct Refused {
 
 impl Watch {
     /// To be called before the files are read for the first time, so that no change in between is missed.
-    pub(super) fn new(paths: Vec<PathBuf>) -> Self {
+    pub(crate) fn new(paths: Vec<PathBuf>) -> Self {
         let loaded = paths.iter().map(|path| stamp(path)).collect();
         Self { paths, loaded, refused: None }
     }
@@ -175,7 +175,7 @@ impl Watch {
     /// Reads the files when they have changed. Files that cannot be used are told once, and only when they are still
     /// the same at the next look: a certificate and its key are never replaced in one step. They are tried again at each
     /// look, because the cause may not be in them.
-    pub(super) fn look<T>(
+    pub(crate) fn look<T>(
         &mut self,
         read: impl FnOnce() -> Result<T, FileError>,
     ) -> Option<Result<T, FileError>> {
@@ -200,7 +200,7 @@ impl Watch {
     }
 
     /// Why the files as they are now are not those in force.
-    pub(super) fn trouble(&self) -> Option<&FileError> {
+    pub(crate) fn trouble(&self) -> Option<&FileError> {
         self.refused.as_ref().filter(|refused| refused.is_told).map(|refused| &refused.error)
     }
 }

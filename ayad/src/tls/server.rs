@@ -74,11 +74,11 @@ pub struct Note {
 }
 
 impl Note {
-    pub(super) fn good(text: impl Into<String>) -> Self {
+    pub(crate) fn good(text: impl Into<String>) -> Self {
         Self { is_good: true, text: text.into() }
     }
 
-    pub(super) fn bad(text: impl Into<String>) -> Self {
+    pub(crate) fn bad(text: impl Into<String>) -> Self {
         Self { is_good: false, text: text.into() }
     }
 }

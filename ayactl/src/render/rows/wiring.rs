@@ -59,6 +59,7 @@ impl Row for RouteView {
         Column::left("path", "PATH", |r, _| Cell::text(&r.path)),
         Column::left("methods", "METHODS", |r, _| or_any(&r.methods)),
         Column::left("headers", "HEADERS", |r, _| or_any(&r.headers)),
+        Column::left("conditions", "CONDITIONS", |r, _| or_any(&r.conditions)),
         Column::left("pool", "POOL", |r, _| Cell::text(&r.pool)),
         Column::right("requests", "REQUESTS", |r, _| Cell::count(r.requests)),
         Column::<Self>::left("listeners", "LISTENERS", |r, _| or_any(&r.listeners)).wide(),

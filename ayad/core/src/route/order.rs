@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::pattern::{Pattern, Segment};
-use super::{HostMatch, RouteError, RouteSpec};
+use super::{Context, HostMatch, RouteError, RouteSpec};
 
 /// A route ready for comparing and compiling; its lists are sorted.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(super) struct Route<'s> {
     pub(super) pattern: Pattern<'s>,
     pub(super) methods: Vec<&'s str>,
     pub(super) headers: Vec<(String, &'s str)>,
+    /// Boxed, because nearly no route has one.
+    pub(super) context: Option<Box<Context>>,
     pub(super) listeners: Option<Vec<u16>>,
 }
 
@@ -28,6 +30,7 @@ impl<'s> Route<'s> {
             pattern,
             methods: sorted(spec.methods.iter().map(String::as_str)),
             headers: sorted(headers),
+            context: (!spec.context.is_empty()).then(|| Box::new(spec.context.sorted())),
             listeners: spec.listeners.as_ref().map(|list| sorted(list.iter().copied())),
         }
     }
@@ -48,10 +51,16 @@ impl<'s> Route<'s> {
         compare_hosts(self.host, other.host)
             .then_with(|| self.pattern.steps().cmp(other.pattern.steps()))
             .then_with(|| self.methods.is_empty().cmp(&other.methods.is_empty()))
-            .then_with(|| other.headers.len().cmp(&self.headers.len()))
+            .then_with(|| other.conditions().cmp(&self.conditions()))
             .then_with(|| self.methods.len().cmp(&other.methods.len()))
+            .then_with(|| compare_contexts(self.context.as_deref(), other.context.as_deref()))
             .then_with(|| self.methods.cmp(&other.methods))
             .then_with(|| self.headers.cmp(&other.headers))
+    }
+
+    /// How many conditions it has besides host, path and method.
+    fn conditions(&self) -> usize {
+        self.headers.len() + self.context.as_ref().map_or(0, |context| context.count())
     }
 
     /// Whether both claim the same listener by the same right: a route for named listeners is more specific
@@ -115,6 +124,14 @@ fn compare_hosts(a: &HostMatch, b: &HostMatch) -> Ordering {
     }
 }
 
+/// Whoever asks more than headers comes first, and the narrower of two who do.
+fn compare_contexts(a: Option<&Context>, b: Option<&Context>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => a.compare(b),
+        _ => b.is_some().cmp(&a.is_some()),
+    }
+}
+
 fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     let mut items: Vec<T> = items.collect();
     items.sort();
@@ -150,6 +167,7 @@ mod tests {
                     path: path.to_owned(),
                     methods: Vec::new(),
                     headers: Vec::new(),
+                    context: Context::default(),
                     listeners: None,
                 })
             })

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::context::{Answer, Context, Facts, is_value};
 use super::order::Route;
 
 /// Conditions that must all hold; the default has none.
@@ -11,6 +12,8 @@ pub(super) struct Rules {
     pub(super) methods: Vec<String>,
     /// Names in lower case, and values.
     pub(super) headers: Vec<(String, String)>,
+    /// Everything else; boxed, because nearly nobody asks.
+    pub(super) context: Option<Box<Context>>,
     /// Sorted; `None` for all.
     pub(super) listeners: Option<Vec<u16>>,
 }
@@ -21,13 +24,14 @@ impl Rules {
     }
 
     /// Whether a request is one of these, at a listener that is served.
-    pub(super) fn match_request<'r>(
-        &self,
-        method: &str,
-        header: &mut dyn FnMut(&str) -> Option<&'r [u8]>,
-    ) -> bool {
-        let method = self.methods.is_empty() || self.methods.iter().any(|named| named == method);
-        method && self.headers.iter().all(|(name, value)| header(name) == Some(value.as_bytes()))
+    pub(super) fn match_request(&self, method: &str, facts: &mut dyn Facts) -> Answer {
+        let is_method = self.methods.is_empty() || self.methods.iter().any(|named| named == method);
+        let mut headers = self.headers.iter();
+        if !is_method || !headers.all(|(name, value)| facts.header(name).is_some_and(|v| is_value(value, v)))
+        {
+            return Answer::No;
+        }
+        self.context.as_ref().map_or(Answer::Yes, |context| context.holds(facts))
     }
 }
 
@@ -41,12 +45,14 @@ pub(super) struct Collected {
 impl Collected {
     /// The place of a route's rules; `None` when it has none.
     pub(super) fn of(&mut self, route: &Route<'_>) -> Option<u32> {
-        if route.methods.is_empty() && route.headers.is_empty() && route.listeners.is_none() {
+        let is_for_all = route.methods.is_empty() && route.listeners.is_none();
+        if is_for_all && route.headers.is_empty() && route.context.is_none() {
             return None;
         }
         let rules = Rules {
             methods: route.methods.iter().map(|&method| method.to_owned()).collect(),
             headers: route.headers.iter().map(|(name, value)| (name.clone(), (*value).to_owned())).collect(),
+            context: route.context.clone(),
             listeners: route.listeners.clone(),
         };
         let fresh = self.all.len() as u32;

@@ -4,6 +4,7 @@
 //! besides host and path in another ([`super::rules`]). A node is known by its place in the list, and a trie by that of
 //! its root.
 
+use super::context::{Answer, Facts};
 use super::edges::{Edges, tag};
 use super::node::{Long, NONE, Node, Routes, Which};
 use super::order::Route;
@@ -183,20 +184,17 @@ impl Builder {
 }
 
 /// One search for a route, over the tries of several hosts; remembers how far it came.
-pub(super) struct Search<'s, 'r> {
+pub(super) struct Search<'s> {
     listener: u16,
     method: &'s str,
-    header: &'s mut dyn FnMut(&str) -> Option<&'r [u8]>,
+    facts: &'s mut dyn Facts,
     path_matched: bool,
+    is_unread: bool,
 }
 
-impl<'s, 'r> Search<'s, 'r> {
-    pub(super) fn new(
-        listener: u16,
-        method: &'s str,
-        header: &'s mut dyn FnMut(&str) -> Option<&'r [u8]>,
-    ) -> Self {
-        Self { listener, method, header, path_matched: false }
+impl<'s> Search<'s> {
+    pub(super) fn new(listener: u16, method: &'s str, facts: &'s mut dyn Facts) -> Self {
+        Self { listener, method, facts, path_matched: false, is_unread: false }
     }
 
     /// The most specific route of one host.
@@ -204,9 +202,14 @@ impl<'s, 'r> Search<'s, 'r> {
         tries.visit(root, path, &mut |candidate| self.take(candidate))
     }
 
-    /// Whether some route matched by all but method and headers.
+    /// Whether some route matched by all but method, headers and circumstances.
     pub(super) fn path_matched(&self) -> bool {
         self.path_matched
+    }
+
+    /// Whether the search ended at a route of which cannot be said whether it matches, before the body is read.
+    pub(super) fn is_unread(&self) -> bool {
+        self.is_unread
     }
 
     fn take(&mut self, Candidate { route, rules }: Candidate<'_>) -> Option<u32> {
@@ -214,6 +217,8 @@ impl<'s, 'r> Search<'s, 'r> {
             return None;
         }
         self.path_matched = true;
-        rules.match_request(self.method, self.header).then_some(route)
+        let answer = rules.match_request(self.method, self.facts);
+        self.is_unread = answer == Answer::Unread;
+        (answer != Answer::No).then_some(route)
     }
 }

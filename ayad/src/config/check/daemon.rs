@@ -6,14 +6,18 @@ use std::time::Duration;
 use super::At;
 use crate::config::env::{MAX_SOCKET_PATH, is_socket_path};
 use crate::config::raw;
+use crate::config::raw::format::Size;
 use crate::config::report::Problem;
 use crate::config::shape::suggest::nearest;
 use crate::config::{AccessLog, Daemon, Env};
+use crate::geo::Database;
 
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(30);
 const LOAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// Share of requests that are kept to be explained.
 const EXPLAIN_SAMPLE: f64 = 0.01;
+const BODY_LIMIT: u64 = 64 << 10;
+const MAX_BODY_LIMIT: u64 = 1 << 20;
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_COMMANDS: usize = 8;
 
@@ -43,6 +47,8 @@ pub(super) fn check(
         explain_sample,
         zone,
         node,
+        geo,
+        body_limit,
     } = daemon;
     let chosen = |flag: &Option<PathBuf>, file: &Option<PathBuf>| flag.clone().or_else(|| file.clone());
     if let (Some(at), Some(control)) = (at, control) {
@@ -55,6 +61,7 @@ pub(super) fn check(
             at.key("state_dir").problem("an empty text is no folder").help("write e.g. \"/var/lib/ayad\""),
         );
     }
+    let (geo, body_limit) = routing(geo.as_ref(), body_limit.as_ref(), at, problems);
     let access_log =
         access_log.as_deref().zip(at).map(|(text, at)| log(text, &at.key("access_log"), problems));
     Daemon {
@@ -74,7 +81,29 @@ pub(super) fn check(
         explain_sample: explain_sample.as_ref().map_or(EXPLAIN_SAMPLE, |share| share.0),
         zone: zone.clone(),
         node: node.clone().unwrap_or_else(|| env.host.clone()),
+        geo,
+        body_limit,
     }
+}
+
+/// What routes need to match by: the file of countries, and most bytes of a body.
+fn routing(
+    geo: Option<&raw::daemon::Geo>,
+    body_limit: Option<&Size>,
+    at: Option<&At<'_>>,
+    problems: &mut Vec<Problem>,
+) -> (Option<PathBuf>, usize) {
+    if let (Some(at), Some(geo)) = (at, geo)
+        && let Err(error) = Database::read(&geo.country)
+    {
+        let help = "put a good database there, e.g. with geoipupdate, or leave \"geo\" out";
+        problems.push(at.key("geo").key("country").problem(error.to_string()).help(help));
+    }
+    let limit = body_limit.map_or(BODY_LIMIT, |size| size.0);
+    if let Some(at) = at.filter(|_| !(1..=MAX_BODY_LIMIT).contains(&limit)) {
+        problems.push(at.key("body_limit").problem("so much of a body is not read").help("write 1B to 1MiB"));
+    }
+    (geo.map(|geo| geo.country.clone()), limit as usize)
 }
 
 fn check_control(control: &Path, at: &At<'_>, problems: &mut Vec<Problem>) {

@@ -1,5 +1,6 @@
 //! `[route.NAME]`: names that exist, and matches that differ.
 
+mod context;
 mod tcp;
 
 use aya_core::route::{HostMatch, RouteError, RouteSpec, Router};
@@ -80,10 +81,12 @@ fn route(
     sections: &Sections<'_>,
     problems: &mut Vec<Problem>,
 ) -> Route {
-    let raw::route::Route { listen, matches, pool } = entry.value;
+    let raw::route::Route { listen, matches, pool, zones } = entry.value;
     tcp::check_route(entry, sections, problems);
-    let raw::route::Match { host, path, method, header } = matches.clone().unwrap_or_default();
+    let matches = matches.clone().unwrap_or_default();
     let at = &entry.at;
+    let context = context::context(&matches, sections, &at.key("match"), problems);
+    let raw::route::Match { host, path, method, header, .. } = matches;
     let (host, host_match) = host.map_or_else(|| (ANY_HOST.to_owned(), HostMatch::Any), |host| host.0);
     let methods = method.iter().flat_map(raw::OneOrMany::as_slice).map(|method| method.0.to_string());
     let header_at = at.key("match").key("header");
@@ -97,10 +100,12 @@ fn route(
             path: path.unwrap_or_else(|| ANY_PATH.to_owned()),
             methods: methods.collect(),
             headers: headers.map(|(name, value)| condition(&name, value, &header_at, problems)).collect(),
+            context,
             listeners: indices,
         },
         host,
         pool: target(pool, sections, &at.key("pool"), problems),
+        zones: zones.as_ref().map(|zones| zones.as_slice().into()),
         origin: at.origin(),
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::format::{Bind, Period, Share, Wait};
+use super::format::{Bind, Period, Share, Size, Wait};
 
 /// Settings of the process. Relative paths are relative to the folder in which ayad was started.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -48,4 +48,18 @@ pub struct Daemon {
     /// Name that tells this daemon apart from others in front of the same backends, for subsets. Default: the name of
     /// the machine.
     pub node: Option<String>,
+    /// Where countries of clients come from, for routes that match by "country". Default: none.
+    pub geo: Option<Geo>,
+    /// Most bytes of a body that are read before a request is routed, when a route matches by a field of it: 1B to
+    /// 1MiB, default "64KiB". Longer bodies have no fields. Each such request holds so much memory until it is over.
+    pub body_limit: Option<Size>,
+}
+
+/// Databases about addresses, in the format `MMDB`. Read at the start, at a reload and when they change.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Geo {
+    /// File of the database of countries, e.g. "/var/lib/GeoIP/GeoLite2-Country.mmdb"; one of cities does too.
+    /// Required.
+    pub country: PathBuf,
 }

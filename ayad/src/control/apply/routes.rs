@@ -46,6 +46,7 @@ pub(super) fn routes(
     let target = |(conf, route): (&config::Route, &Arc<Route>)| Target {
         pool: conf.pool,
         requests: Arc::clone(&route.requests),
+        zones: route.zones.clone(),
     };
     let targets = config.routes.iter().zip(&routes).map(target).collect();
     let router = same_router(&routes, listeners, before).unwrap_or_else(|| Arc::new(router));

@@ -36,12 +36,23 @@ pub(super) fn check_route(
     sections: &Sections<'_>,
     problems: &mut Vec<Problem>,
 ) {
-    let raw::route::Route { listen, matches, pool } = entry.value;
+    let raw::route::Route { listen, matches, pool, zones: _ } = entry.value;
     let named = listen.iter().flat_map(raw::OneOrMany::as_slice);
     let is_listener = |name: &&String| sections.listeners.iter().any(|l| l.name == **name && is_tcp(l));
     let Some(listener) = named.into_iter().find(is_listener) else { return };
-    if let Some(raw::route::Match { host: _, path, method, header }) = matches {
-        let keys = [("path", path.is_some()), ("method", method.is_some()), ("header", header.is_some())];
+    if let Some(raw::route::Match { host: _, path, method, header, country, network, cookie, query, body }) =
+        matches
+    {
+        let keys = [
+            ("path", path.is_some()),
+            ("method", method.is_some()),
+            ("header", header.is_some()),
+            ("country", country.is_some()),
+            ("network", network.is_some()),
+            ("cookie", cookie.is_some()),
+            ("query", query.is_some()),
+            ("body", body.is_some()),
+        ];
         for (key, _) in keys.iter().filter(|(_, is_set)| *is_set) {
             let at = entry.at.key("match").key(key);
             let message = format!("\"{key}\" cannot be matched on \"{listener}\", which speaks tcp");
