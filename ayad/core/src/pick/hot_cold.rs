@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! busy      = (in flight + what others were reported to have in flight) / weight
-//! hot       = busier than the `quantile` of what was seen of the pool lately (64 looks)
+//! hot       = busier than the `quantile` of what was seen of the pool lately (64 looks), and than 2
 //! pick      = the cold one with the least expected latency; when all are hot, the least busy
 //! expected  = latency of the last few answers * (own in flight + 1)
 //!             of a backend that says how many slots it has: service time * max(0.6, (busy + 1) / slots)
@@ -33,6 +33,9 @@ use crate::time::Tick;
 
 /// Largest set that is looked at whole.
 const WHOLE: usize = 32;
+/// Load up to which a backend is never hot: in an idle pool one request is more than usual, and no reason to ask a slow
+/// backend instead.
+const NEVER_HOT: f32 = 2.0;
 /// How long the median of the pool is believed.
 const MEDIAN_AGE: Duration = Duration::from_millis(10);
 /// Bits of an `f32` by which two latencies may differ and still count as equal: a quarter of an octave.
@@ -77,6 +80,11 @@ impl HotCold {
         }
     }
 
+    /// Above which load a backend is hot.
+    fn threshold(&self) -> f32 {
+        self.loads.threshold().max(NEVER_HOT)
+    }
+
     /// The median of what is expected of the pool, looked up seldom.
     fn refresh_median(&mut self, set: &[Arc<Load>], now: Tick) {
         if self.median_at.is_some_and(|at| now.since(at) < MEDIAN_AGE) {
@@ -105,7 +113,7 @@ impl Picker for HotCold {
         self.refresh_median(set, ask.now);
         let start = self.next % set.len().max(1);
         let dither = rng.below(1 << EQUAL_BITS);
-        let mut look = Look::new(self.loads.threshold(), self.median, ask, dither);
+        let mut look = Look::new(self.threshold(), self.median, ask, dither);
         if set.len() <= WHOLE {
             let (before, after) = set.split_at(start);
             let from_start = (start..).zip(after).chain((0..).zip(before));
@@ -128,7 +136,7 @@ impl Picker for HotCold {
 
     fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
         let seen = Seen::of(&set[index], set[index].effective_weight(), ask.now);
-        if seen.busy > self.loads.threshold() {
+        if seen.busy > self.threshold() {
             return Score { value: seen.busy, class: Class::Hot };
         }
         Score { value: seen.expected(self.median) / 1e6, class: Class::Cold }
