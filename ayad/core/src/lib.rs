@@ -19,6 +19,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auto;
 pub mod axis;
 pub mod breaker;
 pub mod certificate;
