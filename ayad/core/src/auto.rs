@@ -142,7 +142,12 @@ impl fmt::Display for Proof {
             Objective::Errors => format!("{:.2} %", value * 100.0),
         };
         let (from, to, ratio) = (show(self.from), show(self.to), self.from / self.to);
-        write!(f, "{} {to} against {from} (ratio {ratio:.2}), {} samples", self.objective.as_str(), self.samples)?;
+        write!(
+            f,
+            "{} {to} against {from} (ratio {ratio:.2}), {} samples",
+            self.objective.as_str(),
+            self.samples
+        )?;
         self.e_value.map_or(Ok(()), |e| write!(f, ", e-value {e:.0}"))
     }
 }
