@@ -32,7 +32,7 @@ struct World {
 }
 
 fn rules(arms: &[&str], objective: Objective) -> AutoRules {
-    let arms: Vec<_> = arms.iter().map(|arm| arm.parse().unwrap()).collect();
+    let arms: Vec<_> = arms.iter().map(|arm| arm.parse().expect("an algorithm")).collect();
     AutoRules {
         learned: arms.len(),
         arms,
@@ -115,7 +115,7 @@ impl World {
         let current = self.auto.current();
         let cell =
             |loads: &[Arc<Load>], index: usize| Cell::new(index, (loads[index].in_flight() + 1) as f32);
-        let server = self.pickers[current].pick(&self.loads, &ask, &mut self.rng).unwrap();
+        let server = self.pickers[current].pick(&self.loads, &ask, &mut self.rng).expect("all are up");
         if self.rng.below(self.every) == 0 {
             let mut ballot: Ballot = [None; MAX_ARMS];
             for (arm, picker) in self.pickers.iter_mut().enumerate() {

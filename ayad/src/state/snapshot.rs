@@ -282,6 +282,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
     let config::Pool {
         name,
         algorithm,
+        auto,
         sticky,
         check,
         breaker,
@@ -302,6 +303,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
     } = a;
     *name == b.name
         && *algorithm == b.algorithm
+        && *auto == b.auto
         && *sticky == b.sticky
         && *check == b.check
         && *breaker == b.breaker

@@ -127,7 +127,9 @@ mod tests {
         }
         let value = |all: &[Cell]| {
             let mut named = Named::default();
-            all.iter().for_each(|cell| named.add(*cell));
+            for cell in all {
+                named.add(*cell);
+            }
             cells.value(&named, Objective::Mean)
         };
         let near = |value: Option<f64>, wanted: f64| assert!((value.unwrap() - wanted).abs() < 1e-6);

@@ -112,7 +112,9 @@ mod tests {
 
     fn before(values: &[f64]) -> Trial {
         let mut history = History::default();
-        values.iter().for_each(|value| history.add(*value, 100.0));
+        for value in values {
+            history.add(*value, 100.0);
+        }
         Trial::new(0, history)
     }
 

@@ -1,6 +1,7 @@
 //! `[pool.NAME]`: backends that are told apart and resolve, and how they are treated.
 
 mod algorithm;
+mod auto;
 mod division;
 mod health;
 mod retry;
@@ -76,15 +77,18 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
     let env = given.env;
     let around = Around { backends: &backends, list, pool_tls: tls.as_ref(), proxy_protocol, env };
     let check = health::check(&health.clone().unwrap_or_default(), &around, &at.key("health"), found);
+    let (algorithm, auto) = algorithm.as_ref().map_or_else(
+        || (algorithm::default(), None),
+        |entry| algorithm::check(entry, &at.key("algorithm"), found),
+    );
     let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
     let request = request.and_then(|limit| limit.0);
     Pool {
         name: entry.name.to_owned(),
-        algorithm: algorithm
-            .as_ref()
-            .map_or_else(algorithm::default, |entry| algorithm::check(entry, &at.key("algorithm"), problems)),
+        algorithm,
+        auto,
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
         check,
         breaker: breaker.as_ref().and_then(breaker_rules),
