@@ -10,6 +10,7 @@ mod admin;
 mod algorithm;
 mod algorithms;
 pub mod apply;
+mod auto;
 mod backends;
 mod call;
 mod changes;
@@ -123,6 +124,7 @@ pub struct Control {
     bursts: Bursts,
     leases: Vec<Lease>,
     algorithm_orders: HashMap<String, AlgorithmOrder>,
+    autos: auto::Autos,
     applied: watch::Sender<u64>,
     answered: server::Answered,
     started_ms: u64,
@@ -169,6 +171,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         bursts: Bursts::default(),
         leases: Vec::new(),
         algorithm_orders: HashMap::new(),
+        autos: auto::Autos::default(),
         applied: setup.applied,
         answered: server::Answered::default(),
         started_ms,
@@ -260,6 +263,7 @@ impl Control {
         let snapshot = self.state.snapshot.load_full();
         self.sampler.sample(&snapshot);
         self.sampler.set_hedge_delays(&snapshot);
+        self.choose(now);
         // A connection may carry hundreds of requests.
         let clients = self.state.clients.load(std::sync::atomic::Ordering::Relaxed);
         let requests: u64 = snapshot.backends().map(|backend| u64::from(backend.load.in_flight())).sum();

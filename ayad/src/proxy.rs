@@ -35,6 +35,7 @@ mod pick;
 mod record;
 mod respond;
 mod route;
+mod shadow;
 mod tcp;
 mod turn;
 mod unread;

@@ -3,6 +3,7 @@
 //! Every duration and time carries its unit in its name; times are wall-clock milliseconds since 1970. A
 //! figure that is not known is absent (`null`), never zero.
 
+mod auto;
 mod listener;
 mod tls;
 mod upstream;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
 
+pub use auto::{AutoArm, AutoView};
 pub use listener::{ListenerLimits, ListenerView};
 pub use tls::{AcmeView, CertificateStanding, CertificateView, TlsView, end_of_life};
 pub use upstream::{
@@ -124,7 +126,7 @@ pub struct RouteView {
 }
 
 /// How a pool picks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlgorithmView {
     /// Its name.
     pub name: String,
@@ -138,6 +140,9 @@ pub struct AlgorithmView {
     pub until_ms: Option<u64>,
     /// Stickiness on top of it: `cookie NAME`, `source`, or absent.
     pub sticky: Option<String>,
+    /// How it is chosen, in pools that choose by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto: Option<AutoView>,
 }
 
 /// One algorithm that pools can use.

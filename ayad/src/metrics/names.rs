@@ -60,6 +60,10 @@ metrics! {
     POOL_HEDGE_DELAY: Gauge = "ayad_pool_hedge_delay_seconds", "Wait after which a request is sent to a second backend as well; absent while unknown";
     POOL_HEDGES: Counter = "ayad_pool_hedges", "Requests sent to a second backend as well";
     POOL_HEDGES_WON: Counter = "ayad_pool_hedges_won", "Hedged requests that the second backend answered first";
+    POOL_AUTO_ARM: Gauge = "ayad_pool_auto_arm", "1 for the arm that steers a pool that chooses its algorithm, 0 for the others";
+    POOL_AUTO_EVIDENCE: Gauge = "ayad_pool_auto_evidence", "Evidence (e-value) that an arm is better than the one that steers";
+    POOL_AUTO_SWITCHES: Counter = "ayad_pool_auto_switches", "Switches of a pool that chooses its algorithm";
+    POOL_AUTO_LOST: Counter = "ayad_pool_auto_lost_notes", "Notes on requests that found no room on their way to the choice";
     BACKEND_REQUESTS: Counter = "ayad_backend_requests", "Finished requests of a backend";
     BACKEND_FAILURES: Counter = "ayad_backend_failures", "Requests of a backend without an answer or with a 5xx";
     BACKEND_IN_FLIGHT: Gauge = "ayad_backend_in_flight_requests", "Requests of a backend in flight now";

@@ -19,6 +19,9 @@ pub(super) fn begun(state: &State, place: &Place) {
 /// An attempt went well or not, after `took`.
 pub(super) fn reached(state: &State, place: &Place, now: Tick, took: Duration, ok: bool) {
     place.backend().load.record_among(now, took, ok, place.among());
+    if let Some(auto) = &place.pool.auto {
+        auto.served(now, place.index(), place.among(), took, ok);
+    }
     if let Some(change) = place.backend().load.breaker().record(now, ok) {
         tell(state, place, change);
     }

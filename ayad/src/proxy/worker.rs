@@ -15,6 +15,7 @@ use aya_core::rng::Rng;
 use aya_core::time::Tick;
 
 use super::client::Client;
+use super::shadow::Shadows;
 use crate::state::{ListenerCell, Pool, Snapshot};
 
 /// How often a want is told.
@@ -40,6 +41,7 @@ pub struct Worker {
 struct Kept {
     pool_uid: u64,
     chooser: Chooser,
+    shadows: Option<Shadows>,
 }
 
 /// The connections of a worker, in places that are used again.
@@ -123,10 +125,14 @@ impl Worker {
         let kept = &mut choosers[position];
         if kept.as_ref().is_none_or(|kept| kept.pool_uid != pool.uid) {
             let chooser = Chooser::new(&pool.algorithm, Arc::clone(&pool.plan), self.seed, &pool.loads);
-            *kept = Some(Kept { pool_uid: pool.uid, chooser });
+            *kept = Some(Kept { pool_uid: pool.uid, chooser, shadows: None });
         }
-        let chooser = &mut kept.as_mut()?.chooser;
-        chooser.pick(&pool.loads, ask, prefer, &mut self.rng.borrow_mut())
+        let Kept { chooser, shadows, .. } = kept.as_mut()?;
+        let picked = chooser.pick(&pool.loads, ask, prefer, &mut self.rng.borrow_mut());
+        if pool.auto.is_some() {
+            Shadows::ask(shadows, pool, ask, prefer, picked, self.seed);
+        }
+        picked
     }
 
     /// 128 random bits, for request ids.

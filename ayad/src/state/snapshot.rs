@@ -13,7 +13,7 @@ use aya_core::retry::RetryBudget;
 use aya_core::route::{RouteSpec, Router};
 
 use super::counters::{Padded, bump};
-use super::{Backend, Binding};
+use super::{Backend, Binding, Scouted};
 use crate::config;
 use crate::tls::{ClientTls, Handshakes, ServerTls};
 
@@ -177,6 +177,8 @@ pub struct Pool {
     pub name: String,
     /// How it picks now.
     pub algorithm: Choice,
+    /// How that changes by itself.
+    pub auto: Option<Arc<Scouted>>,
     /// Its settings; `conf.algorithm` is what the file says.
     pub conf: config::Pool,
     /// Its backends.
@@ -238,13 +240,15 @@ impl Pool {
         let zones = config::Division::zones(&conf.backends);
         let plan = Arc::new(conf.division.plan(&conf.backends, &zones));
         let rev = next_rev();
+        let loads: Vec<_> = backends.iter().map(|b| Arc::clone(&b.load)).collect();
         Self {
+            auto: Scouted::of(&conf, &loads, before),
             plan,
             zones,
             uid: rev,
             name: conf.name.clone(),
             algorithm,
-            loads: backends.iter().map(|b| Arc::clone(&b.load)).collect(),
+            loads,
             backends,
             tls,
             check_tls,
@@ -257,9 +261,10 @@ impl Pool {
 
     /// The same pool with another algorithm.
     #[must_use]
-    pub fn with_algorithm(&self, algorithm: Choice, rev: u64) -> Self {
+    pub fn with_algorithm(&self, algorithm: Choice, uid: u64, rev: u64) -> Self {
         Self {
-            uid: rev,
+            uid,
+            auto: self.auto.clone(),
             plan: Arc::clone(&self.plan),
             zones: self.zones.clone(),
             name: self.name.clone(),

@@ -13,7 +13,7 @@ pub const AUTO: &str = "auto";
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 pub struct AutoKeys {
     /// With auto: the algorithms to choose from, two to eight, as `ayactl algorithm set` takes them: "hot-cold",
-    /// "peak-ewma decay=5s". Default: ["hot-cold", "peak-ewma", "least-connections"].
+    /// "peak-ewma decay=5s". Default: "hot-cold", "peak-ewma" and "least-connections".
     pub arms: Option<Vec<String>>,
     /// With auto: the one that steers first. Default: the first of the arms.
     pub start: Option<String>,

@@ -33,7 +33,9 @@ pub(super) fn check(algorithm: &Algorithm, at: &At<'_>, found: &mut Findings<'_>
     if let Some(key) = keys.first_written().filter(|_| !is_auto) {
         let message = format!("\"{key}\" says how to choose among algorithms, and {name} is one");
         let place = at.key(key);
-        found.problems.push(Problem::new(place.name(), message).help("write name = \"auto\", or leave it out"));
+        found
+            .problems
+            .push(Problem::new(place.name(), message).help("write name = \"auto\", or leave it out"));
     }
     // A name outside of the table was reported when the shape of the file was looked at.
     let known = rules.as_ref().map(|rules| rules.arms[rules.start]);
@@ -42,7 +44,8 @@ pub(super) fn check(algorithm: &Algorithm, at: &At<'_>, found: &mut Findings<'_>
         if is_auto {
             let place = at.key(key);
             let message = format!("\"{key}\" is a parameter of an algorithm, and auto chooses among them");
-            let help = format!("write it behind the name of an arm: arms = [\"NAME {key}={}\"]", value.to_text());
+            let help =
+                format!("write it behind the name of an arm: arms = [\"NAME {key}={}\"]", value.to_text());
             found.problems.push(Problem::new(place.name(), message).help(help));
         } else if let Err(error) = choice.set(key, &value.to_text()) {
             found.problems.push(problem(&error, key, value, at));

@@ -155,7 +155,8 @@ fn condition(written: &AutoWhen, at: &At<'_>, problems: &mut Vec<Problem>) -> Op
     let AutoWhen { time, rate_over, rate_under } = written;
     if time.is_none() && rate_over.is_none() && rate_under.is_none() {
         let problem = at.problem("a rule without a condition would always hold");
-        problems.push(problem.help("write time, rate_over or rate_under; or make its algorithm the only arm"));
+        problems
+            .push(problem.help("write time, rate_over or rate_under; or make its algorithm the only arm"));
         return None;
     }
     let time = match time.as_deref().map(|text| (text, span(text))) {
@@ -201,7 +202,8 @@ fn offset(text: &str, at: &At<'_>, problems: &mut Vec<Problem>) -> i32 {
     };
     parse().unwrap_or_else(|| {
         let message = format!("\"{text}\" is no distance from UTC");
-        let help = "write \"UTC\", or an offset such as \"+02:00\"; names of zones and summer time are not known";
+        let help =
+            "write \"UTC\", or an offset such as \"+02:00\"; names of zones and summer time are not known";
         problems.push(at.problem(message).help(help));
         0
     })
