@@ -106,7 +106,7 @@ fn a_better_arm_takes_over_with_its_evidence_and_is_kept() {
     let metrics = bench.daemon.control.text("/metrics");
     assert!(metrics.contains("ayad_pool_auto_arm{pool=\"main\",arm=\"least-connections\"} 1"), "{metrics}");
     assert!(metrics.contains("ayad_pool_auto_switches_total{pool=\"main\"} 1"), "{metrics}");
-    let told = bench.ayactl(&["describe", "pool", "main"]);
+    let told = bench.ayactl(&["describe", "main"]);
     assert!(told.contains("better in shadow") && told.contains("- round-robin: "), "{told}");
     assert!(bench.ayactl(&["algorithm", "list"]).contains("\nauto "));
 }
