@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aya_core::auto::AutoRules;
 use aya_core::breaker::BreakerRules;
 use aya_core::hedge::HedgeRules;
 use aya_core::load::SlowStart;
@@ -247,6 +248,8 @@ pub struct Pool {
     pub name: String,
     /// How it picks.
     pub algorithm: Choice,
+    /// How that changes by itself; it begins with `algorithm`.
+    pub auto: Option<Arc<AutoRules>>,
     /// Stickiness on top.
     pub sticky: Option<Sticky>,
     /// Active health check; absent when switched off.

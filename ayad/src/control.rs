@@ -10,6 +10,7 @@ mod admin;
 mod algorithm;
 mod algorithms;
 pub mod apply;
+mod auto;
 mod backends;
 mod breaker;
 mod call;
@@ -136,6 +137,7 @@ pub struct Control {
     leases: Vec<Lease>,
     algorithm_orders: HashMap<String, AlgorithmOrder>,
     discovered: Discovered,
+    autos: auto::Autos,
     applied: watch::Sender<u64>,
     moved: watch::Sender<u64>,
     answered: server::Answered,
@@ -184,6 +186,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         leases: Vec::new(),
         algorithm_orders: HashMap::new(),
         discovered: setup.discovered,
+        autos: auto::Autos::default(),
         applied: setup.applied,
         moved: setup.moved,
         answered: server::Answered::default(),
@@ -286,6 +289,7 @@ impl Control {
         let snapshot = self.state.snapshot.load_full();
         self.sampler.sample(&snapshot);
         self.sampler.set_hedge_delays(&snapshot);
+        self.choose(now);
         // A connection may carry hundreds of requests.
         let clients = self.state.clients.load(std::sync::atomic::Ordering::Relaxed);
         let requests: u64 = snapshot.backends().map(|backend| u64::from(backend.load.in_flight())).sum();

@@ -37,6 +37,7 @@ mod record;
 mod report;
 mod respond;
 mod route;
+mod shadow;
 mod tcp;
 pub mod trace;
 mod turn;

@@ -6,6 +6,7 @@
 //! snapshot takes over.
 //! Nothing here decides anything: decisions are in `aya-core`, orders come through `control`.
 
+mod auto;
 mod backend;
 mod binding;
 mod counters;
@@ -24,6 +25,7 @@ use aya_api::event::Severity;
 use aya_core::reason::Reason;
 use tokio::sync::watch;
 
+pub use auto::{Note, Scouted};
 pub use backend::{
     AdminOrder, Backend, BreakerOrder, CheckRecord, HISTORY_KEPT, Past, PastEntry, Totals, WorkerCell,
 };

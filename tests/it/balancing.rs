@@ -191,7 +191,9 @@ fn every_algorithm_serves_under_concurrency_and_passes_over_the_ineligible() {
     let daemon = Setup::new(&pool(&named(&backends), "")).workers(2).start();
     daemon.control.set_admin("main/c", Admin::Maint);
 
-    for algorithm in daemon.control.call(&aya_api::command::algorithms::GetAlgorithms) {
+    // Only pools whose configuration has arms can be ordered to choose by themselves.
+    let all = daemon.control.call(&aya_api::command::algorithms::GetAlgorithms);
+    for algorithm in all.into_iter().filter(|algorithm| algorithm.name != "auto") {
         daemon.control.set_algorithm("main", &algorithm.name);
         let tally = load::run(daemon.address(), &Load { requests: 120, connections: 6, fields: &[] });
         tally.expect_all_fine();

@@ -2,6 +2,7 @@
 //! the workspace itself. One binary, because linking many costs more than running them.
 
 mod alloc;
+mod auto;
 mod balancing;
 mod churn;
 mod cli;

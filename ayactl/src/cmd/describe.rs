@@ -1,5 +1,6 @@
 //! `ayactl describe`: everything about one pool, backend or listener.
 
+mod auto;
 mod guard;
 mod listener;
 mod pool;

@@ -229,6 +229,7 @@ fn pool(name: &str, backends: Vec<BackendView>) -> PoolView {
             restored: false,
             until_ms: None,
             sticky: None,
+            auto: None,
         },
         traffic: traffic(),
         spark: vec![0; SPARK_POINTS],

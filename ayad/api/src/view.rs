@@ -3,6 +3,7 @@
 //! Every duration and time carries its unit in its name; times are wall-clock milliseconds since 1970. A
 //! figure that is not known is absent (`null`), never zero.
 
+mod auto;
 mod discovery;
 mod explain;
 mod guard;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
 
+pub use auto::{AutoArm, AutoView};
 pub use discovery::{DiscoveryView, Freshness};
 pub use explain::{
     AttemptView, BackendExplanation, Candidate, PartView, PickExplanation, RequestExplanation, Scored,
@@ -137,7 +139,7 @@ pub struct RouteView {
 }
 
 /// How a pool picks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlgorithmView {
     /// Its name.
     pub name: String,
@@ -151,6 +153,9 @@ pub struct AlgorithmView {
     pub until_ms: Option<u64>,
     /// Stickiness on top of it: `cookie NAME`, `source`, or absent.
     pub sticky: Option<String>,
+    /// How it is chosen, in pools that choose by themselves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto: Option<AutoView>,
 }
 
 /// One algorithm that pools can use.

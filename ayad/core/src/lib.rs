@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod auto;
 pub mod axis;
 pub mod breaker;
 pub mod certificate;

@@ -78,7 +78,7 @@ pub fn describe_json(config: &Config) -> Value {
             })
         });
         json!({
-            "name": pool.name, "algorithm": pool.algorithm.to_string(), "check": check_words(pool.check.as_ref()),
+            "name": pool.name, "algorithm": algorithm(pool), "check": check_words(pool.check.as_ref()),
             "protocol": pool.protocol.as_str(),
             "sticky": pool.sticky.as_ref().map(sticky_words), "tls": pool.tls.is_some(),
             "retry": retry_words(&pool.retry.rules), "hedge": pool.hedge.as_ref().map(hedge_words),
@@ -201,8 +201,15 @@ fn tls_words(tls: &ListenerTls) -> String {
     words.join(", ")
 }
 
+/// How a pool picks: an algorithm, or among which it chooses.
+fn algorithm(pool: &Pool) -> String {
+    let Some(auto) = &pool.auto else { return pool.algorithm.to_string() };
+    let arms: Vec<String> = auto.arms.iter().map(ToString::to_string).collect();
+    format!("auto ({}; {} first)", arms.join(", "), pool.algorithm)
+}
+
 fn summary(pool: &Pool) -> String {
-    let mut text = format!("{}, check {}", pool.algorithm, check_words(pool.check.as_ref()));
+    let mut text = format!("{}, check {}", algorithm(pool), check_words(pool.check.as_ref()));
     if let Some(check) = &pool.check {
         let timeout = show_duration(check.timeout);
         let _ = write!(text, " (timeout {timeout}, rise {}, fall {})", check.rules.rise, check.rules.fall);

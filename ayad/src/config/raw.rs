@@ -10,6 +10,7 @@
 //! branches was reported by [`super::shape`] before serde sees it.
 
 pub mod algorithm;
+pub mod auto;
 pub mod daemon;
 pub mod discover;
 pub mod division;

@@ -252,7 +252,10 @@ fn pools(
         before.snapshot.iter().flat_map(|s| &s.pools).map(|p| (p.name.as_str(), p)).collect();
     let build = |conf: &config::Pool| {
         let old = old.get(conf.name.as_str()).copied();
-        let algorithm = (before.ordered)(&conf.name).unwrap_or(conf.algorithm);
+        // What was chosen goes on while the choice is made in the same way.
+        let chosen = old.filter(|p| p.conf.auto.is_some() && p.conf.auto == conf.auto);
+        let chosen = chosen.and_then(|p| p.auto.as_ref()?.rules.position(&p.algorithm).map(|_| p.algorithm));
+        let algorithm = (before.ordered)(&conf.name).or(chosen).unwrap_or(conf.algorithm);
         if let Some(same) = old.filter(|p| is_same_pool(&p.conf, conf) && p.algorithm == algorithm) {
             return Ok(Arc::clone(same));
         }

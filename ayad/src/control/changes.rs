@@ -20,6 +20,9 @@ pub(super) fn of_pool(old: &Pool, new: &Pool) -> String {
             words.push(format!("{name} at {} → {}", was.address, now.address));
         }
     }
+    if old.auto != new.auto {
+        words.push("how the algorithm is chosen".to_owned());
+    }
     if old.algorithm != new.algorithm {
         words.push(format!("algorithm {} → {}", old.algorithm, new.algorithm));
     }

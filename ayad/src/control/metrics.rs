@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use aya_api::error::{ApiError, ErrorCode};
-use aya_api::view::{BackendView, Freshness, PoolView};
+use aya_api::view::{AutoView, BackendView, Freshness, PoolView};
 use aya_core::histogram::bounds;
 use aya_core::reason::Reason;
 
@@ -114,6 +114,9 @@ fn backends(control: &Control, picture: &mut Picture) {
         }
         hedges(pool, picture);
         discovery(&view, picture);
+        if let Some(auto) = &view.algorithm.auto {
+            choice(&pool.name, auto, picture);
+        }
         for (backend, view) in pool.backends.iter().zip(view.backends) {
             let labels: Labels = vec![("pool", view.pool.clone()), ("backend", view.name.clone())];
             let mut level = |metric, value: f64| picture.add(metric, labels.clone(), Value::Level(value));
@@ -187,6 +190,21 @@ fn hedges(pool: &Pool, picture: &mut Picture) {
     }
     picture.add(names::POOL_HEDGES, labels.clone(), Value::Count(sent.load(Ordering::Relaxed)));
     picture.add(names::POOL_HEDGES_WON, labels, Value::Count(won.load(Ordering::Relaxed)));
+}
+
+/// Of pools that choose their algorithm.
+fn choice(pool: &str, auto: &AutoView, picture: &mut Picture) {
+    let labels: Labels = vec![("pool", pool.to_owned())];
+    for arm in &auto.arms {
+        let labels = [labels.as_slice(), &[("arm", arm.name.clone())]].concat();
+        let steers = f64::from(u8::from(arm.name == auto.arm && !auto.is_held));
+        picture.add(names::POOL_AUTO_ARM, labels.clone(), Value::Level(steers));
+        if let Some(e_value) = arm.e_value {
+            picture.add(names::POOL_AUTO_EVIDENCE, labels, Value::Level(e_value));
+        }
+    }
+    picture.add(names::POOL_AUTO_SWITCHES, labels.clone(), Value::Count(auto.switches));
+    picture.add(names::POOL_AUTO_LOST, labels, Value::Count(auto.lost_notes));
 }
 
 fn axes(view: &BackendView, labels: &Labels, picture: &mut Picture) {

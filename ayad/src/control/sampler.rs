@@ -101,6 +101,12 @@ impl Sampler {
         window
     }
 
+    /// Requests of one backend that were over in the last second.
+    pub(super) fn last_second(&self, backend: &Arc<Backend>) -> u32 {
+        let series = self.series.get(&key(backend));
+        series.and_then(|series| series.seconds.back()).map_or(0, |second| second.requests)
+    }
+
     /// Requests a second that came in at one listener, over the last [`WINDOW_S`] seconds.
     pub(super) fn listener_rate(&self, cell: &Arc<ListenerCell>) -> f64 {
         let flow = self.flows.get(&(Arc::as_ptr(cell) as usize));

@@ -25,6 +25,7 @@ use super::discovery::Set;
 use super::sampler::Window;
 use crate::clock;
 use crate::config::describe;
+use crate::config::raw::auto::AUTO;
 use crate::state::{Backend, Past, Pool, Snapshot, Totals};
 
 impl Control {
@@ -122,15 +123,18 @@ impl Control {
     }
 
     fn algorithm_view(&self, pool: &Pool) -> AlgorithmView {
-        let overridden = pool.algorithm != pool.conf.algorithm;
+        let is_held = self.is_auto_held(pool);
+        let overridden = if pool.auto.is_some() { is_held } else { pool.algorithm != pool.conf.algorithm };
+        let configured = || pool.conf.algorithm.to_string();
         let order = self.algorithm_orders.get(&pool.name).filter(|_| overridden).copied().unwrap_or_default();
         AlgorithmView {
             name: pool.algorithm.to_string(),
-            configured: pool.conf.algorithm.to_string(),
+            configured: pool.auto.as_ref().map_or_else(configured, |_| AUTO.to_owned()),
             overridden,
             restored: order.restored,
             until_ms: order.until_ms,
             sticky: pool.conf.sticky.as_ref().map(describe::sticky_words),
+            auto: self.autos.view(pool, is_held),
         }
     }
 

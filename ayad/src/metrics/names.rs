@@ -65,6 +65,10 @@ metrics! {
     DISCOVERY_CHANGED: Gauge = "ayad_discovery_changed_time_seconds", "When the backends of a source last changed, in seconds since 1970";
     DISCOVERY_LOOKS: Counter = "ayad_discovery_looks", "Looks at a source";
     DISCOVERY_FAILURES: Counter = "ayad_discovery_failed_looks", "Looks at a source that were not good";
+    POOL_AUTO_ARM: Gauge = "ayad_pool_auto_arm", "1 for the arm that steers a pool that chooses its algorithm, 0 for the others";
+    POOL_AUTO_EVIDENCE: Gauge = "ayad_pool_auto_evidence", "Evidence (e-value) that an arm is better than the one that steers";
+    POOL_AUTO_SWITCHES: Counter = "ayad_pool_auto_switches", "Switches of a pool that chooses its algorithm";
+    POOL_AUTO_LOST: Counter = "ayad_pool_auto_lost_notes", "Notes on requests that found no room on their way to the choice";
     BACKEND_REQUESTS: Counter = "ayad_backend_requests", "Finished requests of a backend";
     BACKEND_FAILURES: Counter = "ayad_backend_failures", "Requests of a backend without an answer or with a 5xx";
     BACKEND_IN_FLIGHT: Gauge = "ayad_backend_in_flight_requests", "Requests of a backend in flight now";

@@ -71,6 +71,11 @@ impl Place {
         &self.pool.backends[self.index]
     }
 
+    /// Position of the backend in the pool.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
     /// True when this request decides whether an open breaker closes.
     pub fn is_trial(&self) -> bool {
         self.is_trial

@@ -23,6 +23,9 @@ pub(super) fn begun(state: &State, place: &Place) {
 pub(super) fn reached(state: &State, place: &Place, now: Tick, took: Duration, ok: bool) {
     let load = &place.backend().load;
     load.record_among(now, took, ok, place.among());
+    if let Some(auto) = &place.pool.auto {
+        auto.served(now, place.index(), place.among(), took, ok);
+    }
     let answer = Answer { sent: place.since(), took, ok };
     if let Some(change) = load.breaker().learn(now, answer) {
         tell(state, place, change);

@@ -15,6 +15,7 @@ use aya_core::rng::Rng;
 use aya_core::time::Tick;
 
 use super::client::Client;
+use super::shadow::Shadows;
 use super::trace::{LookId, Looks};
 use crate::clock;
 use crate::state::{ListenerCell, Pool, Snapshot};
@@ -43,6 +44,7 @@ pub struct Worker {
 struct Kept {
     pool_uid: u64,
     chooser: Box<Chooser>,
+    shadows: Option<Shadows>,
 }
 
 /// The connections of a worker, in places that are used again.
@@ -120,8 +122,11 @@ impl Worker {
     /// Picks in `pool`; `prefer` has a bit for each zone the request would rather be served in. Makes a chooser when the
     /// pool is new or has changed; otherwise it neither locks nor allocates.
     pub fn pick(&self, pool: &Pool, position: usize, ask: &Ask<'_>, prefer: u64) -> Option<(Pick, LookId)> {
-        self.chooser(pool, position, |chooser| {
+        self.kept(pool, position, |Kept { chooser, shadows, .. }| {
             let picked = chooser.pick(&pool.loads, ask, prefer, &mut self.rng.borrow_mut())?;
+            if pool.auto.is_some() {
+                Shadows::ask(shadows, pool, ask, prefer, Some(picked), self.seed);
+            }
             let look = self.looks.borrow_mut().take_down(chooser, pool, ask, picked.index);
             Some((picked, look))
         })
@@ -131,7 +136,7 @@ impl Worker {
     pub fn explain(&self, pool: &Pool, position: usize, key: u64) -> Explanation {
         let tried = Tried::new();
         let ask = Ask::any(clock::now(), key, &tried);
-        self.chooser(pool, position, |chooser| chooser.explain(&pool.loads, &ask, 0))
+        self.kept(pool, position, |kept| kept.chooser.explain(&pool.loads, &ask, 0))
     }
 
     /// Calls `f` with what was taken down of the last picks.
@@ -145,7 +150,7 @@ impl Worker {
         share > 0.0 && self.rng.borrow_mut().unit() < share
     }
 
-    fn chooser<R>(&self, pool: &Pool, position: usize, f: impl FnOnce(&mut Chooser) -> R) -> R {
+    fn kept<R>(&self, pool: &Pool, position: usize, f: impl FnOnce(&mut Kept) -> R) -> R {
         let mut choosers = self.choosers.borrow_mut();
         if choosers.len() <= position {
             choosers.resize_with(position + 1, || None);
@@ -154,9 +159,9 @@ impl Worker {
         let known = kept.take().filter(|kept| kept.pool_uid == pool.uid);
         let kept = kept.insert(known.unwrap_or_else(|| {
             let chooser = Chooser::new(&pool.algorithm, Arc::clone(&pool.plan), self.seed, &pool.loads);
-            Kept { pool_uid: pool.uid, chooser: Box::new(chooser) }
+            Kept { pool_uid: pool.uid, chooser: Box::new(chooser), shadows: None }
         }));
-        f(&mut kept.chooser)
+        f(kept)
     }
 
     /// 128 random bits, for request ids.

@@ -14,7 +14,7 @@ use aya_core::retry::RetryBudget;
 use aya_core::route::Router;
 
 use super::counters::{Padded, bump};
-use super::{Backend, Binding, Route, Target};
+use super::{Backend, Binding, Route, Scouted, Target};
 use crate::clock;
 use crate::config;
 use crate::geo::Geo;
@@ -182,6 +182,8 @@ pub struct Pool {
     pub name: String,
     /// How it picks now.
     pub algorithm: Choice,
+    /// How that changes by itself.
+    pub auto: Option<Arc<Scouted>>,
     /// Its settings; `conf.algorithm` is what the file says.
     pub conf: config::Pool,
     /// Its backends.
@@ -256,13 +258,15 @@ impl Pool {
         let zones = config::Division::zones(&conf.backends);
         let plan = Arc::new(conf.division.plan(&conf.backends, &zones));
         let rev = next_rev();
+        let loads: Vec<_> = backends.iter().map(|b| Arc::clone(&b.load)).collect();
         Self {
+            auto: Scouted::of(&conf, &loads, before),
             plan,
             zones,
             uid: rev,
             name: conf.name.clone(),
             algorithm,
-            loads: backends.iter().map(|b| Arc::clone(&b.load)).collect(),
+            loads,
             backends,
             tls,
             check_tls,
@@ -282,9 +286,10 @@ impl Pool {
 
     /// The same pool with another algorithm.
     #[must_use]
-    pub fn with_algorithm(&self, algorithm: Choice, rev: u64) -> Self {
+    pub fn with_algorithm(&self, algorithm: Choice, uid: u64, rev: u64) -> Self {
         Self {
-            uid: rev,
+            uid,
+            auto: self.auto.clone(),
             plan: Arc::clone(&self.plan),
             zones: self.zones.clone(),
             name: self.name.clone(),
@@ -308,6 +313,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
     let config::Pool {
         name,
         algorithm,
+        auto,
         sticky,
         check,
         breaker,
@@ -332,6 +338,7 @@ pub fn is_same_pool(a: &config::Pool, b: &config::Pool) -> bool {
     } = a;
     *name == b.name
         && *algorithm == b.algorithm
+        && *auto == b.auto
         && *sticky == b.sticky
         && *check == b.check
         && *breaker == b.breaker

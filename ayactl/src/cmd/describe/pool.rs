@@ -45,6 +45,9 @@ pub(super) fn text(pool: &PoolView, ways: &Ways, view: &View) -> Result<String, 
     let mut text = String::new();
     field(&mut text, "Pool", &pool.name);
     field(&mut text, "Algorithm", &algorithm(pool, view.now_ms));
+    if let Some(auto) = &pool.algorithm.auto {
+        super::auto::fields(&mut text, auto, view.now_ms);
+    }
     field(&mut text, "Sticky", pool.algorithm.sticky.as_deref().unwrap_or("no"));
     field(&mut text, "Check", &pool.check);
     field(&mut text, "Breaker", &pool.breaker.as_ref().map_or_else(|| "none".to_owned(), breaker));

@@ -1,6 +1,7 @@
 //! `[pool.NAME]`: backends that are told apart and resolve, and how they are treated.
 
 mod algorithm;
+mod auto;
 mod discover;
 mod division;
 mod guard;
@@ -85,15 +86,18 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
     }
     let signals = signals.clone().unwrap_or_default();
     let signals = signals::check(&signals, &backends, env, &at.key("signals"), found.problems);
+    let (algorithm, auto) = algorithm.as_ref().map_or_else(
+        || (algorithm::default(), None),
+        |entry| algorithm::check(entry, &at.key("algorithm"), found),
+    );
     let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
     let request = request.and_then(|limit| limit.0);
     Pool {
         name: entry.name.to_owned(),
-        algorithm: algorithm
-            .as_ref()
-            .map_or_else(algorithm::default, |entry| algorithm::check(entry, &at.key("algorithm"), problems)),
+        algorithm,
+        auto,
         sticky: sticky.as_ref().and_then(|sticky| stickiness(sticky, &at.key("sticky"), problems)),
         check,
         breaker: breaker.as_ref().and_then(|rules| guard::breaker(rules, &at.key("breaker"), problems)),

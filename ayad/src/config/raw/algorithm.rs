@@ -1,4 +1,5 @@
-//! `algorithm`: a name, or a table with parameters. Which there are, and what each takes, is the table of `aya-core`.
+//! `algorithm`: a name, or a table with parameters. Which there are, and what each takes, is the table of `aya-core`;
+//! beside those, `auto` chooses among them ([`super::auto`]).
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,6 +8,8 @@ use aya_core::pick::{PICKERS, ParamKind, ParamSpec};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use super::auto::{AUTO, AutoKeys};
 
 /// How a backend is picked.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -27,6 +30,9 @@ pub struct AlgorithmName(pub String);
 pub struct Tuned {
     /// Its name.
     pub name: AlgorithmName,
+    /// What belongs to `auto`.
+    #[serde(flatten)]
+    pub auto: AutoKeys,
     /// Parameters by name.
     #[serde(flatten)]
     pub params: BTreeMap<String, ParamValue>,
@@ -58,7 +64,7 @@ impl JsonSchema for AlgorithmName {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let names: Vec<_> = PICKERS.iter().map(|picker| picker.name).collect();
+        let names: Vec<_> = PICKERS.iter().map(|picker| picker.name).chain([AUTO]).collect();
         json_schema!({ "type": "string", "title": "an algorithm", "enum": names })
     }
 }
@@ -85,6 +91,7 @@ impl JsonSchema for Tuned {
             let before = known["description"].as_str().map_or(String::new(), |text| format!("{text} "));
             known["description"] = Value::String(before + &words);
         }
+        AutoKeys::add_to(&mut properties, generator);
         json_schema!({
             "type": "object",
             "title": "an algorithm with parameters",

@@ -19,7 +19,7 @@ use super::tls::PoolTls;
 #[serde(deny_unknown_fields)]
 pub struct Pool {
     /// How a backend is picked for each request. Default: "hot-cold". `ayactl algorithm list` says when to
-    /// choose which. A table tunes it: { name = "hot-cold", quantile = 0.7 }.
+    /// choose which. A table tunes it: { name = "hot-cold", quantile = 0.7 }. "auto" chooses by itself.
     pub algorithm: Option<Algorithm>,
     /// The backends: addresses, or tables with a name, weight, zone and tags. At least one, unless there is `discover`.
     pub backends: Option<Vec<BackendEntry>>,

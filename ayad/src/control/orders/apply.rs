@@ -13,6 +13,7 @@ use aya_core::pick::Choice;
 use super::Order;
 use crate::clock;
 use crate::config::Backend;
+use crate::config::raw::auto::AUTO;
 use crate::control::journal::Record;
 use crate::control::{AlgorithmOrder, Control};
 use crate::state::{AdminOrder, NewEvent, PastEntry};
@@ -101,16 +102,24 @@ impl Control {
     }
 
     fn apply_algorithm(&mut self, name: &str, algorithm: &str, record: &Record, restored: bool) -> u64 {
-        let Ok(choice) = algorithm.parse::<Choice>() else { return 0 };
+        let is_auto = algorithm == AUTO;
+        let steering = || self.find_pool(name).ok().and_then(|pool| self.autos.steering(&pool));
+        let choice = if is_auto { steering() } else { algorithm.parse::<Choice>().ok() };
+        let Some(choice) = choice else { return 0 };
         let rev = self.state.next_rev();
         let before = self.state.snapshot.load_full();
         let mut snapshot = (*before).clone();
         for pool in snapshot.pools.iter_mut().filter(|p| p.name == name) {
-            *pool = Arc::new(pool.with_algorithm(choice, rev));
+            *pool = Arc::new(pool.with_algorithm(choice, rev, rev));
         }
         self.state.snapshot.store(Arc::new(snapshot));
         let note = AlgorithmOrder { until_ms: record.operation.until_ms, restored };
-        self.algorithm_orders.insert(name.to_owned(), note);
+        // What the configuration says is no order: nobody is overruled who has taken theirs back.
+        if is_auto || record.clears {
+            self.algorithm_orders.remove(name);
+        } else {
+            self.algorithm_orders.insert(name.to_owned(), note);
+        }
         rev
     }
 

@@ -13,6 +13,7 @@ use aya_core::pick::{Choice, ChoiceError};
 
 use super::Order;
 use crate::clock;
+use crate::config::raw::auto::AUTO;
 use crate::control::{Control, suggest};
 use crate::state::{Backend, Pool};
 
@@ -111,22 +112,20 @@ impl Control {
 
     fn plan_algorithm(&self, name: &str, algorithm: &str) -> Result<Plan, ApiError> {
         let pool = self.find_pool(name)?;
-        let choice = algorithm.parse::<Choice>().map_err(|error| {
-            let hint = match &error {
-                ChoiceError::Value { name, accepted, .. } => format!("write {name}=VALUE with {accepted}"),
-                other => suggest(other.written(), other.known().into_iter()),
-            };
-            ApiError::new(ErrorCode::BadValue, error.to_string(), hint)
-        })?;
-        let before = pool.algorithm.to_string();
+        let is_held = self.is_auto_held(&pool);
+        let (before, configured) = match &pool.auto {
+            Some(_) if is_held => (pool.algorithm.to_string(), AUTO.to_owned()),
+            Some(_) => (AUTO.to_owned(), AUTO.to_owned()),
+            None => (pool.algorithm.to_string(), pool.conf.algorithm.to_string()),
+        };
         Ok(Plan {
             field: "algorithm",
-            after: choice.to_string(),
-            configured: pool.conf.algorithm.to_string(),
+            after: ordered(&pool, algorithm)?,
+            configured,
             rev: pool.rev,
             undo: format!("ayactl algorithm set {name} {before}"),
             back: Order::Algorithm { pool: name.to_owned(), name: before.clone() },
-            warnings: Vec::new(),
+            warnings: warn_algorithm(&pool, algorithm),
             target: Target::Pool(pool),
             before,
         })
@@ -183,4 +182,29 @@ impl Plan {
             Target::Pool(pool) => &pool.name,
         }
     }
+}
+
+/// An algorithm as it was ordered, in its one spelling; `auto` where the configuration has the arms for it.
+fn ordered(pool: &Pool, algorithm: &str) -> Result<String, ApiError> {
+    if algorithm == AUTO {
+        let message = format!("the configuration of pool {} does not say among what to choose", pool.name);
+        let hint = "write algorithm = \"auto\" there, then reload";
+        let refused = || ApiError::new(ErrorCode::BadValue, message, hint);
+        return pool.auto.as_ref().map(|_| AUTO.to_owned()).ok_or_else(refused);
+    }
+    let choice = algorithm.parse::<Choice>().map_err(|error| {
+        let hint = match &error {
+            ChoiceError::Value { name, accepted, .. } => format!("write {name}=VALUE with {accepted}"),
+            other => suggest(other.written(), other.known().into_iter()),
+        };
+        ApiError::new(ErrorCode::BadValue, error.to_string(), hint)
+    })?;
+    Ok(choice.to_string())
+}
+
+fn warn_algorithm(pool: &Pool, algorithm: &str) -> Vec<String> {
+    let is_over = pool.auto.is_some() && algorithm != AUTO;
+    let warning =
+        || format!("pool {0} does not choose by itself until `ayactl algorithm set {0} auto`", pool.name);
+    is_over.then(warning).into_iter().collect()
 }

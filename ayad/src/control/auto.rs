@@ -1,0 +1,162 @@
+//! Pools that choose their algorithm by themselves: once a second what workers told is handed to `aya-core`, and what it
+//! decides becomes the next snapshot and an event with its evidence. What people order stands until they take it back.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aya_api::event::Severity;
+use aya_api::view::{AutoArm, AutoView};
+use aya_core::auto::{Auto, AutoRules, Decision, Why, enough};
+use aya_core::pick::Choice;
+use aya_core::time::Tick;
+
+use super::Control;
+use crate::clock;
+use crate::state::{NewEvent, Note, Pool, Scouted};
+
+/// Who is told to have switched.
+const BY: &str = "auto";
+
+/// Every pool that chooses by itself, by name.
+#[derive(Debug, Default)]
+pub(super) struct Autos(HashMap<String, Running>);
+
+/// One of them.
+#[derive(Debug)]
+struct Running {
+    scouted: Arc<Scouted>,
+    auto: Auto,
+    since_ms: u64,
+    reason: String,
+    switches: u64,
+}
+
+impl Running {
+    /// Begins with what steers the pool; with the first arm, where that was ordered by somebody.
+    fn new(pool: &Pool, scouted: &Arc<Scouted>, is_held: bool, now: Tick) -> Self {
+        let rules = &scouted.rules;
+        let current = rules.position(&pool.algorithm).filter(|_| !is_held).unwrap_or(rules.start);
+        Self {
+            auto: Auto::new(Arc::clone(rules), current, now),
+            scouted: Arc::clone(scouted),
+            since_ms: clock::wall_ms(),
+            reason: "it steers first".to_owned(),
+            switches: 0,
+        }
+    }
+
+    /// Goes on with what the configuration says now.
+    fn follow(&mut self, pool: &Pool, scouted: &Arc<Scouted>, is_held: bool, now: Tick) {
+        if Arc::ptr_eq(&self.scouted, scouted) {
+            return;
+        }
+        if self.scouted.rules == scouted.rules {
+            self.auto.forget(now);
+            self.scouted = Arc::clone(scouted);
+        } else {
+            *self = Self::new(pool, scouted, is_held, now);
+        }
+    }
+}
+
+impl Autos {
+    /// The algorithm that steers a pool while nobody has ordered another one.
+    pub(super) fn steering(&self, pool: &Pool) -> Option<Choice> {
+        let rules = &pool.auto.as_ref()?.rules;
+        let running = self.0.get(&pool.name).filter(|running| running.scouted.rules == *rules);
+        Some(rules.arms[running.map_or(rules.start, |running| running.auto.current())])
+    }
+
+    /// How a pool chooses, for people.
+    pub(super) fn view(&self, pool: &Pool, is_held: bool) -> Option<AutoView> {
+        let running = self.0.get(&pool.name).filter(|_| pool.auto.is_some())?;
+        let rules = &running.scouted.rules;
+        let auto = &running.auto;
+        let arms = auto.arms().zip(&rules.arms).enumerate().map(|(index, (arm, choice))| AutoArm {
+            name: choice.to_string(),
+            learned: index < rules.learned,
+            value: arm.value,
+            samples: u64::from(arm.samples),
+            e_value: arm.e_value,
+            blocked_until_ms: arm.blocked_until.map(clock::wall_of),
+        });
+        Some(AutoView {
+            arm: rules.arms[auto.current()].to_string(),
+            since_ms: running.since_ms,
+            reason: running.reason.clone(),
+            mode: if rules.advises { "shadow" } else { "enforce" }.to_owned(),
+            objective: rules.objective.as_str().to_owned(),
+            margin: rules.margin,
+            epoch_ms: rules.epoch.as_millis() as u64,
+            enough: enough(rules.learned.saturating_sub(1)),
+            is_held,
+            is_on_trial: auto.is_on_trial(),
+            rule: auto.rule().map(|rule| rule as u64 + 1),
+            switches: running.switches,
+            lost_notes: running.scouted.lost(),
+            arms: arms.collect(),
+        })
+    }
+}
+
+impl Control {
+    /// Takes what workers told of pools that choose by themselves, and does what is decided.
+    pub(super) fn choose(&mut self, now: Tick) {
+        let snapshot = self.state.snapshot.load_full();
+        self.autos.0.retain(|name, _| snapshot.pool(name).is_some_and(|pool| pool.auto.is_some()));
+        for pool in &snapshot.pools {
+            let Some(scouted) = &pool.auto else { continue };
+            let rate: u32 = pool.backends.iter().map(|b| self.sampler.last_second(b)).sum();
+            scouted.set_rate(f64::from(rate));
+            let is_held = self.is_auto_held(pool);
+            let fresh = || Running::new(pool, scouted, is_held, now);
+            let running = self.autos.0.entry(pool.name.clone()).or_insert_with(fresh);
+            running.follow(pool, scouted, is_held, now);
+            let auto = &mut running.auto;
+            auto.hold(is_held || self.upgrades.is_frozen(), now);
+            scouted.take(|note| match note {
+                Note::Named(ballot) => auto.named(&ballot),
+                Note::Served { cell, took, ok } => auto.served(cell, took, ok),
+            });
+            let minute = scouted.rules.minute(clock::wall_ms());
+            if let Some(decision) = auto.tick(now, minute, f64::from(rate)) {
+                self.decided(pool, &decision);
+            }
+        }
+    }
+
+    fn decided(&mut self, pool: &Pool, decision: &Decision) {
+        let Some(running) = self.autos.0.get_mut(&pool.name) else { return };
+        let rules: &AutoRules = &running.scouted.rules;
+        let [from, to] = [decision.from, decision.to].map(|arm| rules.arms[arm]);
+        if decision.is_advice {
+            let cause = format!("{to} in place of {from} would be advised: {}", decision.why);
+            let event = NewEvent::new(Severity::Info, "algorithm", &pool.name, cause);
+            self.state.events.push(event.ordered(Some(BY.to_owned()), None));
+            return;
+        }
+        running.since_ms = clock::wall_ms();
+        running.reason = decision.why.to_string();
+        running.switches += 1;
+        let severity = if matches!(decision.why, Why::Worse(_)) { Severity::Warning } else { Severity::Info };
+        let event = NewEvent::new(severity, "algorithm", &pool.name, running.reason.clone());
+        self.steer(&pool.name, to);
+        let event = event.change(from.to_string(), to.to_string());
+        self.state.events.push(event.ordered(Some(BY.to_owned()), None));
+    }
+
+    /// Has another algorithm pick in a pool from now on. Its revision stays: neither people nor the configuration have
+    /// changed it.
+    pub(super) fn steer(&self, name: &str, algorithm: Choice) {
+        let mut snapshot = (*self.state.snapshot.load_full()).clone();
+        for pool in snapshot.pools.iter_mut().filter(|pool| pool.name == name) {
+            *pool = Arc::new(pool.with_algorithm(algorithm, self.state.next_rev(), pool.rev));
+        }
+        self.state.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// Whether somebody has ordered an algorithm for a pool that would choose one itself.
+    pub(super) fn is_auto_held(&self, pool: &Pool) -> bool {
+        pool.auto.is_some() && self.algorithm_orders.contains_key(&pool.name)
+    }
+}
