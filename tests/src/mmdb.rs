@@ -1,4 +1,4 @@
-//! Small databases of countries in MaxMind's format, version 2: a tree of bits over IPv4, 24 bits a record.
+//! Small databases of countries in the format `MMDB`, version 2: a tree of bits over IPv4, 24 bits a record.
 
 use std::net::Ipv4Addr;
 

@@ -217,15 +217,7 @@ fn api() -> PoolView {
         slow_start_ms: None,
         name: "api".into(),
         rev: 4,
-        algorithm: AlgorithmView {
-            name: "least-connections".into(),
-            configured: "p2c".into(),
-            overridden: true,
-            restored: true,
-            until_ms: None,
-            sticky: None,
-            auto: None,
-        },
+        algorithm: ordered(),
         traffic: traffic(87.3, Some(0.0), Some((3.2, 14.0)), 2),
         spark: spark(90, 1),
         check: "tcp every 2s".into(),
@@ -236,6 +228,19 @@ fn api() -> PoolView {
         discovery: Vec::new(),
         eligible: 1,
         backends,
+    }
+}
+
+/// An algorithm that somebody ordered before the last restart.
+fn ordered() -> AlgorithmView {
+    AlgorithmView {
+        name: "least-connections".into(),
+        configured: "p2c".into(),
+        overridden: true,
+        restored: true,
+        until_ms: None,
+        sticky: None,
+        auto: None,
     }
 }
 

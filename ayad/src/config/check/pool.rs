@@ -19,7 +19,10 @@ use crate::config::raw;
 use crate::config::raw::format::{self, Address, Name, Period};
 use crate::config::raw::pool::{BackendEntry, BackendProtocol};
 use crate::config::report::Problem;
-use crate::config::{Backend, Daemon, Env, Keepalive, Pool, ProxyVersion, Sticky, UpstreamProtocol};
+use crate::config::{
+    Backend, Check, Daemon, Discover, Env, Keepalive, Pool, PoolTls, ProxyVersion, Signals, Sticky,
+    UpstreamProtocol,
+};
 use crate::stream::Endpoint;
 use health::Around;
 
@@ -49,10 +52,7 @@ pub(super) fn check(
 fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findings<'_>) -> Pool {
     let raw::pool::Pool {
         algorithm,
-        backends,
-        discover,
         protocol,
-        health,
         breaker,
         outliers,
         slow_start,
@@ -63,8 +63,12 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
         timeouts,
         keepalive,
         proxy_protocol,
-        tls,
-        signals,
+        // By `servers`.
+        backends: _,
+        discover: _,
+        health: _,
+        tls: _,
+        signals: _,
         // By `division`.
         hash: _,
         bounded_load: _,
@@ -73,23 +77,10 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
         zones: _,
     } = entry.value;
     let proxy_protocol = introduced(*proxy_protocol, *protocol, &entry.at, found.problems);
-    let (at, list) = (&entry.at, entry.at.key("backends"));
-    let discover = discover::check(discover.as_ref(), &at.key("discover"), found.problems);
-    let backends = members(entry, backends.as_deref(), &list, found.problems);
-    let tls = tls.as_ref().map(|tls| tls::pool(tls, &backends, &at.key("tls"), &list, found));
+    let at = &entry.at;
+    let Servers { backends, discover, tls, check, signals } = servers(entry, given, proxy_protocol, found);
     let division = division::check(entry.value, entry.name, given.daemon, at, found.problems);
-    let env = given.env;
-    let around = Around { backends: &backends, list, pool_tls: tls.as_ref(), proxy_protocol, env };
-    let check = health::check(&health.clone().unwrap_or_default(), &around, &at.key("health"), found);
-    if tls.as_ref().is_some_and(|tls| tls.server_name.is_none()) {
-        discover::nameless(&discover, &at.key("discover"), found.problems);
-    }
-    let signals = signals.clone().unwrap_or_default();
-    let signals = signals::check(&signals, &backends, env, &at.key("signals"), found.problems);
-    let (algorithm, auto) = algorithm.as_ref().map_or_else(
-        || (algorithm::default(), None),
-        |entry| algorithm::check(entry, &at.key("algorithm"), found),
-    );
+    let (algorithm, auto) = algorithm::of(algorithm.as_ref(), &at.key("algorithm"), found);
     let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();
@@ -120,6 +111,36 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
         signals,
         origin: at.origin(),
     }
+}
+
+/// Who the backends are, and how the daemon speaks with them beside traffic.
+struct Servers {
+    backends: Vec<Backend>,
+    discover: Vec<Discover>,
+    tls: Option<PoolTls>,
+    check: Option<Check>,
+    signals: Signals,
+}
+
+fn servers(
+    entry: &Entry<'_, raw::pool::Pool>,
+    given: &Given<'_>,
+    proxy_protocol: Option<ProxyVersion>,
+    found: &mut Findings<'_>,
+) -> Servers {
+    let raw::pool::Pool { backends, discover, health, tls, signals, .. } = entry.value;
+    let (at, list, env) = (&entry.at, entry.at.key("backends"), given.env);
+    let discover = discover::check(discover.as_ref(), &at.key("discover"), found.problems);
+    let backends = members(entry, backends.as_deref(), &list, found.problems);
+    let tls = tls.as_ref().map(|tls| tls::pool(tls, &backends, &at.key("tls"), &list, found));
+    let around = Around { backends: &backends, list, pool_tls: tls.as_ref(), proxy_protocol, env };
+    let check = health::check(&health.clone().unwrap_or_default(), &around, &at.key("health"), found);
+    if tls.as_ref().is_some_and(|tls| tls.server_name.is_none()) {
+        discover::nameless(&discover, &at.key("discover"), found.problems);
+    }
+    let signals = signals.clone().unwrap_or_default();
+    let signals = signals::check(&signals, &backends, env, &at.key("signals"), found.problems);
+    Servers { backends, discover, tls, check, signals }
 }
 
 /// How connections to backends are introduced.

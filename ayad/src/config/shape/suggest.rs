@@ -1,7 +1,7 @@
 //! "Did you mean": the known word nearest to a mistyped one.
 
 /// Most words listed when none is near.
-const MAX_LISTED: usize = 16;
+const MAX_LISTED: usize = 32;
 
 /// The nearest of the known words, when it is near enough to be meant.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -21,7 +21,12 @@ pub(super) fn default() -> Choice {
 /// How a pool picks, and by what rules that changes by itself.
 pub(super) type Picking = (Choice, Option<Arc<AutoRules>>);
 
-pub(super) fn check(algorithm: &Algorithm, at: &At<'_>, found: &mut Findings<'_>) -> Picking {
+/// The one that is written, or the default.
+pub(super) fn of(algorithm: Option<&Algorithm>, at: &At<'_>, found: &mut Findings<'_>) -> Picking {
+    algorithm.map_or_else(|| (default(), None), |algorithm| check(algorithm, at, found))
+}
+
+fn check(algorithm: &Algorithm, at: &At<'_>, found: &mut Findings<'_>) -> Picking {
     let (AlgorithmName(name), tuned) = match algorithm {
         Algorithm::Name(name) => (name, None),
         Algorithm::Tuned(tuned) => (&tuned.name, Some(tuned)),
