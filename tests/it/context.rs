@@ -55,7 +55,7 @@ fn database(folder: &Path, country: &str) -> PathBuf {
 }
 
 fn with_database(text: &str, path: &Path) -> Setup {
-    Setup::new(text).daemon(&format!("geo = {{ country = {path:?} }}\n"))
+    Setup::new(text).daemon(&format!("geo = {{ country = \"{}\" }}\n", path.display()))
 }
 
 #[test]

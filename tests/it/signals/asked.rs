@@ -16,7 +16,7 @@ fn agent(words: &str) -> (Backend, Arc<Mutex<String>>) {
     let words = Arc::new(Mutex::new(words.to_owned()));
     let current = Arc::clone(&words);
     let agent = Backend::raw(move |mut stream| {
-        let words = current.lock().unwrap().clone();
+        let words = current.lock().expect("no holder panics").clone();
         drop(writeln!(stream, "{words}"));
     });
     (agent, words)
@@ -72,7 +72,7 @@ fn page(text: &str) -> (Backend, Arc<Mutex<String>>) {
     let text = Arc::new(Mutex::new(text.to_owned()));
     let current = Arc::clone(&text);
     let backend = Backend::with(move |visit| {
-        let text = current.lock().unwrap().clone();
+        let text = current.lock().expect("no holder panics").clone();
         visit.answer(200, &text)
     });
     (backend, text)

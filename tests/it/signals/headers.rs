@@ -13,7 +13,7 @@ fn reporting(fields: &str) -> (Backend, Arc<Mutex<String>>) {
     let fields = Arc::new(Mutex::new(fields.to_owned()));
     let current = Arc::clone(&fields);
     let backend = Backend::with(move |visit| {
-        let fields = current.lock().unwrap().clone();
+        let fields = current.lock().expect("no holder panics").clone();
         visit.raw_answer(format!("HTTP/1.1 200 OK\r\n{fields}content-length: 2\r\n\r\nok"))
     });
     (backend, fields)
