@@ -30,7 +30,8 @@ impl Bench {
             [Backend::saying("a"), Backend::saying("b"), Backend::slow("c", Duration::from_millis(60))];
         let [a, b, c] = &backends;
         let members = [("a", a.address), ("b", b.address), ("c", c.address)];
-        let keys = format!("algorithm = {{ name = \"auto\", {keys} }}\n");
+        // Without outliers: they would ease the slow backend, and then the arms are alike.
+        let keys = format!("algorithm = {{ name = \"auto\", {keys} }}\noutliers = {{ mode = \"off\" }}\n");
         Self { daemon: Setup::new(&pool(&members, &keys)).start(), backends }
     }
 
@@ -180,8 +181,14 @@ fn a_reload_keeps_what_was_chosen_unless_it_is_to_be_chosen_in_another_way() {
     bench.under_load("the better arm steers", || bench.decisions().pop());
     let [a, b, c] = &bench.backends;
     let members = [("a", a.address), ("b", b.address), ("c", c.address)];
-    let text =
-        |keys: &str| pool(&members, &format!("algorithm = {{ name = \"auto\", {keys} }}\nattempts = 2\n"));
+    let text = |keys: &str| {
+        pool(
+            &members,
+            &format!(
+                "algorithm = {{ name = \"auto\", {keys} }}\nattempts = 2\noutliers = {{ mode = \"off\" }}\n"
+            ),
+        )
+    };
 
     bench.daemon.reconfigure(&text(ARMS));
     assert_eq!(bench.algorithm().name, "least-connections");

@@ -13,6 +13,7 @@ mod descriptors;
 mod discovery;
 mod docs;
 mod drain;
+mod explain;
 mod floors;
 mod guard;
 mod health;

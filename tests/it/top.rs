@@ -34,7 +34,7 @@ fn top(daemon: &Daemon, more: &[&str], size: (u16, u16)) -> Terminal {
 fn the_first_frame_shows_the_backends_and_q_leaves_nothing_behind() {
     let mut scene = scene();
 
-    for word in ["main", "web-1", "weighted-least-connections", "ready"] {
+    for word in ["main", "web-1", "hot-cold", "ready"] {
         scene.terminal.expect(word);
     }
     assert!(scene.terminal.is_taken_over());

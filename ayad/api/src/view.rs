@@ -3,6 +3,7 @@
 //! Every duration and time carries its unit in its name; times are wall-clock milliseconds since 1970. A
 //! figure that is not known is absent (`null`), never zero.
 
+mod algorithm;
 mod auto;
 mod discovery;
 mod explain;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
 
+pub use algorithm::{AlgorithmInfo, AlgorithmView, ParamInfo};
 pub use auto::{AutoArm, AutoView};
 pub use discovery::{DiscoveryView, Freshness};
 pub use explain::{
@@ -136,55 +138,6 @@ pub struct RouteView {
     pub rank: u32,
     /// Requests it matched since the start.
     pub requests: u64,
-}
-
-/// How a pool picks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AlgorithmView {
-    /// Its name.
-    pub name: String,
-    /// What the configuration says, when an operator changed it at run time.
-    pub configured: String,
-    /// True when the running value was changed at run time.
-    pub overridden: bool,
-    /// True when that change was read back from the journal after a restart.
-    pub restored: bool,
-    /// When the change reverts itself.
-    pub until_ms: Option<u64>,
-    /// Stickiness on top of it: `cookie NAME`, `source`, or absent.
-    pub sticky: Option<String>,
-    /// How it is chosen, in pools that choose by themselves.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub auto: Option<AutoView>,
-}
-
-/// One algorithm that pools can use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct AlgorithmInfo {
-    /// Its name.
-    pub name: String,
-    /// What it does, in one sentence.
-    pub summary: String,
-    /// When to choose it.
-    pub when: String,
-    /// What decides a backend's share: `equal`, `weight`, or `adapts`.
-    pub share: String,
-    /// What can be tuned.
-    #[serde(default)]
-    pub params: Vec<ParamInfo>,
-}
-
-/// One parameter of an algorithm.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ParamInfo {
-    /// Its name.
-    pub name: String,
-    /// What it does.
-    pub about: String,
-    /// The value when none is given.
-    pub default: String,
-    /// What is accepted.
-    pub accepted: String,
 }
 
 /// Latencies of the last [`WINDOW_S`] seconds, from the request's arrival to the last byte of the answer.

@@ -12,6 +12,14 @@ pub fn hash64(bytes: &[u8]) -> u64 {
     avalanche(folded)
 }
 
+/// Hashes the address of a client: one of IPv4 the same whichever way it is written.
+pub fn address_key(ip: std::net::IpAddr) -> u64 {
+    match ip.to_canonical() {
+        std::net::IpAddr::V4(v4) => hash64(&v4.octets()),
+        std::net::IpAddr::V6(v6) => hash64(&v6.octets()),
+    }
+}
+
 /// Combines two numbers into one whose every bit depends on every bit of both; not symmetric.
 pub fn mix(a: u64, b: u64) -> u64 {
     avalanche(a ^ avalanche(b.wrapping_add(0x9e37_79b9_7f4a_7c15)))

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use aya_api::error::{ApiError, ErrorCode};
 use aya_api::view::{BackendExplanation, Candidate, PartView, PickExplanation, ZoneView};
-use aya_core::hash::hash64;
+use aya_core::hash::{address_key, hash64};
 use aya_core::pick::{Ask, Chooser, Exclusion, Explanation, Part, Scale, Tried, Wins, expected_shares};
 
 use super::Shared;
 use super::call::Call;
 use super::server::Reply;
 use crate::clock;
-use crate::proxy::client::address_key;
 use crate::state::Pool;
 
 /// How long a worker may take to say how it sees a pool: the control API answers within 100 ms however busy they are.
@@ -81,7 +80,7 @@ async fn explain(shared: &Shared, pool: &Arc<Pool>, key: Option<String>) -> Pick
 
 /// A key as requests would have it: an address for a client, anything else for a value.
 fn hash_of(key: &str) -> u64 {
-    key.parse::<IpAddr>().map_or_else(|_| hash64(key.as_bytes()), |ip| address_key(ip.to_canonical()))
+    key.parse::<IpAddr>().map_or_else(|_| hash64(key.as_bytes()), address_key)
 }
 
 impl super::Control {

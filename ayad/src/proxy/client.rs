@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Waker};
 
-use aya_core::hash::hash64;
+use aya_core::hash::address_key;
 
 use crate::state::{Listener, State};
 use crate::stream::Plain;
@@ -99,12 +99,4 @@ fn origin(ip: std::net::IpAddr, scheme: &str) -> Box<str> {
     };
     format!("x-forwarded-for: {ip}\r\nx-forwarded-proto: {scheme}\r\nforwarded: for={node};proto={scheme}")
         .into()
-}
-
-/// Hash of a client's address, without its port.
-pub fn address_key(ip: std::net::IpAddr) -> u64 {
-    match ip.to_canonical() {
-        std::net::IpAddr::V4(v4) => hash64(&v4.octets()),
-        std::net::IpAddr::V6(v6) => hash64(&v6.octets()),
-    }
 }

@@ -5,8 +5,10 @@
 
 use std::net::IpAddr;
 
+use aya_core::hash::address_key;
+
 use super::between::{Identity, Request};
-use super::client::{Client, address_key};
+use super::client::Client;
 use crate::h1::Known;
 
 /// Finds the client behind the connection.

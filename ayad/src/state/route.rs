@@ -12,7 +12,7 @@ use crate::config;
 /// when pools come or go.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Its pool, as an index in [`Snapshot::pools`].
+    /// Its pool, as an index in [`super::Snapshot::pools`].
     pub pool: usize,
     /// [`Route::requests`].
     pub requests: Arc<AtomicU64>,

@@ -4,13 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aya_core::hash::address_key;
 use aya_core::reason::{Blame, Reason};
 use aya_core::time::Tick;
 use tokio::net::TcpStream;
 
 use crate::clock;
 use crate::log::ConnectionLine;
-use crate::proxy::client::address_key;
 use crate::proxy::exchange::Place;
 use crate::proxy::verdict;
 use crate::proxy::worker::Worker;
