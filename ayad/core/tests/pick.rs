@@ -6,8 +6,9 @@ use std::time::Duration;
 use aya_core::axis::{Admin, Health};
 use aya_core::hash::mix;
 use aya_core::load::Load;
-use aya_core::pick::{Ask, Picker, Tried, find};
+use aya_core::pick::{Ask, Choice, Picker, Tried, find};
 use aya_core::rng::Rng;
+use aya_core::signal::Signal;
 use aya_core::time::Tick;
 
 struct Worker {
@@ -177,4 +178,26 @@ fn a_slow_backend_is_tried_again_after_a_while_and_one_that_hangs_is_not() {
 
     assert!(tries[1] > 0, "{tries:?}");
     assert_eq!(tries[2], 0, "{tries:?}");
+}
+
+#[test]
+fn hot_cold_goes_by_the_signal_it_is_told_to_while_that_is_fresh() {
+    let choice: Choice = "hot-cold signal=utilization expire=5s quantile=0.5".parse().expect("it is right");
+    let mut worker = Worker::of("hot-cold", &[1, 1, 1]);
+    worker.picker = choice.build(3);
+    let start = Tick::from_nanos(1);
+    for (load, utilization) in worker.set.iter().zip([0.6, 0.95, 0.55]) {
+        load.signals().set(Signal::Utilization, start, utilization).expect("it is believed");
+    }
+    // The busiest by its own word answers fastest, and has nothing in flight from here.
+    worker.answered(0, 20);
+    worker.answered(1, 2);
+    worker.answered(2, 20);
+    worker.tally(200);
+    assert_eq!(worker.tally(200)[1], 0);
+
+    // Nobody says anything any more: then the fastest gets the most.
+    worker.now = Tick::from_nanos(6_000_000_000);
+    let tally = worker.tally(300);
+    assert!(tally[1] > 150, "{tally:?}");
 }

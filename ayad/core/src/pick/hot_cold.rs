@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! busy      = (in flight + what others were reported to have in flight) / weight
+//!             or the `signal` that a pool is told to go by, where backends report it
 //! hot       = busier than the `quantile` of what was seen of the pool lately (64 looks), and than 2
 //! pick      = the cold one with the least expected latency; when all are hot, the least busy
 //! expected  = latency of the last few answers * (own in flight + 1)
@@ -26,9 +27,10 @@ use std::time::Duration;
 
 use super::draw::Draw;
 use super::quantile::Quantile;
-use super::{Ask, Class, ParamSpec, Picker, PickerSpec, Scale, Score, Share, ring, start_of};
+use super::{Ask, Class, ParamSpec, Picker, PickerSpec, Scale, Score, Setup, Share, ring, start_of};
 use crate::load::{FULL_EASE, Load};
 use crate::rng::Rng;
+use crate::signal::Signal;
 use crate::time::Tick;
 
 /// Largest set that is looked at whole.
@@ -55,13 +57,19 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     params: &[
         ParamSpec::number("quantile", 0.9, 0.0, 1.0, "share of recent loads up to which a backend is cold"),
         ParamSpec::count("choices", 12, 1, 32, "backends looked at in pools of more than 32"),
+        ParamSpec::word("signal", MEASURES, "what says how busy a backend is, while it is known"),
+        ParamSpec::time("expire", 10.0, 0.1, 600.0, "age from which on that signal means nothing"),
     ],
-    build: |setup| Box::new(HotCold::new(setup.seed, setup.params.get(0) as f32, setup.params.count(1))),
+    build: |setup| Box::new(HotCold::new(setup)),
 };
+
+/// What can say how busy a backend is; the first one is our own count and what is reported of others.
+const MEASURES: &[&str] = &["in-flight", "utilization", "cpu", "memory", "gpu", "queue", "custom"];
 
 /// See the module.
 #[derive(Debug)]
 pub struct HotCold {
+    measure: Measure,
     next: usize,
     draw: Draw,
     loads: Quantile,
@@ -70,9 +78,13 @@ pub struct HotCold {
 }
 
 impl HotCold {
-    fn new(seed: u64, quantile: f32, choices: u32) -> Self {
+    fn new(setup: &Setup) -> Self {
+        let (quantile, choices) = (setup.params.get(0) as f32, setup.params.count(1));
+        let word = MEASURES.get(setup.params.count(2) as usize).copied().unwrap_or_default();
+        let signal = Signal::find(word).filter(|signal| *signal != Signal::InFlight);
         Self {
-            next: start_of(seed),
+            measure: Measure { signal, expire: setup.params.time(3), absent: 0.0 },
+            next: start_of(setup.seed),
             draw: Draw::new(choices),
             loads: Quantile::new(quantile),
             median: UNKNOWN,
@@ -82,7 +94,7 @@ impl HotCold {
 
     /// Above which load a backend is hot.
     fn threshold(&self) -> f32 {
-        self.loads.threshold().max(NEVER_HOT)
+        self.loads.threshold().max(self.measure.never_hot())
     }
 
     /// The median of what is expected of the pool, looked up seldom.
@@ -94,7 +106,7 @@ impl HotCold {
         let mut known = [0.0; WHOLE];
         let mut len = 0;
         for index in ring(self.next, set.len()).take(WHOLE) {
-            let expected = Seen::of(&set[index], FULL_EASE, now).expected(0.0);
+            let expected = Seen::of(&set[index], FULL_EASE, now, self.measure).expected(0.0);
             if expected > 0.0 {
                 known[len] = expected;
                 len += 1;
@@ -113,7 +125,9 @@ impl Picker for HotCold {
         self.refresh_median(set, ask.now);
         let start = self.next % set.len().max(1);
         let dither = rng.below(1 << EQUAL_BITS);
-        let mut look = Look::new(self.threshold(), self.median, ask, dither);
+        let threshold = self.threshold();
+        self.measure.absent = threshold;
+        let mut look = Look::new(threshold, self.median, ask, dither, self.measure);
         if set.len() <= WHOLE {
             let (before, after) = set.split_at(start);
             let from_start = (start..).zip(after).chain((0..).zip(before));
@@ -129,13 +143,14 @@ impl Picker for HotCold {
         self.next = if set.len() <= WHOLE { best } else { start } + 1;
         if dither.is_multiple_of(LOOK_EVERY) {
             let seen = rng.below(set.len() as u32) as usize;
-            self.loads.push(Seen::of(&set[seen], set[seen].effective_weight().max(1), ask.now).busy);
+            self.loads
+                .push(Seen::of(&set[seen], set[seen].effective_weight().max(1), ask.now, self.measure).busy);
         }
         Some(best)
     }
 
     fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
-        let seen = Seen::of(&set[index], set[index].effective_weight(), ask.now);
+        let seen = Seen::of(&set[index], set[index].effective_weight(), ask.now, self.measure);
         if seen.busy > self.threshold() {
             return Score { value: seen.busy, class: Class::Hot };
         }
@@ -155,14 +170,15 @@ struct Look {
     now: Tick,
     dither: u32,
     is_easy: bool,
+    measure: Measure,
     best: Option<usize>,
     least: u64,
 }
 
 impl Look {
-    fn new(threshold: f32, median: f32, ask: &Ask<'_>, dither: u32) -> Self {
+    fn new(threshold: f32, median: f32, ask: &Ask<'_>, dither: u32, measure: Measure) -> Self {
         let (now, is_easy) = (ask.now, ask.is_easy());
-        Self { threshold, median, now, dither, is_easy, best: None, least: u64::MAX }
+        Self { threshold, median, now, dither, is_easy, measure, best: None, least: u64::MAX }
     }
 
     #[inline]
@@ -172,7 +188,7 @@ impl Look {
         if weight == 0 || !is_open {
             return;
         }
-        let seen = Seen::of(load, weight, self.now);
+        let seen = Seen::of(load, weight, self.now, self.measure);
         let rank = self.rank(&seen);
         if rank < self.least || self.best.is_none() {
             (self.best, self.least) = (Some(index), rank);
@@ -190,9 +206,35 @@ impl Look {
     }
 }
 
+/// What says how busy a backend is.
+#[derive(Clone, Copy, Debug)]
+struct Measure {
+    /// A signal in place of requests in flight.
+    signal: Option<Signal>,
+    expire: Duration,
+    /// What a backend that does not tell counts as: not hot, and no better than the others.
+    absent: f32,
+}
+
+impl Measure {
+    /// The load up to which a backend is never hot, whatever is usual in its pool.
+    fn never_hot(self) -> f32 {
+        match self.signal {
+            None => NEVER_HOT,
+            Some(Signal::Queue) => 1.0,
+            Some(Signal::Utilization | Signal::Cpu | Signal::Memory | Signal::Gpu) => 0.5,
+            Some(_) => 0.0,
+        }
+    }
+
+    fn read(self, signal: Signal, load: &Load, now: Tick) -> f32 {
+        load.signals().fresh(signal, now, self.expire).map_or(self.absent, |value| value as f32)
+    }
+}
+
 /// What is looked at of one backend.
 struct Seen {
-    /// Requests it has for each unit of weight.
+    /// Requests it has for each unit of weight, or the signal that stands for them.
     busy: f32,
     in_flight: f32,
     own: f32,
@@ -205,7 +247,7 @@ struct Seen {
 
 impl Seen {
     #[inline]
-    fn of(load: &Load, weight: u32, now: Tick) -> Self {
+    fn of(load: &Load, weight: u32, now: Tick, measure: Measure) -> Self {
         let own = load.in_flight() as f32;
         let in_flight = own + load.others(now);
         let quiet = if in_flight < 1.0 {
@@ -213,8 +255,10 @@ impl Seen {
         } else {
             0.0
         };
+        let count =
+            || if weight == FULL_EASE { in_flight } else { in_flight * FULL_EASE as f32 / weight as f32 };
         Self {
-            busy: if weight == FULL_EASE { in_flight } else { in_flight * FULL_EASE as f32 / weight as f32 },
+            busy: measure.signal.map_or_else(count, |signal| measure.read(signal, load, now)),
             in_flight,
             own,
             slots: load.slots() as f32,
