@@ -7,8 +7,8 @@
 //!        and of an idle backend is divided by (1 + quiet seconds)²: what was slow once is tried again
 //! ```
 //!
-//! Failures count as slow (see [`Load::record`]). A backend without results is taken for one of [`UNKNOWN`], and what
-//! it then has in flight limits what that can cost.
+//! Failures count as slow (see [`Load::record`]). A backend without results is taken for the best of
+//! those drawn with it, and what it then has in flight limits what that can cost.
 //!
 //! - Source: Finagle's `PeakEwma`.
 //! - Cost: one exponential for each candidate, two candidates by default.
@@ -24,7 +24,7 @@ use crate::load::{FULL_EASE, Load};
 use crate::rng::Rng;
 use crate::time::{Tick, nanos};
 
-/// What a backend without results is taken for, in nanoseconds (linkerd's default).
+/// What a backend without results is taken for when no other drawn has any, in nanoseconds (linkerd's default).
 const UNKNOWN: f32 = 30e6;
 
 pub(super) const SPEC: PickerSpec = PickerSpec {
@@ -54,8 +54,13 @@ pub struct PeakEwma {
 impl Picker for PeakEwma {
     fn pick(&mut self, set: &[Arc<Load>], ask: &Ask<'_>, rng: &mut Rng) -> Option<usize> {
         let mut best: Option<(usize, f32)> = None;
-        for &index in self.draw.draw(set, ask, rng) {
-            let cost = cost(&set[index as usize], self.decay_ns, ask.now);
+        let drawn = self.draw.draw(set, ask, rng);
+        let known = drawn.iter().filter_map(|&index| peak(&set[index as usize], self.decay_ns, ask.now));
+        // A little less, so that of equals the unknown one is tried.
+        let unknown = known.reduce(f32::min).unwrap_or(UNKNOWN) * 0.99;
+        for &index in drawn {
+            let load = &set[index as usize];
+            let cost = cost(load, peak(load, self.decay_ns, ask.now).unwrap_or(unknown));
             if best.is_none_or(|(_, least)| cost < least) {
                 best = Some((index as usize, cost));
             }
@@ -64,17 +69,21 @@ impl Picker for PeakEwma {
     }
 
     fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
-        Score::plain(cost(&set[index], self.decay_ns, ask.now) / 1e6)
+        let peak = peak(&set[index], self.decay_ns, ask.now).unwrap_or(UNKNOWN);
+        Score::plain(cost(&set[index], peak) / 1e6)
     }
 }
 
+/// The decayed peak in nanoseconds; `None` before the first result.
+fn peak(load: &Load, decay_ns: f32, now: Tick) -> Option<f32> {
+    let peak = load.peak_ns()?;
+    let quiet = nanos(now.since(load.latency_at())) as f32;
+    let doubt = if load.in_flight() == 0 { 1.0 + quiet / 1e9 } else { 1.0 };
+    Some(peak * (-quiet / decay_ns).exp() / (doubt * doubt))
+}
+
 /// Expected wait in nanoseconds, for each unit of weight.
-fn cost(load: &Load, decay_ns: f32, now: Tick) -> f32 {
-    let peak = load.peak_ns().map_or(UNKNOWN, |peak| {
-        let quiet = nanos(now.since(load.latency_at())) as f32;
-        let doubt = if load.in_flight() == 0 { 1.0 + quiet / 1e9 } else { 1.0 };
-        peak * (-quiet / decay_ns).exp() / (doubt * doubt)
-    });
+fn cost(load: &Load, peak: f32) -> f32 {
     let weight = load.effective_weight() as f32 / FULL_EASE as f32;
     peak * (load.in_flight() as f32 + 1.0) / weight
 }
