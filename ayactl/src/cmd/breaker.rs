@@ -1,17 +1,14 @@
 //! `ayactl breaker`: list breakers, and force, hold, release and reset them.
 
 use aya_api::axis::BreakerOrder;
-use aya_api::command::backends::GetBackends;
 use aya_api::command::breaker::{OrderBreaker, ResetBreaker};
 
 use super::change::{make, options};
 use super::safety::confirm_removal;
 use super::targets::resolve;
-use super::weight::meant;
+use super::weight::list;
 use crate::args::{BreakerArgs, BreakerVerb, OrderArgs};
 use crate::failure::Failure;
-use crate::render;
-use crate::select::pick;
 use crate::session::Session;
 
 /// Columns of `breaker list`, unless others are asked for.
@@ -20,24 +17,13 @@ const COLUMNS: [&str; 6] = ["name", "breaker", "order", "window", "standing", "e
 /// Runs the verb.
 pub async fn run(session: &mut Session<'_, '_>, args: &BreakerArgs) -> Result<u8, Failure> {
     match &args.verb {
-        BreakerVerb::List { names } => list(session, names).await,
+        BreakerVerb::List { names } => list(session, names, &COLUMNS).await,
         BreakerVerb::Open(args) => order(session, args, BreakerOrder::Open).await,
         BreakerVerb::Close(args) => order(session, args, BreakerOrder::Closed).await,
         BreakerVerb::Hold(args) => order(session, args, BreakerOrder::Held).await,
         BreakerVerb::Release(args) => order(session, args, BreakerOrder::None).await,
         BreakerVerb::Reset(args) => reset(session, args).await,
     }
-}
-
-async fn list(session: &mut Session<'_, '_>, names: &[String]) -> Result<u8, Failure> {
-    let all = session.client.call(&GetBackends).await?;
-    let wanted: Vec<String> = names.iter().map(|name| meant(&all, name)).collect::<Result<_, _>>()?;
-    let backends = pick(all, &wanted, "backend", |b| &b.id)?;
-    let mut view = session.view.clone();
-    view.columns = view.columns.or_else(|| Some(COLUMNS.map(str::to_owned).to_vec()));
-    let text = render::list(backends, &view)?;
-    session.print(&text)?;
-    Ok(0)
 }
 
 async fn order(session: &mut Session<'_, '_>, args: &OrderArgs, order: BreakerOrder) -> Result<u8, Failure> {

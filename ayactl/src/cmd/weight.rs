@@ -24,7 +24,7 @@ const MAX_LINES: usize = 100_000;
 /// Runs the verb.
 pub async fn run(session: &mut Session<'_, '_>, args: &WeightArgs) -> Result<u8, Failure> {
     match &args.verb {
-        WeightVerb::Get { names } => get(session, names).await,
+        WeightVerb::Get { names } => list(session, names, &COLUMNS).await,
         WeightVerb::Set { weights, file, change } => {
             let mut orders = Vec::new();
             for text in weights {
@@ -41,12 +41,17 @@ pub async fn run(session: &mut Session<'_, '_>, args: &WeightArgs) -> Result<u8,
     }
 }
 
-async fn get(session: &mut Session<'_, '_>, names: &[String]) -> Result<u8, Failure> {
+/// Lists backends, all or those named, with these columns unless others are asked for.
+pub(super) async fn list(
+    session: &mut Session<'_, '_>,
+    names: &[String],
+    columns: &[&str],
+) -> Result<u8, Failure> {
     let all = session.client.call(&GetBackends).await?;
     let wanted: Vec<String> = names.iter().map(|name| meant(&all, name)).collect::<Result<_, _>>()?;
     let backends = pick(all, &wanted, "backend", |b| &b.id)?;
     let mut view = session.view.clone();
-    view.columns = view.columns.or_else(|| Some(COLUMNS.map(str::to_owned).to_vec()));
+    view.columns = view.columns.or_else(|| Some(columns.iter().map(|&name| name.to_owned()).collect()));
     let text = render::list(backends, &view)?;
     session.print(&text)?;
     Ok(0)

@@ -265,10 +265,10 @@ fn default_attempts() -> usize {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const SMALL: &str = r#"
+    pub(super) const SMALL: &str = r#"
         about = "small"
         seed = 1
         duration = "1s"

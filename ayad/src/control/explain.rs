@@ -135,11 +135,9 @@ impl super::Control {
 
     /// What the axes of a backend say, when one of them keeps it from traffic.
     fn why(&self, id: &str) -> Vec<String> {
-        let snapshot = self.state.snapshot.load();
-        let Some(view) = self.pool_views(&snapshot).into_iter().flat_map(|p| p.backends).find(|b| b.id == id)
-        else {
-            return Vec::new();
-        };
+        let pool = id.split_once('/').and_then(|(pool, _)| self.find_pool(pool).ok());
+        let views = pool.map(|pool| self.pool_view(&pool).backends).unwrap_or_default();
+        let Some(view) = views.into_iter().find(|backend| backend.id == id) else { return Vec::new() };
         let (admin, health) = (&view.admin, &view.health);
         let mut words = Vec::new();
         if admin.state != aya_api::axis::Admin::Ready {

@@ -110,24 +110,19 @@ fn a_program_is_told_of_the_backend_and_of_nothing_else() {
 
 #[test]
 fn a_program_that_hangs_is_killed_with_all_it_has_started() {
-    let script = Script::new("sleep 1000 & echo $! >> $D/pids; echo $$ >> $D/pids; wait");
-    let (_backend, daemon) = checked(&script.keys());
+    for hangs in [
+        "sleep 1000 & echo $! >> $D/pids; echo $$ >> $D/pids; wait",
+        // This one ignores requests to end.
+        "trap '' TERM INT HUP; echo $$ >> $D/pids; while :; do sleep 1000; done",
+    ] {
+        let script = Script::new(hangs);
+        let (_backend, daemon) = checked(&script.keys());
 
-    expect_down(&daemon, "timed out");
-    script.becomes("exit 0");
-    daemon.control.expect_health("main/one", Health::Up);
-    script.expect_all_gone();
-}
-
-#[test]
-fn who_ignores_requests_to_end_is_killed_as_well() {
-    let script = Script::new("trap '' TERM INT HUP; echo $$ >> $D/pids; while :; do sleep 1000; done");
-    let (_backend, daemon) = checked(&script.keys());
-
-    expect_down(&daemon, "timed out");
-    script.becomes("exit 0");
-    daemon.control.expect_health("main/one", Health::Up);
-    script.expect_all_gone();
+        expect_down(&daemon, "timed out");
+        script.becomes("exit 0");
+        daemon.control.expect_health("main/one", Health::Up);
+        script.expect_all_gone();
+    }
 }
 
 #[test]

@@ -52,18 +52,7 @@ fn put(table: &mut Table, path: &str, value: Value) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SMALL: &str = r#"
-        about = "small"
-        seed = 1
-        duration = "1s"
-        rate = 10.0
-        algorithm = "round-robin"
-        expect = {}
-        [[backend]]
-        name = "a"
-        service = { kind = "constant", mean = "1ms" }
-    "#;
+    use crate::scenario::tests::SMALL;
 
     fn set(path: &str, value: &str) -> Result<Scenario, ScenarioError> {
         Scenario::from_toml_with(SMALL, &[(path.to_owned(), value.to_owned())])
