@@ -281,6 +281,12 @@ impl Breaker {
         may_pass(self.word.load(Ordering::Acquire), now)
     }
 
+    /// Whether a request that passes at `now` would be a trial.
+    pub(crate) fn is_trial_free(&self, now: Tick) -> bool {
+        let word = self.word.load(Ordering::Acquire);
+        word & NOT_FLOWING != 0 && Order::of(word) != Some(Order::Closed) && may_pass(word, now)
+    }
+
     /// Lets a request pass, taking a trial when that is what it would be.
     pub(crate) fn enter(&self, now: Tick) -> Entry {
         loop {

@@ -34,6 +34,8 @@ const HONOUR_STICKY: u32 = 1 << 4;
 const EJECTED: u32 = 1 << 5;
 /// One request may pass, and ejects it again by passing.
 const ON_TRIAL: u32 = 1 << 6;
+/// Requests are granted to it on purpose (see [`crate::outlier`]).
+const LOOK: u32 = 1 << 7;
 const CLOSED: u32 = ADMIN | UNHEALTHY | EJECTED;
 
 /// What came of asking a backend to take a request.
@@ -68,6 +70,8 @@ pub struct Load {
     slots: AtomicU32,
     decay_ms: AtomicU32,
     samples: AtomicU32,
+    /// Looks that are granted, while the gate says so.
+    looks: AtomicU32,
     /// What signals leave of its weight, in [`FULL_EASE`]ths.
     signal: AtomicU32,
     /// When it came into traffic, in nanoseconds; 0 when it was there from the beginning or that is long ago.
@@ -96,6 +100,7 @@ impl Load {
             slots: AtomicU32::new(0),
             decay_ms: AtomicU32::new(latency::DECAY_MS),
             samples: AtomicU32::new(0),
+            looks: AtomicU32::new(0),
             signal: AtomicU32::new(FULL_EASE),
             ramp_since: AtomicU64::new(0),
             breaker: Breaker::default(),
@@ -169,13 +174,31 @@ impl Load {
     pub(crate) fn set_ejected(&self, is_ejected: bool) {
         let wanted = if is_ejected { EJECTED } else { 0 };
         if self.gate.load(Ordering::SeqCst) & (EJECTED | ON_TRIAL) != wanted {
-            self.change_gate(EJECTED | ON_TRIAL, wanted);
+            self.change_gate(EJECTED | ON_TRIAL | LOOK, wanted);
         }
+    }
+
+    /// Grants so many requests on purpose, in place of those that were granted before and not taken.
+    pub(crate) fn grant_looks(&self, looks: u32) {
+        let wanted = if looks > 0 { LOOK } else { 0 };
+        if self.looks.load(Ordering::Relaxed) != looks {
+            self.looks.store(looks, Ordering::Relaxed);
+        }
+        if self.gate.load(Ordering::SeqCst) & LOOK != wanted {
+            self.change_gate(LOOK, wanted);
+        }
+    }
+
+    /// Whether a request should go to it before all others, because nothing is heard of it otherwise: a trial is
+    /// offered, or a look on purpose granted.
+    #[inline]
+    pub fn is_due(&self) -> bool {
+        self.gate.load(Ordering::SeqCst) & (ON_TRIAL | LOOK) != 0
     }
 
     /// Lets one request pass.
     pub(crate) fn offer_trial(&self) {
-        self.change_gate(EJECTED | ON_TRIAL, ON_TRIAL);
+        self.change_gate(EJECTED | ON_TRIAL | LOOK, ON_TRIAL);
     }
 
     /// Whether nothing passes until the next trial is offered.
@@ -252,10 +275,25 @@ impl Load {
         }
     }
 
-    /// Takes the trial where one is offered: of all that saw it offered, one passes.
+    /// Takes the trial where one is offered: of all that saw it offered, one passes. Takes a look where one is granted,
+    /// and passes in any case.
     #[inline]
     fn pass_gate(&self) -> bool {
-        self.gate.load(Ordering::SeqCst) & ON_TRIAL == 0 || self.take_trial()
+        match self.gate.load(Ordering::SeqCst) & (ON_TRIAL | LOOK) {
+            0 => true,
+            LOOK => self.take_look(),
+            _ => self.take_trial(),
+        }
+    }
+
+    #[cold]
+    fn take_look(&self) -> bool {
+        let before =
+            self.looks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |looks| looks.checked_sub(1));
+        if before.is_ok_and(|before| before == 1) {
+            self.change_gate(LOOK, 0);
+        }
+        true
     }
 
     #[cold]

@@ -23,6 +23,7 @@
 //! ([`crate::health`]). Ejection is a fact of its own beside the three axes, never one of their values.
 
 mod guard;
+mod looks;
 mod norm;
 #[cfg(test)]
 mod tests;
@@ -190,13 +191,14 @@ pub struct OutlierChange {
 }
 
 /// What the workers of a pool may do between two looks at the whole: how many more backends may be ejected at once, and
-/// for how long. One for each pool.
+/// for how long; and what is saved up for looks on purpose. One for each pool.
 #[derive(Debug, Default)]
 pub struct Quota {
     left: AtomicU32,
     enforce: AtomicBool,
     eject_ns: AtomicU64,
     eject_max_ns: AtomicU64,
+    purse: looks::Purse,
 }
 
 impl Quota {

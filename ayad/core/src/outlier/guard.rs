@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::looks;
 use super::norm::{Found, LEAST_SHARE, Norm, evidence, median};
-use super::watch::Span;
+use super::watch::{LONG, Span};
 use super::{FEWEST, Finding, Oddity, OutlierChange, OutlierRules, Quota, Return, Standing};
 use crate::axis::{Admin, Health};
 use crate::load::{Load, SlowStart};
@@ -85,6 +86,7 @@ impl Guard {
     fn switch_off(now: Tick, set: &[Arc<Load>], changes: &mut Vec<OutlierChange>) {
         for (index, load) in set.iter().enumerate() {
             load.watched().limit_run(0, 0.0);
+            load.grant_looks(0);
             let back = load.take_back(now, Return::SwitchedOff);
             changes.extend(back.map(|change| OutlierChange { index, ..change }));
         }
@@ -123,6 +125,10 @@ impl Guard {
             }
         }
         Self::allow_runs(rules, set, &pool, quota);
+        if rules.enforce {
+            let seen = (&self.spans[..], &self.in_service[..]);
+            looks::grant(now, rules, set, seen, (&pool.norms, pool.usual), &quota.purse);
+        }
     }
 
     fn look(&mut self, now: Tick, rules: &OutlierRules, set: &[Arc<Load>]) -> Pool {
@@ -143,8 +149,13 @@ impl Guard {
         let running = running.count();
         let norm = |which: usize| Norm::of(self.compared().map(move |spans| spans[which]), rules);
         let usual = self.usual();
+        let mut norms = [norm(0), norm(1)];
+        if let [Some(short), Some(long)] = &mut norms {
+            short.widen(long);
+            long.widen(short);
+        }
         Pool {
-            norms: [norm(0), norm(1)],
+            norms,
             usual,
             is_bad: usual >= 0.5 || 2 * running > served_by - out,
             spare: most.saturating_sub(1).saturating_sub(out),
@@ -205,7 +216,8 @@ impl Guard {
         let watch = load.watched();
         let standing = watch.standing();
         let Some(found) = self.found(index, pool, rules) else {
-            return Self::soothe(now, load, standing);
+            let lingers = self.lingers(now, index, load, pool, rules);
+            return if lingers { None } else { Self::soothe(now, load, standing) };
         };
         watch.see(now);
         let is_settled = now.since(watch.since()) >= WORSE_AFTER;
@@ -251,6 +263,22 @@ impl Guard {
         let failing = failing.filter(|found| found.evidence >= SUSPECT);
         let worst = failing.max_by(|a, b| a.evidence.total_cmp(&b.evidence));
         worst.or_else(|| looks.clone().find_map(|(norm, span)| norm.slow(span, rules)))
+    }
+
+    /// Whether nothing odd is seen of it only because little is seen of it: an algorithm that follows latencies asks a slow
+    /// backend seldom.
+    fn lingers(&self, now: Tick, index: usize, load: &Load, pool: &Pool, rules: &OutlierRules) -> bool {
+        let Some(finding) = load.watched().finding() else { return false };
+        if !self.in_service[index] || pool.norms.iter().all(Option::is_none) {
+            return false;
+        }
+        let clears = |which: usize| {
+            let norm = pool.norms[which].as_ref();
+            norm.is_some_and(|norm| norm.clears(finding.oddity, &self.spans[index][which], pool.usual, rules))
+        };
+        // The long window says something about now once it begins after what was found.
+        let is_long_ago = now.since(load.watched().last_seen()) >= LONG;
+        !clears(0) && !(is_long_ago && clears(1))
     }
 
     /// Nothing odd is seen of it.

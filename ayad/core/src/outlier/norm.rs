@@ -13,6 +13,10 @@ const LOG_SPREAD: f64 = 0.3;
 const LOG_SD: f64 = 1.85;
 /// A backend that is slower by less than this many nanoseconds is not worth a word.
 const SLOWER_BY: f64 = 1e6;
+/// Evidence from which on more of it is wanted: chance gives it once in seven.
+const CURIOUS: f64 = 2.0;
+/// Answers from which on a backend has a say in how slow the others are.
+const HEARD: u32 = 5;
 /// Fewer failures than this are nobody's peculiarity.
 pub(super) const LEAST_SHARE: f64 = 0.01;
 
@@ -45,7 +49,7 @@ impl Norm {
             .filter(|span| span.counts.calls >= enough)
             .map(|s| s.counts.failure_share())
             .collect();
-        let mut logs: Vec<f64> = spans.filter(|span| span.timed >= enough).map(|span| span.log).collect();
+        let mut logs: Vec<f64> = spans.filter(|span| span.timed >= HEARD).map(|span| span.log).collect();
         if shares.len() < FEWEST {
             return None;
         }
@@ -60,6 +64,15 @@ impl Norm {
             log,
             log_spread: log_spread.max(LOG_SPREAD),
         })
+    }
+
+    /// Takes over from the norm of another window how slow and how various the pool was. An algorithm that follows
+    /// latencies asks the fastest of the moment most, and they alone would make a pool of fast equals of any.
+    pub(super) fn widen(&mut self, other: &Self) {
+        if self.log_spread.is_finite() && other.log_spread.is_finite() {
+            self.log = self.log.max(other.log);
+            self.log_spread = self.log_spread.max(other.log_spread);
+        }
     }
 
     /// Whether a backend fails more often than the others of this window, by more than chance where this share is `usual`.
@@ -83,11 +96,32 @@ impl Norm {
         Some(Found { finding, evidence, times_slower: 1.0 })
     }
 
+    /// How many times slower than is usual; as if the backend were the median when there is nothing to go by.
+    fn times_slower(&self, span: &Span) -> f64 {
+        if self.log_spread.is_finite() && span.timed > 0 { (span.log - self.log).exp2() } else { 1.0 }
+    }
+
+    /// Whether a backend would be slow if more answers were like those few that there are.
+    pub(super) fn seems_slow(&self, span: &Span, rules: &OutlierRules) -> bool {
+        let is_odd = rules.slower > 0.0 && self.times_slower(span) >= rules.slower;
+        is_odd && (span.log - self.log) / self.log_spread >= rules.deviations
+    }
+
+    /// Whether answers enough say that a backend is not worse than the others in this.
+    pub(super) fn clears(&self, oddity: Oddity, span: &Span, usual: f64, rules: &OutlierRules) -> bool {
+        match oddity {
+            Oddity::Slow => span.timed >= HEARD && self.times_slower(span) < rules.slower,
+            Oddity::FailureShare | Oddity::FailuresInRow => {
+                span.counts.calls >= HEARD && !seems_failing(span, usual)
+            }
+        }
+    }
+
     /// Whether a backend is slower than is usual.
     pub(super) fn slow(&self, span: &Span, rules: &OutlierRules) -> Option<Found> {
         let chance = LOG_SD / f64::from(span.timed.max(1)).sqrt();
         let z = (span.log - self.log) / self.log_spread.hypot(chance);
-        let times_slower = (span.log - self.log).exp2();
+        let times_slower = self.times_slower(span);
         let is_far = span.log.exp2() - self.log.exp2() >= SLOWER_BY && z >= rules.deviations;
         let is_odd = rules.slower > 0.0 && times_slower >= rules.slower && is_far;
         (is_odd && span.timed >= rules.min_calls).then(|| Found {
@@ -102,6 +136,11 @@ impl Norm {
             times_slower,
         })
     }
+}
+
+/// Whether there is reason to hear more of how often a backend fails.
+pub(super) fn seems_failing(span: &Span, usual: f64) -> bool {
+    evidence(span.counts.failure_share(), usual.max(LEAST_SHARE), span.counts.calls) >= CURIOUS
 }
 
 /// Chernoff's bound: minus the logarithm of the probability that `calls` results have at least this `share` of failures

@@ -8,6 +8,8 @@ use crate::breaker::Answer;
 use crate::load::{FULL_EASE, SlowStart};
 use crate::rng::Rng;
 
+mod avoided;
+
 const STEP: u64 = 100;
 
 /// How a backend behaves.
@@ -92,7 +94,7 @@ impl World {
         load.release();
     }
 
-    fn finish(&mut self, index: usize) {
+    fn finish(&mut self, index: usize) -> Answer {
         let Manner { fails, ms } = self.manners[index];
         let ok = self.rng.unit() >= fails;
         self.failed += u32::from(!ok);
@@ -102,6 +104,7 @@ impl World {
         if let Some(change) = self.set[index].watch(self.at(), answer, &self.quota) {
             self.seen.push((self.now, OutlierChange { index, ..change }));
         }
+        answer
     }
 
     fn when(&self, index: usize, to: Standing) -> Option<u64> {

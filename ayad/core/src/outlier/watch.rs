@@ -12,6 +12,8 @@ use crate::window::{Counts, Logs, Tally};
 /// Length of a slot of the window.
 const SLOT: u64 = 500_000_000;
 const SLOTS: usize = 20;
+/// Length of the long window.
+pub(super) const LONG: Duration = Duration::from_nanos(SLOT * SLOTS as u64);
 /// Slots of the short window: at least one second, at most one and a half.
 const SHORT: u64 = 3;
 /// A trial without a result for so long is given up.

@@ -16,6 +16,9 @@
 //! drifts towards that median and then below it, so that it is tried again by one request at a time:
 //! `(latency + median * (d - 1)) / d²` with `d = 1 + quiet² / 8 s²`.
 //!
+//! A trial that is offered, and a look that is granted because nothing is heard of a backend ([`Load::is_due`]), go before
+//! everything else.
+//!
 //! - Cost: one pass over pools of up to 32 backends; of larger ones a sample of `choices`, and the one whose turn it
 //!   is to be looked at.
 //! - When: by default. When not: answers differ in cost by kind of request more than by backend, and the kinds go to
@@ -151,6 +154,9 @@ impl Picker for HotCold {
 
     fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
         let seen = Seen::of(&set[index], set[index].effective_weight(), ask.now, self.measure);
+        if set[index].is_due() {
+            return Score { value: seen.expected(self.median) / 1e6, class: Class::Due };
+        }
         if seen.busy > self.threshold() {
             return Score { value: seen.busy, class: Class::Hot };
         }
@@ -189,7 +195,7 @@ impl Look {
             return;
         }
         let seen = Seen::of(load, weight, self.now, self.measure);
-        let rank = self.rank(&seen);
+        let rank = if load.is_due() { 0 } else { self.rank(&seen) };
         if rank < self.least || self.best.is_none() {
             (self.best, self.least) = (Some(index), rank);
         }

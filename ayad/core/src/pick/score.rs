@@ -67,6 +67,8 @@ impl Score {
 /// What a score is compared with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Class {
+    /// Its turn to be tried or looked at: it goes before all others, whatever it scores.
+    Due,
     /// All scores are of one kind.
     #[default]
     Plain,
@@ -80,6 +82,7 @@ impl Class {
     /// The one spelling of this value; empty where there are no classes.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Due => "due",
             Self::Plain => "",
             Self::Cold => "cold",
             Self::Hot => "hot",
