@@ -4,7 +4,8 @@
 //! busy      = (in flight + what others were reported to have in flight) / weight
 //!             or the `signal` that a pool is told to go by, where backends report it
 //! hot       = busier than the `quantile` of what was seen of the pool lately (64 looks), and than 2
-//! pick      = the cold one with the least expected latency; when all are hot, the least busy
+//! pick      = the cold one with the least expected latency; when all are hot, the least busy; but a hot one
+//!             that is faster by a third even if it serves one request after the other
 //! expected  = latency of the last few answers * (own in flight + 1)
 //!             of a backend that says how many slots it has: service time * max(0.6, (busy + 1) / slots)
 //! ```
@@ -78,6 +79,8 @@ pub struct HotCold {
     loads: Quantile,
     median: f32,
     median_at: Option<Tick>,
+    /// What was expected of the best cold one at the last pick; 0 for none.
+    cold_ns: f32,
 }
 
 impl HotCold {
@@ -92,6 +95,7 @@ impl HotCold {
             loads: Quantile::new(quantile),
             median: UNKNOWN,
             median_at: None,
+            cold_ns: 0.0,
         }
     }
 
@@ -141,7 +145,8 @@ impl Picker for HotCold {
             }
             look.at(start, &set[start], ask);
         }
-        let best = look.best?;
+        self.cold_ns = look.cold_ns();
+        let best = look.choice()?;
         // Equals are picked in turn; of large sets everybody is looked at in turn.
         self.next = if set.len() <= WHOLE { best } else { start } + 1;
         if dither.is_multiple_of(LOOK_EVERY) {
@@ -158,6 +163,10 @@ impl Picker for HotCold {
             return Score { value: seen.expected(self.median) / 1e6, class: Class::Due };
         }
         if seen.busy > self.threshold() {
+            let in_turn = seen.in_turn(self.median);
+            if in_turn < SWIFT * self.cold_ns {
+                return Score { value: in_turn / 1e6, class: Class::Swift };
+            }
             return Score { value: seen.busy, class: Class::Hot };
         }
         Score { value: seen.expected(self.median) / 1e6, class: Class::Cold }
@@ -166,6 +175,9 @@ impl Picker for HotCold {
 
 /// How fast an idle backend's latency is doubted, for each square second.
 const DOUBT: f32 = 0.125;
+/// A hot backend is preferred to the best cold one when it takes less than this part of its time, all that it has to do
+/// first included: among backends that differ by a factor a burst is better off on the fast ones.
+const SWIFT: f32 = 0.7;
 /// Set in the rank of a hot backend.
 const HOT: u64 = 1 << 63;
 
@@ -179,12 +191,19 @@ struct Look {
     measure: Measure,
     best: Option<usize>,
     least: u64,
+    /// What is expected of the best, when it is cold.
+    expected: f32,
+    /// The hot one that is the fastest even if it serves one request after the other, and its time.
+    swift: Option<usize>,
+    swift_ns: f32,
 }
 
 impl Look {
     fn new(threshold: f32, median: f32, ask: &Ask<'_>, dither: u32, measure: Measure) -> Self {
         let (now, is_easy) = (ask.now, ask.is_easy());
-        Self { threshold, median, now, dither, is_easy, measure, best: None, least: u64::MAX }
+        let (best, least, expected) = (None, u64::MAX, f32::INFINITY);
+        let (swift, swift_ns) = (None, f32::INFINITY);
+        Self { threshold, median, now, dither, is_easy, measure, best, least, expected, swift, swift_ns }
     }
 
     #[inline]
@@ -195,20 +214,40 @@ impl Look {
             return;
         }
         let seen = Seen::of(load, weight, self.now, self.measure);
-        let rank = if load.is_due() { 0 } else { self.rank(&seen) };
-        if rank < self.least || self.best.is_none() {
-            (self.best, self.least) = (Some(index), rank);
+        let expected = seen.expected(self.median);
+        let is_hot = seen.busy > self.threshold;
+        if is_hot {
+            let in_turn = seen.in_turn(self.median);
+            if in_turn < self.swift_ns {
+                (self.swift, self.swift_ns) = (Some(index), in_turn);
+            }
         }
+        let rank = match (load.is_due(), is_hot) {
+            (true, _) => 0,
+            (_, true) => HOT | u64::from(seen.busy.to_bits()),
+            (_, false) => self.rank_cold(expected, seen.busy),
+        };
+        if rank < self.least || self.best.is_none() {
+            (self.best, self.least, self.expected) = (Some(index), rank, expected);
+        }
+    }
+
+    /// The best; but a hot one that is faster than the best cold one whatever it has to do first.
+    fn choice(&self) -> Option<usize> {
+        if self.swift_ns < SWIFT * self.cold_ns() { self.swift } else { self.best }
+    }
+
+    /// What is expected of the best when it is cold, else 0.
+    fn cold_ns(&self) -> f32 {
+        let is_cold = self.best.is_some() && self.least > 0 && self.least & HOT == 0;
+        if is_cold { self.expected } else { 0.0 }
     }
 
     /// A number that is lower for a better backend. The sign bit of an `f32` that is never negative says hot; below it
     /// are, for cold ones, the step of the latency and then how busy it is.
-    fn rank(&self, seen: &Seen) -> u64 {
-        if seen.busy > self.threshold {
-            return HOT | u64::from(seen.busy.to_bits());
-        }
-        let step = (seen.expected(self.median).to_bits() + self.dither) >> EQUAL_BITS;
-        u64::from(step) << 32 | u64::from(seen.busy.to_bits())
+    fn rank_cold(&self, expected: f32, busy: f32) -> u64 {
+        let step = (expected.to_bits() + self.dither) >> EQUAL_BITS;
+        u64::from(step) << 32 | u64::from(busy.to_bits())
     }
 }
 
@@ -273,6 +312,11 @@ impl Seen {
         }
     }
 
+    /// What the next answer takes at most, in nanoseconds: if it waits for everything that is in flight.
+    fn in_turn(&self, unknown: f32) -> f32 {
+        if self.service > 0.0 { self.service * (self.in_flight + 1.0) } else { unknown }
+    }
+
     /// What the next answer should take, in nanoseconds; `unknown`, the median of the pool, before the first result.
     fn expected(&self, unknown: f32) -> f32 {
         if self.service <= 0.0 {
@@ -286,5 +330,58 @@ impl Seen {
         }
         let doubt = 1.0 + self.quiet * self.quiet * DOUBT;
         (expected + unknown * (doubt - 1.0)) / (doubt * doubt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::axis::Health;
+    use crate::pick::{Choice, Tried};
+
+    /// Two backends that take 0.3 ms and two that take `slow`, all idle; then a burst of requests at once.
+    fn burst(slow: Duration, requests: usize) -> (Vec<u32>, Vec<Class>) {
+        let set: Vec<_> = (0..4).map(|n| Arc::new(Load::new(n, 1, Health::Up))).collect();
+        let mut picker = "hot-cold".parse::<Choice>().unwrap().build(1);
+        let (mut rng, tried) = (Rng::seeded(1), Tried::new());
+        for ms in 0..200 {
+            let now = Tick::from_nanos(ms * 1_000_000);
+            let index = picker.pick(&set, &Ask::any(now, 0, &tried), &mut rng).unwrap();
+            let took = if index < 2 { Duration::from_micros(300) } else { slow };
+            set[index].record(now, took, true);
+        }
+        let ask = Ask::any(Tick::from_nanos(200_000_000), 0, &tried);
+        for _ in 0..requests {
+            let index = picker.pick(&set, &ask, &mut rng).unwrap();
+            assert!(set[index].try_acquire(ask.now, false));
+        }
+        let classes = (0..4).map(|index| picker.score(&set, index, &ask).class).collect();
+        (set.iter().map(|load| load.in_flight()).collect(), classes)
+    }
+
+    #[test]
+    fn a_burst_stays_on_the_fast_ones_as_long_as_waiting_there_is_shorter() {
+        let (taken, classes) = burst(Duration::from_millis(20), 16);
+        assert_eq!((taken[0] + taken[1], taken[2] + taken[3]), (16, 0), "{taken:?}");
+        assert_eq!(classes, [Class::Swift, Class::Swift, Class::Cold, Class::Cold]);
+
+        let (taken, classes) = burst(Duration::from_micros(500), 16);
+        assert!(taken[2] + taken[3] >= 4, "{taken:?}");
+        assert!(!classes.contains(&Class::Swift), "{classes:?}");
+    }
+
+    #[test]
+    fn who_is_due_goes_first_and_says_so() {
+        let set: Vec<_> = (0..3).map(|n| Arc::new(Load::new(n, 1, Health::Up))).collect();
+        (0..9).for_each(|n| set[n % 3].record(Tick::ZERO, Duration::from_millis(1 + n as u64), true));
+        set[2].record(Tick::ZERO, Duration::from_secs(1), true);
+        let mut picker = "hot-cold".parse::<Choice>().unwrap().build(1);
+        let (mut rng, tried) = (Rng::seeded(1), Tried::new());
+        let ask = Ask::any(Tick::ZERO, 0, &tried);
+        assert_ne!(picker.pick(&set, &ask, &mut rng), Some(2));
+
+        set[2].grant_looks(1);
+        assert_eq!(picker.score(&set, 2, &ask).class, Class::Due);
+        assert_eq!(picker.pick(&set, &ask, &mut rng), Some(2));
     }
 }

@@ -74,6 +74,9 @@ pub enum Class {
     Plain,
     /// Not busier than usual: the score is an expected latency in milliseconds.
     Cold,
+    /// Busier than usual, and faster than the best cold one all the same: the score is the milliseconds it takes if the
+    /// request waits for all that is in flight.
+    Swift,
     /// Busier than usual: the score is its requests in flight for its weight.
     Hot,
 }
@@ -85,6 +88,7 @@ impl Class {
             Self::Due => "due",
             Self::Plain => "",
             Self::Cold => "cold",
+            Self::Swift => "swift",
             Self::Hot => "hot",
         }
     }
