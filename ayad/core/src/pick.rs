@@ -63,6 +63,13 @@ pub trait Picker: Send {
     /// request may go to; changes nothing.
     fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score;
 
+    /// Whom the last pick looked at, by the numbers that it compared. False for an algorithm that keeps none of them: ask
+    /// for scores instead.
+    fn looked(&self, each: &mut dyn FnMut(usize, Score)) -> bool {
+        let _ = each;
+        false
+    }
+
     /// Makes room for a set of this size, so that the next pick need not allocate.
     fn prepare(&mut self, len: usize) {
         let _ = len;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aya_api::view::{AttemptView, RequestExplanation, Scored};
-use aya_core::pick::{Ask, Chooser, Class};
+use aya_core::load::Load;
+use aya_core::pick::{Ask, Chooser, Class, Score};
 use aya_core::reason::{Blame, Reason};
 use aya_core::time::Tick;
 
@@ -67,24 +68,38 @@ impl Looks {
         self.next += 1;
         let look = &mut self.ring[(id % LOOKS as u64) as usize];
         (look.id, look.len, look.left_out) = (id, 0, 0);
-        let mut add = |index: usize| {
-            let load = &pool.loads[index];
-            let score = chooser.score(&pool.loads, index, ask);
-            let in_flight = load.in_flight();
-            look.seen[usize::from(look.len)] =
-                Seen { index: index as u16, class: score.class, score: score.value, in_flight };
-            look.len += 1;
-        };
-        add(picked);
-        let others = pool.loads.iter().enumerate().take(usize::from(u16::MAX));
-        let mut others = others.filter(|(index, load)| *index != picked && ask.allows(*index, load));
-        others.by_ref().take(CANDIDATES - 1).for_each(|(index, _)| add(index));
-        look.left_out = pool.loads.len().saturating_sub(CANDIDATES).min(usize::from(u16::MAX)) as u16;
+        let loads = &pool.loads;
+        if !chooser.looked(&mut |index, score| look.add(loads, index, score, picked)) {
+            look.add(loads, picked, chooser.score(loads, picked, ask), picked);
+            let others = loads.iter().enumerate().filter(|(index, _)| *index != picked);
+            let others = others.filter(|(index, load)| ask.allows(*index, load)).take(CANDIDATES - 1);
+            others.for_each(|(index, _)| look.add(loads, index, chooser.score(loads, index, ask), picked));
+        }
+        look.left_out = loads.len().saturating_sub(usize::from(look.len)).min(usize::from(u16::MAX)) as u16;
         LookId(id)
     }
 
     fn get(&self, id: LookId) -> Option<&Look> {
         Some(&self.ring[(id.0 % LOOKS as u64) as usize]).filter(|look| look.id == id.0)
+    }
+}
+
+impl Look {
+    /// One candidate more. The one that was picked comes first, and there is always room for it.
+    fn add(&mut self, loads: &[Arc<Load>], index: usize, score: Score, picked: usize) {
+        let len = usize::from(self.len);
+        let is_picked = index == picked;
+        if index > usize::from(u16::MAX) || (len == CANDIDATES && !is_picked) {
+            return;
+        }
+        let in_flight = loads[index].in_flight();
+        let seen = Seen { index: index as u16, class: score.class, score: score.value, in_flight };
+        let place = len.min(CANDIDATES - 1);
+        self.seen[place] = seen;
+        if is_picked {
+            self.seen.swap(0, place);
+        }
+        self.len = (place + 1) as u8;
     }
 }
 

@@ -278,7 +278,7 @@ impl Guard {
         };
         // The long window says something about now once it begins after what was found.
         let is_long_ago = now.since(load.watched().last_seen()) >= LONG;
-        !clears(0) && !(is_long_ago && clears(1))
+        !(clears(0) || (is_long_ago && clears(1)))
     }
 
     /// Nothing odd is seen of it.

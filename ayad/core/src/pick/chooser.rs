@@ -57,6 +57,11 @@ impl Chooser {
         self.picker.score(set, index, ask)
     }
 
+    /// Whom the last pick looked at; see [`Picker::looked`].
+    pub fn looked(&self, each: &mut dyn FnMut(usize, Score)) -> bool {
+        self.picker.looked(each)
+    }
+
     /// How the pool was divided when that was last looked at.
     pub(super) fn tiers(&self) -> &Tiers {
         &self.tiers

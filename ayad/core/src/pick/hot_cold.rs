@@ -26,8 +26,12 @@
 //!   different backends.
 //! - Weight 0 gets nothing. Failures count as slow, never as fast (see [`Load::record`]).
 
+mod seen;
+
 use std::sync::Arc;
 use std::time::Duration;
+
+use seen::{Measure, Seen};
 
 use super::draw::Draw;
 use super::quantile::Quantile;
@@ -39,9 +43,6 @@ use crate::time::Tick;
 
 /// Largest set that is looked at whole.
 const WHOLE: usize = 32;
-/// Load up to which a backend is never hot: in an idle pool one request is more than usual, and no reason to ask a slow
-/// backend instead.
-const NEVER_HOT: f32 = 2.0;
 /// How long the median of the pool is believed.
 const MEDIAN_AGE: Duration = Duration::from_millis(10);
 /// Bits of an `f32` by which two latencies may differ and still count as equal: a quarter of an octave.
@@ -81,6 +82,9 @@ pub struct HotCold {
     median_at: Option<Tick>,
     /// What was expected of the best cold one at the last pick; 0 for none.
     cold_ns: f32,
+    /// Whom the last pick looked at.
+    looked: [Looked; WHOLE + 1],
+    looked_at: usize,
 }
 
 impl HotCold {
@@ -96,6 +100,8 @@ impl HotCold {
             median: UNKNOWN,
             median_at: None,
             cold_ns: 0.0,
+            looked: [Looked::default(); WHOLE + 1],
+            looked_at: 0,
         }
     }
 
@@ -134,7 +140,7 @@ impl Picker for HotCold {
         let dither = rng.below(1 << EQUAL_BITS);
         let threshold = self.threshold();
         self.measure.absent = threshold;
-        let mut look = Look::new(threshold, self.median, ask, dither, self.measure);
+        let mut look = Look::new(threshold, self.median, ask, dither, self.measure, &mut self.looked);
         if set.len() <= WHOLE {
             let (before, after) = set.split_at(start);
             let from_start = (start..).zip(after).chain((0..).zip(before));
@@ -145,7 +151,7 @@ impl Picker for HotCold {
             }
             look.at(start, &set[start], ask);
         }
-        self.cold_ns = look.cold_ns();
+        (self.cold_ns, self.looked_at) = (look.cold_ns(), look.len);
         let best = look.choice()?;
         // Equals are picked in turn; of large sets everybody is looked at in turn.
         self.next = if set.len() <= WHOLE { best } else { start } + 1;
@@ -158,23 +164,62 @@ impl Picker for HotCold {
     }
 
     fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
-        let seen = Seen::of(&set[index], set[index].effective_weight(), ask.now, self.measure);
-        if set[index].is_due() {
-            return Score { value: seen.expected(self.median) / 1e6, class: Class::Due };
+        let load = &set[index];
+        let seen = Seen::of(load, load.effective_weight(), ask.now, self.measure);
+        Looked::of(index, load, &seen, self.threshold(), self.median).score(self.cold_ns)
+    }
+
+    fn looked(&self, each: &mut dyn FnMut(usize, Score)) -> bool {
+        for looked in &self.looked[..self.looked_at] {
+            each(looked.index as usize, looked.score(self.cold_ns));
         }
-        if seen.busy > self.threshold() {
-            let in_turn = seen.in_turn(self.median);
-            if in_turn < SWIFT * self.cold_ns {
-                return Score { value: in_turn / 1e6, class: Class::Swift };
-            }
-            return Score { value: seen.busy, class: Class::Hot };
-        }
-        Score { value: seen.expected(self.median) / 1e6, class: Class::Cold }
+        true
     }
 }
 
-/// How fast an idle backend's latency is doubted, for each square second.
-const DOUBT: f32 = 0.125;
+/// What a look found: what ranks and scores are made of.
+#[derive(Clone, Copy, Debug, Default)]
+struct Looked {
+    index: u32,
+    busy: f32,
+    /// Of a hot one what it takes in turn, of others what is expected.
+    ns: f32,
+    class: Class,
+}
+
+impl Looked {
+    #[inline]
+    fn of(index: usize, load: &Load, seen: &Seen, threshold: f32, median: f32) -> Self {
+        let class = match (load.is_due(), seen.busy > threshold) {
+            (true, _) => Class::Due,
+            (_, true) => Class::Hot,
+            (_, false) => Class::Cold,
+        };
+        let ns = if class == Class::Hot { seen.in_turn(median) } else { seen.expected(median) };
+        Self { index: index as u32, busy: seen.busy, ns, class }
+    }
+
+    /// A number that is lower for a better backend: first who is due, then the cold ones by the step of their latency and
+    /// then by how busy they are, then the hot ones. An `f32` that is never negative leaves the sign bit free.
+    fn rank(&self, dither: u32) -> u64 {
+        let busy = u64::from(self.busy.to_bits());
+        match self.class {
+            Class::Due => 0,
+            Class::Hot => HOT | busy,
+            _ => u64::from((self.ns.to_bits() + dither) >> EQUAL_BITS) << 32 | busy,
+        }
+    }
+
+    /// Beside the best cold one, of which `cold_ns` is expected.
+    fn score(&self, cold_ns: f32) -> Score {
+        match self.class {
+            Class::Hot if self.ns < SWIFT * cold_ns => Score { value: self.ns / 1e6, class: Class::Swift },
+            Class::Hot => Score { value: self.busy, class: Class::Hot },
+            class => Score { value: self.ns / 1e6, class },
+        }
+    }
+}
+
 /// A hot backend is preferred to the best cold one when it takes less than this part of its time, all that it has to do
 /// first included: among backends that differ by a factor a burst is better off on the fast ones.
 const SWIFT: f32 = 0.7;
@@ -182,13 +227,15 @@ const SWIFT: f32 = 0.7;
 const HOT: u64 = 1 << 63;
 
 /// One pick: what backends are compared with, and the best so far.
-struct Look {
+struct Look<'a> {
     threshold: f32,
     median: f32,
     now: Tick,
     dither: u32,
     is_easy: bool,
     measure: Measure,
+    looked: &'a mut [Looked; WHOLE + 1],
+    len: usize,
     best: Option<usize>,
     least: u64,
     /// What is expected of the best, when it is cold.
@@ -198,12 +245,30 @@ struct Look {
     swift_ns: f32,
 }
 
-impl Look {
-    fn new(threshold: f32, median: f32, ask: &Ask<'_>, dither: u32, measure: Measure) -> Self {
-        let (now, is_easy) = (ask.now, ask.is_easy());
-        let (best, least, expected) = (None, u64::MAX, f32::INFINITY);
-        let (swift, swift_ns) = (None, f32::INFINITY);
-        Self { threshold, median, now, dither, is_easy, measure, best, least, expected, swift, swift_ns }
+impl<'a> Look<'a> {
+    fn new(
+        threshold: f32,
+        median: f32,
+        ask: &Ask<'_>,
+        dither: u32,
+        measure: Measure,
+        looked: &'a mut [Looked; WHOLE + 1],
+    ) -> Self {
+        Self {
+            threshold,
+            median,
+            now: ask.now,
+            dither,
+            is_easy: ask.is_easy(),
+            measure,
+            looked,
+            len: 0,
+            best: None,
+            least: u64::MAX,
+            expected: f32::INFINITY,
+            swift: None,
+            swift_ns: f32::INFINITY,
+        }
     }
 
     #[inline]
@@ -214,21 +279,17 @@ impl Look {
             return;
         }
         let seen = Seen::of(load, weight, self.now, self.measure);
-        let expected = seen.expected(self.median);
-        let is_hot = seen.busy > self.threshold;
-        if is_hot {
-            let in_turn = seen.in_turn(self.median);
-            if in_turn < self.swift_ns {
-                (self.swift, self.swift_ns) = (Some(index), in_turn);
-            }
+        let looked = Looked::of(index, load, &seen, self.threshold, self.median);
+        if let Some(place) = self.looked.get_mut(self.len) {
+            *place = looked;
+            self.len += 1;
         }
-        let rank = match (load.is_due(), is_hot) {
-            (true, _) => 0,
-            (_, true) => HOT | u64::from(seen.busy.to_bits()),
-            (_, false) => self.rank_cold(expected, seen.busy),
-        };
+        if looked.class == Class::Hot && looked.ns < self.swift_ns {
+            (self.swift, self.swift_ns) = (Some(index), looked.ns);
+        }
+        let rank = looked.rank(self.dither);
         if rank < self.least || self.best.is_none() {
-            (self.best, self.least, self.expected) = (Some(index), rank, expected);
+            (self.best, self.least, self.expected) = (Some(index), rank, looked.ns);
         }
     }
 
@@ -237,99 +298,11 @@ impl Look {
         if self.swift_ns < SWIFT * self.cold_ns() { self.swift } else { self.best }
     }
 
-    /// What is expected of the best when it is cold, else 0.
+    /// What is expected of the best when it is cold, else 0. Where people say which signal counts, that is what counts.
     fn cold_ns(&self) -> f32 {
-        let is_cold = self.best.is_some() && self.least > 0 && self.least & HOT == 0;
+        let is_cold =
+            self.measure.signal.is_none() && self.best.is_some() && self.least > 0 && self.least & HOT == 0;
         if is_cold { self.expected } else { 0.0 }
-    }
-
-    /// A number that is lower for a better backend. The sign bit of an `f32` that is never negative says hot; below it
-    /// are, for cold ones, the step of the latency and then how busy it is.
-    fn rank_cold(&self, expected: f32, busy: f32) -> u64 {
-        let step = (expected.to_bits() + self.dither) >> EQUAL_BITS;
-        u64::from(step) << 32 | u64::from(busy.to_bits())
-    }
-}
-
-/// What says how busy a backend is.
-#[derive(Clone, Copy, Debug)]
-struct Measure {
-    /// A signal in place of requests in flight.
-    signal: Option<Signal>,
-    expire: Duration,
-    /// What a backend that does not tell counts as: not hot, and no better than the others.
-    absent: f32,
-}
-
-impl Measure {
-    /// The load up to which a backend is never hot, whatever is usual in its pool.
-    fn never_hot(self) -> f32 {
-        match self.signal {
-            None => NEVER_HOT,
-            Some(Signal::Queue) => 1.0,
-            Some(Signal::Utilization | Signal::Cpu | Signal::Memory | Signal::Gpu) => 0.5,
-            Some(_) => 0.0,
-        }
-    }
-
-    fn read(self, signal: Signal, load: &Load, now: Tick) -> f32 {
-        load.signals().fresh(signal, now, self.expire).map_or(self.absent, |value| value as f32)
-    }
-}
-
-/// What is looked at of one backend.
-struct Seen {
-    /// Requests it has for each unit of weight, or the signal that stands for them.
-    busy: f32,
-    in_flight: f32,
-    own: f32,
-    slots: f32,
-    /// Service time in nanoseconds; zero before the first result.
-    service: f32,
-    /// Seconds since the last result, while it is idle.
-    quiet: f32,
-}
-
-impl Seen {
-    #[inline]
-    fn of(load: &Load, weight: u32, now: Tick, measure: Measure) -> Self {
-        let own = load.in_flight() as f32;
-        let in_flight = own + load.others(now);
-        let quiet = if in_flight < 1.0 {
-            now.as_nanos().saturating_sub(load.latency_at().as_nanos()) as f32 * 1e-9
-        } else {
-            0.0
-        };
-        let count =
-            || if weight == FULL_EASE { in_flight } else { in_flight * FULL_EASE as f32 / weight as f32 };
-        Self {
-            busy: measure.signal.map_or_else(count, |signal| measure.read(signal, load, now)),
-            in_flight,
-            own,
-            slots: load.slots() as f32,
-            service: load.service_ns().unwrap_or(0.0),
-            quiet,
-        }
-    }
-
-    /// What the next answer takes at most, in nanoseconds: if it waits for everything that is in flight.
-    fn in_turn(&self, unknown: f32) -> f32 {
-        if self.service > 0.0 { self.service * (self.in_flight + 1.0) } else { unknown }
-    }
-
-    /// What the next answer should take, in nanoseconds; `unknown`, the median of the pool, before the first result.
-    fn expected(&self, unknown: f32) -> f32 {
-        if self.service <= 0.0 {
-            return unknown;
-        }
-        let crowd =
-            if self.slots > 0.0 { ((self.in_flight + 1.0) / self.slots).max(0.6) } else { self.own + 1.0 };
-        let expected = self.service * crowd;
-        if self.quiet <= 0.0 {
-            return expected;
-        }
-        let doubt = 1.0 + self.quiet * self.quiet * DOUBT;
-        (expected + unknown * (doubt - 1.0)) / (doubt * doubt)
     }
 }
 
