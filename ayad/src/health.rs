@@ -27,7 +27,7 @@ use std::time::Duration;
 use aya_api::event::Severity;
 use aya_core::agent::Hold;
 use aya_core::axis::{Admin, Health};
-use aya_core::health::{Cause, HealthChange, HealthMachine, Start, jittered, penalty};
+use aya_core::health::{Cause, HealthChange, HealthMachine, Start, jittered, penalty, until_next};
 use aya_core::rng::Rng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -237,7 +237,8 @@ impl Checker {
                     Err(error) => unmade.tell(&state, &backend, &error),
                 }
             }
-            tokio::time::sleep(jittered(check.interval, check.jitter, &mut rng)).await;
+            let wait = until_next(check.interval, backend.load.health());
+            tokio::time::sleep(jittered(wait, check.jitter, &mut rng)).await;
         }
     }
 }

@@ -232,6 +232,12 @@ pub fn penalty(consecutive: u32) -> Duration {
     Duration::from_secs(1 << doublings).min(PENALTY_MAX)
 }
 
+/// Time until the next check of a backend in this state: half the interval while it is warming, because somebody waits for
+/// it.
+pub fn until_next(interval: Duration, state: Health) -> Duration {
+    if state == Health::Warming { interval / 2 } else { interval }
+}
+
 /// `interval` moved by up to `jitter` (0 to 1) of itself in either direction, so that the checks of many
 /// backends do not fall on the same moment.
 pub fn jittered(interval: Duration, jitter: f64, rng: &mut Rng) -> Duration {
@@ -243,6 +249,15 @@ pub fn jittered(interval: Duration, jitter: f64, rng: &mut Rng) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_on_the_way_back_is_asked_twice_as_often() {
+        let wait = |state| until_next(Duration::from_secs(2), state).as_millis();
+        assert_eq!(wait(Health::Warming), 1_000);
+        for state in [Health::Up, Health::Down, Health::Unknown] {
+            assert_eq!(wait(state), 2_000);
+        }
+    }
 
     const RULES: HealthRules = HealthRules { rise: 2, fall: 3 };
     const FAILED: Result<(), Cause> = Err(Cause::Status(503));

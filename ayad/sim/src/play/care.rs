@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aya_core::axis::Admin;
 use aya_core::breaker::{Answer, BreakerChange};
-use aya_core::health::{Cause, HealthChange, HealthRules, jittered, penalty};
+use aya_core::health::{Cause, HealthChange, HealthRules, jittered, penalty, until_next};
 use aya_core::outlier::{OutlierChange, OutlierRules, Settings, Standing};
 use aya_core::retry::Outcome;
 use aya_core::time::Tick;
@@ -180,7 +180,8 @@ impl Play<'_> {
         let result = if dead { Err(Cause::Refused) } else { Ok(()) };
         let at = &mut self.proxies[proxy as usize];
         let change = at.machines[server as usize].on_check(rules, self.now, &result);
-        let wait = jittered(health.interval, JITTER, &mut at.rng);
+        let state = at.machines[server as usize].state();
+        let wait = jittered(until_next(health.interval, state), JITTER, &mut at.rng);
         self.apply(proxy, server as usize, change);
         self.plan_while_busy(wait, Event::Check { proxy, server });
     }

@@ -51,7 +51,7 @@ pub struct Health {
     /// TLS for checks alone, with the keys of a pool's `tls`. Default: what the pool has; of kind "tls" all defaults.
     /// Not with kinds "command", "icmp" and "none".
     pub tls: Option<PoolTls>,
-    /// Time between two checks of one backend. Default: "2s". Shorter finds failures sooner and costs more.
+    /// Time between two checks of one backend; half of it while it is warming. Default: "2s". Shorter finds failures sooner and costs more.
     pub interval: Option<Period>,
     /// Longest time for one check; at most the interval. Default: "1s", or the interval if that is shorter.
     pub timeout: Option<Period>,
