@@ -22,8 +22,8 @@ pub use algorithm::{AlgorithmInfo, AlgorithmView, ParamInfo};
 pub use auto::{AutoArm, AutoView};
 pub use discovery::{DiscoveryView, Freshness};
 pub use explain::{
-    AttemptView, BackendExplanation, Candidate, PartView, PickExplanation, RequestExplanation, Scored,
-    ZoneView,
+    AttemptView, BackendExplanation, Candidate, PartView, PickExplanation, RequestExplanation, SCORE_CLASSES,
+    Scored, ZoneView, classes_in_words,
 };
 pub use guard::{BreakerOrderView, BreakerSettings, BreakerWindow, StandingView};
 pub use listener::{ListenerLimits, ListenerView};

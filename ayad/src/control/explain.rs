@@ -1,11 +1,16 @@
 //! `GET /v1/pools/{pool}/explain`, `/v1/backends/{pool}/{backend}/explain`, `/v1/requests` and `/v1/requests/{id}`.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::error::{ApiError, ErrorCode};
-use aya_api::view::{BackendExplanation, Candidate, PartView, PickExplanation, ZoneView};
+use aya_api::view::{
+    BackendExplanation, BackendView, Candidate, PartView, PickExplanation, RequestExplanation, SCORE_CLASSES,
+    ZoneView,
+};
 use aya_core::hash::{address_key, hash64};
 use aya_core::pick::{Ask, Chooser, Exclusion, Explanation, Part, Scale, Tried, Wins, expected_shares};
 
@@ -36,8 +41,10 @@ pub(super) async fn handle_backend(shared: &Shared, call: &Call) -> Result<Reply
     let candidate = pick.candidates.iter().find(|candidate| candidate.backend == id);
     let gone = || ApiError::new(ErrorCode::NotFound, format!("{id} is gone"), "ask again");
     let candidate = candidate.ok_or_else(gone)?;
-    let axes = shared.borrow().why(&id);
-    let (verdict, reasons) = (verdict(candidate), reasons(candidate, &pick, axes, pool.algorithm.spec.scale));
+    let views = shared.borrow().pool_view(&pool).backends;
+    let view = views.iter().find(|view| view.id == id).ok_or_else(gone)?;
+    let told = axes(view).into_iter().chain(eased(view)).collect();
+    let (verdict, reasons) = (verdict(candidate), reasons(candidate, &pick, told, pool.algorithm.spec.scale));
     Reply::json(&BackendExplanation { verdict, reasons, pick }, Some(pool.rev))
 }
 
@@ -53,9 +60,23 @@ pub(super) fn handle_request(shared: &Shared, call: &Call) -> Result<Reply, ApiE
     Reply::json(&found, None)
 }
 
-/// Answers with all requests that can be explained.
-pub(super) fn handle_requests(shared: &Shared) -> Result<Reply, ApiError> {
-    Reply::json(&shared.borrow().state.traces.all(), None)
+/// Answers with the requests that can be explained.
+pub(super) fn handle_requests(shared: &Shared, call: &Call) -> Result<Reply, ApiError> {
+    let only_failed = match call.query.get("failed").map(String::as_str) {
+        None | Some("" | "0") => false,
+        Some("1") => true,
+        Some(other) => {
+            let message = format!("failed is \"{other}\"");
+            return Err(ApiError::new(ErrorCode::BadRequest, message, "write failed=1"));
+        }
+    };
+    let limit =
+        call.number("limit")?.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let pool = call.query.get("pool");
+    let is_wanted = |request: &RequestExplanation| {
+        (pool.is_none() || request.pool.as_ref() == pool) && (!only_failed || request.is_failed())
+    };
+    Reply::json(&shared.borrow().state.traces.newest(limit, is_wanted), None)
 }
 
 async fn explain(shared: &Shared, pool: &Arc<Pool>, key: Option<String>) -> PickExplanation {
@@ -132,24 +153,53 @@ impl super::Control {
             candidates,
         }
     }
+}
 
-    /// What the axes of a backend say, when one of them keeps it from traffic.
-    fn why(&self, id: &str) -> Vec<String> {
-        let pool = id.split_once('/').and_then(|(pool, _)| self.find_pool(pool).ok());
-        let views = pool.map(|pool| self.pool_view(&pool).backends).unwrap_or_default();
-        let Some(view) = views.into_iter().find(|backend| backend.id == id) else { return Vec::new() };
-        let (admin, health) = (&view.admin, &view.health);
-        let mut words = Vec::new();
-        if admin.state != aya_api::axis::Admin::Ready {
-            let by = admin.by.as_deref().unwrap_or("the configuration");
-            let reason = admin.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            words.push(format!("{by} wants it {}{reason}", admin.state.as_str()));
-        }
-        if health.state != aya_api::axis::Health::Up {
-            words.push(format!("its health is {} ({})", health.state.as_str(), health.cause));
-        }
-        words
+/// What the axes of a backend and its standing say, where one of them keeps it from traffic.
+fn axes(view: &BackendView) -> Vec<String> {
+    let (admin, health, breaker) = (&view.admin, &view.health, &view.breaker);
+    let mut words = Vec::new();
+    if admin.state != Admin::Ready {
+        let by = admin.by.as_deref().unwrap_or("the configuration");
+        let reason = admin.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        words.push(format!("{by} wants it {}{reason}", admin.state.as_str()));
     }
+    if health.state != Health::Up {
+        words.push(format!("its health is {} ({})", health.state.as_str(), health.cause));
+    }
+    if let Some(order) = &breaker.order {
+        let reason = order.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        words.push(format!("{} ordered its breaker {}{reason}", order.by, order.order));
+    } else if matches!(breaker.state, Breaker::Open | Breaker::HalfOpen) {
+        let cause = breaker.cause.as_deref().map(|cause| format!(" ({cause})")).unwrap_or_default();
+        words.push(format!("its breaker is {}{cause}", breaker.state.as_str()));
+    }
+    if let Some(standing) = &view.standing {
+        let shadow =
+            if standing.shadow { ", which is only told, as outliers are in shadow mode" } else { "" };
+        words.push(format!("among the others it is {}: {}{shadow}", standing.state, standing.cause));
+    }
+    if let Some(hold) = view.agent.as_ref().and_then(|agent| agent.hold.as_ref()) {
+        words.push(format!("its agent says {hold}"));
+    }
+    words
+}
+
+/// What leaves a backend less than its weight.
+fn eased(view: &BackendView) -> Option<String> {
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let ease = view.ease.filter(|ease| *ease < 1.0)?;
+    let mut causes = Vec::new();
+    if view.standing.as_ref().is_some_and(|standing| !standing.shadow) {
+        causes.push("how it stands among the others".to_owned());
+    }
+    if view.signal_factor < 1.0 {
+        causes.push(format!("signals leave it {}", percent(view.signal_factor)));
+    }
+    if causes.is_empty() {
+        causes.push("it came into traffic a moment ago and is warmed up".to_owned());
+    }
+    Some(format!("it gets {} of its weight of {}: {}", percent(ease), view.weight, causes.join(", ")))
 }
 
 /// Whom a pick would take, where that follows from the scores.
@@ -157,13 +207,19 @@ fn next(candidates: &[Candidate], scale: Scale) -> Option<String> {
     let open = candidates.iter().filter(|c| c.excluded.is_none());
     let rank = |candidate: &&Candidate| {
         let score = candidate.score.unwrap_or(f64::INFINITY);
-        (candidate.class.as_deref() == Some("hot"), if scale.wins == Wins::Most { -score } else { score })
+        (class_rank(candidate), if scale.wins == Wins::Most { -score } else { score })
     };
     let by_rank = |a: &&Candidate, b: &&Candidate| {
         let (a, b) = (rank(a), rank(b));
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     };
     if scale.wins == Wins::Chance { None } else { open.min_by(by_rank).map(|c| c.backend.clone()) }
+}
+
+/// Which class is picked from first: the lowest. Without classes all are alike.
+fn class_rank(candidate: &Candidate) -> usize {
+    let class = candidate.class.as_deref();
+    SCORE_CLASSES.iter().position(|(word, _)| Some(*word) == class).unwrap_or(0)
 }
 
 fn part_view(part: &Part, zones: &[String]) -> PartView {
@@ -183,6 +239,30 @@ fn part_view(part: &Part, zones: &[String]) -> PartView {
     }
 }
 
+/// Where its score places a backend among those that can be picked.
+fn placed(candidate: &Candidate, score: f64, pick: &PickExplanation, scale: Scale) -> String {
+    let open = || pick.candidates.iter().filter(|other| other.excluded.is_none());
+    let is_better = |other: &&Candidate| match (other.score, scale.wins) {
+        (Some(other), Wins::Least) => other < score,
+        (Some(other), _) => other > score,
+        (None, _) => false,
+    };
+    let alike = || open().filter(|other| other.class == candidate.class);
+    let (place, peers) = (alike().filter(is_better).count() + 1, alike().count());
+    let mut text = format!(
+        "{} scores it {score:.2} ({}; the {} wins): place {place} of {peers}",
+        pick.algorithm, pick.unit, pick.wins
+    );
+    if let Some((word, meaning)) =
+        SCORE_CLASSES.iter().find(|(word, _)| candidate.class.as_deref() == Some(word))
+    {
+        let before = open().filter(|other| class_rank(other) < class_rank(candidate)).count();
+        let behind = if before > 0 { format!(", behind {before} of a better class") } else { String::new() };
+        let _ = write!(text, " among those that are {word} ({meaning}){behind}");
+    }
+    text
+}
+
 fn verdict(candidate: &Candidate) -> String {
     let got = match candidate.share {
         Some(share) => format!("got {:.1} % of the requests of the last 60 s", share * 100.0),
@@ -194,28 +274,10 @@ fn verdict(candidate: &Candidate) -> String {
     }
 }
 
-fn reasons(candidate: &Candidate, pick: &PickExplanation, axes: Vec<String>, scale: Scale) -> Vec<String> {
-    let mut reasons = axes;
-    if candidate.ease < 1.0 {
-        let percent = candidate.ease * 100.0;
-        reasons.push(format!(
-            "it gets {percent:.0} % of its weight: it warms up, is suspected, or follows a signal"
-        ));
-    }
+fn reasons(candidate: &Candidate, pick: &PickExplanation, told: Vec<String>, scale: Scale) -> Vec<String> {
+    let mut reasons = told;
     if let (Some(score), None) = (candidate.score, &candidate.excluded) {
-        let open: Vec<&Candidate> = pick.candidates.iter().filter(|c| c.excluded.is_none()).collect();
-        let is_better = |other: &Candidate| match (other.score, scale.wins) {
-            (Some(other), Wins::Least) => other < score,
-            (Some(other), _) => other > score,
-            (None, _) => false,
-        };
-        let place = open.iter().filter(|c| c.class == candidate.class && is_better(c)).count() + 1;
-        let class = candidate.class.as_deref().map(|class| format!("{class}, ")).unwrap_or_default();
-        let peers = open.iter().filter(|c| c.class == candidate.class).count();
-        reasons.push(format!(
-            "{} scores it {score:.2} ({class}{}; the {} wins): place {place} of {peers}",
-            pick.algorithm, pick.unit, pick.wins
-        ));
+        reasons.push(placed(candidate, score, pick, scale));
     }
     if let Some(expected) = candidate.expected_share.filter(|share| *share > 0.0) {
         let percent = expected * 100.0;

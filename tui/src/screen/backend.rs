@@ -2,6 +2,7 @@
 //! checks said, how latencies are spread.
 
 mod guard;
+mod reason;
 mod signal;
 mod spread;
 
@@ -13,12 +14,10 @@ use crate::figure;
 use crate::model::Model;
 use crate::theme::{Glyphs, Tone};
 use crate::why;
+use crate::widget::page::LABEL;
 use crate::widget::strip::{self, Fact};
 use crate::widget::table::{self, Cell};
 use crate::widget::{bars, sparkline};
-
-/// Cells of the labels on the left.
-const LABEL: u16 = 9;
 
 /// Lines of the state at the top, with an empty one; signals have one more.
 const STATE: u16 = 7;
@@ -53,6 +52,17 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
     if rest.is_empty() {
         return focus;
     }
+    if model.why.in_full {
+        reason::draw(model, buf, rest, &reason::full(model, area.width), model.why.scroll);
+        return focus;
+    }
+    let why = reason::short(model, rest.height, area.width);
+    reason::draw(model, buf, rest, &why, 0);
+    let above = u16::try_from(why.len() + 1).unwrap_or(rest.height).min(rest.height);
+    let rest = Rect { y: rest.y + above, height: rest.height - above, ..rest };
+    if rest.is_empty() {
+        return focus;
+    }
     if let Some(detail) = detail {
         past(model, buf, rest, backend, detail);
     } else {
@@ -67,6 +77,11 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
 /// Lines of the past that can be scrolled through.
 pub(crate) fn past_len(model: &Model) -> usize {
     model.detail.as_ref().map_or(0, |detail| detail.history.len().max(detail.checks.len()))
+}
+
+/// Lines of the explanation in full.
+pub(crate) fn explained_len(model: &Model) -> usize {
+    reason::full_len(model)
 }
 
 fn title(model: &Model, buf: &mut Buffer, area: Rect, b: &BackendView, detail: Option<&BackendDetail>) {

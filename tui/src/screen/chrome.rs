@@ -60,7 +60,10 @@ pub(super) fn footer(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Posi
         let text = match model.screen {
             ScreenId::Events => &model.journal.filter.text,
             ScreenId::Listeners => &model.wiring.filter.text,
-            ScreenId::Overview | ScreenId::Backend | ScreenId::Help => &model.table.filter.text,
+            ScreenId::Requests => &model.requests.filter.text,
+            ScreenId::Overview | ScreenId::Backend | ScreenId::Pool | ScreenId::Help => {
+                &model.table.filter.text
+            }
         };
         let end = table::put(
             buf,
@@ -369,20 +372,33 @@ fn standing(model: &Model) -> Cell {
     let filter = match model.screen {
         ScreenId::Events => &model.journal.filter,
         ScreenId::Listeners => &model.wiring.filter,
-        ScreenId::Overview | ScreenId::Backend | ScreenId::Help => &model.table.filter,
+        ScreenId::Requests => &model.requests.filter,
+        ScreenId::Overview | ScreenId::Backend | ScreenId::Pool | ScreenId::Help => &model.table.filter,
     };
-    if let Some(pool) = model.table.pool.as_ref().filter(|_| model.screen != ScreenId::Listeners) {
+    let is_wide = matches!(model.screen, ScreenId::Listeners | ScreenId::Pool | ScreenId::Requests);
+    if let Some(pool) = model.table.pool.as_ref().filter(|_| !is_wide) {
         parts.push(format!("only pool {pool}"));
     }
     if !filter.is_empty() {
         parts.push(format!("filter: {}", filter.text));
     }
-    if model.screen == ScreenId::Help {
-        let hides = super::help::height(model) > usize::from(super::body_height(model));
-        return Cell::new(if hides { "j and k scroll" } else { "" }, Tone::Muted);
+    if let Some(lines) = lines_of_a_page(model) {
+        let below = lines.saturating_sub(usize::from(super::body_height(model)));
+        let text = if below > 0 { "j and k scroll" } else { "" };
+        return Cell::new(text, Tone::Muted);
     }
     if !parts.is_empty() {
         parts.push("Esc shows everything".into());
     }
     Cell::new(parts.join(" - "), Tone::Warn)
+}
+
+/// How many lines the screen on show has, where it scrolls as one page.
+fn lines_of_a_page(model: &Model) -> Option<usize> {
+    match model.screen {
+        ScreenId::Help => Some(super::help::height(model)),
+        ScreenId::Pool => Some(super::pool::height(model)),
+        ScreenId::Requests => model.requests.open.as_ref().map(|_| super::requests::open_height(model)),
+        ScreenId::Overview | ScreenId::Backend | ScreenId::Events | ScreenId::Listeners => None,
+    }
 }

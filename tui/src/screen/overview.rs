@@ -114,7 +114,8 @@ fn pool_row(model: &Model, buf: &mut Buffer, (area, y): (Rect, u16), placed: &[P
     }
 }
 
-fn pool_facts(model: &Model, pool: &PoolView, has_p50: bool) -> Vec<Fact> {
+/// A pool on one line: how it picks, how many of its backends can be picked.
+pub(super) fn pool_facts(model: &Model, pool: &PoolView, has_p50: bool) -> Vec<Fact> {
     let eligible = format!("{} of {} eligible", pool.eligible, pool.backends.len());
     let tone = match pool.eligible as usize {
         0 => Tone::Bad,

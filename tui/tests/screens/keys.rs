@@ -3,7 +3,7 @@
 use crate::fixture::{self, NOW_MS, hear, live, options, picture, press, secure_listener, status, strike};
 use aya_api::axis::Admin;
 use aya_api::view::UpgradeView;
-use aya_tui::message::{BackendRef, Effect, Message, Refusal, Request};
+use aya_tui::message::{BackendRef, Effect, Message, Refusal, Request, Watch};
 use aya_tui::model::{Dialog, Model};
 use aya_tui::plan::{Order, Wish};
 use aya_tui::screen::ScreenId;
@@ -264,8 +264,8 @@ fn the_detail_is_watched_only_while_it_is_open() {
     let mut model = live(SIZE);
     select(&mut model, "shop/web-4");
     let target = BackendRef { pool: "shop".into(), backend: "web-4".into() };
-    assert_eq!(press(&mut model, KeyCode::Enter), [Effect::Ask(Request::Watch(Some(target)))]);
-    assert_eq!(press(&mut model, KeyCode::Esc), [Effect::Ask(Request::Watch(None))]);
+    assert_eq!(press(&mut model, KeyCode::Enter), [Effect::Ask(Request::Watch(Watch::Backend(target)))]);
+    assert_eq!(press(&mut model, KeyCode::Esc), [Effect::Ask(Request::Watch(Watch::Nothing))]);
     assert_eq!(model.screen, ScreenId::Overview);
 }
 

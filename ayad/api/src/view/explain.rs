@@ -3,6 +3,19 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The classes a score can be compared in, in the order in which backends are picked from them, each with its meaning.
+pub const SCORE_CLASSES: [(&str, &str); 3] = [
+    ("due", "its turn to be tried or looked at, whatever it scores"),
+    ("cold", "not busier than usual"),
+    ("hot", "busier than usual"),
+];
+
+/// The classes as a sentence, for people who read scores.
+pub fn classes_in_words() -> String {
+    let [first, rest @ ..] = SCORE_CLASSES.map(|(word, meaning)| format!("{word} ({meaning})"));
+    format!("{first}, then {}", rest.join(", then "))
+}
+
 /// What the next pick of a pool would see.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PickExplanation {
@@ -70,7 +83,7 @@ pub struct Candidate {
     pub why: Option<String>,
     /// What the algorithm thinks of it.
     pub score: Option<f64>,
-    /// The class its score is compared in; those that are `cold` go before those that are `hot`.
+    /// The class its score is compared in; see [`SCORE_CLASSES`]. Absent where the algorithm has none.
     pub class: Option<String>,
     /// Requests it has from this daemon.
     pub in_flight: u32,
@@ -140,6 +153,25 @@ pub struct RequestExplanation {
     pub first_byte_ms: Option<f64>,
 }
 
+impl RequestExplanation {
+    /// True when its client did not get what a backend could have said.
+    pub fn is_failed(&self) -> bool {
+        let is_kept_for_it = !self.sampled && self.attempts.len() <= 1;
+        self.status == 0 || self.status >= 500 || self.reason.is_some() || is_kept_for_it
+    }
+
+    /// Why it was kept: `failed`, `tried again` or `sampled`.
+    pub fn kept_for(&self) -> &'static str {
+        if self.is_failed() {
+            "failed"
+        } else if self.attempts.len() > 1 {
+            "tried again"
+        } else {
+            "sampled"
+        }
+    }
+}
+
 /// One attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptView {
@@ -169,7 +201,7 @@ pub struct Scored {
     pub backend: String,
     /// In the unit of the algorithm.
     pub score: f64,
-    /// The class it was compared in.
+    /// The class it was compared in; see [`SCORE_CLASSES`].
     pub class: Option<String>,
     /// Requests it had.
     pub in_flight: u32,
