@@ -235,10 +235,11 @@ impl Line {
                 let came = came.map(Box::new).map_err(|error| cause(&error));
                 self.mailbox.push(Message::Pick { pool, came });
             }
-            Watch::Requests { only_failed } => {
-                let call = GetRequests { pool: None, failed: only_failed, limit: Some(MAX_EXPLAINED) };
+            Watch::Requests { pool, only_failed } => {
+                let limit = Some(MAX_EXPLAINED);
+                let call = GetRequests { pool: pool.clone(), failed: only_failed, limit };
                 let came = self.client.call(&call).await.map(Box::new).map_err(|error| cause(&error));
-                self.mailbox.push(Message::Requests { only_failed, came });
+                self.mailbox.push(Message::Requests { pool, only_failed, came });
             }
         }
     }

@@ -75,6 +75,8 @@ pub enum Action {
     Pool(Way),
     /// Shows only requests that failed, or all that are kept.
     OnlyFailed,
+    /// Shows only requests of the pool of the selected one, or of all pools.
+    OnlyPool,
     /// Stops or resumes the picture.
     Freeze,
     /// Captures the mouse, or leaves it to the terminal.
@@ -209,8 +211,9 @@ pub const BINDINGS: &[Binding] = bindings! {
         TABLES "/" [ch('/')] Action::Filter, "filter by text; a leading ! turns it round", "filter";
         ONLY_OVERVIEW "s" [ch('s')] Action::Sort, "sort by the next column", "sort";
         ONLY_OVERVIEW "S" [ch('S')] Action::Reverse, "turn the order round";
-        ONLY_BACKEND "e" [ch('e')] Action::Explain, "explain its share in full, or show its past again", "explain";
-        ONLY_REQUESTS "x" [ch('x')] Action::OnlyFailed, "only requests that failed, or all that are kept", "failed";
+        ONLY_BACKEND "e" [ch('e')] Action::Explain, "explain its share in full, or show its past", "explain";
+        ONLY_REQUESTS "x" [ch('x')] Action::OnlyFailed, "only requests that failed, or all that are kept", "failed only";
+        ONLY_REQUESTS "o" [ch('o')] Action::OnlyPool, "only the pool of the selected one, or all pools", "pool only";
         SCREENS "f" [ch('f')] Action::Freeze, "freeze the picture, or show the present again", "freeze";
         SCREENS "M" [ch('M')] Action::Mouse, "mouse on, or off to select text";
     }

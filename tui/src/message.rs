@@ -74,7 +74,9 @@ pub enum Message {
     },
     /// The requests that can be explained, or why they are not known.
     Requests {
-        /// Whether only those were asked for that failed.
+        /// Only those of this pool were asked for.
+        pool: Option<String>,
+        /// Only those were asked for that failed.
         only_failed: bool,
         /// What the daemon says.
         came: Result<Box<Vec<RequestExplanation>>, String>,
@@ -142,6 +144,8 @@ pub enum Watch {
     Pool(String),
     /// The requests that can be explained.
     Requests {
+        /// Only those of this pool.
+        pool: Option<String>,
         /// Only those that failed.
         only_failed: bool,
     },

@@ -183,7 +183,8 @@ pub fn plan_weight(
 
 /// Plans another algorithm for a pool.
 pub fn plan_algorithm(pool: &PoolView, algorithm: &AlgorithmInfo) -> Result<Plan, Refusal> {
-    if pool.algorithm.name == algorithm.name {
+    let chooses = pool.algorithm.auto.as_ref().is_some_and(|auto| !auto.is_held);
+    if pool.algorithm.name == algorithm.name && !chooses {
         return Err(format!("{} already uses {}", pool.name, algorithm.name));
     }
     let shares = match algorithm.share.as_str() {
@@ -195,11 +196,17 @@ pub fn plan_algorithm(pool: &PoolView, algorithm: &AlgorithmInfo) -> Result<Plan
     if let Some(sticky) = &pool.algorithm.sticky {
         effects.push((Tone::Plain, format!("clients bound by {sticky} stay where they are")));
     }
+    if pool.algorithm.auto.is_some() {
+        let back = format!("`ayactl algorithm set {} auto` gives the choice back", pool.name);
+        effects.push((Tone::Plain, format!("the pool no longer chooses by itself; {back}")));
+    }
+    let before =
+        if chooses { format!("auto ({})", pool.algorithm.name) } else { pool.algorithm.name.clone() };
     let wish = Wish::Algorithm { pool: pool.name.clone(), name: algorithm.name.clone() };
     Ok(Plan {
         title: format!("Change the algorithm of {}?", pool.name),
         order: Order { wish, if_rev: pool.rev },
-        change: ("algorithm".into(), pool.algorithm.name.clone(), algorithm.name.clone()),
+        change: ("algorithm".into(), before, algorithm.name.clone()),
         effects,
         shares: Vec::new(),
     })

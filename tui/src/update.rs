@@ -39,7 +39,9 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::DetailLost { id, cause } => hear::detail_lost(model, &id, cause),
         Message::Why { id, came } => hear::why(model, &id, came),
         Message::Pick { pool, came } => hear::pick(model, &pool, came),
-        Message::Requests { only_failed, came } => hear::requests(model, only_failed, came),
+        Message::Requests { pool, only_failed, came } => {
+            hear::requests(model, &Watch::Requests { pool, only_failed }, came);
+        }
         Message::Algorithms(algorithms) => model.algorithms = algorithms,
         Message::Done(change) => hear::done(model, &change),
         Message::Refused { order, refusal } => {
@@ -100,11 +102,11 @@ fn watch(model: &mut Model, effects: &mut Vec<Effect>) {
 }
 
 fn wanted(model: &Model) -> Watch {
-    let only_failed = model.requests.only_failed;
+    let (only_failed, pool) = (model.requests.only_failed, model.requests.pool.clone());
     match model.screen {
         ScreenId::Backend => model.selected_ref().map_or(Watch::Nothing, Watch::Backend),
         ScreenId::Pool => model.page_pool().map_or(Watch::Nothing, |pool| Watch::Pool(pool.name.clone())),
-        ScreenId::Requests if model.requests.open.is_none() => Watch::Requests { only_failed },
+        ScreenId::Requests if model.requests.open.is_none() => Watch::Requests { pool, only_failed },
         ScreenId::Requests | ScreenId::Overview | ScreenId::Events | ScreenId::Listeners | ScreenId::Help => {
             Watch::Nothing
         }

@@ -188,7 +188,7 @@ fn axes(view: &BackendView) -> Vec<String> {
 /// What leaves a backend less than its weight.
 fn eased(view: &BackendView) -> Option<String> {
     let percent = |share: f64| format!("{:.0} %", share * 100.0);
-    let ease = view.ease.filter(|ease| *ease < 1.0)?;
+    let ease = view.ease.filter(|ease| *ease < 1.0 && view.eligible)?;
     let mut causes = Vec::new();
     if view.standing.as_ref().is_some_and(|standing| !standing.shadow) {
         causes.push("how it stands among the others".to_owned());

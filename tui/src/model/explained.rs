@@ -59,6 +59,8 @@ pub struct PoolPage {
 pub struct Requests {
     /// What the daemon keeps, newest first.
     pub asked: Asked<Vec<RequestExplanation>>,
+    /// The only pool whose requests are asked for.
+    pub pool: Option<String>,
     /// Whether only those are asked for that failed.
     pub only_failed: bool,
     /// Which of them are shown.
@@ -76,6 +78,18 @@ pub struct Requests {
 }
 
 impl Requests {
+    /// The request with the focus.
+    pub fn focused(&self) -> Option<&RequestExplanation> {
+        self.shown().get(self.position).copied()
+    }
+
+    /// Forgets what came, because something else is asked for now.
+    pub fn ask_again(&mut self) {
+        self.asked = Asked::default();
+        self.selected = None;
+        self.position = 0;
+    }
+
     /// Those that pass the filter, newest first.
     pub fn shown(&self) -> Vec<&RequestExplanation> {
         let all = self.asked.answer.iter().flat_map(|all| all.iter());

@@ -43,11 +43,10 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
     title(model, buf, area, backend, detail);
     let lines = STATE + guard::lines(backend);
     state(model, buf, Rect { y: area.y + 1, height: lines.min(area.height - 1), ..area }, (pool, backend));
-    let mut above = 1 + lines;
-    if signal::is_known(backend) && area.height > above {
-        signal::line(model, buf, Rect { y: area.y + above - 1, height: 1, ..area }, backend, LABEL);
-        above += 1;
+    if signal::is_known(backend) && area.height > lines + 1 {
+        signal::line(model, buf, Rect { y: area.y + lines, height: 1, ..area }, backend, LABEL);
     }
+    let above = above(backend);
     let rest = Rect { y: area.y + above, height: area.height.saturating_sub(above), ..area };
     if rest.is_empty() {
         return focus;
@@ -79,9 +78,16 @@ pub(crate) fn past_len(model: &Model) -> usize {
     model.detail.as_ref().map_or(0, |detail| detail.history.len().max(detail.checks.len()))
 }
 
-/// Lines of the explanation in full.
-pub(crate) fn explained_len(model: &Model) -> usize {
-    reason::full_len(model)
+/// Lines of the explanation in full, and how many of them fit.
+pub(crate) fn explained(model: &Model) -> (usize, usize) {
+    let above = model.selected().map_or(0, |(_, backend)| above(backend));
+    let room = super::body_height(model).saturating_sub(above);
+    (reason::full(model, model.size.0).len(), usize::from(room))
+}
+
+/// Lines over the explanation and the past.
+fn above(backend: &BackendView) -> u16 {
+    1 + STATE + guard::lines(backend) + u16::from(signal::is_known(backend))
 }
 
 fn title(model: &Model, buf: &mut Buffer, area: Rect, b: &BackendView, detail: Option<&BackendDetail>) {

@@ -47,16 +47,17 @@ pub(super) fn head(model: &Model, pick: &PickExplanation, width: u16) -> Vec<Lin
 
 /// The candidates in the order of the pool, so that no row dances; `own` is marked.
 pub(super) fn table(model: &Model, pick: &PickExplanation, own: Option<&str>, width: u16) -> Vec<Line> {
-    let in_pool = |candidate: &Candidate| {
-        let own_pool =
-            candidate.backend.strip_prefix(pick.pool.as_str()).and_then(|rest| rest.strip_prefix('/'));
-        own_pool.unwrap_or(&candidate.backend).to_owned()
+    let widths = pick.candidates.iter().map(|candidate| table::width(in_pool(pick, candidate)));
+    let longest = widths.max().unwrap_or(0);
+    let longest = longest.clamp(8, WIDEST_NAME);
+    let start =
+        table::common_start(pick.candidates.iter().map(|candidate| in_pool(pick, candidate)), longest);
+    let name = |candidate: &Candidate| {
+        table::tell_apart(in_pool(pick, candidate), start, longest, model.theme.glyphs.ellipsis)
     };
-    let longest =
-        pick.candidates.iter().map(|candidate| table::width(&in_pool(candidate))).max().unwrap_or(0);
     let columns: [Column; 9] = [
         left("", 1, 0),
-        left("BACKEND", longest.clamp(8, WIDEST_NAME), 0),
+        left("BACKEND", longest, 0),
         right("SCORE", 9, 1),
         left("CLASS", 5, 2),
         right("INFLT", 6, 4),
@@ -67,7 +68,7 @@ pub(super) fn table(model: &Model, pick: &PickExplanation, own: Option<&str>, wi
     ];
     let rows = pick.candidates.iter().map(|candidate| {
         let mark = if own == Some(candidate.backend.as_str()) { model.theme.glyphs.marker } else { "" };
-        let mut cells = vec![Cell::new(mark, Tone::Strong), Cell::new(in_pool(candidate), Tone::Strong)];
+        let mut cells = vec![Cell::new(mark, Tone::Strong), Cell::new(name(candidate), Tone::Strong)];
         cells.extend(figures(model, candidate));
         cells.push(stands(pick, candidate));
         cells
@@ -76,6 +77,12 @@ pub(super) fn table(model: &Model, pick: &PickExplanation, own: Option<&str>, wi
         return vec![Line::at(2, Cell::new("the pool has no backends", Tone::Muted))];
     }
     page::grid(&columns, rows.collect(), width)
+}
+
+/// The name of a candidate without that of its pool.
+fn in_pool<'c>(pick: &PickExplanation, candidate: &'c Candidate) -> &'c str {
+    let own = candidate.backend.strip_prefix(pick.pool.as_str()).and_then(|rest| rest.strip_prefix('/'));
+    own.unwrap_or(&candidate.backend)
 }
 
 fn figures(model: &Model, candidate: &Candidate) -> [Cell; 6] {

@@ -90,7 +90,9 @@ fn key_facts(model: &Model) -> Vec<Fact> {
     let is_inert = model.inert_because().is_some();
     let works = |action: Action| {
         let orders = matches!(action, Action::Order(_) | Action::WeightBy(_) | Action::Algorithm);
-        action != Action::Show(model.screen) && !(orders && is_inert)
+        let lists = matches!(action, Action::Open | Action::Filter | Action::OnlyFailed | Action::OnlyPool);
+        let reads = model.screen == ScreenId::Requests && model.requests.open.is_some();
+        action != Action::Show(model.screen) && !(orders && is_inert) && !(lists && reads)
     };
     let bindings = keymap::bindings(scope(model)).filter(|binding| works(binding.action));
     let fact = |(rank, b): (u8, &Binding)| {
@@ -332,6 +334,8 @@ fn alarms(model: &Model, status: &Status, now_ms: u64) -> Vec<(Tone, String)> {
         .collect();
     backends.sort_by_key(|(tone, _)| std::cmp::Reverse(*tone));
     alarms.append(&mut backends);
+    let empty = pools().filter(|pool| pool.backends.is_empty());
+    alarms.extend(empty.map(|pool| (Tone::Warn, format!("{} has no backends", pool.name))));
     if status.daemon.state != "running" {
         alarms.insert(0, (Tone::Warn, format!("ayad is {}", status.daemon.state)));
     }
@@ -382,10 +386,12 @@ fn standing(model: &Model) -> Cell {
     if !filter.is_empty() {
         parts.push(format!("filter: {}", filter.text));
     }
-    if let Some(lines) = lines_of_a_page(model) {
-        let below = lines.saturating_sub(usize::from(super::body_height(model)));
-        let text = if below > 0 { "j and k scroll" } else { "" };
-        return Cell::new(text, Tone::Muted);
+    if model.screen == ScreenId::Requests && model.requests.open.is_none() {
+        parts.extend(model.requests.only_failed.then(|| "only failed".to_owned()));
+        parts.extend(model.requests.pool.as_ref().map(|pool| format!("only pool {pool}")));
+    }
+    if let Some((lines, room)) = page(model) {
+        return Cell::new(if lines > room { "j and k scroll" } else { "" }, Tone::Muted);
     }
     if !parts.is_empty() {
         parts.push("Esc shows everything".into());
@@ -393,12 +399,16 @@ fn standing(model: &Model) -> Cell {
     Cell::new(parts.join(" - "), Tone::Warn)
 }
 
-/// How many lines the screen on show has, where it scrolls as one page.
-fn lines_of_a_page(model: &Model) -> Option<usize> {
+/// How many lines the screen on show has and how many of them fit, where it scrolls as one page.
+fn page(model: &Model) -> Option<(usize, usize)> {
+    let room = usize::from(super::body_height(model));
     match model.screen {
-        ScreenId::Help => Some(super::help::height(model)),
-        ScreenId::Pool => Some(super::pool::height(model)),
-        ScreenId::Requests => model.requests.open.as_ref().map(|_| super::requests::open_height(model)),
-        ScreenId::Overview | ScreenId::Backend | ScreenId::Events | ScreenId::Listeners => None,
+        ScreenId::Help => Some((super::help::height(model), room)),
+        ScreenId::Pool => Some((super::pool::height(model), room)),
+        ScreenId::Requests => {
+            model.requests.open.as_ref().map(|_| (super::requests::open_height(model), room))
+        }
+        ScreenId::Backend => model.why.in_full.then(|| super::backend::explained(model)),
+        ScreenId::Overview | ScreenId::Events | ScreenId::Listeners => None,
     }
 }

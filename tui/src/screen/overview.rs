@@ -35,12 +35,14 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
     let lines = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let mut focus = None;
     let mut top = 1;
+    let name_width = placed.first().map_or(0, |placed| placed.slot.width);
     for (y, row) in (lines.top()..lines.bottom()).zip(visible(model)) {
         match row {
             Row::Pool(pool) => pool_row(model, buf, (area, y), &placed, pool),
             Row::Backend(pool, backend) => {
                 top = spark_top(pool).max(top.min(1));
-                if backend_row(model, buf, (area, y), &placed, (backend, top)) {
+                let start = table::common_start(pool.backends.iter().map(|b| b.name.as_str()), name_width);
+                if backend_row(model, buf, (area, y), &placed, (backend, top, start)) {
                     focus = Some(Position::new(area.x, y));
                 }
             }
@@ -125,6 +127,7 @@ pub(super) fn pool_facts(model: &Model, pool: &PoolView, has_p50: bool) -> Vec<F
     let mut facts = vec![
         Fact::new(0, pool.name.clone(), Tone::Strong),
         Fact::new(2, pool.algorithm.name.clone(), Tone::Accent),
+        Fact::new(3, auto_words(&pool.algorithm), Tone::Accent),
         Fact::new(3, override_words(&pool.algorithm, model.shown_ms()), Tone::Warn),
         Fact::new(6, configured_words(&pool.algorithm), Tone::Muted),
         Fact::new(1, eligible, tone),
@@ -139,6 +142,17 @@ pub(super) fn pool_facts(model: &Model, pool: &PoolView, has_p50: bool) -> Vec<F
     let check = if pool.check == "none" { "no check".to_owned() } else { pool.check.clone() };
     facts.push(Fact::new(7, check, Tone::Muted));
     facts
+}
+
+/// That the pool chooses its algorithm by itself, and what is to know of that; empty where somebody has ordered one.
+fn auto_words(algorithm: &AlgorithmView) -> String {
+    match &algorithm.auto {
+        Some(auto) if auto.is_held => String::new(),
+        Some(auto) if auto.is_on_trial => "(auto, on trial)".to_owned(),
+        Some(auto) if auto.mode == "shadow" => "(auto, only advises)".to_owned(),
+        Some(_) => "(auto)".to_owned(),
+        None => String::new(),
+    }
 }
 
 /// How the running algorithm differs from the configuration; empty when it does not.
@@ -163,7 +177,7 @@ fn backend_row(
     buf: &mut Buffer,
     (area, y): (Rect, u16),
     placed: &[Placed],
-    (backend, top): (&BackendView, u64),
+    (backend, top, start): (&BackendView, u64, usize),
 ) -> bool {
     let theme = model.theme;
     let selected = model.table.selected.as_deref() == Some(backend.id.as_str());
@@ -171,7 +185,10 @@ fn backend_row(
         if column.id == ColumnId::Spark {
             sparkline::draw(buf, theme, Rect::new(slot.x, y, slot.width, 1), &backend.spark, top);
         } else {
-            let cell = column::cell(column.id, backend, model.shown_ms(), theme.glyphs);
+            let mut cell = column::cell(column.id, backend, model.shown_ms(), theme.glyphs);
+            if column.id == ColumnId::Name {
+                cell.text = table::tell_apart(&cell.text, start, slot.width, theme.glyphs.ellipsis);
+            }
             table::draw_cell(buf, theme, y, *slot, &cell);
         }
     }

@@ -88,10 +88,9 @@ fn tone(request: &RequestExplanation) -> Tone {
 }
 
 fn follow_state(model: &Model, buf: &mut Buffer, area: Rect, count: usize) {
-    let what = if model.requests.only_failed { "only failed, " } else { "" };
     let text = match model.requests.position {
-        0 => format!("{what}{count} kept"),
-        newer => format!("{what}{count} kept, {newer} newer above"),
+        0 => format!("{count} newest"),
+        newer => format!("{count} newest, {newer} above"),
     };
     let width = table::width(&text);
     let x = area.right().saturating_sub(width + 1);
@@ -106,8 +105,8 @@ fn empty_because(model: &Model) -> String {
         "reading the requests that are kept".into()
     } else if !requests.filter.is_empty() {
         "nothing passes the filter; Esc shows everything".into()
-    } else if requests.only_failed {
-        "no request failed of late; x shows those that were tried again, and the sample".into()
+    } else if requests.only_failed || requests.pool.is_some() {
+        "no such request is kept; Esc shows all that are".into()
     } else {
         "no request is kept: none failed or was tried again, and none was sampled yet".into()
     }

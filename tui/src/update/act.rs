@@ -6,7 +6,7 @@ use super::dialog;
 use crate::column;
 use crate::keymap::{Action, Motion};
 use crate::message::{Effect, Request};
-use crate::model::{Asked, Dialog, Frozen, Model};
+use crate::model::{Dialog, Frozen, Model};
 use crate::plan;
 use crate::rows;
 use crate::screen::{self, ScreenId, Way};
@@ -21,6 +21,7 @@ pub(super) fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) 
         Action::PreviousScreen => show(model, screen::neighbour(model.screen, Way::Previous)),
         Action::Open => open(model),
         Action::Back => back(model),
+        Action::Filter if model.screen == ScreenId::Requests && model.requests.open.is_some() => {}
         Action::Filter => {
             let before = filter_text(model).clone();
             model.dialog = Some(Dialog::Filter { before });
@@ -33,7 +34,12 @@ pub(super) fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) 
         Action::Algorithm => algorithm(model, effects),
         Action::Explain => model.why.in_full = !model.why.in_full,
         Action::Pool(way) => another_pool(model, way),
-        Action::OnlyFailed => only_failed(model),
+        Action::OnlyFailed | Action::OnlyPool if model.requests.open.is_some() => {}
+        Action::OnlyFailed => {
+            model.requests.only_failed = !model.requests.only_failed;
+            model.requests.ask_again();
+        }
+        Action::OnlyPool => only_pool(model),
         Action::Freeze => freeze(model),
         Action::Mouse => {
             model.mouse = !model.mouse;
@@ -82,8 +88,8 @@ fn go(model: &mut Model, motion: Motion) {
             select(model, moved(model.table.position, motion, count, page));
         }
         ScreenId::Backend if model.why.in_full => {
-            let lines = screen::backend::explained_len(model);
-            model.why.scroll = moved(model.why.scroll, motion, lines, page);
+            let (lines, room) = screen::backend::explained(model);
+            model.why.scroll = moved(model.why.scroll, motion, (lines + 1).saturating_sub(room), page);
         }
         ScreenId::Backend => {
             let lines = screen::backend::past_len(model);
@@ -167,20 +173,20 @@ fn another_pool(model: &mut Model, way: Way) {
     turn_to(model, names.into_iter().nth(next));
 }
 
-fn only_failed(model: &mut Model) {
+fn only_pool(model: &mut Model) {
     let requests = &mut model.requests;
-    if requests.open.is_some() {
-        return;
+    let pool = requests.focused().and_then(|request| request.pool.clone());
+    if requests.pool.is_none() && pool.is_none() {
+        return model.say(Tone::Warn, "the selected request came to no pool");
     }
-    requests.only_failed = !requests.only_failed;
-    requests.asked = Asked::default();
-    requests.select(0);
+    requests.pool = if requests.pool.is_some() { None } else { pool };
+    requests.ask_again();
 }
 
 fn open(model: &mut Model) {
     if model.screen == ScreenId::Requests {
         let requests = &mut model.requests;
-        let chosen = requests.shown().get(requests.position).map(|request| Box::new((*request).clone()));
+        let chosen = requests.focused().map(|request| Box::new(request.clone()));
         if requests.open.is_none() {
             (requests.open, requests.open_scroll) = (chosen, 0);
         }
@@ -214,6 +220,10 @@ fn back(model: &mut Model) {
         ScreenId::Listeners if !model.wiring.filter.is_empty() => model.wiring.filter.text.clear(),
         ScreenId::Requests if model.requests.open.is_some() => model.requests.open = None,
         ScreenId::Requests if !model.requests.filter.is_empty() => model.requests.filter.text.clear(),
+        ScreenId::Requests if model.requests.pool.is_some() || model.requests.only_failed => {
+            (model.requests.pool, model.requests.only_failed) = (None, false);
+            model.requests.ask_again();
+        }
         ScreenId::Backend if model.why.in_full => model.why.in_full = false,
         ScreenId::Backend | ScreenId::Events | ScreenId::Listeners | ScreenId::Pool | ScreenId::Requests => {
             model.screen = ScreenId::Overview

@@ -6,7 +6,7 @@ use aya_api::view::{
     BackendDetail, BackendExplanation, DaemonView, PickExplanation, RequestExplanation, Status,
 };
 
-use crate::message::{Effect, Request};
+use crate::message::{Effect, Request, Watch};
 use crate::model::{Entry, Link, Model};
 use crate::theme::Tone;
 
@@ -105,13 +105,9 @@ pub(super) fn pick(model: &mut Model, pool: &str, came: Result<Box<PickExplanati
 }
 
 /// The requests that can be explained; a list that was asked for before the wish changed is not shown.
-pub(super) fn requests(
-    model: &mut Model,
-    only_failed: bool,
-    came: Result<Box<Vec<RequestExplanation>>, String>,
-) {
+pub(super) fn requests(model: &mut Model, of: &Watch, came: Result<Box<Vec<RequestExplanation>>, String>) {
     let is_kept = model.frozen.is_some() && model.requests.asked.answer.is_some();
-    if model.requests.only_failed == only_failed && !is_kept {
+    if model.watching == *of && !is_kept {
         model.requests.asked.take(came);
     }
 }

@@ -41,11 +41,6 @@ pub(super) fn full(model: &Model, width: u16) -> Vec<Line> {
     lines
 }
 
-/// Lines that can be scrolled through.
-pub(super) fn full_len(model: &Model) -> usize {
-    full(model, model.size.0).len()
-}
-
 /// Draws `lines` from the one numbered `first` on.
 pub(super) fn draw(model: &Model, buf: &mut Buffer, area: Rect, lines: &[Line], first: usize) {
     page::draw(buf, model.theme, area, lines, first);

@@ -62,6 +62,11 @@ pub(super) fn lines(model: &Model, auto: &AutoView, width: u16) -> Vec<Line> {
     ];
     let rows = auto.arms.iter().map(|arm| row(model, auto, arm)).collect();
     lines.extend(page::grid(&columns, rows, width));
+    let meaning = format!(
+        "evidence: how sure it is that an arm is better; at {:.0} it steers, on trial at first",
+        auto.enough
+    );
+    lines.push(Line::at(3, Cell::new(meaning, Tone::Muted)));
     lines
 }
 
