@@ -23,6 +23,10 @@ const BAR: f64 = 20.0;
 
 /// Runs the verb.
 pub async fn run(session: &mut Session<'_, '_>, args: &ExplainArgs) -> Result<u8, Failure> {
+    if args.failed && args.what != "requests" {
+        let hint = "ayactl explain requests [POOL] --failed";
+        return Err(Failure::usage("--failed is about requests", hint));
+    }
     let text = match (args.what.as_str(), &args.name) {
         ("pick", Some(pool)) => pick(session, pool, args.key.clone()).await?,
         ("request", Some(id)) => request(session, id).await?,

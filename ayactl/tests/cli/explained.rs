@@ -131,4 +131,6 @@ fn explanations_read_like_this() {
     insta::assert_snapshot!(all);
     assert_eq!(run(&fake.socket(), "explain pick shpo").status, 3);
     assert_eq!(run(&fake.socket(), "explain weather").status, 2);
+    assert_eq!(run(&fake.socket(), "explain requests shpo").status, 3);
+    assert_eq!(run(&fake.socket(), "explain pick shop --failed").status, 2);
 }

@@ -23,6 +23,9 @@ use crate::state::Pool;
 /// How long a worker may take to say how it sees a pool: the control API answers within 100 ms however busy they are.
 const WORKER_ANSWERS_WITHIN: Duration = Duration::from_millis(50);
 
+/// How far two shares may differ that mean the same.
+const ROUNDED: f64 = 0.01;
+
 /// Answers what the next pick of a pool would see.
 pub(super) async fn handle_pick(shared: &Shared, call: &Call) -> Result<Reply, ApiError> {
     let pool = shared.borrow().find_pool(&call.values[0])?;
@@ -193,11 +196,14 @@ fn eased(view: &BackendView) -> Option<String> {
     if view.standing.as_ref().is_some_and(|standing| !standing.shadow) {
         causes.push("how it stands among the others".to_owned());
     }
+    let is_known = view.signals.iter().any(|signal| !signal.stale);
     if view.signal_factor < 1.0 {
-        causes.push(format!("signals leave it {}", percent(view.signal_factor)));
+        let guess = if is_known { "" } else { ", the mean of the others, as nothing fresh is known of it" };
+        causes.push(format!("signals leave it {}{guess}", percent(view.signal_factor)));
     }
-    if causes.is_empty() {
-        causes.push("it came into traffic a moment ago and is warmed up".to_owned());
+    // What none of them explains is left to slow start; a step of rounding is not.
+    if view.standing.is_none() && ease < view.signal_factor - ROUNDED {
+        causes.push("it came into traffic a moment ago and gets more step by step".to_owned());
     }
     Some(format!("it gets {} of its weight of {}: {}", percent(ease), view.weight, causes.join(", ")))
 }

@@ -188,6 +188,10 @@ fn traffic_lines(model: &Model, b: &BackendView) -> Vec<(&'static str, Tone, Str
             weight,
             vec![
                 format!("share: plan {plan}, got {}", known(b.share_actual.map(figure::share))),
+                b.ease
+                    .filter(|_| b.standing.is_none())
+                    .map(|ease| format!("gets {} of its weight", figure::share(ease)))
+                    .unwrap_or_default(),
                 until.unwrap_or_default(),
                 if b.weight_restored { "restored after a restart".into() } else { String::new() },
             ],
