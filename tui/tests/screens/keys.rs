@@ -341,6 +341,7 @@ fn anything() -> impl Strategy<Value = Message> {
         1 => Just(Message::Status(Box::new(fixture::empty_status()))),
         1 => Just(lost()),
         1 => Just(Message::Detail(Box::new(fixture::detail()))),
+        1 => Just(Message::Pick { pool: "shop".into(), came: Ok(Box::new(crate::explained::pick())) }),
         1 => (0u64..20_000).prop_map(|ms| Message::Tick { now_ms: NOW_MS + ms }),
     ]
 }
