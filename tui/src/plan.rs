@@ -152,7 +152,7 @@ pub fn plan_weight(
     if backend.weight == weight {
         return Err(format!("{} already has weight {weight}", backend.id));
     }
-    let by_weight = algorithms.iter().find(|a| a.name == pool.algorithm.name).map(|a| a.share.as_str());
+    let by_weight = algorithms.iter().find(|a| a.name == kind(pool)).map(|a| a.share.as_str());
     let mut effects = Vec::new();
     let mut shares = Vec::new();
     match by_weight {
@@ -210,6 +210,11 @@ pub fn plan_algorithm(pool: &PoolView, algorithm: &AlgorithmInfo) -> Result<Plan
         effects,
         shares: Vec::new(),
     })
+}
+
+/// The algorithm of a pool without its parameters.
+pub(crate) fn kind(pool: &PoolView) -> &str {
+    pool.algorithm.name.split_whitespace().next().unwrap_or_default()
 }
 
 fn target(pool: &PoolView, backend: &BackendView) -> BackendRef {

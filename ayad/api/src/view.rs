@@ -204,6 +204,9 @@ pub struct PoolView {
     /// Where backends come from that the configuration does not name.
     #[serde(default)]
     pub discovery: Vec<DiscoveryView>,
+    /// So few backends of a priority group of it are healthy that health is ignored there.
+    #[serde(default)]
+    pub in_panic: bool,
 }
 
 /// What people ordered for a backend.

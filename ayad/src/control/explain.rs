@@ -12,7 +12,7 @@ use aya_api::view::{
     ZoneView,
 };
 use aya_core::hash::{address_key, hash64};
-use aya_core::pick::{Ask, Chooser, Exclusion, Explanation, Part, Scale, Tried, Wins, expected_shares};
+use aya_core::pick::{Ask, Choice, Chooser, Explanation, Part, Scale, Tried, Wins, expected_shares};
 
 use super::Shared;
 use super::call::Call;
@@ -100,6 +100,18 @@ async fn explain(shared: &Shared, pool: &Arc<Pool>, key: Option<String>) -> Pick
         chooser.explain(&pool.loads, &Ask::any(clock::now(), hash, &tried), 0)
     });
     shared.borrow().pick_view(pool, &explanation, by, key)
+}
+
+/// True when health is ignored in a part of the pool. Looks at every backend where the pool may come to that, else at none.
+pub(super) fn is_in_panic(pool: &Pool) -> bool {
+    if pool.plan.rules.panic <= 0.0 {
+        return false;
+    }
+    // Who picks makes no difference to how a pool is divided, so the one that is built fastest will do.
+    let Some(first) = aya_core::pick::find("first") else { return false };
+    let tried = Tried::new();
+    let mut chooser = Chooser::new(&Choice::of(first), Arc::clone(&pool.plan), 0, &pool.loads);
+    chooser.explain(&pool.loads, &Ask::any(clock::now(), 0, &tried), 0).parts.iter().any(|part| part.in_panic)
 }
 
 /// A key as requests would have it: an address for a client, anything else for a value.
@@ -198,7 +210,11 @@ fn eased(view: &BackendView) -> Option<String> {
     }
     let is_known = view.signals.iter().any(|signal| !signal.stale);
     if view.signal_factor < 1.0 {
-        let guess = if is_known { "" } else { ", the mean of the others, as nothing fresh is known of it" };
+        let guess = if is_known {
+            ""
+        } else {
+            ", drifting to the mean of the others, as nothing fresh is known of it"
+        };
         causes.push(format!("signals leave it {}{guess}", percent(view.signal_factor)));
     }
     // What none of them explains is left to slow start; a step of rounding is not.
@@ -290,22 +306,28 @@ fn reasons(candidate: &Candidate, pick: &PickExplanation, told: Vec<String>, sca
         reasons.push(format!("its weight of {} means {percent:.1} % of the requests", candidate.weight));
     }
     let (in_flight, others) = (candidate.in_flight, candidate.others);
+    let noun = if in_flight == 1 { "request" } else { "requests" };
     if others > 0.0 {
-        reasons.push(format!("it has {in_flight} requests from here and reports {others:.0} of others"));
+        reasons.push(format!("it has {in_flight} {noun} from here and reports {others:.0} of others"));
     } else {
-        reasons.push(format!("it has {in_flight} requests in flight"));
+        reasons.push(format!("it has {in_flight} {noun} in flight"));
     }
-    if candidate.excluded.as_deref() == Some(Exclusion::Priority.as_str()) {
-        let groups = pick.parts.iter().map(|part| {
-            format!(
-                "priority {} takes {:.0} % with {} of {} healthy",
-                part.priority,
-                part.share * 100.0,
-                part.healthy,
-                part.ready
-            )
-        });
-        reasons.extend(groups);
+    if pick.parts.len() > 1 {
+        reasons.extend(pick.parts.iter().map(group));
+    } else if pick.parts.iter().any(|part| part.in_panic) {
+        reasons.push("so few of its pool are healthy that health is ignored".to_owned());
     }
     reasons
+}
+
+/// What a priority group takes, as a reason.
+fn group(part: &PartView) -> String {
+    let panic = if part.in_panic { ", so few that health is ignored" } else { "" };
+    format!(
+        "priority {} takes {:.0} % of the requests with {} of {} healthy{panic}",
+        part.priority,
+        part.share * 100.0,
+        part.healthy,
+        part.ready
+    )
 }

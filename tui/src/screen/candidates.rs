@@ -24,7 +24,10 @@ pub(super) fn head(model: &Model, pick: &PickExplanation, width: u16) -> Vec<Lin
     };
     let age_ms = model.shown_ms().saturating_sub(pick.at_ms);
     let age = if age_ms > OLD_MS { format!("{} ago", figure::age(age_ms)) } else { String::new() };
-    let wins = if pick.wins == "chance" { String::new() } else { format!("the {} wins", pick.wins) };
+    let wins = match &pick.next {
+        Some(_) => format!("the {} wins", pick.wins),
+        None => String::new(),
+    };
     let by = match pick.by.as_str() {
         "daemon" => "seen by no worker: what only one knows is missing".to_owned(),
         worker => format!("seen by {worker}"),

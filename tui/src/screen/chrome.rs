@@ -324,6 +324,8 @@ fn alarms(model: &Model, status: &Status, now_ms: u64) -> Vec<(Tone, String)> {
     for pool in pools().filter(|pool| why::is_dark(pool)) {
         alarms.push((Tone::Bad, format!("{} SERVES NOTHING", pool.name)));
     }
+    let panicking = pools().filter(|pool| pool.in_panic);
+    alarms.extend(panicking.map(|pool| (Tone::Bad, format!("{} in PANIC: health is ignored", pool.name))));
     let mut backends: Vec<(Tone, String)> = pools()
         .flat_map(|pool| &pool.backends)
         .filter_map(|b| {

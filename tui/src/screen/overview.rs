@@ -131,6 +131,7 @@ pub(super) fn pool_facts(model: &Model, pool: &PoolView, has_p50: bool) -> Vec<F
         Fact::new(3, override_words(&pool.algorithm, model.shown_ms()), Tone::Warn),
         Fact::new(6, configured_words(&pool.algorithm), Tone::Muted),
         Fact::new(1, eligible, tone),
+        Fact::new(0, if pool.in_panic { "PANIC: health is ignored" } else { "" }, Tone::Bad),
     ];
     if !has_p50 && let Some(latency) = pool.traffic.latency {
         facts.push(Fact::new(4, format!("p50 {}", figure::latency(latency.p50_ms)), Tone::Plain));

@@ -175,9 +175,12 @@ fn another_pool(model: &mut Model, way: Way) {
 
 fn only_pool(model: &mut Model) {
     let requests = &mut model.requests;
-    let pool = requests.focused().and_then(|request| request.pool.clone());
+    let focused = requests.focused();
+    let pool = focused.and_then(|request| request.pool.clone());
     if requests.pool.is_none() && pool.is_none() {
-        return model.say(Tone::Warn, "the selected request came to no pool");
+        let text =
+            if focused.is_some() { "the selected request came to no pool" } else { "no request is selected" };
+        return model.say(Tone::Warn, text);
     }
     requests.pool = if requests.pool.is_some() { None } else { pool };
     requests.ask_again();
@@ -322,7 +325,7 @@ fn algorithm(model: &mut Model, effects: &mut Vec<Effect>) {
     let Some(pool) = model.selected().map(|(pool, _)| pool) else {
         return model.say(Tone::Warn, "no pool is selected");
     };
-    let position = model.algorithms.iter().position(|a| a.name == pool.algorithm.name).unwrap_or(0);
+    let position = model.algorithms.iter().position(|a| a.name == plan::kind(pool)).unwrap_or(0);
     model.dialog = Some(Dialog::Algorithm { pool: pool.name.clone(), position });
     if model.algorithms.is_empty() {
         effects.push(Effect::Ask(Request::Algorithms));

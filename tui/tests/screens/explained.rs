@@ -373,3 +373,18 @@ fn a_backend_is_watched_under_its_name() {
     assert_eq!(watched(&strike(&mut model, "2")), [&Watch::Backend(target)]);
     assert_eq!(watched(&strike(&mut model, "?")), [&Watch::Nothing]);
 }
+
+#[test]
+fn a_pool_in_panic_says_so_and_is_not_said_to_serve_nothing() {
+    let mut model = live((120, 40));
+    let mut all = status();
+    all.pools[0].eligible = 0;
+    all.pools[0].in_panic = true;
+    hear(&mut model, Message::Status(Box::new(all)));
+    let shown = picture(&model);
+    assert!(
+        shown.contains("api in PANIC: health is ignored") && !shown.contains("SERVES NOTHING"),
+        "{shown}"
+    );
+    assert!(shown.lines().any(|line| line.starts_with("api") && line.contains("PANIC")), "{shown}");
+}

@@ -35,7 +35,7 @@ pub(super) fn line(model: &Model, buf: &mut Buffer, area: Rect, b: &BackendView,
         facts.push(Fact::new(1, format!("{} fails", source.source), Tone::Bad));
     }
     if b.signal_factor < 1.0 && b.signals.iter().all(|signal| signal.stale) {
-        facts.push(Fact::new(1, "nothing fresh: the mean of the others", Tone::Warn));
+        facts.push(Fact::new(1, "nothing fresh: drifts to the mean of the others", Tone::Warn));
     }
     facts.extend((2..).zip(&b.signals).map(|(rank, signal)| Fact::new(rank, words(signal), tone_of(signal))));
     let x = area.x + label + 11;
