@@ -238,7 +238,7 @@ impl Line {
             Watch::Requests { pool, only_failed } => {
                 let limit = Some(MAX_EXPLAINED);
                 let call = GetRequests { pool: pool.clone(), failed: only_failed, limit };
-                let came = self.client.call(&call).await.map(Box::new).map_err(|error| cause(&error));
+                let came = self.client.call(&call).await.map_err(|error| cause(&error));
                 self.mailbox.push(Message::Requests { pool, only_failed, came });
             }
         }

@@ -79,7 +79,7 @@ pub enum Message {
         /// Only those were asked for that failed.
         only_failed: bool,
         /// What the daemon says.
-        came: Result<Box<Vec<RequestExplanation>>, String>,
+        came: Result<Vec<RequestExplanation>, String>,
     },
     /// The algorithms pools can use.
     Algorithms(Vec<AlgorithmInfo>),

@@ -95,7 +95,7 @@ impl Slots {
     fn is_empty(&self) -> bool {
         let Self { status, lost, detail, why, pick, requests, algorithms, .. } = self;
         let single = [status, lost, detail, why, pick, requests, algorithms];
-        single.into_iter().all(|slot| slot.is_none())
+        single.into_iter().all(Option::is_none)
             && self.missed == 0
             && self.events.is_empty()
             && self.answers.is_empty()

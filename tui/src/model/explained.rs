@@ -11,7 +11,7 @@ pub const MAX_EXPLAINED: u64 = 200;
 #[derive(Clone, Debug)]
 pub struct Asked<T> {
     /// The last answer.
-    pub answer: Option<Box<T>>,
+    pub answer: Option<T>,
     /// Why there is no newer one.
     pub error: Option<String>,
 }
@@ -24,7 +24,7 @@ impl<T> Default for Asked<T> {
 
 impl<T> Asked<T> {
     /// Takes what came: an answer replaces the one before it, a failure stands beside it.
-    pub fn take(&mut self, came: Result<Box<T>, String>) {
+    pub fn take(&mut self, came: Result<T, String>) {
         match came {
             Ok(answer) => *self = Self { answer: Some(answer), error: None },
             Err(cause) => self.error = Some(cause),
@@ -36,7 +36,7 @@ impl<T> Asked<T> {
 #[derive(Clone, Debug, Default)]
 pub struct Why {
     /// What the daemon says, of the backend that is watched.
-    pub asked: Asked<BackendExplanation>,
+    pub asked: Asked<Box<BackendExplanation>>,
     /// Whether it takes the place of the backend's past.
     pub in_full: bool,
     /// First line on show, in full.
@@ -49,7 +49,7 @@ pub struct PoolPage {
     /// Which pool.
     pub name: Option<String>,
     /// What the daemon says of its next pick.
-    pub asked: Asked<PickExplanation>,
+    pub asked: Asked<Box<PickExplanation>>,
     /// First line on show.
     pub scroll: usize,
 }

@@ -14,6 +14,7 @@ use crate::widget::page::{self, Column, Line, left, right};
 use crate::widget::table::{self, Cell};
 
 /// Draws the list, or the request that is read.
+#[expect(clippy::unnecessary_wraps, reason = "every screen has the same shape")]
 pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Position> {
     if let Some(request) = &model.requests.open {
         let lines = one::lines(model, request, area.width);

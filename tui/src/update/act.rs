@@ -229,7 +229,7 @@ fn back(model: &mut Model) {
         }
         ScreenId::Backend if model.why.in_full => model.why.in_full = false,
         ScreenId::Backend | ScreenId::Events | ScreenId::Listeners | ScreenId::Pool | ScreenId::Requests => {
-            model.screen = ScreenId::Overview
+            model.screen = ScreenId::Overview;
         }
         ScreenId::Help => model.screen = model.back_to,
     }

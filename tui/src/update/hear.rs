@@ -105,7 +105,7 @@ pub(super) fn pick(model: &mut Model, pool: &str, came: Result<Box<PickExplanati
 }
 
 /// The requests that can be explained; a list that was asked for before the wish changed is not shown.
-pub(super) fn requests(model: &mut Model, of: &Watch, came: Result<Box<Vec<RequestExplanation>>, String>) {
+pub(super) fn requests(model: &mut Model, of: &Watch, came: Result<Vec<RequestExplanation>, String>) {
     let is_kept = model.frozen.is_some() && model.requests.asked.answer.is_some();
     if model.watching == *of && !is_kept {
         model.requests.asked.take(came);

@@ -202,7 +202,7 @@ fn request(number: u64) -> RequestExplanation {
 
 fn kept(numbers: std::ops::Range<u64>) -> Message {
     let all = numbers.map(request).collect();
-    Message::Requests { pool: None, only_failed: false, came: Ok(Box::new(all)) }
+    Message::Requests { pool: None, only_failed: false, came: Ok(all) }
 }
 
 fn on_requests(size: (u16, u16)) -> Model {
@@ -329,7 +329,7 @@ fn a_request_stays_selected_while_newer_ones_come_and_the_first_row_follows_the_
     let selected = model.requests.focused().unwrap().id.clone();
     let all = (0..40).map(|n| RequestExplanation { at_ms: NOW_MS + 20 * SECOND - n * SECOND, ..request(n) });
     let newer: Vec<_> = all.take(20).chain((0..30).map(request)).collect();
-    hear(&mut model, Message::Requests { pool: None, only_failed: false, came: Ok(Box::new(newer)) });
+    hear(&mut model, Message::Requests { pool: None, only_failed: false, came: Ok(newer) });
     assert_eq!(model.requests.focused().unwrap().id, selected);
     assert!(picture(&model).contains('▸'), "{}", picture(&model));
     strike(&mut model, "g");
