@@ -153,9 +153,7 @@ fn pick_text(pick: &PickExplanation, view: &View) -> String {
     if let Some(key) = &pick.key {
         let _ = writeln!(text, "Key:       {key}");
     }
-    let next =
-        pick.next.as_deref().unwrap_or(if pick.wins == "chance" { "chance decides" } else { "nobody" });
-    let _ = writeln!(text, "Next:      {next}");
+    let _ = writeln!(text, "Next:      {}", pick.next_in_words());
     for part in &pick.parts {
         let _ = writeln!(text, "{}", part_text(part));
     }

@@ -12,7 +12,7 @@ use aya_api::view::{
     ZoneView,
 };
 use aya_core::hash::{address_key, hash64};
-use aya_core::pick::{Ask, Choice, Chooser, Explanation, Part, Scale, Tried, Wins, expected_shares};
+use aya_core::pick::{Ask, Choice, Chooser, Class, Explanation, Part, Scale, Tried, Wins, expected_shares};
 
 use super::Shared;
 use super::call::Call;
@@ -235,7 +235,14 @@ fn next(candidates: &[Candidate], scale: Scale) -> Option<String> {
         let (a, b) = (rank(a), rank(b));
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     };
-    if scale.wins == Wins::Chance { None } else { open.min_by(by_rank).map(|c| c.backend.clone()) }
+    let best = open.clone().min_by(by_rank).filter(|_| scale.wins != Wins::Chance)?;
+    // Whose turn it is among equals only the picker knows, and those that are due are not compared by their scores.
+    let is_due = best.class.as_deref() == Some(Class::Due.as_str());
+    let is_alike = |other: &&Candidate| match is_due {
+        true => other.class == best.class,
+        false => by_rank(other, &best).is_eq(),
+    };
+    (open.filter(is_alike).count() == 1).then(|| best.backend.clone())
 }
 
 /// Which class is picked from first: the lowest. Without classes all are alike.
@@ -330,4 +337,53 @@ fn group(part: &PartView) -> String {
         part.healthy,
         part.ready
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: Scale = Scale { unit: "requests", wins: Wins::Least };
+
+    fn candidate(name: &str, class: &str, score: f64) -> Candidate {
+        Candidate {
+            backend: name.to_owned(),
+            excluded: None,
+            why: None,
+            score: Some(score),
+            class: Some(class.to_owned()).filter(|class| !class.is_empty()),
+            in_flight: 0,
+            others: 0.0,
+            latency_ms: None,
+            weight: 1,
+            ease: 1.0,
+            expected_share: None,
+            share: None,
+        }
+    }
+
+    #[test]
+    fn who_is_due_goes_before_all_and_hot_ones_last() {
+        let [hot, cold, due] = [("a", "hot", 0.1), ("b", "cold", 5.0), ("c", "due", 90.0)]
+            .map(|(name, class, score)| candidate(name, class, score));
+        assert_eq!(next(&[hot.clone(), cold.clone(), due.clone()], LEAST).as_deref(), Some("c"));
+        assert_eq!(next(&[hot.clone(), cold.clone()], LEAST).as_deref(), Some("b"));
+        assert_eq!(
+            next(&[hot, cold, due.clone(), candidate("d", "due", 1.0)], LEAST),
+            None,
+            "either is next"
+        );
+    }
+
+    #[test]
+    fn among_equals_and_by_chance_nobody_is_said_to_be_next() {
+        let both = [candidate("a", "", 1.0), candidate("b", "", 1.0)];
+        assert_eq!(next(&both, LEAST), None);
+        let one = [both[0].clone(), candidate("b", "", 2.0)];
+        assert_eq!(next(&one, LEAST).as_deref(), Some("a"));
+        assert_eq!(next(&one, Scale { wins: Wins::Most, ..LEAST }).as_deref(), Some("b"));
+        assert_eq!(next(&one, Scale { wins: Wins::Chance, ..LEAST }), None);
+        let out = Candidate { excluded: Some("health".to_owned()), ..one[0].clone() };
+        assert_eq!(next(&[out], LEAST), None);
+    }
 }

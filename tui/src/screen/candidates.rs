@@ -17,16 +17,18 @@ const OLD_MS: u64 = 5_000;
 
 /// Whom the next pick takes and by what, who says so, and what classes mean.
 pub(super) fn head(model: &Model, pick: &PickExplanation, width: u16) -> Vec<Line> {
-    let next = match (&pick.next, pick.wins.as_str()) {
-        (Some(next), _) => Fact::new(0, next.clone(), Tone::Strong),
-        (None, "chance") => Fact::new(0, "chance decides", Tone::Plain),
-        (None, _) => Fact::new(0, "nobody can be picked", Tone::Bad),
+    let can_pick = pick.candidates.iter().any(|candidate| candidate.excluded.is_none());
+    let tone = match &pick.next {
+        Some(_) => Tone::Strong,
+        None if can_pick => Tone::Plain,
+        None => Tone::Bad,
     };
+    let next = Fact::new(0, pick.next_in_words(), tone);
     let age_ms = model.shown_ms().saturating_sub(pick.at_ms);
     let age = if age_ms > OLD_MS { format!("{} ago", figure::age(age_ms)) } else { String::new() };
-    let wins = match &pick.next {
-        Some(_) => format!("the {} wins", pick.wins),
-        None => String::new(),
+    let wins = match pick.wins.as_str() {
+        wins if can_pick && wins != "chance" => format!("the {wins} wins"),
+        _ => String::new(),
     };
     let by = match pick.by.as_str() {
         "daemon" => "seen by no worker: what only one knows is missing".to_owned(),

@@ -34,12 +34,25 @@ pub struct PickExplanation {
     pub by: String,
     /// What the algorithm hashes by, when one was given.
     pub key: Option<String>,
-    /// Whom it would pick; absent when nobody, or when chance decides.
+    /// Whom it would pick; absent when nobody, when chance decides, and when several are alike.
     pub next: Option<String>,
     /// The priority groups; empty for a pool that is not divided.
     pub parts: Vec<PartView>,
     /// Every backend.
     pub candidates: Vec<Candidate>,
+}
+
+impl PickExplanation {
+    /// Whom it would pick, or in words why that is not one backend.
+    pub fn next_in_words(&self) -> &str {
+        let can_pick = self.candidates.iter().any(|candidate| candidate.excluded.is_none());
+        match &self.next {
+            Some(next) => next,
+            None if !can_pick => "nobody can be picked",
+            None if self.wins == "chance" => "chance decides",
+            None => "one of several that are alike",
+        }
+    }
 }
 
 /// A priority group.

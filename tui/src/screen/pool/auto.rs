@@ -66,7 +66,7 @@ pub(super) fn lines(model: &Model, auto: &AutoView, width: u16) -> Vec<Line> {
         "evidence: how sure it is that an arm is better; at {:.0} it steers, on trial at first",
         auto.enough
     );
-    lines.push(Line::at(3, Cell::new(meaning, Tone::Muted)));
+    lines.extend(page::sentence("", &meaning, Tone::Muted, width));
     lines
 }
 
