@@ -12,6 +12,9 @@ use crate::figure;
 use crate::message::BackendRef;
 use crate::theme::Tone;
 
+/// The name that lets a pool choose by itself.
+const AUTO: &str = "auto";
+
 /// Most backends whose shares a plan lists.
 const MAX_SHARES: usize = 8;
 
@@ -184,6 +187,9 @@ pub fn plan_weight(
 /// Plans another algorithm for a pool.
 pub fn plan_algorithm(pool: &PoolView, algorithm: &AlgorithmInfo) -> Result<Plan, Refusal> {
     let chooses = pool.algorithm.auto.as_ref().is_some_and(|auto| !auto.is_held);
+    if chooses && algorithm.name == AUTO {
+        return Err(format!("{} already chooses its algorithm by itself", pool.name));
+    }
     if pool.algorithm.name == algorithm.name && !chooses {
         return Err(format!("{} already uses {}", pool.name, algorithm.name));
     }
@@ -196,7 +202,7 @@ pub fn plan_algorithm(pool: &PoolView, algorithm: &AlgorithmInfo) -> Result<Plan
     if let Some(sticky) = &pool.algorithm.sticky {
         effects.push((Tone::Plain, format!("clients bound by {sticky} stay where they are")));
     }
-    if pool.algorithm.auto.is_some() {
+    if chooses {
         let back = format!("`ayactl algorithm set {} auto` gives the choice back", pool.name);
         effects.push((Tone::Plain, format!("the pool no longer chooses by itself; {back}")));
     }
@@ -213,8 +219,14 @@ pub fn plan_algorithm(pool: &PoolView, algorithm: &AlgorithmInfo) -> Result<Plan
 }
 
 /// The algorithm of a pool without its parameters.
-pub(crate) fn kind(pool: &PoolView) -> &str {
+fn kind(pool: &PoolView) -> &str {
     pool.algorithm.name.split_whitespace().next().unwrap_or_default()
+}
+
+/// What somebody would have to choose for a pool to leave it as it is.
+pub(crate) fn choice(pool: &PoolView) -> &str {
+    let chooses = pool.algorithm.auto.as_ref().is_some_and(|auto| !auto.is_held);
+    if chooses { AUTO } else { kind(pool) }
 }
 
 fn target(pool: &PoolView, backend: &BackendView) -> BackendRef {

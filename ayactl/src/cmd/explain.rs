@@ -297,7 +297,7 @@ fn attempt_text(number: usize, attempt: &AttemptView, view: &View) -> String {
 fn scored_row(place: usize, scored: &Scored) -> Vec<Cell> {
     vec![
         Cell::text(&scored.backend),
-        Cell::text(format!("{:.2}", scored.score)),
+        Cell::text(scored.score.map_or_else(|| UNKNOWN.to_owned(), |score| format!("{score:.2}"))),
         Cell::text(scored.class.as_deref().unwrap_or("")),
         Cell::text(scored.in_flight.to_string()),
         Cell::text(if place == 0 { "picked" } else { "" }),

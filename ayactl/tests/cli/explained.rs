@@ -75,7 +75,7 @@ pub(crate) fn backend() -> BackendExplanation {
 pub(crate) fn request() -> RequestExplanation {
     let scored = |name: &str, score: f64| Scored {
         backend: format!("shop/{name}"),
-        score,
+        score: Some(score),
         class: Some("cold".into()),
         in_flight: 3,
     };

@@ -325,7 +325,7 @@ fn algorithm(model: &mut Model, effects: &mut Vec<Effect>) {
     let Some(pool) = model.selected().map(|(pool, _)| pool) else {
         return model.say(Tone::Warn, "no pool is selected");
     };
-    let position = model.algorithms.iter().position(|a| a.name == plan::kind(pool)).unwrap_or(0);
+    let position = model.algorithms.iter().position(|a| a.name == plan::choice(pool)).unwrap_or(0);
     model.dialog = Some(Dialog::Algorithm { pool: pool.name.clone(), position });
     if model.algorithms.is_empty() {
         effects.push(Effect::Ask(Request::Algorithms));

@@ -146,7 +146,7 @@ fn on_pool(size: (u16, u16), name: &str) -> Model {
 }
 
 fn scored(name: &str, class: &str, score: f64) -> Scored {
-    Scored { backend: format!("shop/{name}"), score, class: Some(class.into()), in_flight: 3 }
+    Scored { backend: format!("shop/{name}"), score: Some(score), class: Some(class.into()), in_flight: 3 }
 }
 
 fn attempt(name: &str, outcome: &str, began_ms: f64, candidates: Option<Vec<Scored>>) -> AttemptView {
@@ -387,4 +387,18 @@ fn a_pool_in_panic_says_so_and_is_not_said_to_serve_nothing() {
         "{shown}"
     );
     assert!(shown.lines().any(|line| line.starts_with("api") && line.contains("PANIC")), "{shown}");
+}
+
+#[test]
+fn a_pool_that_chooses_by_itself_can_be_told_what_it_uses_now() {
+    let algorithms: Vec<_> = super::fixture::algorithms();
+    let all = choosing();
+    let own = algorithms.iter().find(|algorithm| algorithm.name == "p2c").expect("it is in the table");
+    let mut pool = all.pools[1].clone();
+    pool.algorithm.name = "p2c".into();
+    let plan = aya_tui::plan::plan_algorithm(&pool, own).expect("it is a change");
+    assert_eq!(plan.change, ("algorithm".into(), "auto (p2c)".into(), "p2c".into()));
+    assert!(plan.effects.iter().any(|(_, text)| text.contains("ayactl algorithm set shop auto")), "{plan:?}");
+    pool.algorithm.auto = None;
+    assert!(aya_tui::plan::plan_algorithm(&pool, own).is_err());
 }

@@ -212,8 +212,8 @@ pub struct AttemptView {
 pub struct Scored {
     /// `pool/backend`.
     pub backend: String,
-    /// In the unit of the algorithm.
-    pub score: f64,
+    /// In the unit of the algorithm; absent where it has none for this backend.
+    pub score: Option<f64>,
     /// The class it was compared in; see [`SCORE_CLASSES`].
     pub class: Option<String>,
     /// Requests it had.

@@ -129,7 +129,10 @@ fn seen(model: &Model, attempt: &AttemptView, candidates: &[Scored], width: u16)
         vec![
             Cell::new(if is_picked { model.theme.glyphs.marker } else { "" }, Tone::Strong),
             Cell::new(scored.backend.clone(), Tone::Plain),
-            Cell::new(candidates::scored(scored.score), Tone::Plain),
+            scored.score.map_or_else(
+                || Cell::new(model.theme.glyphs.none, Tone::Muted),
+                |score| Cell::new(candidates::scored(score), Tone::Plain),
+            ),
             Cell::new(scored.class.clone().unwrap_or_default(), Tone::Plain),
             Cell::new(scored.in_flight.to_string(), Tone::Plain),
             Cell::new(if is_picked { "picked" } else { "" }, Tone::Strong),
