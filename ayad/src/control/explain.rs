@@ -238,9 +238,8 @@ fn next(candidates: &[Candidate], scale: Scale) -> Option<String> {
     let best = open.clone().min_by(by_rank).filter(|_| scale.wins != Wins::Chance)?;
     // Whose turn it is among equals only the picker knows, and those that are due are not compared by their scores.
     let is_due = best.class.as_deref() == Some(Class::Due.as_str());
-    let is_alike = |other: &&Candidate| match is_due {
-        true => other.class == best.class,
-        false => by_rank(other, &best).is_eq(),
+    let is_alike = |other: &&Candidate| {
+        if is_due { other.class == best.class } else { by_rank(other, &best).is_eq() }
     };
     (open.filter(is_alike).count() == 1).then(|| best.backend.clone())
 }
