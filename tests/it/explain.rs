@@ -75,3 +75,29 @@ fn a_sample_is_kept_and_what_is_not_is_said_to_be_unknown() {
     assert_eq!(answer.status, 404);
     assert!(answer.text().contains("explain_sample"), "{}", answer.text());
 }
+
+#[test]
+fn requests_are_listed_by_pool_and_outcome_and_no_more_than_asked_for() {
+    let one = Backend::saying("one");
+    let daemon = Setup::new(&pool(&[("one", one.address)], "")).daemon("explain_sample = \"100%\"\n").start();
+    get(daemon.address(), "/a");
+    get(daemon.address(), "/b");
+    daemon.control.ask("PUT", "/v1/backends/main/one/admin", &[], "{\"state\":\"maint\"}");
+    get(daemon.address(), "/c");
+    let list = |query: &str| -> Vec<RequestExplanation> {
+        serde_json::from_str(&daemon.control.text(&format!("/v1/requests{query}"))).expect("a list")
+    };
+
+    assert_eq!(list("").len(), 3);
+    assert_eq!(list("?pool=main").len(), 3);
+    assert_eq!(list("?pool=other"), []);
+    let failed = list("?failed=1&pool=main");
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert!(failed[0].is_failed() && failed[0].request.ends_with("/c"), "{failed:?}");
+    assert_eq!(list("?limit=1")[0].request, failed[0].request, "the newest comes first");
+    assert_eq!(list("?limit=1").len(), 1);
+    for wrong in ["?failed=maybe", "?limit=few", "?pol=main"] {
+        let answer = daemon.control.ask("GET", &format!("/v1/requests{wrong}"), &[], "");
+        assert_eq!(answer.status, 400, "{wrong}: {}", answer.text());
+    }
+}

@@ -277,7 +277,13 @@ pub(crate) fn name(id: ColumnId) -> String {
     spoken.or_else(title).unwrap_or_default()
 }
 
+/// The weight in force, beside the configured one when that differs, or with the part of it that is left.
 fn weight(b: &BackendView, glyphs: &Glyphs) -> Cell {
+    if let Some(ease) = b.ease.filter(|ease| *ease < 1.0 && b.eligible) {
+        let both = format!("{}@{}", b.weight, figure::share(ease));
+        let text = if both.chars().count() > 6 { format!("@{}", figure::share(ease)) } else { both };
+        return Cell::new(text, Tone::Warn);
+    }
     if b.weight == b.configured_weight {
         return Cell::new(b.weight.to_string(), Tone::Plain);
     }

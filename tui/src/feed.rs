@@ -18,6 +18,7 @@ use aya_api::command::algorithm::SetAlgorithm;
 use aya_api::command::algorithms::GetAlgorithms;
 use aya_api::command::backends::GetBackend;
 use aya_api::command::events::GetEvents;
+use aya_api::command::explain::{ExplainBackend, ExplainPick, GetRequests};
 use aya_api::command::status::GetStatus;
 use aya_api::command::weight::SetWeight;
 use aya_api::error::ErrorCode;
@@ -28,7 +29,8 @@ use tokio::task::JoinSet;
 
 use self::mailbox::Mailbox;
 use crate::Error;
-use crate::message::{BackendRef, Message, Refusal, Request};
+use crate::message::{BackendRef, Message, Refusal, Request, Watch};
+use crate::model::MAX_EXPLAINED;
 use crate::plan::{Order, Wish};
 
 /// Time between two pictures.
@@ -125,7 +127,7 @@ struct Line {
     requests: mpsc::Receiver<Request>,
     /// Changes under way.
     changes: JoinSet<()>,
-    watched: Option<BackendRef>,
+    watched: Watch,
     events: Option<Events>,
     /// Newest event that was passed on.
     seq: u64,
@@ -143,7 +145,7 @@ impl Line {
             mailbox,
             requests,
             changes: JoinSet::new(),
-            watched: None,
+            watched: Watch::Nothing,
             events: None,
             seq: 0,
             process: None,
@@ -190,7 +192,7 @@ impl Line {
                 self.backoff = MIN_BACKOFF;
                 self.greet(&status);
                 self.mailbox.push(Message::Status(Box::new(status)));
-                self.detail().await;
+                self.look().await;
                 if self.events.is_none() {
                     self.listen().await;
                 }
@@ -223,13 +225,36 @@ impl Line {
         }
     }
 
-    async fn detail(&mut self) {
-        let Some(watched) = self.watched.clone() else { return };
-        let call = GetBackend { pool: watched.pool.clone(), backend: watched.backend.clone() };
+    /// Reads what the view that is open wants; nothing else is ever asked for.
+    async fn look(&self) {
+        match self.watched.clone() {
+            Watch::Nothing => {}
+            Watch::Backend(watched) => self.look_at_backend(watched).await,
+            Watch::Pool(pool) => {
+                let came = self.client.call(&ExplainPick { pool: pool.clone(), key: None }).await;
+                let came = came.map(Box::new).map_err(|error| cause(&error));
+                self.mailbox.push(Message::Pick { pool, came });
+            }
+            Watch::Requests { pool, only_failed } => {
+                let limit = Some(MAX_EXPLAINED);
+                let call = GetRequests { pool: pool.clone(), failed: only_failed, limit };
+                let came = self.client.call(&call).await.map_err(|error| cause(&error));
+                self.mailbox.push(Message::Requests { pool, only_failed, came });
+            }
+        }
+    }
+
+    async fn look_at_backend(&self, watched: BackendRef) {
+        let id = watched.id();
+        let BackendRef { pool, backend } = watched;
+        let call = GetBackend { pool: pool.clone(), backend: backend.clone() };
         self.mailbox.push(match self.client.call(&call).await {
             Ok(detail) => Message::Detail(Box::new(detail)),
-            Err(error) => Message::DetailLost { id: watched.id(), cause: cause(&error) },
+            Err(error) => Message::DetailLost { id: id.clone(), cause: cause(&error) },
         });
+        let came = self.client.call(&ExplainBackend { pool, backend }).await;
+        let came = came.map(Box::new).map_err(|error| cause(&error));
+        self.mailbox.push(Message::Why { id, came });
     }
 
     /// Reads the events still kept, then opens the stream after the newest. A failure is not said: the next
@@ -270,7 +295,7 @@ impl Line {
             }
             Request::Watch(watched) => {
                 self.watched = watched;
-                self.detail().await;
+                self.look().await;
                 false
             }
             Request::Algorithms => {

@@ -6,7 +6,7 @@
 use aya_api::axis::Admin;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-use crate::screen::ScreenId;
+use crate::screen::{ScreenId, Way};
 
 /// Where a key means something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,14 @@ pub enum Action {
     WeightType,
     /// Starts choosing an algorithm.
     Algorithm,
+    /// Explains the share of a backend in place of its past, or shows its past again.
+    Explain,
+    /// Shows the next pool, or the one before.
+    Pool(Way),
+    /// Shows only requests that failed, or all that are kept.
+    OnlyFailed,
+    /// Shows only requests of the pool of the selected one, or of all pools.
+    OnlyPool,
     /// Stops or resumes the picture.
     Freeze,
     /// Captures the mouse, or leaves it to the terminal.
@@ -110,11 +118,13 @@ const OVERVIEW: Scope = Scope::Screen(ScreenId::Overview);
 const BACKEND: Scope = Scope::Screen(ScreenId::Backend);
 const EVENTS: Scope = Scope::Screen(ScreenId::Events);
 const LISTENERS: Scope = Scope::Screen(ScreenId::Listeners);
+const POOL: Scope = Scope::Screen(ScreenId::Pool);
+const REQUESTS: Scope = Scope::Screen(ScreenId::Requests);
 const HELP: Scope = Scope::Screen(ScreenId::Help);
 
-const SCREENS: &[Scope] = &[OVERVIEW, BACKEND, EVENTS, LISTENERS, HELP];
-const LISTS: &[Scope] = &[OVERVIEW, BACKEND, EVENTS, LISTENERS, HELP, Scope::Choose];
-const TABLES: &[Scope] = &[OVERVIEW, EVENTS, LISTENERS];
+const SCREENS: &[Scope] = &[OVERVIEW, BACKEND, EVENTS, LISTENERS, POOL, REQUESTS, HELP];
+const LISTS: &[Scope] = &[OVERVIEW, BACKEND, EVENTS, LISTENERS, POOL, REQUESTS, HELP, Scope::Choose];
+const TABLES: &[Scope] = &[OVERVIEW, EVENTS, LISTENERS, REQUESTS];
 const BACKENDS: &[Scope] = &[OVERVIEW, BACKEND];
 const CONFIRM: &[Scope] = &[Scope::Confirm];
 const TYPING: &[Scope] = &[Scope::Filter, Scope::Weight];
@@ -123,6 +133,8 @@ const EVERYWHERE: &[Scope] = &[
     BACKEND,
     EVENTS,
     LISTENERS,
+    POOL,
+    REQUESTS,
     HELP,
     Scope::Filter,
     Scope::Weight,
@@ -162,7 +174,10 @@ const ONLY_OVERVIEW: &[Scope] = &[OVERVIEW];
 const ONLY_CHOOSE: &[Scope] = &[Scope::Choose];
 const ONLY_FILTER: &[Scope] = &[Scope::Filter];
 const ONLY_WEIGHT: &[Scope] = &[Scope::Weight];
-const AWAY: &[Scope] = &[BACKEND, EVENTS, LISTENERS, HELP];
+const ONLY_BACKEND: &[Scope] = &[BACKEND];
+const ONLY_POOL: &[Scope] = &[POOL];
+const ONLY_REQUESTS: &[Scope] = &[REQUESTS];
+const AWAY: &[Scope] = &[BACKEND, EVENTS, LISTENERS, POOL, REQUESTS, HELP];
 const DIALOGS: &[Scope] = &[Scope::Filter, Scope::Weight, Scope::Choose];
 
 /// The keymap. Within a scope every key occurs once.
@@ -186,6 +201,9 @@ pub const BINDINGS: &[Binding] = bindings! {
         LISTS "g Home" [ch('g'), key(KeyCode::Home)] Action::Move(Motion::First), "first line";
         LISTS "G End" [ch('G'), key(KeyCode::End)] Action::Move(Motion::Last), "last line; follows new events";
         ONLY_OVERVIEW "Enter" [key(KeyCode::Enter)] Action::Open, "open the selected backend", "open";
+        ONLY_REQUESTS "Enter" [key(KeyCode::Enter)] Action::Open, "open the selected request", "open";
+        ONLY_POOL "n →" [ch('n'), key(KeyCode::Right)] Action::Pool(Way::Next), "next pool", "next pool";
+        ONLY_POOL "N ←" [ch('N'), key(KeyCode::Left)] Action::Pool(Way::Previous), "previous pool";
         AWAY "Esc" [key(KeyCode::Esc), key(KeyCode::Backspace)] Action::Back, "back", "back";
         ONLY_OVERVIEW "Esc" [key(KeyCode::Esc)] Action::Back, "drop filter, then sorting, then pool";
     }
@@ -193,6 +211,9 @@ pub const BINDINGS: &[Binding] = bindings! {
         TABLES "/" [ch('/')] Action::Filter, "filter by text; a leading ! turns it round", "filter";
         ONLY_OVERVIEW "s" [ch('s')] Action::Sort, "sort by the next column", "sort";
         ONLY_OVERVIEW "S" [ch('S')] Action::Reverse, "turn the order round";
+        ONLY_BACKEND "e" [ch('e')] Action::Explain, "explain its share in full, or show its past", "explain";
+        ONLY_REQUESTS "x" [ch('x')] Action::OnlyFailed, "only requests that failed, or all that are kept", "failed only";
+        ONLY_REQUESTS "o" [ch('o')] Action::OnlyPool, "only the pool of the selected one, or all pools", "pool only";
         SCREENS "f" [ch('f')] Action::Freeze, "freeze the picture, or show the present again", "freeze";
         SCREENS "M" [ch('M')] Action::Mouse, "mouse on, or off to select text";
     }
@@ -201,6 +222,8 @@ pub const BINDINGS: &[Binding] = bindings! {
         SCREENS "2" [ch('2')] Action::Show(ScreenId::Backend), "selected backend";
         SCREENS "3" [ch('3')] Action::Show(ScreenId::Events), "events", "events";
         SCREENS "4" [ch('4')] Action::Show(ScreenId::Listeners), "listeners and certificates", "listeners";
+        SCREENS "5 p" [ch('5'), ch('p')] Action::Show(ScreenId::Pool), "pool of the selected backend", "pool";
+        SCREENS "6" [ch('6')] Action::Show(ScreenId::Requests), "requests that can be explained", "requests";
         SCREENS "Tab" [key(KeyCode::Tab)] Action::NextScreen, "next screen";
         SCREENS "S-Tab" [key(KeyCode::BackTab)] Action::PreviousScreen, "previous screen";
         SCREENS "?" [ch('?'), key(KeyCode::F(1))] Action::Show(ScreenId::Help), "this help", "help";

@@ -5,7 +5,9 @@
 
 use aya_api::change::Change;
 use aya_api::event::Event;
-use aya_api::view::{AlgorithmInfo, BackendDetail, Status};
+use aya_api::view::{
+    AlgorithmInfo, BackendDetail, BackendExplanation, PickExplanation, RequestExplanation, Status,
+};
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::plan::Order;
@@ -56,6 +58,29 @@ pub enum Message {
         /// Why.
         cause: String,
     },
+    /// Why the backend that is watched gets its share, or why that is not known.
+    Why {
+        /// Which one, `pool/backend`.
+        id: String,
+        /// What the daemon says.
+        came: Result<Box<BackendExplanation>, String>,
+    },
+    /// What the next pick of the pool that is watched would see, or why that is not known.
+    Pick {
+        /// Which one.
+        pool: String,
+        /// What the daemon says.
+        came: Result<Box<PickExplanation>, String>,
+    },
+    /// The requests that can be explained, or why they are not known.
+    Requests {
+        /// Only those of this pool were asked for.
+        pool: Option<String>,
+        /// Only those were asked for that failed.
+        only_failed: bool,
+        /// What the daemon says.
+        came: Result<Vec<RequestExplanation>, String>,
+    },
     /// The algorithms pools can use.
     Algorithms(Vec<AlgorithmInfo>),
     /// A change was made.
@@ -101,10 +126,41 @@ pub enum Effect {
 pub enum Request {
     /// Make a change that was confirmed.
     Change(Order),
-    /// Read this backend with its past from now on, or none.
-    Watch(Option<BackendRef>),
+    /// Read this from now on, together with every picture.
+    Watch(Watch),
     /// Read the table of algorithms.
     Algorithms,
+}
+
+/// What the view that is open wants besides pictures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Watch {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A backend with its past, and why it gets its share.
+    Backend(BackendRef),
+    /// What the next pick of a pool would see.
+    Pool(String),
+    /// The requests that can be explained.
+    Requests {
+        /// Only those of this pool.
+        pool: Option<String>,
+        /// Only those that failed.
+        only_failed: bool,
+    },
+}
+
+impl Watch {
+    /// True when it is the backend `id`, `pool/backend`.
+    pub fn is_backend(&self, id: &str) -> bool {
+        matches!(self, Self::Backend(backend) if backend.id() == id)
+    }
+
+    /// True when it is the pool `name`.
+    pub fn is_pool(&self, name: &str) -> bool {
+        matches!(self, Self::Pool(pool) if pool == name)
+    }
 }
 
 /// Names a backend.

@@ -3,6 +3,7 @@
 //! What the daemon said is kept as it was said ([`Status`]); everything derived (visible rows, columns,
 //! reasons) is computed from it when needed, so nothing can disagree with anything.
 
+mod explained;
 mod filter;
 mod journal;
 
@@ -11,12 +12,13 @@ use std::path::PathBuf;
 
 use aya_api::view::{AlgorithmInfo, BackendDetail, BackendView, PoolView, Status};
 
+pub use self::explained::{Asked, MAX_EXPLAINED, PoolPage, Requests, Why};
 pub use self::filter::Filter;
 pub use self::journal::{Entry, Journal, MAX_EVENTS};
 use crate::column::ColumnId;
-use crate::message::BackendRef;
+use crate::message::{BackendRef, Watch};
 use crate::plan::Plan;
-use crate::screen::{SMALLEST, ScreenId};
+use crate::screen::{self, SMALLEST, ScreenId};
 use crate::theme::{Theme, Tone};
 use crate::{Options, rows};
 
@@ -61,8 +63,14 @@ pub struct Model {
     pub detail: Option<Box<BackendDetail>>,
     /// Why the watched backend could not be read.
     pub detail_error: Option<String>,
-    /// Which backend the feed was last asked to watch.
-    pub watching: Option<BackendRef>,
+    /// Why the watched backend gets its share.
+    pub why: Why,
+    /// The pool that is looked at.
+    pub page: PoolPage,
+    /// The requests that can be explained.
+    pub requests: Requests,
+    /// What the feed was last asked to watch.
+    pub watching: Watch,
     /// The screen on show.
     pub screen: ScreenId,
     /// Where Esc leads from help.
@@ -237,7 +245,10 @@ impl Model {
             journal: Journal::default(),
             detail: None,
             detail_error: None,
-            watching: None,
+            why: Why::default(),
+            page: PoolPage::default(),
+            requests: Requests::default(),
+            watching: Watch::Nothing,
             screen: ScreenId::Overview,
             back_to: ScreenId::Overview,
             table: Table { pool: options.pool.clone(), ..Table::default() },
@@ -302,6 +313,11 @@ impl Model {
         self.table.selected.as_deref().and_then(|id| self.backend(id))
     }
 
+    /// The pool that its screen shows.
+    pub fn page_pool(&self) -> Option<&PoolView> {
+        self.page.name.as_deref().and_then(|name| self.pool(name))
+    }
+
     /// Names the selected backend.
     pub fn selected_ref(&self) -> Option<BackendRef> {
         self.selected()
@@ -322,6 +338,8 @@ impl Model {
             }
         }
         self.table.scroll = rows::scroll(self);
+        let height = screen::requests::rows(self);
+        self.requests.settle(height);
     }
 
     /// Says something on the line above the keys.

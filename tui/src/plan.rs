@@ -12,6 +12,9 @@ use crate::figure;
 use crate::message::BackendRef;
 use crate::theme::Tone;
 
+/// The name that lets a pool choose by itself.
+const AUTO: &str = "auto";
+
 /// Most backends whose shares a plan lists.
 const MAX_SHARES: usize = 8;
 
@@ -152,7 +155,7 @@ pub fn plan_weight(
     if backend.weight == weight {
         return Err(format!("{} already has weight {weight}", backend.id));
     }
-    let by_weight = algorithms.iter().find(|a| a.name == pool.algorithm.name).map(|a| a.share.as_str());
+    let by_weight = algorithms.iter().find(|a| a.name == kind(pool)).map(|a| a.share.as_str());
     let mut effects = Vec::new();
     let mut shares = Vec::new();
     match by_weight {
@@ -183,7 +186,11 @@ pub fn plan_weight(
 
 /// Plans another algorithm for a pool.
 pub fn plan_algorithm(pool: &PoolView, algorithm: &AlgorithmInfo) -> Result<Plan, Refusal> {
-    if pool.algorithm.name == algorithm.name {
+    let chooses = pool.algorithm.auto.as_ref().is_some_and(|auto| !auto.is_held);
+    if chooses && algorithm.name == AUTO {
+        return Err(format!("{} already chooses its algorithm by itself", pool.name));
+    }
+    if pool.algorithm.name == algorithm.name && !chooses {
         return Err(format!("{} already uses {}", pool.name, algorithm.name));
     }
     let shares = match algorithm.share.as_str() {
@@ -195,14 +202,31 @@ pub fn plan_algorithm(pool: &PoolView, algorithm: &AlgorithmInfo) -> Result<Plan
     if let Some(sticky) = &pool.algorithm.sticky {
         effects.push((Tone::Plain, format!("clients bound by {sticky} stay where they are")));
     }
+    if chooses {
+        let back = format!("`ayactl algorithm set {} auto` gives the choice back", pool.name);
+        effects.push((Tone::Plain, format!("the pool no longer chooses by itself; {back}")));
+    }
+    let before =
+        if chooses { format!("auto ({})", pool.algorithm.name) } else { pool.algorithm.name.clone() };
     let wish = Wish::Algorithm { pool: pool.name.clone(), name: algorithm.name.clone() };
     Ok(Plan {
         title: format!("Change the algorithm of {}?", pool.name),
         order: Order { wish, if_rev: pool.rev },
-        change: ("algorithm".into(), pool.algorithm.name.clone(), algorithm.name.clone()),
+        change: ("algorithm".into(), before, algorithm.name.clone()),
         effects,
         shares: Vec::new(),
     })
+}
+
+/// The algorithm of a pool without its parameters.
+fn kind(pool: &PoolView) -> &str {
+    pool.algorithm.name.split_whitespace().next().unwrap_or_default()
+}
+
+/// What somebody would have to choose for a pool to leave it as it is.
+pub(crate) fn choice(pool: &PoolView) -> &str {
+    let chooses = pool.algorithm.auto.as_ref().is_some_and(|auto| !auto.is_held);
+    if chooses { AUTO } else { kind(pool) }
 }
 
 fn target(pool: &PoolView, backend: &BackendView) -> BackendRef {

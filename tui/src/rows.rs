@@ -37,7 +37,11 @@ pub(crate) fn rows(model: &Model) -> Vec<Row<'_>> {
         }
         rows.push(Row::Pool(pool));
         if backends.is_empty() {
-            rows.push(Row::Nothing("no backends are configured for this pool"));
+            rows.push(Row::Nothing(if pool.discovery.is_empty() {
+                "no backends are configured for this pool: its requests fail"
+            } else {
+                "no backends were found for this pool yet: its requests fail; 5 shows where they come from"
+            }));
         }
         for backend in backends {
             rows.push(Row::Backend(pool, backend));

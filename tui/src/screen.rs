@@ -13,12 +13,15 @@
 //! of [`ScreenId`], one line in [`SCREENS`].
 
 pub(crate) mod backend;
+mod candidates;
 mod chrome;
 mod dialog;
 pub(crate) mod events;
 pub(crate) mod help;
 pub(crate) mod listeners;
 pub(crate) mod overview;
+pub(crate) mod pool;
+pub(crate) mod requests;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -37,6 +40,10 @@ pub enum ScreenId {
     Events,
     /// Where clients come in, and which certificates they are shown.
     Listeners,
+    /// One pool: its next pick, its parts, how it chooses its algorithm.
+    Pool,
+    /// Requests that can be explained.
+    Requests,
     /// The keys.
     Help,
 }
@@ -62,6 +69,8 @@ pub const SCREENS: &[Screen] = &[
     Screen { id: ScreenId::Backend, title: "backend", hotkey: '2', in_tour: true, view: backend::view },
     Screen { id: ScreenId::Events, title: "events", hotkey: '3', in_tour: true, view: events::view },
     Screen { id: ScreenId::Listeners, title: "listeners", hotkey: '4', in_tour: true, view: listeners::view },
+    Screen { id: ScreenId::Pool, title: "pool", hotkey: '5', in_tour: true, view: pool::view },
+    Screen { id: ScreenId::Requests, title: "requests", hotkey: '6', in_tour: true, view: requests::view },
     Screen { id: ScreenId::Help, title: "help", hotkey: '?', in_tour: false, view: help::view },
 ];
 
@@ -127,10 +136,10 @@ pub(crate) fn neighbour(id: ScreenId, way: Way) -> ScreenId {
     tour[(at + step) % tour.len()]
 }
 
-/// Which way Tab goes.
+/// Which way Tab goes, and from pool to pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// To the next screen.
+pub enum Way {
+    /// To the next one.
     Next,
     /// To the one before.
     Previous,
@@ -159,10 +168,10 @@ mod tests {
     #[test]
     fn the_tour_comes_back() {
         let mut id = ScreenId::Overview;
-        for _ in 0..4 {
+        for _ in 0..6 {
             id = neighbour(id, Way::Next);
         }
         assert_eq!(id, ScreenId::Overview);
-        assert_eq!(neighbour(ScreenId::Overview, Way::Previous), ScreenId::Listeners);
+        assert_eq!(neighbour(ScreenId::Overview, Way::Previous), ScreenId::Requests);
     }
 }

@@ -12,8 +12,8 @@ mod point;
 use crossterm::event::{KeyEvent, KeyEventKind};
 
 use crate::keymap::{self, Scope};
-use crate::message::{BackendRef, Effect, Message, Request};
-use crate::model::{Dialog, Model};
+use crate::message::{Effect, Message, Request, Watch};
+use crate::model::{Asked, Dialog, Model};
 use crate::screen::ScreenId;
 use crate::theme::Tone;
 
@@ -37,6 +37,11 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         Message::Gap { missed } => hear::gap(model, missed),
         Message::Detail(detail) => hear::detail(model, detail),
         Message::DetailLost { id, cause } => hear::detail_lost(model, &id, cause),
+        Message::Why { id, came } => hear::why(model, &id, came),
+        Message::Pick { pool, came } => hear::pick(model, &pool, came),
+        Message::Requests { pool, only_failed, came } => {
+            hear::requests(model, &Watch::Requests { pool, only_failed }, came);
+        }
         Message::Algorithms(algorithms) => model.algorithms = algorithms,
         Message::Done(change) => hear::done(model, &change),
         Message::Refused { order, refusal } => {
@@ -75,17 +80,43 @@ fn press(model: &mut Model, event: KeyEvent, effects: &mut Vec<Effect>) {
     }
 }
 
-/// The feed reads the past of one backend, the one on the screen.
+/// The feed reads what the screen on show wants, and nothing while that wants nothing.
 fn watch(model: &mut Model, effects: &mut Vec<Effect>) {
-    let wanted = if model.screen == ScreenId::Backend { model.selected_ref() } else { None };
+    let wanted = wanted(model);
     if wanted == model.watching {
         return;
     }
-    if model.detail.as_ref().map(|detail| detail.backend.id.clone()) != wanted.as_ref().map(BackendRef::id) {
-        model.detail = None;
-        model.detail_error = None;
-        model.detail_scroll = 0;
+    if let Watch::Backend(backend) = &wanted {
+        let was = model.detail.as_ref().map(|detail| detail.backend.id.as_str());
+        if was != Some(backend.id().as_str()) {
+            forget_backend(model);
+        }
+    }
+    if let Watch::Pool(pool) = &wanted
+        && model.page.asked.answer.as_ref().is_none_or(|pick| pick.pool != *pool)
+    {
+        model.page.asked = Asked::default();
     }
     model.watching.clone_from(&wanted);
     effects.push(Effect::Ask(Request::Watch(wanted)));
+}
+
+fn wanted(model: &Model) -> Watch {
+    let (only_failed, pool) = (model.requests.only_failed, model.requests.pool.clone());
+    match model.screen {
+        ScreenId::Backend => model.selected_ref().map_or(Watch::Nothing, Watch::Backend),
+        ScreenId::Pool => model.page_pool().map_or(Watch::Nothing, |pool| Watch::Pool(pool.name.clone())),
+        ScreenId::Requests if model.requests.open.is_none() => Watch::Requests { pool, only_failed },
+        ScreenId::Requests | ScreenId::Overview | ScreenId::Events | ScreenId::Listeners | ScreenId::Help => {
+            Watch::Nothing
+        }
+    }
+}
+
+fn forget_backend(model: &mut Model) {
+    model.detail = None;
+    model.detail_error = None;
+    model.detail_scroll = 0;
+    model.why.asked = Asked::default();
+    model.why.scroll = 0;
 }

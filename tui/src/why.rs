@@ -49,9 +49,9 @@ pub(crate) fn remark(backend: &BackendView, now_ms: u64) -> Option<Why> {
     })
 }
 
-/// True when nothing new can go to any backend of the pool although it has some.
+/// True when nothing new can go to any backend of the pool although it has some. In panic, requests are tried all the same.
 pub(crate) fn is_dark(pool: &PoolView) -> bool {
-    pool.eligible == 0 && !pool.backends.is_empty()
+    pool.eligible == 0 && !pool.in_panic && !pool.backends.is_empty()
 }
 
 /// How an admin state reads.

@@ -2,6 +2,7 @@
 
 pub(crate) mod bars;
 pub(crate) mod frame;
+pub(crate) mod page;
 pub(crate) mod sparkline;
 pub(crate) mod strip;
 pub(crate) mod table;

@@ -1,5 +1,7 @@
 //! Every screen at three sizes, and what an operator must be able to see in every state of the dashboard.
 
+#[path = "screens/explained.rs"]
+mod explained;
 #[path = "screens/fixture.rs"]
 mod fixture;
 #[path = "screens/guard.rs"]
@@ -210,7 +212,7 @@ fn the_same_words_stand_there_without_colour() {
 #[test]
 fn ascii_means_every_cell() {
     let ascii = Options { ascii: true, ..options() };
-    for screen in ["", "2", "3", "4", "?", "d", "a", "]"] {
+    for screen in ["", "2", "2e", "3", "4", "5", "6", "?", "d", "a", "]"] {
         let mut model = Model::new(&ascii, (120, 40), NOW_MS);
         let mut status = status();
         status.listeners.push(secure_listener());
@@ -265,7 +267,7 @@ fn no_size_is_too_odd_to_draw() {
     for width in (0..260).step_by(7) {
         for height in (0..75).step_by(5) {
             let mut model = live((width, height));
-            for screen in ["1", "2", "3", "4", "?", "1d", "na", "/x"] {
+            for screen in ["1", "2", "e", "3", "4", "5", "6", "?", "1d", "na", "/x"] {
                 strike(&mut model, screen);
                 draw(&model);
             }

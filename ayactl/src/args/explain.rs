@@ -11,7 +11,7 @@ use crate::complete;
     after_help = "Requests that failed or were tried again are kept for a while, and of the others a sample\n\
                         (explain_sample in [daemon]); `ayactl explain requests` lists them.\n\n\
                         Examples:\n  ayactl explain pick shop\n  ayactl explain pick shop --key alice\n  \
-                        ayactl explain shop/web-1\n  ayactl explain requests\n  \
+                        ayactl explain shop/web-1\n  ayactl explain requests\n  ayactl explain requests shop --failed\n  \
                         ayactl explain request 4f1c0e1d8a3b5c7d9e0f1a2b3c4d5e6f\n  \
                         ayactl explain pick shop -o json | jq '.candidates[] | select(.excluded)'"
 )]
@@ -20,7 +20,7 @@ pub struct ExplainArgs {
     #[arg(value_name = "WHAT|POOL/BACKEND", add = ArgValueCompleter::new(complete::explained))]
     pub what: String,
 
-    /// The pool of the pick, or the id of the request
+    /// The pool of the pick or of the requests, or the id of the request
     #[arg(value_name = "POOL|ID", add = ArgValueCompleter::new(complete::pools))]
     pub name: Option<String>,
 
@@ -28,4 +28,8 @@ pub struct ExplainArgs {
     /// address (pick)
     #[arg(long, value_name = "KEY")]
     pub key: Option<String>,
+
+    /// Only requests that failed (requests)
+    #[arg(long)]
+    pub failed: bool,
 }

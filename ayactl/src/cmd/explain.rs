@@ -6,6 +6,7 @@ use aya_api::command::explain::{ExplainBackend, ExplainPick, ExplainRequest, Get
 use aya_api::command::pools::GetPools;
 use aya_api::view::{
     AttemptView, BackendView, Candidate, PartView, PickExplanation, RequestExplanation, Scored,
+    classes_in_words,
 };
 
 use super::targets::find;
@@ -22,10 +23,14 @@ const BAR: f64 = 20.0;
 
 /// Runs the verb.
 pub async fn run(session: &mut Session<'_, '_>, args: &ExplainArgs) -> Result<u8, Failure> {
+    if args.failed && args.what != "requests" {
+        let hint = "ayactl explain requests [POOL] --failed";
+        return Err(Failure::usage("--failed is about requests", hint));
+    }
     let text = match (args.what.as_str(), &args.name) {
         ("pick", Some(pool)) => pick(session, pool, args.key.clone()).await?,
         ("request", Some(id)) => request(session, id).await?,
-        ("requests", None) => requests(session).await?,
+        ("requests", pool) => requests(session, pool.clone(), args.failed).await?,
         ("pick", None) => return Err(Failure::usage("which pool?", "ayactl explain pick POOL")),
         ("request", None) => {
             return Err(Failure::usage(
@@ -36,7 +41,7 @@ pub async fn run(session: &mut Session<'_, '_>, args: &ExplainArgs) -> Result<u8
         (id, None) if id.contains('/') => backend(session, id).await?,
         (other, _) => {
             let message = format!("\"{other}\" is nothing that can be explained");
-            return Err(Failure::usage(message, "pick POOL, request ID, requests, or POOL/BACKEND"));
+            return Err(Failure::usage(message, "pick POOL, request ID, requests [POOL], or POOL/BACKEND"));
         }
     };
     session.print(&text)?;
@@ -44,15 +49,20 @@ pub async fn run(session: &mut Session<'_, '_>, args: &ExplainArgs) -> Result<u8
 }
 
 async fn pick(session: &mut Session<'_, '_>, pool: &str, key: Option<String>) -> Result<String, Failure> {
-    let pools = session.client.call(&GetPools).await?;
-    if !pools.iter().any(|known| known.name == pool) {
-        return Err(Failure::not_found("pool", pool, pools.iter().map(|known| known.name.as_str())));
-    }
+    known_pool(session, pool).await?;
     let found = session.client.call(&ExplainPick { pool: pool.to_owned(), key }).await?;
     if let Some(text) = render::document(&found, &session.view)? {
         return Ok(text);
     }
     Ok(pick_text(&found, &session.view))
+}
+
+async fn known_pool(session: &mut Session<'_, '_>, pool: &str) -> Result<(), Failure> {
+    let pools = session.client.call(&GetPools).await?;
+    if pools.iter().any(|known| known.name == pool) {
+        return Ok(());
+    }
+    Err(Failure::not_found("pool", pool, pools.iter().map(|known| known.name.as_str())))
 }
 
 async fn backend(session: &mut Session<'_, '_>, id: &str) -> Result<String, Failure> {
@@ -86,15 +96,26 @@ async fn request(session: &mut Session<'_, '_>, id: &str) -> Result<String, Fail
     Ok(request_text(&found, &session.view))
 }
 
-async fn requests(session: &mut Session<'_, '_>) -> Result<String, Failure> {
-    let all = session.client.call(&GetRequests).await?;
+async fn requests(
+    session: &mut Session<'_, '_>,
+    pool: Option<String>,
+    failed: bool,
+) -> Result<String, Failure> {
+    if let Some(pool) = &pool {
+        known_pool(session, pool).await?;
+    }
+    let is_part = pool.is_some() || failed;
+    let all = session.client.call(&GetRequests { pool, failed, limit: None }).await?;
     if let Some(text) = render::document(&all, &session.view)? {
         return Ok(text);
     }
     if all.is_empty() {
-        return Ok(
-            "no request is kept: none failed or was tried again, and none was sampled yet\n".to_owned()
-        );
+        let text = if is_part {
+            "no such request is kept; `ayactl explain requests` lists all\n"
+        } else {
+            "no request is kept: none failed or was tried again, and none was sampled yet\n"
+        };
+        return Ok(text.to_owned());
     }
     let columns = [
         ("BEGAN", Align::Left),
@@ -107,7 +128,7 @@ async fn requests(session: &mut Session<'_, '_>) -> Result<String, Failure> {
         ("ID", Align::Left),
     ];
     let rows = all.iter().map(|request| {
-        let why = request.reason.clone().unwrap_or_else(|| kept_for(request).to_owned());
+        let why = request.reason.clone().unwrap_or_else(|| request.kept_for().to_owned());
         vec![
             Cell::text(time::stamp(request.at_ms)),
             Cell::text(if request.status == 0 { UNKNOWN.into() } else { request.status.to_string() }),
@@ -122,26 +143,17 @@ async fn requests(session: &mut Session<'_, '_>) -> Result<String, Failure> {
     Ok(draw(&Grid { headings: columns.to_vec(), rows: rows.collect() }, &session.view))
 }
 
-fn kept_for(request: &RequestExplanation) -> &'static str {
-    if request.status >= 500 {
-        "failed"
-    } else if request.attempts.len() > 1 {
-        "tried again"
-    } else {
-        "sampled"
-    }
-}
-
 fn pick_text(pick: &PickExplanation, view: &View) -> String {
     let mut text = format!("Pool:      {}\nAlgorithm: {}\n", pick.pool, pick.algorithm);
     let _ = writeln!(text, "Score:     {}; the {} wins", pick.unit, pick.wins);
+    if pick.candidates.iter().any(|candidate| candidate.class.is_some()) {
+        let _ = writeln!(text, "Classes:   {}", classes_in_words());
+    }
     let _ = writeln!(text, "Seen by:   {}", pick.by);
     if let Some(key) = &pick.key {
         let _ = writeln!(text, "Key:       {key}");
     }
-    let next =
-        pick.next.as_deref().unwrap_or(if pick.wins == "chance" { "chance decides" } else { "nobody" });
-    let _ = writeln!(text, "Next:      {next}");
+    let _ = writeln!(text, "Next:      {}", pick.next_in_words());
     for part in &pick.parts {
         let _ = writeln!(text, "{}", part_text(part));
     }
@@ -225,6 +237,10 @@ fn request_text(request: &RequestExplanation, view: &View) -> String {
     if let (Some(algorithm), Some(unit)) = (&request.algorithm, &request.unit) {
         let _ = writeln!(text, "Algorithm: {algorithm} (score: {unit})");
     }
+    let mut seen = request.attempts.iter().flat_map(|attempt| attempt.candidates.iter().flatten());
+    if seen.any(|scored| scored.class.is_some()) {
+        let _ = writeln!(text, "Classes:   {}", classes_in_words());
+    }
     let status = if request.status == 0 { "none".to_owned() } else { request.status.to_string() };
     let reason = request.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();
     let detail = request.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
@@ -281,7 +297,7 @@ fn attempt_text(number: usize, attempt: &AttemptView, view: &View) -> String {
 fn scored_row(place: usize, scored: &Scored) -> Vec<Cell> {
     vec![
         Cell::text(&scored.backend),
-        Cell::text(format!("{:.2}", scored.score)),
+        Cell::text(scored.score.map_or_else(|| UNKNOWN.to_owned(), |score| format!("{score:.2}"))),
         Cell::text(scored.class.as_deref().unwrap_or("")),
         Cell::text(scored.in_flight.to_string()),
         Cell::text(if place == 0 { "picked" } else { "" }),

@@ -140,7 +140,11 @@ fn listener_lines(status: &Status) -> String {
 /// What is wrong, worst first.
 fn alarms(status: &Status) -> Vec<(Tone, String)> {
     let mut alarms: Vec<(Tone, String)> = Vec::new();
-    for pool in status.pools.iter().filter(|pool| pool.eligible == 0) {
+    for pool in status.pools.iter().filter(|pool| pool.in_panic) {
+        let text = format!("{} is in panic: so few are healthy that health is ignored", pool.name);
+        alarms.push((Tone::Bad, text));
+    }
+    for pool in status.pools.iter().filter(|pool| pool.eligible == 0 && !pool.in_panic) {
         alarms.push((Tone::Bad, format!("{} has no eligible backend: its requests fail", pool.name)));
     }
     if status.daemon.state != "running" {

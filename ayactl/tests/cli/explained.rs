@@ -75,7 +75,7 @@ pub(crate) fn backend() -> BackendExplanation {
 pub(crate) fn request() -> RequestExplanation {
     let scored = |name: &str, score: f64| Scored {
         backend: format!("shop/{name}"),
-        score,
+        score: Some(score),
         class: Some("cold".into()),
         in_flight: 3,
     };
@@ -131,4 +131,6 @@ fn explanations_read_like_this() {
     insta::assert_snapshot!(all);
     assert_eq!(run(&fake.socket(), "explain pick shpo").status, 3);
     assert_eq!(run(&fake.socket(), "explain weather").status, 2);
+    assert_eq!(run(&fake.socket(), "explain requests shpo").status, 3);
+    assert_eq!(run(&fake.socket(), "explain pick shop --failed").status, 2);
 }

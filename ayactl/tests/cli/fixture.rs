@@ -220,6 +220,7 @@ fn traffic() -> Traffic {
 
 fn pool(name: &str, backends: Vec<BackendView>) -> PoolView {
     PoolView {
+        in_panic: false,
         name: name.into(),
         rev: 4,
         algorithm: AlgorithmView {

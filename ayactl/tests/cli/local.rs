@@ -89,7 +89,7 @@ fn a_simulation_is_a_table_a_plot_a_document_and_a_page() {
         assert!(shown.out.contains(part), "{part}: {}", shown.out);
     }
     let html = std::fs::read_to_string(&page).unwrap();
-    assert_eq!(html.matches("<svg").count(), 3);
+    assert_eq!(html.matches("role=\"img\"").count(), 3);
     assert!(
         html.contains("One of &lt;two&gt; is slow") && !html.contains("<script") && !html.contains("src=")
     );

@@ -22,8 +22,8 @@ pub use algorithm::{AlgorithmInfo, AlgorithmView, ParamInfo};
 pub use auto::{AutoArm, AutoView};
 pub use discovery::{DiscoveryView, Freshness};
 pub use explain::{
-    AttemptView, BackendExplanation, Candidate, PartView, PickExplanation, RequestExplanation, Scored,
-    ZoneView,
+    AttemptView, BackendExplanation, Candidate, PartView, PickExplanation, RequestExplanation, SCORE_CLASSES,
+    Scored, ZoneView, classes_in_words,
 };
 pub use guard::{BreakerOrderView, BreakerSettings, BreakerWindow, StandingView};
 pub use listener::{ListenerLimits, ListenerView};
@@ -204,6 +204,9 @@ pub struct PoolView {
     /// Where backends come from that the configuration does not name.
     #[serde(default)]
     pub discovery: Vec<DiscoveryView>,
+    /// So few backends of a priority group of it are healthy that health is ignored there.
+    #[serde(default)]
+    pub in_panic: bool,
 }
 
 /// What people ordered for a backend.

@@ -1,13 +1,18 @@
 //! `GET /v1/pools/{pool}/explain`, `/v1/backends/{pool}/{backend}/explain`, `/v1/requests` and `/v1/requests/{id}`.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::error::{ApiError, ErrorCode};
-use aya_api::view::{BackendExplanation, Candidate, PartView, PickExplanation, ZoneView};
+use aya_api::view::{
+    BackendExplanation, BackendView, Candidate, PartView, PickExplanation, RequestExplanation, SCORE_CLASSES,
+    ZoneView,
+};
 use aya_core::hash::{address_key, hash64};
-use aya_core::pick::{Ask, Chooser, Exclusion, Explanation, Part, Scale, Tried, Wins, expected_shares};
+use aya_core::pick::{Ask, Choice, Chooser, Class, Explanation, Part, Scale, Tried, Wins, expected_shares};
 
 use super::Shared;
 use super::call::Call;
@@ -17,6 +22,9 @@ use crate::state::Pool;
 
 /// How long a worker may take to say how it sees a pool: the control API answers within 100 ms however busy they are.
 const WORKER_ANSWERS_WITHIN: Duration = Duration::from_millis(50);
+
+/// How far two shares may differ that mean the same.
+const ROUNDED: f64 = 0.01;
 
 /// Answers what the next pick of a pool would see.
 pub(super) async fn handle_pick(shared: &Shared, call: &Call) -> Result<Reply, ApiError> {
@@ -36,8 +44,10 @@ pub(super) async fn handle_backend(shared: &Shared, call: &Call) -> Result<Reply
     let candidate = pick.candidates.iter().find(|candidate| candidate.backend == id);
     let gone = || ApiError::new(ErrorCode::NotFound, format!("{id} is gone"), "ask again");
     let candidate = candidate.ok_or_else(gone)?;
-    let axes = shared.borrow().why(&id);
-    let (verdict, reasons) = (verdict(candidate), reasons(candidate, &pick, axes, pool.algorithm.spec.scale));
+    let views = shared.borrow().pool_view(&pool).backends;
+    let view = views.iter().find(|view| view.id == id).ok_or_else(gone)?;
+    let told = axes(view).into_iter().chain(eased(view)).collect();
+    let (verdict, reasons) = (verdict(candidate), reasons(candidate, &pick, told, pool.algorithm.spec.scale));
     Reply::json(&BackendExplanation { verdict, reasons, pick }, Some(pool.rev))
 }
 
@@ -53,9 +63,23 @@ pub(super) fn handle_request(shared: &Shared, call: &Call) -> Result<Reply, ApiE
     Reply::json(&found, None)
 }
 
-/// Answers with all requests that can be explained.
-pub(super) fn handle_requests(shared: &Shared) -> Result<Reply, ApiError> {
-    Reply::json(&shared.borrow().state.traces.all(), None)
+/// Answers with the requests that can be explained.
+pub(super) fn handle_requests(shared: &Shared, call: &Call) -> Result<Reply, ApiError> {
+    let only_failed = match call.query.get("failed").map(String::as_str) {
+        None | Some("" | "0") => false,
+        Some("1") => true,
+        Some(other) => {
+            let message = format!("failed is \"{other}\"");
+            return Err(ApiError::new(ErrorCode::BadRequest, message, "write failed=1"));
+        }
+    };
+    let limit =
+        call.number("limit")?.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let pool = call.query.get("pool");
+    let is_wanted = |request: &RequestExplanation| {
+        (pool.is_none() || request.pool.as_ref() == pool) && (!only_failed || request.is_failed())
+    };
+    Reply::json(&shared.borrow().state.traces.newest(limit, is_wanted), None)
 }
 
 async fn explain(shared: &Shared, pool: &Arc<Pool>, key: Option<String>) -> PickExplanation {
@@ -76,6 +100,18 @@ async fn explain(shared: &Shared, pool: &Arc<Pool>, key: Option<String>) -> Pick
         chooser.explain(&pool.loads, &Ask::any(clock::now(), hash, &tried), 0)
     });
     shared.borrow().pick_view(pool, &explanation, by, key)
+}
+
+/// True when health is ignored in a part of the pool. Looks at every backend where the pool may come to that, else at none.
+pub(super) fn is_in_panic(pool: &Pool) -> bool {
+    if pool.plan.rules.panic <= 0.0 {
+        return false;
+    }
+    // Who picks makes no difference to how a pool is divided, so the one that is built fastest will do.
+    let Some(first) = aya_core::pick::find("first") else { return false };
+    let tried = Tried::new();
+    let mut chooser = Chooser::new(&Choice::of(first), Arc::clone(&pool.plan), 0, &pool.loads);
+    chooser.explain(&pool.loads, &Ask::any(clock::now(), 0, &tried), 0).parts.iter().any(|part| part.in_panic)
 }
 
 /// A key as requests would have it: an address for a client, anything else for a value.
@@ -132,24 +168,60 @@ impl super::Control {
             candidates,
         }
     }
+}
 
-    /// What the axes of a backend say, when one of them keeps it from traffic.
-    fn why(&self, id: &str) -> Vec<String> {
-        let pool = id.split_once('/').and_then(|(pool, _)| self.find_pool(pool).ok());
-        let views = pool.map(|pool| self.pool_view(&pool).backends).unwrap_or_default();
-        let Some(view) = views.into_iter().find(|backend| backend.id == id) else { return Vec::new() };
-        let (admin, health) = (&view.admin, &view.health);
-        let mut words = Vec::new();
-        if admin.state != aya_api::axis::Admin::Ready {
-            let by = admin.by.as_deref().unwrap_or("the configuration");
-            let reason = admin.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-            words.push(format!("{by} wants it {}{reason}", admin.state.as_str()));
-        }
-        if health.state != aya_api::axis::Health::Up {
-            words.push(format!("its health is {} ({})", health.state.as_str(), health.cause));
-        }
-        words
+/// What the axes of a backend and its standing say, where one of them keeps it from traffic.
+fn axes(view: &BackendView) -> Vec<String> {
+    let (admin, health, breaker) = (&view.admin, &view.health, &view.breaker);
+    let mut words = Vec::new();
+    if admin.state != Admin::Ready {
+        let by = admin.by.as_deref().unwrap_or("the configuration");
+        let reason = admin.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        words.push(format!("{by} wants it {}{reason}", admin.state.as_str()));
     }
+    if health.state != Health::Up {
+        words.push(format!("its health is {} ({})", health.state.as_str(), health.cause));
+    }
+    if let Some(order) = &breaker.order {
+        let reason = order.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        words.push(format!("{} ordered its breaker {}{reason}", order.by, order.order));
+    } else if matches!(breaker.state, Breaker::Open | Breaker::HalfOpen) {
+        let cause = breaker.cause.as_deref().map(|cause| format!(" ({cause})")).unwrap_or_default();
+        words.push(format!("its breaker is {}{cause}", breaker.state.as_str()));
+    }
+    if let Some(standing) = &view.standing {
+        let shadow =
+            if standing.shadow { ", which is only told, as outliers are in shadow mode" } else { "" };
+        words.push(format!("among the others it is {}: {}{shadow}", standing.state, standing.cause));
+    }
+    if let Some(hold) = view.agent.as_ref().and_then(|agent| agent.hold.as_ref()) {
+        words.push(format!("its agent says {hold}"));
+    }
+    words
+}
+
+/// What leaves a backend less than its weight.
+fn eased(view: &BackendView) -> Option<String> {
+    let percent = |share: f64| format!("{:.0} %", share * 100.0);
+    let ease = view.ease.filter(|ease| *ease < 1.0 && view.eligible)?;
+    let mut causes = Vec::new();
+    if view.standing.as_ref().is_some_and(|standing| !standing.shadow) {
+        causes.push("how it stands among the others".to_owned());
+    }
+    let is_known = view.signals.iter().any(|signal| !signal.stale);
+    if view.signal_factor < 1.0 {
+        let guess = if is_known {
+            ""
+        } else {
+            ", drifting to the mean of the others, as nothing fresh is known of it"
+        };
+        causes.push(format!("signals leave it {}{guess}", percent(view.signal_factor)));
+    }
+    // What none of them explains is left to slow start; a step of rounding is not.
+    if view.standing.is_none() && ease < view.signal_factor - ROUNDED {
+        causes.push("it came into traffic a moment ago and gets more step by step".to_owned());
+    }
+    Some(format!("it gets {} of its weight of {}: {}", percent(ease), view.weight, causes.join(", ")))
 }
 
 /// Whom a pick would take, where that follows from the scores.
@@ -157,13 +229,25 @@ fn next(candidates: &[Candidate], scale: Scale) -> Option<String> {
     let open = candidates.iter().filter(|c| c.excluded.is_none());
     let rank = |candidate: &&Candidate| {
         let score = candidate.score.unwrap_or(f64::INFINITY);
-        (candidate.class.as_deref() == Some("hot"), if scale.wins == Wins::Most { -score } else { score })
+        (class_rank(candidate), if scale.wins == Wins::Most { -score } else { score })
     };
     let by_rank = |a: &&Candidate, b: &&Candidate| {
         let (a, b) = (rank(a), rank(b));
         a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
     };
-    if scale.wins == Wins::Chance { None } else { open.min_by(by_rank).map(|c| c.backend.clone()) }
+    let best = open.clone().min_by(by_rank).filter(|_| scale.wins != Wins::Chance)?;
+    // Whose turn it is among equals only the picker knows, and those that are due are not compared by their scores.
+    let is_due = best.class.as_deref() == Some(Class::Due.as_str());
+    let is_alike = |other: &&Candidate| {
+        if is_due { other.class == best.class } else { by_rank(other, &best).is_eq() }
+    };
+    (open.filter(is_alike).count() == 1).then(|| best.backend.clone())
+}
+
+/// Which class is picked from first: the lowest. Without classes all are alike.
+fn class_rank(candidate: &Candidate) -> usize {
+    let class = candidate.class.as_deref();
+    SCORE_CLASSES.iter().position(|(word, _)| Some(*word) == class).unwrap_or(0)
 }
 
 fn part_view(part: &Part, zones: &[String]) -> PartView {
@@ -183,6 +267,30 @@ fn part_view(part: &Part, zones: &[String]) -> PartView {
     }
 }
 
+/// Where its score places a backend among those that can be picked.
+fn placed(candidate: &Candidate, score: f64, pick: &PickExplanation, scale: Scale) -> String {
+    let open = || pick.candidates.iter().filter(|other| other.excluded.is_none());
+    let is_better = |other: &&Candidate| match (other.score, scale.wins) {
+        (Some(other), Wins::Least) => other < score,
+        (Some(other), _) => other > score,
+        (None, _) => false,
+    };
+    let alike = || open().filter(|other| other.class == candidate.class);
+    let (place, peers) = (alike().filter(is_better).count() + 1, alike().count());
+    let mut text = format!(
+        "{} scores it {score:.2} ({}; the {} wins): place {place} of {peers}",
+        pick.algorithm, pick.unit, pick.wins
+    );
+    if let Some((word, meaning)) =
+        SCORE_CLASSES.iter().find(|(word, _)| candidate.class.as_deref() == Some(word))
+    {
+        let before = open().filter(|other| class_rank(other) < class_rank(candidate)).count();
+        let behind = if before > 0 { format!(", behind {before} of a better class") } else { String::new() };
+        let _ = write!(text, " among those that are {word} ({meaning}){behind}");
+    }
+    text
+}
+
 fn verdict(candidate: &Candidate) -> String {
     let got = match candidate.share {
         Some(share) => format!("got {:.1} % of the requests of the last 60 s", share * 100.0),
@@ -194,50 +302,87 @@ fn verdict(candidate: &Candidate) -> String {
     }
 }
 
-fn reasons(candidate: &Candidate, pick: &PickExplanation, axes: Vec<String>, scale: Scale) -> Vec<String> {
-    let mut reasons = axes;
-    if candidate.ease < 1.0 {
-        let percent = candidate.ease * 100.0;
-        reasons.push(format!(
-            "it gets {percent:.0} % of its weight: it warms up, is suspected, or follows a signal"
-        ));
-    }
+fn reasons(candidate: &Candidate, pick: &PickExplanation, told: Vec<String>, scale: Scale) -> Vec<String> {
+    let mut reasons = told;
     if let (Some(score), None) = (candidate.score, &candidate.excluded) {
-        let open: Vec<&Candidate> = pick.candidates.iter().filter(|c| c.excluded.is_none()).collect();
-        let is_better = |other: &Candidate| match (other.score, scale.wins) {
-            (Some(other), Wins::Least) => other < score,
-            (Some(other), _) => other > score,
-            (None, _) => false,
-        };
-        let place = open.iter().filter(|c| c.class == candidate.class && is_better(c)).count() + 1;
-        let class = candidate.class.as_deref().map(|class| format!("{class}, ")).unwrap_or_default();
-        let peers = open.iter().filter(|c| c.class == candidate.class).count();
-        reasons.push(format!(
-            "{} scores it {score:.2} ({class}{}; the {} wins): place {place} of {peers}",
-            pick.algorithm, pick.unit, pick.wins
-        ));
+        reasons.push(placed(candidate, score, pick, scale));
     }
     if let Some(expected) = candidate.expected_share.filter(|share| *share > 0.0) {
         let percent = expected * 100.0;
         reasons.push(format!("its weight of {} means {percent:.1} % of the requests", candidate.weight));
     }
     let (in_flight, others) = (candidate.in_flight, candidate.others);
+    let noun = if in_flight == 1 { "request" } else { "requests" };
     if others > 0.0 {
-        reasons.push(format!("it has {in_flight} requests from here and reports {others:.0} of others"));
+        reasons.push(format!("it has {in_flight} {noun} from here and reports {others:.0} of others"));
     } else {
-        reasons.push(format!("it has {in_flight} requests in flight"));
+        reasons.push(format!("it has {in_flight} {noun} in flight"));
     }
-    if candidate.excluded.as_deref() == Some(Exclusion::Priority.as_str()) {
-        let groups = pick.parts.iter().map(|part| {
-            format!(
-                "priority {} takes {:.0} % with {} of {} healthy",
-                part.priority,
-                part.share * 100.0,
-                part.healthy,
-                part.ready
-            )
-        });
-        reasons.extend(groups);
+    if pick.parts.len() > 1 {
+        reasons.extend(pick.parts.iter().map(group));
+    } else if pick.parts.iter().any(|part| part.in_panic) {
+        reasons.push("so few of its pool are healthy that health is ignored".to_owned());
     }
     reasons
+}
+
+/// What a priority group takes, as a reason.
+fn group(part: &PartView) -> String {
+    let panic = if part.in_panic { ", so few that health is ignored" } else { "" };
+    format!(
+        "priority {} takes {:.0} % of the requests with {} of {} healthy{panic}",
+        part.priority,
+        part.share * 100.0,
+        part.healthy,
+        part.ready
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: Scale = Scale { unit: "requests", wins: Wins::Least };
+
+    fn candidate(name: &str, class: &str, score: f64) -> Candidate {
+        Candidate {
+            backend: name.to_owned(),
+            excluded: None,
+            why: None,
+            score: Some(score),
+            class: Some(class.to_owned()).filter(|class| !class.is_empty()),
+            in_flight: 0,
+            others: 0.0,
+            latency_ms: None,
+            weight: 1,
+            ease: 1.0,
+            expected_share: None,
+            share: None,
+        }
+    }
+
+    #[test]
+    fn who_is_due_goes_before_all_and_hot_ones_last() {
+        let [hot, cold, due] = [("a", "hot", 0.1), ("b", "cold", 5.0), ("c", "due", 90.0)]
+            .map(|(name, class, score)| candidate(name, class, score));
+        assert_eq!(next(&[hot.clone(), cold.clone(), due.clone()], LEAST).as_deref(), Some("c"));
+        assert_eq!(next(&[hot.clone(), cold.clone()], LEAST).as_deref(), Some("b"));
+        assert_eq!(
+            next(&[hot, cold, due.clone(), candidate("d", "due", 1.0)], LEAST),
+            None,
+            "either is next"
+        );
+    }
+
+    #[test]
+    fn among_equals_and_by_chance_nobody_is_said_to_be_next() {
+        let both = [candidate("a", "", 1.0), candidate("b", "", 1.0)];
+        assert_eq!(next(&both, LEAST), None);
+        let one = [both[0].clone(), candidate("b", "", 2.0)];
+        assert_eq!(next(&one, LEAST).as_deref(), Some("a"));
+        assert_eq!(next(&one, Scale { wins: Wins::Most, ..LEAST }).as_deref(), Some("b"));
+        assert_eq!(next(&one, Scale { wins: Wins::Chance, ..LEAST }), None);
+        let out = Candidate { excluded: Some("health".to_owned()), ..one[0].clone() };
+        assert_eq!(next(&[out], LEAST), None);
+    }
 }

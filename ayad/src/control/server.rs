@@ -271,7 +271,7 @@ async fn dispatch(id: Id, shared: &Shared, call: Call, asked: &str) -> Result<Re
         Id::ExplainPick => explain::handle_pick(shared, &call).await,
         Id::ExplainBackend => explain::handle_backend(shared, &call).await,
         Id::ExplainRequest => explain::handle_request(shared, &call),
-        Id::Requests => explain::handle_requests(shared),
+        Id::Requests => explain::handle_requests(shared, &call),
         Id::Algorithms => algorithms::handle(),
         Id::Events => events::handle(&shared.borrow(), &call),
         Id::Stream => stream::handle(&shared.borrow(), &call),

@@ -119,6 +119,7 @@ impl Control {
             eligible: backends.iter().filter(|b| b.eligible).count() as u32,
             backends,
             discovery: self.set_of(&pool.name).map(Set::views).unwrap_or_default(),
+            in_panic: super::explain::is_in_panic(pool),
         }
     }
 

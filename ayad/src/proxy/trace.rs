@@ -245,7 +245,7 @@ fn scored(look: &Look, pool: &Pool) -> (Vec<Scored>, u32) {
     let each = seen.iter().filter_map(|seen| {
         Some(Scored {
             backend: pool.backends.get(usize::from(seen.index))?.id.clone(),
-            score: f64::from(seen.score),
+            score: Some(f64::from(seen.score)).filter(|score| score.is_finite()),
             class: Some(seen.class.as_str().to_owned()).filter(|class| !class.is_empty()),
             in_flight: seen.in_flight,
         })

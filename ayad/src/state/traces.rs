@@ -49,14 +49,21 @@ impl Traces {
         })
     }
 
-    /// All that are kept, newest first.
-    pub fn all(&self) -> Vec<RequestExplanation> {
+    /// At most `limit` of those that are wanted, newest first. Copies at most `limit` of each worker and kind.
+    pub fn newest(
+        &self,
+        limit: usize,
+        wanted: impl Fn(&RequestExplanation) -> bool,
+    ) -> Vec<RequestExplanation> {
         let mut all = Vec::new();
         for kept in &self.0 {
             let kept = lock(kept);
-            all.extend(kept.failed.iter().chain(&kept.others).cloned());
+            for list in [&kept.failed, &kept.others] {
+                all.extend(list.iter().rev().filter(|trace| wanted(trace)).take(limit).cloned());
+            }
         }
         all.sort_by_key(|trace| std::cmp::Reverse(trace.at_ms));
+        all.truncate(limit);
         all
     }
 }

@@ -23,6 +23,9 @@ struct Slots {
     status: Option<Message>,
     lost: Option<Message>,
     detail: Option<Message>,
+    why: Option<Message>,
+    pick: Option<Message>,
+    requests: Option<Message>,
     algorithms: Option<Message>,
     missed: u64,
     events: VecDeque<Message>,
@@ -63,6 +66,9 @@ impl Slots {
             }
             Message::Lost { .. } => self.lost = Some(message),
             Message::Detail(_) | Message::DetailLost { .. } => self.detail = Some(message),
+            Message::Why { .. } => self.why = Some(message),
+            Message::Pick { .. } => self.pick = Some(message),
+            Message::Requests { .. } => self.requests = Some(message),
             Message::Algorithms(_) => self.algorithms = Some(message),
             Message::Gap { missed } => self.missed = self.missed.saturating_add(missed),
             Message::Event(_) => {
@@ -87,7 +93,8 @@ impl Slots {
     }
 
     fn is_empty(&self) -> bool {
-        let single = [&self.status, &self.lost, &self.detail, &self.algorithms];
+        let Self { status, lost, detail, why, pick, requests, algorithms, .. } = self;
+        let single = [status, lost, detail, why, pick, requests, algorithms];
         single.into_iter().all(Option::is_none)
             && self.missed == 0
             && self.events.is_empty()
@@ -99,7 +106,8 @@ impl Slots {
         let slots = std::mem::take(self);
         let gap = (slots.missed > 0).then_some(Message::Gap { missed: slots.missed });
         let mut messages: Vec<Message> = slots.status.into_iter().chain(slots.lost).collect();
-        messages.extend(slots.detail.into_iter().chain(slots.algorithms).chain(gap));
+        let explained = slots.why.into_iter().chain(slots.pick).chain(slots.requests);
+        messages.extend(slots.detail.into_iter().chain(explained).chain(slots.algorithms).chain(gap));
         messages.extend(slots.events);
         messages.extend(slots.answers);
         messages

@@ -64,6 +64,9 @@ impl Narrator {
             | Message::Resize { .. }
             | Message::Detail(_)
             | Message::DetailLost { .. }
+            | Message::Why { .. }
+            | Message::Pick { .. }
+            | Message::Requests { .. }
             | Message::Algorithms(_)
             | Message::Done(_)
             | Message::Refused { .. } => Vec::new(),

@@ -2,6 +2,7 @@
 //! checks said, how latencies are spread.
 
 mod guard;
+mod reason;
 mod signal;
 mod spread;
 
@@ -13,12 +14,10 @@ use crate::figure;
 use crate::model::Model;
 use crate::theme::{Glyphs, Tone};
 use crate::why;
+use crate::widget::page::LABEL;
 use crate::widget::strip::{self, Fact};
 use crate::widget::table::{self, Cell};
 use crate::widget::{bars, sparkline};
-
-/// Cells of the labels on the left.
-const LABEL: u16 = 9;
 
 /// Lines of the state at the top, with an empty one; signals have one more.
 const STATE: u16 = 7;
@@ -44,12 +43,22 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
     title(model, buf, area, backend, detail);
     let lines = STATE + guard::lines(backend);
     state(model, buf, Rect { y: area.y + 1, height: lines.min(area.height - 1), ..area }, (pool, backend));
-    let mut above = 1 + lines;
-    if signal::is_known(backend) && area.height > above {
-        signal::line(model, buf, Rect { y: area.y + above - 1, height: 1, ..area }, backend, LABEL);
-        above += 1;
+    if signal::is_known(backend) && area.height > lines + 1 {
+        signal::line(model, buf, Rect { y: area.y + lines, height: 1, ..area }, backend, LABEL);
     }
+    let above = above(backend);
     let rest = Rect { y: area.y + above, height: area.height.saturating_sub(above), ..area };
+    if rest.is_empty() {
+        return focus;
+    }
+    if model.why.in_full {
+        reason::draw(model, buf, rest, &reason::full(model, area.width), model.why.scroll);
+        return focus;
+    }
+    let why = reason::short(model, rest.height, area.width);
+    reason::draw(model, buf, rest, &why, 0);
+    let above = u16::try_from(why.len() + 1).unwrap_or(rest.height).min(rest.height);
+    let rest = Rect { y: rest.y + above, height: rest.height - above, ..rest };
     if rest.is_empty() {
         return focus;
     }
@@ -67,6 +76,18 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
 /// Lines of the past that can be scrolled through.
 pub(crate) fn past_len(model: &Model) -> usize {
     model.detail.as_ref().map_or(0, |detail| detail.history.len().max(detail.checks.len()))
+}
+
+/// Lines of the explanation in full, and how many of them fit.
+pub(crate) fn explained(model: &Model) -> (usize, usize) {
+    let above = model.selected().map_or(0, |(_, backend)| above(backend));
+    let room = super::body_height(model).saturating_sub(above);
+    (reason::full(model, model.size.0).len(), usize::from(room))
+}
+
+/// Lines over the explanation and the past.
+fn above(backend: &BackendView) -> u16 {
+    1 + STATE + guard::lines(backend) + u16::from(signal::is_known(backend))
 }
 
 fn title(model: &Model, buf: &mut Buffer, area: Rect, b: &BackendView, detail: Option<&BackendDetail>) {
@@ -167,6 +188,10 @@ fn traffic_lines(model: &Model, b: &BackendView) -> Vec<(&'static str, Tone, Str
             weight,
             vec![
                 format!("share: plan {plan}, got {}", known(b.share_actual.map(figure::share))),
+                b.ease
+                    .filter(|_| b.standing.is_none())
+                    .map(|ease| format!("gets {} of its weight", figure::share(ease)))
+                    .unwrap_or_default(),
                 until.unwrap_or_default(),
                 if b.weight_restored { "restored after a restart".into() } else { String::new() },
             ],

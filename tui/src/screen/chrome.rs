@@ -60,7 +60,10 @@ pub(super) fn footer(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Posi
         let text = match model.screen {
             ScreenId::Events => &model.journal.filter.text,
             ScreenId::Listeners => &model.wiring.filter.text,
-            ScreenId::Overview | ScreenId::Backend | ScreenId::Help => &model.table.filter.text,
+            ScreenId::Requests => &model.requests.filter.text,
+            ScreenId::Overview | ScreenId::Backend | ScreenId::Pool | ScreenId::Help => {
+                &model.table.filter.text
+            }
         };
         let end = table::put(
             buf,
@@ -87,7 +90,9 @@ fn key_facts(model: &Model) -> Vec<Fact> {
     let is_inert = model.inert_because().is_some();
     let works = |action: Action| {
         let orders = matches!(action, Action::Order(_) | Action::WeightBy(_) | Action::Algorithm);
-        action != Action::Show(model.screen) && !(orders && is_inert)
+        let lists = matches!(action, Action::Open | Action::Filter | Action::OnlyFailed | Action::OnlyPool);
+        let reads = model.screen == ScreenId::Requests && model.requests.open.is_some();
+        action != Action::Show(model.screen) && !(orders && is_inert) && !(lists && reads)
     };
     let bindings = keymap::bindings(scope(model)).filter(|binding| works(binding.action));
     let fact = |(rank, b): (u8, &Binding)| {
@@ -319,6 +324,8 @@ fn alarms(model: &Model, status: &Status, now_ms: u64) -> Vec<(Tone, String)> {
     for pool in pools().filter(|pool| why::is_dark(pool)) {
         alarms.push((Tone::Bad, format!("{} SERVES NOTHING", pool.name)));
     }
+    let panicking = pools().filter(|pool| pool.in_panic);
+    alarms.extend(panicking.map(|pool| (Tone::Bad, format!("{} in PANIC: health is ignored", pool.name))));
     let mut backends: Vec<(Tone, String)> = pools()
         .flat_map(|pool| &pool.backends)
         .filter_map(|b| {
@@ -329,6 +336,8 @@ fn alarms(model: &Model, status: &Status, now_ms: u64) -> Vec<(Tone, String)> {
         .collect();
     backends.sort_by_key(|(tone, _)| std::cmp::Reverse(*tone));
     alarms.append(&mut backends);
+    let empty = pools().filter(|pool| pool.backends.is_empty());
+    alarms.extend(empty.map(|pool| (Tone::Warn, format!("{} has no backends", pool.name))));
     if status.daemon.state != "running" {
         alarms.insert(0, (Tone::Warn, format!("ayad is {}", status.daemon.state)));
     }
@@ -369,20 +378,39 @@ fn standing(model: &Model) -> Cell {
     let filter = match model.screen {
         ScreenId::Events => &model.journal.filter,
         ScreenId::Listeners => &model.wiring.filter,
-        ScreenId::Overview | ScreenId::Backend | ScreenId::Help => &model.table.filter,
+        ScreenId::Requests => &model.requests.filter,
+        ScreenId::Overview | ScreenId::Backend | ScreenId::Pool | ScreenId::Help => &model.table.filter,
     };
-    if let Some(pool) = model.table.pool.as_ref().filter(|_| model.screen != ScreenId::Listeners) {
+    let is_wide = matches!(model.screen, ScreenId::Listeners | ScreenId::Pool | ScreenId::Requests);
+    if let Some(pool) = model.table.pool.as_ref().filter(|_| !is_wide) {
         parts.push(format!("only pool {pool}"));
     }
     if !filter.is_empty() {
         parts.push(format!("filter: {}", filter.text));
     }
-    if model.screen == ScreenId::Help {
-        let hides = super::help::height(model) > usize::from(super::body_height(model));
-        return Cell::new(if hides { "j and k scroll" } else { "" }, Tone::Muted);
+    if model.screen == ScreenId::Requests && model.requests.open.is_none() {
+        parts.extend(model.requests.only_failed.then(|| "only failed".to_owned()));
+        parts.extend(model.requests.pool.as_ref().map(|pool| format!("only pool {pool}")));
+    }
+    if let Some((lines, room)) = page(model) {
+        return Cell::new(if lines > room { "j and k scroll" } else { "" }, Tone::Muted);
     }
     if !parts.is_empty() {
         parts.push("Esc shows everything".into());
     }
     Cell::new(parts.join(" - "), Tone::Warn)
+}
+
+/// How many lines the screen on show has and how many of them fit, where it scrolls as one page.
+fn page(model: &Model) -> Option<(usize, usize)> {
+    let room = usize::from(super::body_height(model));
+    match model.screen {
+        ScreenId::Help => Some((super::help::height(model), room)),
+        ScreenId::Pool => Some((super::pool::height(model), room)),
+        ScreenId::Requests => {
+            model.requests.open.as_ref().map(|_| (super::requests::open_height(model), room))
+        }
+        ScreenId::Backend => model.why.in_full.then(|| super::backend::explained(model)),
+        ScreenId::Overview | ScreenId::Events | ScreenId::Listeners => None,
+    }
 }

@@ -93,7 +93,7 @@ fn algorithms(model: &Model, buf: &mut Buffer, area: Rect, pool: &str, position:
         table::put(buf, (content.x, content.y), content.width, &cell, theme);
         return Position::new(content.x, content.y);
     }
-    let running = model.pool(pool).map(|pool| pool.algorithm.name.as_str());
+    let running = model.pool(pool).map(crate::plan::choice);
     let first = (position + 1).saturating_sub(usize::from(list_height));
     let mut focus = Position::new(content.x, content.y);
     for (at, y) in (first..all.len()).zip(content.y..content.y + list_height) {

@@ -16,6 +16,7 @@ const KEYS: u16 = 10;
 const LEGEND: &[(&str, &str)] = &[
     ("figures", "cover 10 s; a dash is not known, not zero"),
     ("FOR", "how long the state to its left has lasted"),
+    ("WEIGHT", "2@40%: it gets 40% of its weight of 2"),
     ("PLAN", "share of its pool the algorithm means it to get"),
     ("GOT", "share of its pool it got"),
     ("INFLT", "requests in flight now"),

@@ -35,12 +35,14 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
     let lines = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     let mut focus = None;
     let mut top = 1;
+    let name_width = placed.first().map_or(0, |placed| placed.slot.width);
     for (y, row) in (lines.top()..lines.bottom()).zip(visible(model)) {
         match row {
             Row::Pool(pool) => pool_row(model, buf, (area, y), &placed, pool),
             Row::Backend(pool, backend) => {
                 top = spark_top(pool).max(top.min(1));
-                if backend_row(model, buf, (area, y), &placed, (backend, top)) {
+                let start = table::common_start(pool.backends.iter().map(|b| b.name.as_str()), name_width);
+                if backend_row(model, buf, (area, y), &placed, (backend, top, start)) {
                     focus = Some(Position::new(area.x, y));
                 }
             }
@@ -114,7 +116,8 @@ fn pool_row(model: &Model, buf: &mut Buffer, (area, y): (Rect, u16), placed: &[P
     }
 }
 
-fn pool_facts(model: &Model, pool: &PoolView, has_p50: bool) -> Vec<Fact> {
+/// A pool on one line: how it picks, how many of its backends can be picked.
+pub(super) fn pool_facts(model: &Model, pool: &PoolView, has_p50: bool) -> Vec<Fact> {
     let eligible = format!("{} of {} eligible", pool.eligible, pool.backends.len());
     let tone = match pool.eligible as usize {
         0 => Tone::Bad,
@@ -124,9 +127,11 @@ fn pool_facts(model: &Model, pool: &PoolView, has_p50: bool) -> Vec<Fact> {
     let mut facts = vec![
         Fact::new(0, pool.name.clone(), Tone::Strong),
         Fact::new(2, pool.algorithm.name.clone(), Tone::Accent),
+        Fact::new(3, auto_words(&pool.algorithm), Tone::Accent),
         Fact::new(3, override_words(&pool.algorithm, model.shown_ms()), Tone::Warn),
         Fact::new(6, configured_words(&pool.algorithm), Tone::Muted),
         Fact::new(1, eligible, tone),
+        Fact::new(0, if pool.in_panic { "PANIC: health is ignored" } else { "" }, Tone::Bad),
     ];
     if !has_p50 && let Some(latency) = pool.traffic.latency {
         facts.push(Fact::new(4, format!("p50 {}", figure::latency(latency.p50_ms)), Tone::Plain));
@@ -138,6 +143,17 @@ fn pool_facts(model: &Model, pool: &PoolView, has_p50: bool) -> Vec<Fact> {
     let check = if pool.check == "none" { "no check".to_owned() } else { pool.check.clone() };
     facts.push(Fact::new(7, check, Tone::Muted));
     facts
+}
+
+/// That the pool chooses its algorithm by itself, and what is to know of that; empty where somebody has ordered one.
+fn auto_words(algorithm: &AlgorithmView) -> String {
+    match &algorithm.auto {
+        Some(auto) if auto.is_held => String::new(),
+        Some(auto) if auto.is_on_trial => "(auto, on trial)".to_owned(),
+        Some(auto) if auto.mode == "shadow" => "(auto, only advises)".to_owned(),
+        Some(_) => "(auto)".to_owned(),
+        None => String::new(),
+    }
 }
 
 /// How the running algorithm differs from the configuration; empty when it does not.
@@ -162,7 +178,7 @@ fn backend_row(
     buf: &mut Buffer,
     (area, y): (Rect, u16),
     placed: &[Placed],
-    (backend, top): (&BackendView, u64),
+    (backend, top, start): (&BackendView, u64, usize),
 ) -> bool {
     let theme = model.theme;
     let selected = model.table.selected.as_deref() == Some(backend.id.as_str());
@@ -170,7 +186,10 @@ fn backend_row(
         if column.id == ColumnId::Spark {
             sparkline::draw(buf, theme, Rect::new(slot.x, y, slot.width, 1), &backend.spark, top);
         } else {
-            let cell = column::cell(column.id, backend, model.shown_ms(), theme.glyphs);
+            let mut cell = column::cell(column.id, backend, model.shown_ms(), theme.glyphs);
+            if column.id == ColumnId::Name {
+                cell.text = table::tell_apart(&cell.text, start, slot.width, theme.glyphs.ellipsis);
+            }
             table::draw_cell(buf, theme, y, *slot, &cell);
         }
     }

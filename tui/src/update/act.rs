@@ -21,6 +21,7 @@ pub(super) fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) 
         Action::PreviousScreen => show(model, screen::neighbour(model.screen, Way::Previous)),
         Action::Open => open(model),
         Action::Back => back(model),
+        Action::Filter if model.screen == ScreenId::Requests && model.requests.open.is_some() => {}
         Action::Filter => {
             let before = filter_text(model).clone();
             model.dialog = Some(Dialog::Filter { before });
@@ -31,6 +32,14 @@ pub(super) fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) 
         Action::WeightBy(step) => weight_by(model, step),
         Action::WeightType => weight_type(model),
         Action::Algorithm => algorithm(model, effects),
+        Action::Explain => model.why.in_full = !model.why.in_full,
+        Action::Pool(way) => another_pool(model, way),
+        Action::OnlyFailed | Action::OnlyPool if model.requests.open.is_some() => {}
+        Action::OnlyFailed => {
+            model.requests.only_failed = !model.requests.only_failed;
+            model.requests.ask_again();
+        }
+        Action::OnlyPool => only_pool(model),
         Action::Freeze => freeze(model),
         Action::Mouse => {
             model.mouse = !model.mouse;
@@ -52,7 +61,10 @@ pub(super) fn filter_text(model: &mut Model) -> &mut String {
     match model.screen {
         ScreenId::Events => &mut model.journal.filter.text,
         ScreenId::Listeners => &mut model.wiring.filter.text,
-        ScreenId::Overview | ScreenId::Backend | ScreenId::Help => &mut model.table.filter.text,
+        ScreenId::Requests => &mut model.requests.filter.text,
+        ScreenId::Overview | ScreenId::Backend | ScreenId::Pool | ScreenId::Help => {
+            &mut model.table.filter.text
+        }
     }
 }
 
@@ -75,9 +87,27 @@ fn go(model: &mut Model, motion: Motion) {
             let count = rows::backend_ids(model).len();
             select(model, moved(model.table.position, motion, count, page));
         }
+        ScreenId::Backend if model.why.in_full => {
+            let (lines, room) = screen::backend::explained(model);
+            model.why.scroll = moved(model.why.scroll, motion, (lines + 1).saturating_sub(room), page);
+        }
         ScreenId::Backend => {
             let lines = screen::backend::past_len(model);
             model.detail_scroll = moved(model.detail_scroll, motion, lines, page);
+        }
+        ScreenId::Pool => {
+            let top =
+                (screen::pool::height(model) + 1).saturating_sub(usize::from(screen::body_height(model)));
+            model.page.scroll = moved(model.page.scroll, motion, top, page);
+        }
+        ScreenId::Requests if model.requests.open.is_some() => {
+            let lines = screen::requests::open_height(model);
+            let top = (lines + 1).saturating_sub(usize::from(screen::body_height(model)));
+            model.requests.open_scroll = moved(model.requests.open_scroll, motion, top, page);
+        }
+        ScreenId::Requests => {
+            let count = model.requests.shown().len();
+            model.requests.select(moved(model.requests.position, motion, count, page));
         }
         ScreenId::Events => {
             let count = model.journal.shown().len();
@@ -115,11 +145,55 @@ fn show(model: &mut Model, id: ScreenId) {
         model.back_to = model.screen;
         model.help_scroll = 0;
     }
+    if id == ScreenId::Pool && model.screen != ScreenId::Pool {
+        let selected = model.selected().map(|(pool, _)| pool).or_else(|| model.pools().first());
+        let name = selected.map(|pool| pool.name.clone());
+        turn_to(model, name);
+    }
     model.screen = id;
 }
 
+/// Shows another pool on its screen, from its first line on.
+fn turn_to(model: &mut Model, name: Option<String>) {
+    if model.page.name != name {
+        model.page.scroll = 0;
+    }
+    model.page.name = name;
+}
+
+/// Goes round all pools, those without backends too.
+fn another_pool(model: &mut Model, way: Way) {
+    let names: Vec<String> = model.pools().iter().map(|pool| pool.name.clone()).collect();
+    let at = names.iter().position(|name| model.page.name.as_ref() == Some(name));
+    let next = match (at, way) {
+        (None, _) => 0,
+        (Some(at), Way::Next) => (at + 1) % names.len(),
+        (Some(at), Way::Previous) => (at + names.len() - 1) % names.len(),
+    };
+    turn_to(model, names.into_iter().nth(next));
+}
+
+fn only_pool(model: &mut Model) {
+    let requests = &mut model.requests;
+    let focused = requests.focused();
+    let pool = focused.and_then(|request| request.pool.clone());
+    if requests.pool.is_none() && pool.is_none() {
+        let text =
+            if focused.is_some() { "the selected request came to no pool" } else { "no request is selected" };
+        return model.say(Tone::Warn, text);
+    }
+    requests.pool = if requests.pool.is_some() { None } else { pool };
+    requests.ask_again();
+}
+
 fn open(model: &mut Model) {
-    if model.selected().is_some() {
+    if model.screen == ScreenId::Requests {
+        let requests = &mut model.requests;
+        let chosen = requests.focused().map(|request| Box::new(request.clone()));
+        if requests.open.is_none() {
+            (requests.open, requests.open_scroll) = (chosen, 0);
+        }
+    } else if model.selected().is_some() {
         show(model, ScreenId::Backend);
     }
 }
@@ -147,7 +221,16 @@ fn back(model: &mut Model) {
             model.journal.clamp();
         }
         ScreenId::Listeners if !model.wiring.filter.is_empty() => model.wiring.filter.text.clear(),
-        ScreenId::Backend | ScreenId::Events | ScreenId::Listeners => model.screen = ScreenId::Overview,
+        ScreenId::Requests if model.requests.open.is_some() => model.requests.open = None,
+        ScreenId::Requests if !model.requests.filter.is_empty() => model.requests.filter.text.clear(),
+        ScreenId::Requests if model.requests.pool.is_some() || model.requests.only_failed => {
+            (model.requests.pool, model.requests.only_failed) = (None, false);
+            model.requests.ask_again();
+        }
+        ScreenId::Backend if model.why.in_full => model.why.in_full = false,
+        ScreenId::Backend | ScreenId::Events | ScreenId::Listeners | ScreenId::Pool | ScreenId::Requests => {
+            model.screen = ScreenId::Overview;
+        }
         ScreenId::Help => model.screen = model.back_to,
     }
 }
@@ -242,7 +325,7 @@ fn algorithm(model: &mut Model, effects: &mut Vec<Effect>) {
     let Some(pool) = model.selected().map(|(pool, _)| pool) else {
         return model.say(Tone::Warn, "no pool is selected");
     };
-    let position = model.algorithms.iter().position(|a| a.name == pool.algorithm.name).unwrap_or(0);
+    let position = model.algorithms.iter().position(|a| a.name == plan::choice(pool)).unwrap_or(0);
     model.dialog = Some(Dialog::Algorithm { pool: pool.name.clone(), position });
     if model.algorithms.is_empty() {
         effects.push(Effect::Ask(Request::Algorithms));

@@ -2,9 +2,11 @@
 
 use aya_api::change::Change;
 use aya_api::event::Event;
-use aya_api::view::{BackendDetail, DaemonView, Status};
+use aya_api::view::{
+    BackendDetail, BackendExplanation, DaemonView, PickExplanation, RequestExplanation, Status,
+};
 
-use crate::message::{Effect, Request};
+use crate::message::{Effect, Request, Watch};
 use crate::model::{Entry, Link, Model};
 use crate::theme::Tone;
 
@@ -73,7 +75,7 @@ pub(super) fn detail(model: &mut Model, detail: Box<BackendDetail>) {
     if model.frozen.is_some() && model.detail.is_some() {
         return;
     }
-    if model.watching.as_ref().is_some_and(|watched| watched.id() == detail.backend.id) {
+    if model.watching.is_backend(&detail.backend.id) {
         model.detail = Some(detail);
         model.detail_error = None;
     }
@@ -81,8 +83,32 @@ pub(super) fn detail(model: &mut Model, detail: Box<BackendDetail>) {
 
 /// The past of the watched backend cannot be read.
 pub(super) fn detail_lost(model: &mut Model, id: &str, cause: String) {
-    if model.watching.as_ref().is_some_and(|watched| watched.id() == id) {
+    if model.watching.is_backend(id) {
         model.detail_error = Some(cause);
+    }
+}
+
+/// Why the watched backend gets its share; while the screen is frozen, the first answer stays.
+pub(super) fn why(model: &mut Model, id: &str, came: Result<Box<BackendExplanation>, String>) {
+    let is_kept = model.frozen.is_some() && model.why.asked.answer.is_some();
+    if model.watching.is_backend(id) && !is_kept {
+        model.why.asked.take(came);
+    }
+}
+
+/// What the next pick of the watched pool would see.
+pub(super) fn pick(model: &mut Model, pool: &str, came: Result<Box<PickExplanation>, String>) {
+    let is_kept = model.frozen.is_some() && model.page.asked.answer.is_some();
+    if model.watching.is_pool(pool) && !is_kept {
+        model.page.asked.take(came);
+    }
+}
+
+/// The requests that can be explained; a list that was asked for before the wish changed is not shown.
+pub(super) fn requests(model: &mut Model, of: &Watch, came: Result<Vec<RequestExplanation>, String>) {
+    let is_kept = model.frozen.is_some() && model.requests.asked.answer.is_some();
+    if model.watching == *of && !is_kept {
+        model.requests.asked.take(came);
     }
 }
 

@@ -73,6 +73,31 @@ pub(crate) fn cut(text: &str, max: u16, ellipsis: &str) -> String {
     kept
 }
 
+/// Fewest characters that names must begin with alike before it is worth to leave them out.
+const WORTH: usize = 4;
+
+/// How many bytes the names wider than `max` begin with alike; 0 when that is next to nothing.
+pub(crate) fn common_start<'n>(names: impl Iterator<Item = &'n str>, max: u16) -> usize {
+    let mut wide = names.filter(|name| width(name) > max);
+    let Some(first) = wide.next() else { return 0 };
+    let mut common = first.len();
+    let mut count = 1;
+    for name in wide {
+        let alike = first.char_indices().zip(name.chars()).find(|((_, a), b)| a != b);
+        common = common.min(alike.map_or(first.len().min(name.len()), |((at, _), _)| at));
+        count += 1;
+    }
+    if count > 1 && first[..common].chars().count() >= WORTH { common } else { 0 }
+}
+
+/// `name`, without its first `start` bytes when it is wider than `max`: what tells names apart must not be cut off.
+pub(crate) fn tell_apart(name: &str, start: usize, max: u16, ellipsis: &str) -> String {
+    match name.get(start..) {
+        Some(rest) if start > 0 && !rest.is_empty() && width(name) > max => format!("{ellipsis}{rest}"),
+        _ => name.to_owned(),
+    }
+}
+
 /// `text` in lines of at most `max` cells, broken between words where there are any.
 pub(crate) fn wrap(text: &str, max: u16) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -99,6 +124,17 @@ mod tests {
         assert_eq!(cut("中文字", 5, "…"), "中文…");
         assert_eq!(cut("abc", 1, "…"), "…");
         assert_eq!(cut("abc", 0, "…"), "");
+    }
+
+    #[test]
+    fn names_that_begin_alike_are_told_apart() {
+        let names = ["backend-in-frankfurt-1", "backend-in-frankfurt-2", "short"];
+        let start = common_start(names.into_iter(), 12);
+        let shown = names.map(|name| cut(&tell_apart(name, start, 12, "…"), 12, "…"));
+        assert_eq!(shown, ["…1", "…2", "short"]);
+        assert_eq!(common_start(["backend-in-frankfurt-1", "cache-in-frankfurt-1"].into_iter(), 12), 0);
+        assert_eq!(common_start(["backend-in-frankfurt-1", "web-1"].into_iter(), 12), 0);
+        assert_eq!(tell_apart("abc", 3, 2, "…"), "abc");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::fixture::{self, NOW_MS, hear, live, options, picture, press, secure_listener, status, strike};
 use aya_api::axis::Admin;
 use aya_api::view::UpgradeView;
-use aya_tui::message::{BackendRef, Effect, Message, Refusal, Request};
+use aya_tui::message::{BackendRef, Effect, Message, Refusal, Request, Watch};
 use aya_tui::model::{Dialog, Model};
 use aya_tui::plan::{Order, Wish};
 use aya_tui::screen::ScreenId;
@@ -264,8 +264,8 @@ fn the_detail_is_watched_only_while_it_is_open() {
     let mut model = live(SIZE);
     select(&mut model, "shop/web-4");
     let target = BackendRef { pool: "shop".into(), backend: "web-4".into() };
-    assert_eq!(press(&mut model, KeyCode::Enter), [Effect::Ask(Request::Watch(Some(target)))]);
-    assert_eq!(press(&mut model, KeyCode::Esc), [Effect::Ask(Request::Watch(None))]);
+    assert_eq!(press(&mut model, KeyCode::Enter), [Effect::Ask(Request::Watch(Watch::Backend(target)))]);
+    assert_eq!(press(&mut model, KeyCode::Esc), [Effect::Ask(Request::Watch(Watch::Nothing))]);
     assert_eq!(model.screen, ScreenId::Overview);
 }
 
@@ -341,6 +341,7 @@ fn anything() -> impl Strategy<Value = Message> {
         1 => Just(Message::Status(Box::new(fixture::empty_status()))),
         1 => Just(lost()),
         1 => Just(Message::Detail(Box::new(fixture::detail()))),
+        1 => Just(Message::Pick { pool: "shop".into(), came: Ok(Box::new(crate::explained::pick())) }),
         1 => (0u64..20_000).prop_map(|ms| Message::Tick { now_ms: NOW_MS + ms }),
     ]
 }

@@ -226,6 +226,7 @@ fn api() -> PoolView {
         hedge: None,
         upstream: UpstreamView::default(),
         discovery: Vec::new(),
+        in_panic: false,
         eligible: 1,
         backends,
     }

@@ -56,7 +56,8 @@ pub(super) fn text(pool: &PoolView, ways: &Ways, view: &View) -> Result<String, 
     for source in &pool.discovery {
         field(&mut text, "Discovery", &discovered(source, view.now_ms));
     }
-    field(&mut text, "Eligible", &format!("{} of {}", pool.eligible, pool.backends.len()));
+    let panic = if pool.in_panic { ", in panic: health is ignored" } else { "" };
+    field(&mut text, "Eligible", &format!("{} of {}{panic}", pool.eligible, pool.backends.len()));
     traffic(&mut text, &pool.traffic);
     let Ways { routes, .. } = ways;
     field(&mut text, "Routes", if routes.is_empty() { UNKNOWN.into() } else { routes.join(", ") }.as_str());

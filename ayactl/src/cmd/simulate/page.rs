@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use aya_sim::{Comparison, Outcome, Verdict};
 
-use super::chart::{Axis, Curve, bars, color, curves, escaped};
+use super::chart::{Axis, Curve, bars, color, curves, escaped, legend, round_step};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8884}
@@ -14,7 +14,8 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .6rem;text-align:right;border-bottom:1px solid var(--line)}
 th:first-child,td:first-child{text-align:left}
 .wide{overflow-x:auto}.key{display:inline-block;width:.8em;height:.8em;margin-right:.5em;border-radius:2px}
-svg{width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:currentColor}
+svg{width:100%;height:auto}svg.sample{width:2.6em;height:.6em;margin-right:.4em}
+.legend span{display:inline-block;margin-right:1.2em}svg text{font:12px system-ui,sans-serif;fill:currentColor}
 .grid{stroke:var(--line)}.axis{stroke:currentColor}.bad{color:#c22}p{margin:.4rem 0}";
 
 /// Draws the page.
@@ -32,10 +33,13 @@ pub(super) fn draw(comparison: &Comparison, verdict: &Verdict) -> String {
     );
     page.push_str(&table(comparison));
     expectations(&mut page, verdict);
-    section(&mut page, "Latency by share of requests", &distribution(comparison));
-    section(&mut page, "99th percentile over time", &over_time(comparison));
+    let legend = legend(comparison.arms.iter().map(|arm| arm.arm.as_str()));
+    section(&mut page, "Latency by share of requests", &format!("{legend}{}", distribution(comparison)));
+    section(&mut page, "99th percentile over time", &format!("{legend}{}", over_time(comparison)));
     let shares: Vec<Vec<f64>> = comparison.arms.iter().map(|arm| arm.shares.clone()).collect();
-    section(&mut page, "Shares of backends", &bars("shares of backends", &comparison.backends, &shares));
+    let bars = bars("shares of backends", &comparison.backends, &shares);
+    let order = "<p>The bars of a backend stand in the order of the table.</p>";
+    section(&mut page, "Shares of backends", &format!("{order}{bars}"));
     page.push_str("</html>\n");
     page
 }
@@ -45,17 +49,20 @@ fn section(page: &mut String, title: &str, svg: &str) {
 }
 
 fn table(comparison: &Comparison) -> String {
-    let base = comparison.base.as_deref().map_or_else(String::new, |base| format!(" / {}", escaped(base)));
+    let base =
+        comparison.base.as_deref().map_or_else(String::new, |base| format!("<th>p99 / {}", escaped(base)));
     let mut html = format!(
-        "<div class=\"wide\"><table>\n<tr><th>Arm<th>p50 ms<th>p99 ms<th>±<th>p99.9 ms<th>p99{base}<th>Gap closed\
+        "<div class=\"wide\"><table>\n<tr><th>Arm<th>p50 ms<th>p99 ms<th>±<th>p99.9 ms{base}<th>Gap closed %\
          <th>Failed<th>Most / fair</tr>\n"
     );
     for (index, arm) in comparison.arms.iter().enumerate() {
-        let known =
-            |number: Option<f64>| number.map_or_else(|| "–".to_owned(), |number| format!("{number:.2}"));
+        let none = || "–".to_owned();
+        let known = |number: Option<f64>| number.map_or_else(none, |number| format!("{number:.2}"));
+        let ratio = arm.ratio.map(|ratio| ratio[1]);
+        let ratio = comparison.base.as_ref().map_or_else(String::new, |_| format!("<td>{}", known(ratio)));
         let _ = writeln!(
             html,
-            "<tr><td><span class=\"key\" style=\"background:{}\"></span>{}<td>{:.1}<td>{:.1}<td>{:.1}<td>{:.1}<td>{}\
+            "<tr><td><span class=\"key\" style=\"background:{}\"></span>{}<td>{:.1}<td>{:.1}<td>{:.1}<td>{:.1}{ratio}\
              <td>{}<td>{:.1}<td>{}</tr>",
             color(index),
             escaped(&arm.arm),
@@ -63,8 +70,7 @@ fn table(comparison: &Comparison) -> String {
             arm.p99_ms.mean,
             arm.p99_ms.deviation,
             arm.p999_ms.mean,
-            known(arm.ratio.map(|ratio| ratio[1])),
-            known(arm.gap_closed.map(|gap| gap[1])),
+            arm.gap_closed.map_or_else(none, |gap| format!("{:.1}", gap[1] * 100.0)),
             arm.failures.mean,
             known(Some(arm.most_share.worst).filter(|most| *most > 0.0)),
         );
@@ -88,6 +94,9 @@ fn each(comparison: &Comparison, points: impl Fn(&Outcome) -> Vec<(f64, f64)>) -
     comparison.arms.iter().map(|arm| Curve { name: &arm.arm, points: points(arm) }).collect()
 }
 
+/// The share of requests from which on latencies are drawn.
+const LEAST_SHARE: f64 = 0.02;
+
 /// Shares of requests stand where their tails are: 90, 99 and 99.9 % at equal distances.
 fn distribution(comparison: &Comparison) -> String {
     let place = |share: f64| -(1.0 - share).max(1e-9).log10();
@@ -98,19 +107,25 @@ fn distribution(comparison: &Comparison) -> String {
         to: 3.5,
         ticks: ticks.map(|(share, written)| (place(share), written.to_owned())).to_vec(),
     };
-    let points = each(comparison, |arm| arm.distribution.iter().map(|p| (place(p.at), p.ms)).collect());
+    let points = each(comparison, |arm| {
+        // The very fastest would take half of the scale, and nobody asks for them.
+        let shown = arm.distribution.iter().filter(|point| point.at >= LEAST_SHARE);
+        shown.map(|point| (place(point.at), point.ms)).collect()
+    });
     curves("latency by share of requests", &axis, &points)
 }
 
 fn over_time(comparison: &Comparison) -> String {
     let times = || comparison.arms.iter().flat_map(|arm| arm.over_time.iter().map(|point| point.at));
     let (from, to) = times().fold((f64::INFINITY, 0.0_f64), |(from, to), at| (from.min(at), to.max(at)));
-    let tick = |n: u32| from + (to - from) * f64::from(n) / 6.0;
+    let step = round_step(to - from, 8.0);
+    let (first, last) = ((from / step).ceil() as u32, (to / step).floor() as u32);
+    let tick = |n: u32| f64::from(n) * step;
     let axis = Axis {
         title: "seconds",
         from,
         to,
-        ticks: (0..=6).map(|n| (tick(n), format!("{:.0}", tick(n)))).collect(),
+        ticks: (first..=last).map(|n| (tick(n), ((tick(n) * 1e3).round() / 1e3).to_string())).collect(),
     };
     let points = each(comparison, |arm| arm.over_time.iter().map(|point| (point.at, point.ms)).collect());
     curves("99th percentile over time", &axis, &points)

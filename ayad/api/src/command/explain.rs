@@ -101,15 +101,26 @@ impl Call for ExplainRequest {
 }
 
 /// Reads the requests that can be explained.
-#[derive(Clone, Copy, Debug)]
-pub struct GetRequests;
+#[derive(Clone, Debug, Default)]
+pub struct GetRequests {
+    /// Only those of this pool.
+    pub pool: Option<String>,
+    /// Only those that failed.
+    pub failed: bool,
+    /// At most so many, the newest.
+    pub limit: Option<u64>,
+}
 
 /// Its line in the table.
 pub const SPEC_REQUESTS: Spec = Spec {
     id: Id::Requests,
     path: "/v1/requests",
     summary: "The requests that can be explained, newest first: those that failed or were tried again, and a sample",
-    query: &[],
+    query: &[
+        ("pool", "only requests of this pool"),
+        ("failed", "1 for only requests that failed"),
+        ("limit", "at most so many, the newest; all without it"),
+    ],
     reply: Some(|| schema_for!(Vec<RequestExplanation>)),
     ..SPEC_PICK
 };
@@ -118,4 +129,10 @@ impl Call for GetRequests {
     type Reply = Vec<RequestExplanation>;
     type Body = ();
     const SPEC: Spec = SPEC_REQUESTS;
+
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let pool = self.pool.iter().map(|pool| ("pool", pool.clone()));
+        let failed = self.failed.then(|| ("failed", "1".to_owned()));
+        pool.chain(failed).chain(self.limit.map(|limit| ("limit", limit.to_string()))).collect()
+    }
 }

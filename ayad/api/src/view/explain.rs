@@ -3,6 +3,19 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The classes a score can be compared in, in the order in which backends are picked from them, each with its meaning.
+pub const SCORE_CLASSES: [(&str, &str); 3] = [
+    ("due", "its turn to be tried or looked at, whatever it scores"),
+    ("cold", "not busier than usual"),
+    ("hot", "busier than usual"),
+];
+
+/// The classes as a sentence, for people who read scores.
+pub fn classes_in_words() -> String {
+    let [first, rest @ ..] = SCORE_CLASSES.map(|(word, meaning)| format!("{word} ({meaning})"));
+    format!("{first}, then {}", rest.join(", then "))
+}
+
 /// What the next pick of a pool would see.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PickExplanation {
@@ -21,12 +34,25 @@ pub struct PickExplanation {
     pub by: String,
     /// What the algorithm hashes by, when one was given.
     pub key: Option<String>,
-    /// Whom it would pick; absent when nobody, or when chance decides.
+    /// Whom it would pick; absent when nobody, when chance decides, and when several are alike.
     pub next: Option<String>,
     /// The priority groups; empty for a pool that is not divided.
     pub parts: Vec<PartView>,
     /// Every backend.
     pub candidates: Vec<Candidate>,
+}
+
+impl PickExplanation {
+    /// Whom it would pick, or in words why that is not one backend.
+    pub fn next_in_words(&self) -> &str {
+        let can_pick = self.candidates.iter().any(|candidate| candidate.excluded.is_none());
+        match &self.next {
+            Some(next) => next,
+            None if !can_pick => "nobody can be picked",
+            None if self.wins == "chance" => "chance decides",
+            None => "one of several that are alike",
+        }
+    }
 }
 
 /// A priority group.
@@ -70,7 +96,7 @@ pub struct Candidate {
     pub why: Option<String>,
     /// What the algorithm thinks of it.
     pub score: Option<f64>,
-    /// The class its score is compared in; those that are `cold` go before those that are `hot`.
+    /// The class its score is compared in; see [`SCORE_CLASSES`]. Absent where the algorithm has none.
     pub class: Option<String>,
     /// Requests it has from this daemon.
     pub in_flight: u32,
@@ -140,6 +166,25 @@ pub struct RequestExplanation {
     pub first_byte_ms: Option<f64>,
 }
 
+impl RequestExplanation {
+    /// True when its client did not get what a backend could have said.
+    pub fn is_failed(&self) -> bool {
+        let is_kept_for_it = !self.sampled && self.attempts.len() <= 1;
+        self.status == 0 || self.status >= 500 || self.reason.is_some() || is_kept_for_it
+    }
+
+    /// Why it was kept: `failed`, `tried again` or `sampled`.
+    pub fn kept_for(&self) -> &'static str {
+        if self.is_failed() {
+            "failed"
+        } else if self.attempts.len() > 1 {
+            "tried again"
+        } else {
+            "sampled"
+        }
+    }
+}
+
 /// One attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptView {
@@ -167,9 +212,9 @@ pub struct AttemptView {
 pub struct Scored {
     /// `pool/backend`.
     pub backend: String,
-    /// In the unit of the algorithm.
-    pub score: f64,
-    /// The class it was compared in.
+    /// In the unit of the algorithm; absent where it has none for this backend.
+    pub score: Option<f64>,
+    /// The class it was compared in; see [`SCORE_CLASSES`].
     pub class: Option<String>,
     /// Requests it had.
     pub in_flight: u32,

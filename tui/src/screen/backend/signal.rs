@@ -15,7 +15,10 @@ const SHARES: [&str; 4] = ["cpu", "memory", "utilization", "gpu"];
 
 /// True when there is anything to show.
 pub(super) fn is_known(b: &BackendView) -> bool {
-    !b.signals.is_empty() || b.agent.is_some() || b.signal_sources.iter().any(|source| !source.ok)
+    b.signal_factor < 1.0
+        || !b.signals.is_empty()
+        || b.agent.is_some()
+        || b.signal_sources.iter().any(|source| !source.ok)
 }
 
 /// Draws the line.
@@ -30,6 +33,9 @@ pub(super) fn line(model: &Model, buf: &mut Buffer, area: Rect, b: &BackendView,
     }
     for source in b.signal_sources.iter().filter(|source| !source.ok) {
         facts.push(Fact::new(1, format!("{} fails", source.source), Tone::Bad));
+    }
+    if b.signal_factor < 1.0 && b.signals.iter().all(|signal| signal.stale) {
+        facts.push(Fact::new(1, "nothing fresh: drifts to the mean of the others", Tone::Warn));
     }
     facts.extend((2..).zip(&b.signals).map(|(rank, signal)| Fact::new(rank, words(signal), tone_of(signal))));
     let x = area.x + label + 11;
