@@ -300,8 +300,8 @@ async fn work(state: Arc<State>, mut inbox: Inbox, mut cut: watch::Receiver<bool
                     drop(tokio::spawn(accept::listen(Arc::clone(&state), binding, socket)));
                 }
                 WorkerOrder::EndClients(of) => Worker::with(|worker| worker.close_clients(of.as_ref())),
-                WorkerOrder::Explain(pool, position, key, answer) => {
-                    let explained = Worker::with(|worker| worker.explain(&pool, position, key));
+                WorkerOrder::Explain(pool, position, (key, rule), answer) => {
+                    let explained = Worker::with(|worker| worker.explain(&pool, position, key, rule));
                     if answer.send(explained).is_err() {
                         tracing::debug!(pool = %pool.name, "an explanation came too late");
                     }

@@ -1,6 +1,8 @@
 //! A pool that chooses its algorithm by itself: by evidence from its traffic, by rules, on trial; and not over the head of
 //! whoever ordered one.
 
+mod rules;
+
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;

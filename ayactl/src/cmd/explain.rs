@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aya_api::command::explain::{ExplainBackend, ExplainPick, ExplainRequest, GetRequests};
 use aya_api::command::pools::GetPools;
 use aya_api::view::{
-    AttemptView, BackendView, Candidate, PartView, PickExplanation, RequestExplanation, Scored,
+    AttemptView, AutoRuleView, BackendView, Candidate, PartView, PickExplanation, RequestExplanation, Scored,
 };
 
 use super::targets::find;
@@ -23,7 +23,7 @@ const BAR: f64 = 20.0;
 /// Runs the verb.
 pub async fn run(session: &mut Session<'_, '_>, args: &ExplainArgs) -> Result<u8, Failure> {
     let text = match (args.what.as_str(), &args.name) {
-        ("pick", Some(pool)) => pick(session, pool, args.key.clone()).await?,
+        ("pick", Some(pool)) => pick(session, pool, args).await?,
         ("request", Some(id)) => request(session, id).await?,
         ("requests", None) => requests(session).await?,
         ("pick", None) => return Err(Failure::usage("which pool?", "ayactl explain pick POOL")),
@@ -43,12 +43,13 @@ pub async fn run(session: &mut Session<'_, '_>, args: &ExplainArgs) -> Result<u8
     Ok(0)
 }
 
-async fn pick(session: &mut Session<'_, '_>, pool: &str, key: Option<String>) -> Result<String, Failure> {
+async fn pick(session: &mut Session<'_, '_>, pool: &str, args: &ExplainArgs) -> Result<String, Failure> {
     let pools = session.client.call(&GetPools).await?;
     if !pools.iter().any(|known| known.name == pool) {
         return Err(Failure::not_found("pool", pool, pools.iter().map(|known| known.name.as_str())));
     }
-    let found = session.client.call(&ExplainPick { pool: pool.to_owned(), key }).await?;
+    let asked = ExplainPick { pool: pool.to_owned(), key: args.key.clone(), rule: args.rule };
+    let found = session.client.call(&asked).await?;
     if let Some(text) = render::document(&found, &session.view)? {
         return Ok(text);
     }
@@ -132,8 +133,17 @@ fn kept_for(request: &RequestExplanation) -> &'static str {
     }
 }
 
+fn by_rule(rule: Option<u64>) -> String {
+    rule.map_or_else(String::new, |rule| format!(", by rule {rule}"))
+}
+
 fn pick_text(pick: &PickExplanation, view: &View) -> String {
-    let mut text = format!("Pool:      {}\nAlgorithm: {}\n", pick.pool, pick.algorithm);
+    let by_rule = by_rule(pick.rule);
+    let mut text = format!("Pool:      {}\nAlgorithm: {}{by_rule}\n", pick.pool, pick.algorithm);
+    for AutoRuleView { rule, when, arm, .. } in pick.rules.iter().filter(|rule| Some(rule.rule) != pick.rule)
+    {
+        let _ = writeln!(text, "Others:    {arm}, by rule {rule} ({when})");
+    }
     let _ = writeln!(text, "Score:     {}; the {} wins", pick.unit, pick.wins);
     let _ = writeln!(text, "Seen by:   {}", pick.by);
     if let Some(key) = &pick.key {
@@ -223,7 +233,7 @@ fn request_text(request: &RequestExplanation, view: &View) -> String {
     let pool = request.pool.as_deref().unwrap_or(UNKNOWN);
     let _ = writeln!(text, "Route:     {route} → pool {pool}");
     if let (Some(algorithm), Some(unit)) = (&request.algorithm, &request.unit) {
-        let _ = writeln!(text, "Algorithm: {algorithm} (score: {unit})");
+        let _ = writeln!(text, "Algorithm: {algorithm}{} (score: {unit})", by_rule(request.rule));
     }
     let status = if request.status == 0 { "none".to_owned() } else { request.status.to_string() };
     let reason = request.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();

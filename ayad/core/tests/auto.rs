@@ -208,8 +208,8 @@ fn rules_come_first_and_what_was_learned_comes_back() {
     let mut wanted = rules(&["round-robin", "random", "least-connections"], Objective::Mean);
     wanted.learned = 1;
     wanted.rules = vec![
-        Rule { when: When { rate_over: Some(100.0), ..When::default() }, arm: 2 },
-        Rule { when: When { time: Some((10, 20)), ..When::default() }, arm: 1 },
+        Rule { when: When { rate_over: Some(100.0), ..When::default() }, class: None, arm: 2 },
+        Rule { when: When { time: Some((10, 20)), ..When::default() }, class: None, arm: 1 },
     ];
     let mut world = World::new(wanted, &[0.001; 3], 1);
     world.play(20.0, 300.0);

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aya_api::event::Severity;
-use aya_api::view::{AutoArm, AutoView};
-use aya_core::auto::{Auto, AutoRules, Decision, Why, enough};
+use aya_api::view::{AutoArm, AutoRuleView, AutoView};
+use aya_core::auto::{Auto, AutoRules, Decision, Rule, Shift, Why, enough};
 use aya_core::pick::Choice;
 use aya_core::time::Tick;
 
 use super::Control;
 use crate::clock;
-use crate::state::{NewEvent, Note, Pool, Scouted};
+use crate::state::{NewEvent, Note, Pool, Scouted, State};
 
 /// Who is told to have switched.
 const BY: &str = "auto";
@@ -57,6 +57,21 @@ impl Running {
             *self = Self::new(pool, scouted, is_held, now);
         }
     }
+
+    /// The rules, for people.
+    fn rules(&self, is_held: bool) -> Vec<AutoRuleView> {
+        let AutoRules { arms, rules, .. } = &*self.scouted.rules;
+        let in_force = if is_held { 0 } else { self.auto.in_force() };
+        let each = rules.iter().zip(self.scouted.requests()).enumerate();
+        let view = |(at, (rule, requests)): (usize, (&Rule, u64))| AutoRuleView {
+            rule: at as u64 + 1,
+            when: rule.to_string(),
+            arm: arms[rule.arm].to_string(),
+            holds: in_force & (1 << at) != 0,
+            requests: rule.class.as_ref().map(|_| requests),
+        };
+        each.map(view).collect()
+    }
 }
 
 impl Autos {
@@ -95,8 +110,37 @@ impl Autos {
             switches: running.switches,
             lost_notes: running.scouted.lost(),
             arms: arms.collect(),
+            rules: running.rules(is_held),
         })
     }
+
+    /// The rule for all requests that holds in a pool, counted from 1.
+    pub(super) fn rule(&self, pool: &Pool) -> Option<u64> {
+        let running = self.0.get(&pool.name).filter(|running| !running.auto.is_held())?;
+        running.auto.rule().map(|rule| rule as u64 + 1)
+    }
+
+    /// The rules for some requests that are in force in a pool.
+    pub(super) fn in_force(&self, pool: &Pool) -> Vec<AutoRuleView> {
+        let Some(running) = self.0.get(&pool.name) else { return Vec::new() };
+        let rules = running.rules(running.auto.is_held()).into_iter();
+        rules.filter(|rule| rule.holds && rule.requests.is_some()).collect()
+    }
+}
+
+/// Tells that a rule for some requests holds from now on, or does not any more.
+fn tell(state: &State, pool: &Pool, rules: &AutoRules, shift: Shift) {
+    let Some(rule) = rules.rules.get(shift.rule) else { return };
+    let (number, arm) = (shift.rule + 1, rules.arms[rule.arm]);
+    let verb = match shift {
+        Shift { holds: false, .. } => "picks no more",
+        Shift { is_advice: true, .. } => "would be advised to pick",
+        Shift { .. } => "picks",
+    };
+    let word = if shift.holds { "holds" } else { "holds no more" };
+    let cause = format!("rule {number} {word}: {arm} {verb} for its requests ({rule})");
+    let event = NewEvent::new(Severity::Info, "algorithm", &pool.name, cause);
+    state.events.push(event.ordered(Some(BY.to_owned()), None));
 }
 
 impl Control {
@@ -119,8 +163,14 @@ impl Control {
                 Note::Served { cell, took, ok } => auto.served(cell, took, ok),
             });
             let minute = scouted.rules.minute(clock::wall_ms());
+            for shift in auto.shift(minute, f64::from(rate)) {
+                tell(&self.state, pool, &scouted.rules, shift);
+            }
             if let Some(decision) = auto.tick(now, minute, f64::from(rate)) {
                 self.decided(pool, &decision);
+            }
+            if let Some(running) = self.autos.0.get(&pool.name) {
+                scouted.set_open(running.auto.open());
             }
         }
     }

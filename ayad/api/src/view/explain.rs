@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::AutoRuleView;
+
 /// What the next pick of a pool would see.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PickExplanation {
@@ -19,6 +21,12 @@ pub struct PickExplanation {
     /// Whose view it is: `worker N`, or `daemon` when no worker answered in time; then what only a worker knows (its
     /// turn, what it saw lately) is missing.
     pub by: String,
+    /// The rule that names the algorithm for the requests in question, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<u64>,
+    /// Rules for some requests that are in force: other algorithms pick for those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<AutoRuleView>,
     /// What the algorithm hashes by, when one was given.
     pub key: Option<String>,
     /// Whom it would pick; absent when nobody, or when chance decides.
@@ -122,6 +130,10 @@ pub struct RequestExplanation {
     pub algorithm: Option<String>,
     /// What the algorithm's scores count.
     pub unit: Option<String>,
+    /// The rule of that pool that named the algorithm for this request, counted from 1; absent for requests that go on
+    /// under the arm that steers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<u64>,
     /// Status it was answered with; 0 for none.
     pub status: u16,
     /// Why the proxy answered by itself or ended it.
