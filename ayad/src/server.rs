@@ -148,9 +148,10 @@ fn start_behind(
     drop(before);
 
     let (handed, journal, damage) = take_journal(&prepared.snapshot, &daemon.state_dir, &mut inheritance)?;
-    let Handed { rev, seq, events, learned, line } = handed;
+    let Handed { rev, seq, events, learned, chosen, line } = handed;
     let drained = handover::learned::resume(&prepared.snapshot, learned);
-    let taken_over = inheritance.map(|inheritance| TakenOver { from: inheritance.pid(), line, drained });
+    let taken_over =
+        inheritance.map(|inheritance| TakenOver { from: inheritance.pid(), line, chosen, drained });
 
     let (refusals, refused) = mpsc::unbounded_channel();
     let access_log = AccessLog::new();

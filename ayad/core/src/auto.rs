@@ -13,6 +13,7 @@
 mod class;
 mod decision;
 mod evidence;
+mod learned;
 mod objective;
 mod rule;
 mod shadow;
@@ -24,6 +25,7 @@ use std::time::Duration;
 pub use self::class::{Class, Request, Shift};
 pub use self::decision::{Decision, Proof, Why};
 pub use self::evidence::{FALSE_SWITCHES, HORIZON, enough};
+pub use self::learned::{Epochs, LearnedArm, LearnedAuto, LearnedTrial};
 pub use self::objective::Objective;
 pub use self::rule::{DAY, Rule, When};
 pub use self::shadow::{Ballot, Cell};

@@ -138,6 +138,11 @@ impl Auto {
         self.open() | steers.map_or(0, |rule| 1 << rule)
     }
 
+    /// By what rules it chooses.
+    pub fn rules(&self) -> &Arc<AutoRules> {
+        &self.rules
+    }
+
     /// Whether somebody has ordered an algorithm.
     pub fn is_held(&self) -> bool {
         self.is_held
