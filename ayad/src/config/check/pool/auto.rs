@@ -171,7 +171,8 @@ fn condition(
     if time.is_none() && rate_over.is_none() && rate_under.is_none() && class.is_none() {
         let problem = at.problem("a rule without a condition would always hold");
         let help = "write time, rate_over, rate_under, route or match; or make its algorithm the only arm";
-        problems.push(problem.help(help));
+        // What was taken out because it is wrong could be the condition.
+        problems.extend(at.is_sound().then(|| problem.help(help)));
         return None;
     }
     let time = match time.as_deref().map(|text| (text, span(text))) {
