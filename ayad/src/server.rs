@@ -150,8 +150,7 @@ fn start_behind(
     let (handed, journal, damage) = take_journal(&prepared.snapshot, &daemon.state_dir, &mut inheritance)?;
     let Handed { rev, seq, events, learned, chosen, line } = handed;
     let drained = handover::learned::resume(&prepared.snapshot, learned);
-    let taken_over =
-        inheritance.map(|inheritance| TakenOver { from: inheritance.pid(), line, chosen, drained });
+    let taken_over = inheritance.map(|before| TakenOver { from: before.pid(), line, chosen, drained });
 
     let (refusals, refused) = mpsc::unbounded_channel();
     let access_log = AccessLog::new();
