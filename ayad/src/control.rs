@@ -176,6 +176,8 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
     let admin = admin.transpose()?.map(tokio::net::TcpListener::from_std).transpose()?;
     let started_ms = clock::wall_ms();
     let line = setup.taken_over.as_ref().map(|before| before.line.clone()).unwrap_or_default();
+    let chosen = setup.taken_over.as_ref().map_or(&[][..], |before| &before.chosen);
+    let autos = auto::Autos::resume(&setup.state, chosen);
     let mut control = Control {
         state: setup.state,
         source: setup.source,
@@ -186,7 +188,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         leases: Vec::new(),
         algorithm_orders: HashMap::new(),
         discovered: setup.discovered,
-        autos: auto::Autos::default(),
+        autos,
         applied: setup.applied,
         moved: setup.moved,
         answered: server::Answered::default(),
@@ -308,7 +310,7 @@ impl Control {
 
     /// Another process has handed over. What was drained before still is.
     fn go_on(&self, taken_over: &TakenOver) {
-        let TakenOver { from, line, drained } = taken_over;
+        let TakenOver { from, line, drained, chosen: _ } = taken_over;
         for (backend, since_ms) in drained {
             if backend.load.admin() == Admin::Draining {
                 backend.load.set_admin(Admin::Drained, false);

@@ -20,8 +20,9 @@
 //! goes on as if nothing had been, with the reason told. A listener that the new configuration no longer has is
 //! ended by the old process, which serves what had begun.
 //!
-//! What goes along ([`learned`]): health with its cause, breakers, latency estimates, the history of backends, which
-//! backends are drained, the numbers of events, revisions and configurations ([`Line`]). Orders and leases are in the
+//! What goes along ([`learned`]): health with its cause, breakers, latency estimates, how backends stand among the others
+//! and how their weights follow a signal ([`standing`]), the history of backends, which backends are drained; which
+//! algorithm a pool chose by itself, on what evidence ([`chosen`]); the numbers of events, revisions and configurations ([`Line`]). Orders and leases are in the
 //! journal, whose lock is an open file that both share for a moment; failed orders of certificates are on the disk as
 //! well. What does not: counters, rates and checks kept for people. They describe a process; for as long as the old one
 //! finishes both count, and Prometheus knows what a counter is that starts again.
@@ -29,8 +30,10 @@
 //! What it deliberately does not do: move connections that are open. The old process finishes them within
 //! `daemon.shutdown_timeout`.
 
+pub mod chosen;
 pub mod giver;
 pub mod learned;
+mod standing;
 pub mod taker;
 mod wire;
 
@@ -44,6 +47,7 @@ use std::sync::Arc;
 use aya_api::event::Event;
 use serde::{Deserialize, Serialize};
 
+use self::chosen::Chosen;
 use self::learned::Learned;
 use crate::sockets::FileId;
 
@@ -90,6 +94,8 @@ pub struct TakenOver {
     pub from: u32,
     /// The line of processes.
     pub line: Line,
+    /// What pools that choose their algorithm by themselves knew.
+    pub chosen: Vec<Chosen>,
     /// Backends that are drained already, each since when.
     pub drained: Vec<(std::sync::Arc<crate::state::Backend>, u64)>,
 }
@@ -125,6 +131,9 @@ pub struct Handed {
     pub events: Vec<Event>,
     /// What is known about backends.
     pub learned: Vec<Learned>,
+    /// What pools that choose their algorithm by themselves know.
+    #[serde(default)]
+    pub chosen: Vec<Chosen>,
     /// The line that goes on.
     #[serde(default)]
     pub line: Line,

@@ -148,9 +148,9 @@ fn start_behind(
     drop(before);
 
     let (handed, journal, damage) = take_journal(&prepared.snapshot, &daemon.state_dir, &mut inheritance)?;
-    let Handed { rev, seq, events, learned, line } = handed;
+    let Handed { rev, seq, events, learned, chosen, line } = handed;
     let drained = handover::learned::resume(&prepared.snapshot, learned);
-    let taken_over = inheritance.map(|inheritance| TakenOver { from: inheritance.pid(), line, drained });
+    let taken_over = inheritance.map(|before| TakenOver { from: before.pid(), line, chosen, drained });
 
     let (refusals, refused) = mpsc::unbounded_channel();
     let access_log = AccessLog::new();
@@ -300,8 +300,8 @@ async fn work(state: Arc<State>, mut inbox: Inbox, mut cut: watch::Receiver<bool
                     drop(tokio::spawn(accept::listen(Arc::clone(&state), binding, socket)));
                 }
                 WorkerOrder::EndClients(of) => Worker::with(|worker| worker.close_clients(of.as_ref())),
-                WorkerOrder::Explain(pool, position, key, answer) => {
-                    let explained = Worker::with(|worker| worker.explain(&pool, position, key));
+                WorkerOrder::Explain(pool, position, (key, rule), answer) => {
+                    let explained = Worker::with(|worker| worker.explain(&pool, position, key, rule));
                     if answer.send(explained).is_err() {
                         tracing::debug!(pool = %pool.name, "an explanation came too late");
                     }

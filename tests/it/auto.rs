@@ -1,6 +1,9 @@
 //! A pool that chooses its algorithm by itself: by evidence from its traffic, by rules, on trial; and not over the head of
 //! whoever ordered one.
 
+mod rules;
+mod worse;
+
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -18,21 +21,27 @@ use aya_tests::wait;
 /// Arms of which the second one is clearly better when one backend is slow.
 const ARMS: &str = "arms = [\"round-robin\", \"least-connections\"], objective = \"mean\", epoch = \"1s\"";
 
-/// A daemon before two fast backends and a slow one.
+/// A daemon before three backends.
 struct Bench {
     daemon: Daemon,
     backends: [Backend; 3],
+    /// Over how many connections its load comes.
+    connections: usize,
 }
 
 impl Bench {
+    /// Two fast backends and a slow one.
     fn new(keys: &str) -> Self {
-        let backends =
-            [Backend::saying("a"), Backend::saying("b"), Backend::slow("c", Duration::from_millis(60))];
+        let slow = Backend::slow("c", Duration::from_millis(60));
+        Self::of([Backend::saying("a"), Backend::saying("b"), slow], 6, keys)
+    }
+
+    fn of(backends: [Backend; 3], connections: usize, keys: &str) -> Self {
         let [a, b, c] = &backends;
         let members = [("a", a.address), ("b", b.address), ("c", c.address)];
         // Without outliers: they would ease the slow backend, and then the arms are alike.
         let keys = format!("algorithm = {{ name = \"auto\", {keys} }}\noutliers = {{ mode = \"off\" }}\n");
-        Self { daemon: Setup::new(&pool(&members, &keys)).start(), backends }
+        Self { daemon: Setup::new(&pool(&members, &keys)).start(), backends, connections }
     }
 
     /// Keeps requests coming until there is something.
@@ -40,7 +49,8 @@ impl Bench {
         let is_over = AtomicBool::new(false);
         thread::scope(|scope| {
             scope.spawn(|| {
-                let load = Load { requests: 60, connections: 6, fields: &[] };
+                let load =
+                    Load { requests: 10 * self.connections, connections: self.connections, fields: &[] };
                 while !is_over.load(Ordering::SeqCst) {
                     load::run(self.daemon.address(), &load).expect_all_fine();
                 }

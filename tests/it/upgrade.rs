@@ -1,6 +1,8 @@
 //! A new process takes over: no client notices, nothing that was learned or ordered is lost, and one that does
 //! not get ready changes nothing.
 
+mod known;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;

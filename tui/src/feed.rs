@@ -231,7 +231,7 @@ impl Line {
             Watch::Nothing => {}
             Watch::Backend(watched) => self.look_at_backend(watched).await,
             Watch::Pool(pool) => {
-                let came = self.client.call(&ExplainPick { pool: pool.clone(), key: None }).await;
+                let came = self.client.call(&ExplainPick { pool: pool.clone(), key: None, rule: None }).await;
                 let came = came.map(Box::new).map_err(|error| cause(&error));
                 self.mailbox.push(Message::Pick { pool, came });
             }

@@ -10,7 +10,7 @@ use crate::complete;
 #[command(
     after_help = "Requests that failed or were tried again are kept for a while, and of the others a sample\n\
                         (explain_sample in [daemon]); `ayactl explain requests` lists them.\n\n\
-                        Examples:\n  ayactl explain pick shop\n  ayactl explain pick shop --key alice\n  \
+                        Examples:\n  ayactl explain pick shop\n  ayactl explain pick shop --key alice\n  ayactl explain pick shop --rule 2\n  \
                         ayactl explain shop/web-1\n  ayactl explain requests\n  ayactl explain requests shop --failed\n  \
                         ayactl explain request 4f1c0e1d8a3b5c7d9e0f1a2b3c4d5e6f\n  \
                         ayactl explain pick shop -o json | jq '.candidates[] | select(.excluded)'"
@@ -32,4 +32,8 @@ pub struct ExplainArgs {
     /// Only requests that failed (requests)
     #[arg(long)]
     pub failed: bool,
+
+    /// A rule for some requests, by its number in `ayactl describe POOL`: the pick is for one of those (pick)
+    #[arg(long, value_name = "NUMBER")]
+    pub rule: Option<u8>,
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aya_api::command::explain::{ExplainBackend, ExplainPick, ExplainRequest, GetRequests};
 use aya_api::command::pools::GetPools;
 use aya_api::view::{
-    AttemptView, BackendView, Candidate, PartView, PickExplanation, RequestExplanation, Scored,
+    AttemptView, AutoRuleView, BackendView, Candidate, PartView, PickExplanation, RequestExplanation, Scored,
     classes_in_words,
 };
 
@@ -28,7 +28,7 @@ pub async fn run(session: &mut Session<'_, '_>, args: &ExplainArgs) -> Result<u8
         return Err(Failure::usage("--failed is about requests", hint));
     }
     let text = match (args.what.as_str(), &args.name) {
-        ("pick", Some(pool)) => pick(session, pool, args.key.clone()).await?,
+        ("pick", Some(pool)) => pick(session, pool, args).await?,
         ("request", Some(id)) => request(session, id).await?,
         ("requests", pool) => requests(session, pool.clone(), args.failed).await?,
         ("pick", None) => return Err(Failure::usage("which pool?", "ayactl explain pick POOL")),
@@ -48,9 +48,10 @@ pub async fn run(session: &mut Session<'_, '_>, args: &ExplainArgs) -> Result<u8
     Ok(0)
 }
 
-async fn pick(session: &mut Session<'_, '_>, pool: &str, key: Option<String>) -> Result<String, Failure> {
+async fn pick(session: &mut Session<'_, '_>, pool: &str, args: &ExplainArgs) -> Result<String, Failure> {
     known_pool(session, pool).await?;
-    let found = session.client.call(&ExplainPick { pool: pool.to_owned(), key }).await?;
+    let asked = ExplainPick { pool: pool.to_owned(), key: args.key.clone(), rule: args.rule };
+    let found = session.client.call(&asked).await?;
     if let Some(text) = render::document(&found, &session.view)? {
         return Ok(text);
     }
@@ -143,11 +144,20 @@ async fn requests(
     Ok(draw(&Grid { headings: columns.to_vec(), rows: rows.collect() }, &session.view))
 }
 
+fn by_rule(rule: Option<u64>) -> String {
+    rule.map_or_else(String::new, |rule| format!(", by rule {rule}"))
+}
+
 fn pick_text(pick: &PickExplanation, view: &View) -> String {
-    let mut text = format!("Pool:      {}\nAlgorithm: {}\n", pick.pool, pick.algorithm);
+    let by_rule = by_rule(pick.rule);
+    let mut text = format!("Pool:      {}\nAlgorithm: {}{by_rule}\n", pick.pool, pick.algorithm);
+    for AutoRuleView { rule, when, arm, .. } in pick.rules.iter().filter(|rule| Some(rule.rule) != pick.rule)
+    {
+        let _ = writeln!(text, "Others:    {arm}, by rule {rule} ({when})");
+    }
     let _ = writeln!(text, "Score:     {}; the {} wins", pick.unit, pick.wins);
-    if pick.candidates.iter().any(|candidate| candidate.class.is_some()) {
-        let _ = writeln!(text, "Classes:   {}", classes_in_words());
+    if let Some(classes) = classes_in_words(pick.candidates.iter().map(|one| one.class.as_deref())) {
+        let _ = writeln!(text, "Classes:   {classes}");
     }
     let _ = writeln!(text, "Seen by:   {}", pick.by);
     if let Some(key) = &pick.key {
@@ -235,11 +245,11 @@ fn request_text(request: &RequestExplanation, view: &View) -> String {
     let pool = request.pool.as_deref().unwrap_or(UNKNOWN);
     let _ = writeln!(text, "Route:     {route} → pool {pool}");
     if let (Some(algorithm), Some(unit)) = (&request.algorithm, &request.unit) {
-        let _ = writeln!(text, "Algorithm: {algorithm} (score: {unit})");
+        let _ = writeln!(text, "Algorithm: {algorithm}{} (score: {unit})", by_rule(request.rule));
     }
-    let mut seen = request.attempts.iter().flat_map(|attempt| attempt.candidates.iter().flatten());
-    if seen.any(|scored| scored.class.is_some()) {
-        let _ = writeln!(text, "Classes:   {}", classes_in_words());
+    let seen = request.attempts.iter().flat_map(|attempt| attempt.candidates.iter().flatten());
+    if let Some(classes) = classes_in_words(seen.map(|scored| scored.class.as_deref())) {
+        let _ = writeln!(text, "Classes:   {classes}");
     }
     let status = if request.status == 0 { "none".to_owned() } else { request.status.to_string() };
     let reason = request.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();

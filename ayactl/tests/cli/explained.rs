@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use aya_api::view::{
-    AttemptView, BackendExplanation, Candidate, PartView, PickExplanation, RequestExplanation, Scored,
-    ZoneView,
+    AttemptView, AutoRuleView, BackendExplanation, Candidate, PartView, PickExplanation, RequestExplanation,
+    Scored, ZoneView,
 };
 
 use crate::bench::run;
@@ -49,6 +49,14 @@ pub(crate) fn pick() -> PickExplanation {
         unit: "ms expected while cold, requests in flight when hot".into(),
         wins: "least".into(),
         by: "worker 0".into(),
+        rule: None,
+        rules: vec![AutoRuleView {
+            rule: 2,
+            when: "route reports".into(),
+            arm: "least-connections".into(),
+            holds: true,
+            requests: Some(12),
+        }],
         key: None,
         next: Some("shop/web-1".into()),
         parts: vec![PartView {
@@ -100,6 +108,7 @@ pub(crate) fn request() -> RequestExplanation {
         pool: Some("shop".into()),
         algorithm: Some("hot-cold".into()),
         unit: Some("ms expected while cold, requests in flight when hot".into()),
+        rule: Some(1),
         status: 200,
         reason: None,
         detail: None,

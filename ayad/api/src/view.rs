@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
 
 pub use algorithm::{AlgorithmInfo, AlgorithmView, ParamInfo};
-pub use auto::{AutoArm, AutoView};
+pub use auto::{AutoArm, AutoRuleView, AutoView};
 pub use discovery::{DiscoveryView, Freshness};
 pub use explain::{
     AttemptView, BackendExplanation, Candidate, PartView, PickExplanation, RequestExplanation, SCORE_CLASSES,

@@ -4,13 +4,16 @@
 //! which is worth what requests there really got. An epoch is 30 to 60 s. At its end the arm whose evidence of being
 //! better by more than the margin is enough ([`evidence`]) takes over, on trial ([`trial`]): when what clients get is
 //! worse than before, the arm before steers again, and the other one is not tried for a while, which doubles each time.
-//! Rules that need no learning ([`rule`]) come first: while one holds, its arm steers and nothing is learned.
+//! Rules that need no learning ([`rule`]) come first: while one holds, its arm steers and nothing is learned. A rule for
+//! some requests ([`class`]) takes those out of all this: its arm picks for them.
 //!
-//! What it deliberately does not do: choose for a single request, tune parameters that no arm names, or overrule people.
+//! What it deliberately does not do: learn for single requests, tune parameters that no arm names, or overrule people.
 //! While somebody has ordered an algorithm ([`Auto::hold`]) it waits.
 
+mod class;
 mod decision;
 mod evidence;
+mod learned;
 mod objective;
 mod rule;
 mod shadow;
@@ -19,8 +22,10 @@ mod trial;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::class::{Class, Request, Shift};
 pub use self::decision::{Decision, Proof, Why};
 pub use self::evidence::{FALSE_SWITCHES, HORIZON, enough};
+pub use self::learned::{Epochs, LearnedArm, LearnedAuto, LearnedTrial};
 pub use self::objective::Objective;
 pub use self::rule::{DAY, Rule, When};
 pub use self::shadow::{Ballot, Cell};
@@ -119,6 +124,8 @@ pub struct Auto {
     /// What steers while no rule holds.
     learned: usize,
     rule: Option<usize>,
+    /// Rules for some requests that hold: bits by position.
+    holding: u32,
     is_held: bool,
     cells: Cells,
     block_until: Tick,
@@ -147,6 +154,7 @@ impl Auto {
             current,
             learned,
             rule: None,
+            holding: 0,
             is_held: false,
             cells: Cells::default(),
             block_until: now.after(rules.epoch / BLOCKS),
@@ -237,7 +245,9 @@ impl Auto {
 
     fn by_rules(&mut self, now: Tick, minute: u16, rate: f64) -> Option<Decision> {
         let held = self.rule;
-        let holds = |(at, rule): (usize, &Rule)| rule.when.holds(minute, rate, held == Some(at));
+        let holds = |(at, rule): (usize, &Rule)| {
+            rule.class.is_none() && rule.when.holds(minute, rate, held == Some(at))
+        };
         let rule = self.rules.rules.iter().enumerate().position(holds);
         if rule == held {
             return None;

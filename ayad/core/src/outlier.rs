@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use guard::{Guard, Settings};
-pub use watch::Watch;
+pub use watch::{LearnedWatch, Watch};
 
 use crate::load::Load;
 use crate::time::{Tick, nanos};

@@ -6,7 +6,9 @@ use std::collections::BinaryHeap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aya_core::auto::{Auto, AutoRules, Ballot, Cell, Decision, MAX_ARMS, Objective, Rule, When, Why};
+use aya_core::auto::{
+    Auto, AutoRules, Ballot, Cell, Decision, LearnedAuto, MAX_ARMS, Objective, Rule, When, Why,
+};
 use aya_core::axis::Health;
 use aya_core::load::Load;
 use aya_core::pick::{Ask, Picker, Tried};
@@ -208,8 +210,8 @@ fn rules_come_first_and_what_was_learned_comes_back() {
     let mut wanted = rules(&["round-robin", "random", "least-connections"], Objective::Mean);
     wanted.learned = 1;
     wanted.rules = vec![
-        Rule { when: When { rate_over: Some(100.0), ..When::default() }, arm: 2 },
-        Rule { when: When { time: Some((10, 20)), ..When::default() }, arm: 1 },
+        Rule { when: When { rate_over: Some(100.0), ..When::default() }, class: None, arm: 2 },
+        Rule { when: When { time: Some((10, 20)), ..When::default() }, class: None, arm: 1 },
     ];
     let mut world = World::new(wanted, &[0.001; 3], 1);
     world.play(20.0, 300.0);
@@ -254,4 +256,61 @@ fn a_pool_without_requests_decides_nothing() {
     for second in 0..100_000_u64 {
         assert_eq!(auto.tick(Tick::from_nanos(second * 1_000_000_000), 0, 0.0), None);
     }
+}
+
+#[test]
+fn a_process_that_goes_on_decides_as_the_one_before_would_have() {
+    let arms = ["round-robin", "least-connections"];
+    let mut rules = rules(&arms, Objective::Mean);
+    rules.rules = vec![Rule { when: When { rate_over: Some(1e9), ..When::default() }, class: None, arm: 1 }];
+    let mut world = World::new(rules, &[0.002, 0.002, 0.020], 5);
+    let switched = (0..40).find(|_| {
+        world.play(100.0, EPOCH.as_secs_f64() / 4.0);
+        world.auto.is_on_trial()
+    });
+    assert!(switched.is_some(), "{:?}", world.decisions);
+
+    let (rules, now) = (Arc::clone(world.auto.rules()), at(world.now));
+    let was = world.auto.learned(now);
+    let later = Tick::from_nanos(7_000_000_000);
+    let auto = Auto::resume(Arc::clone(&rules), &was, later).expect("the same rules");
+    assert_eq!((auto.current(), auto.is_on_trial()), (1, true));
+    assert_eq!(auto.learned(later), was, "nothing is lost on the way");
+    assert_eq!(
+        auto.arms().map(|arm| arm.e_value).collect::<Vec<_>>(),
+        world.auto.arms().map(|arm| arm.e_value).collect::<Vec<_>>()
+    );
+
+    // Both see the same bad epochs, and both go back.
+    let worse = |mut auto: Auto, from: Tick| {
+        (1..=90).find_map(|second| {
+            (0..20).for_each(|_| auto.served(Cell::new(0, 1.0), Duration::from_secs(5), true));
+            let decided = auto.tick(from.after(Duration::from_secs(second)), 0, 20.0)?;
+            Some((second, decided.to, matches!(decided.why, Why::Worse(_))))
+        })
+    };
+    let went_on = worse(auto, later);
+    assert_eq!(went_on.map(|(_, to, is_worse)| (to, is_worse)), Some((0, true)));
+    assert_eq!(worse(world.auto, now), went_on);
+}
+
+#[test]
+fn what_cannot_have_been_learned_by_these_rules_is_left_out() {
+    let rules = Arc::new(rules(&["round-robin", "p2c"], Objective::Mean));
+    let was = Auto::new(Arc::clone(&rules), 1, Tick::ZERO).learned(Tick::ZERO);
+    let resumes = |was: &_| Auto::resume(Arc::clone(&rules), was, Tick::ZERO).is_some();
+    assert!(resumes(&was));
+    for wrong in [
+        LearnedAuto { current: 2, ..was.clone() },
+        LearnedAuto { learned: 9, ..was.clone() },
+        LearnedAuto { rule: Some(0), ..was.clone() },
+        LearnedAuto { arms: was.arms[..1].to_vec(), ..was.clone() },
+    ] {
+        assert!(!resumes(&wrong), "{wrong:?}");
+    }
+    let mut absurd = was.clone();
+    absurd.arms[0].evidence.0 = vec![f64::NAN; 3];
+    absurd.history = vec![(f64::NAN, 1.0)];
+    let auto = Auto::resume(Arc::clone(&rules), &absurd, Tick::ZERO).expect("the rest of it is sound");
+    assert!(auto.arms().all(|arm| arm.e_value.is_none_or(|e| (e - 0.5).abs() < 1e-9)));
 }

@@ -54,7 +54,7 @@ pub fn check(
     let mut found = Findings { problems: &mut problems, warnings: &mut warnings };
     let checked = listen::check(&sections.listeners, daemon.admin_listen, &mut found);
     let (listeners, covered): (Vec<_>, Vec<_>) = checked.into_iter().unzip();
-    let given = pool::Given { daemon: &daemon, env };
+    let given = pool::Given { daemon: &daemon, env, sections: &sections };
     let pools = pool::check(&sections.pools, &given, &mut found);
     let routes = route::check(&sections, &mut problems);
     check_served(&documents, &sections, &mut problems);

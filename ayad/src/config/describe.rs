@@ -204,8 +204,9 @@ fn tls_words(tls: &ListenerTls) -> String {
 /// How a pool picks: an algorithm, or among which it chooses.
 fn algorithm(pool: &Pool) -> String {
     let Some(auto) = &pool.auto else { return pool.algorithm.to_string() };
-    let arms: Vec<String> = auto.arms.iter().map(ToString::to_string).collect();
-    format!("auto ({}; {} first)", arms.join(", "), pool.algorithm)
+    let arms: Vec<String> = auto.arms[..auto.learned].iter().map(ToString::to_string).collect();
+    let rules = auto.rules.iter().map(|rule| format!("; {rule}: {}", auto.arms[rule.arm]));
+    format!("auto ({}; {} first{})", arms.join(", "), pool.algorithm, rules.collect::<String>())
 }
 
 fn summary(pool: &Pool) -> String {

@@ -255,7 +255,8 @@ fn pools(
         // What was chosen goes on while the choice is made in the same way.
         let chosen = old.filter(|p| p.conf.auto.is_some() && p.conf.auto == conf.auto);
         let chosen = chosen.and_then(|p| p.auto.as_ref()?.rules.position(&p.algorithm).map(|_| p.algorithm));
-        let algorithm = (before.ordered)(&conf.name).or(chosen).unwrap_or(conf.algorithm);
+        let ordered = (before.ordered)(&conf.name);
+        let algorithm = ordered.or(chosen).unwrap_or(conf.algorithm);
         if let Some(same) = old.filter(|p| is_same_pool(&p.conf, conf) && p.algorithm == algorithm) {
             return Ok(Arc::clone(same));
         }
@@ -264,7 +265,12 @@ fn pools(
         let old = old.map(|p| &**p);
         let tls = client_tls(conf, old)?;
         let (workers, next_rev) = (before.workers, before.next_rev);
-        Ok(Arc::new(Pool::build(conf.clone(), tls, algorithm, old, &|_| None, workers, next_rev)))
+        let pool = Pool::build(conf.clone(), tls, algorithm, old, &|_| None, workers, next_rev);
+        // What somebody has ordered is for all requests, whatever the rules say now.
+        if let Some(auto) = pool.auto.as_ref().filter(|_| ordered.is_some()) {
+            auto.set_open(0);
+        }
+        Ok(Arc::new(pool))
     };
     config.pools.iter().map(build).collect()
 }

@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use aya_api::event::Severity;
-use aya_api::view::{AutoArm, AutoView};
-use aya_core::auto::{Auto, AutoRules, Decision, Why, enough};
+use aya_api::view::{AutoArm, AutoRuleView, AutoView};
+use aya_core::auto::{Auto, AutoRules, Decision, Rule, Shift, Why, enough};
 use aya_core::pick::Choice;
 use aya_core::time::Tick;
 
 use super::Control;
 use crate::clock;
-use crate::state::{NewEvent, Note, Pool, Scouted};
+use crate::handover::chosen::Chosen;
+use crate::state::{NewEvent, Note, Pool, Scouted, Snapshot, State};
 
 /// Who is told to have switched.
 const BY: &str = "auto";
@@ -57,9 +58,54 @@ impl Running {
             *self = Self::new(pool, scouted, is_held, now);
         }
     }
+
+    /// The rules, for people.
+    fn rules(&self, is_held: bool) -> Vec<AutoRuleView> {
+        let AutoRules { arms, rules, .. } = &*self.scouted.rules;
+        let in_force = if is_held { 0 } else { self.auto.in_force() };
+        let each = rules.iter().zip(self.scouted.requests()).enumerate();
+        let view = |(at, (rule, requests)): (usize, (&Rule, u64))| AutoRuleView {
+            rule: at as u64 + 1,
+            when: rule.to_string(),
+            arm: arms[rule.arm].to_string(),
+            holds: in_force & (1 << at) != 0,
+            requests: rule.class.as_ref().map(|_| requests),
+        };
+        each.map(view).collect()
+    }
 }
 
 impl Autos {
+    /// Goes on with what the process before knew of pools that still choose in the same way. Has their arms steer; what
+    /// people have ordered comes after that.
+    pub(super) fn resume(state: &State, chosen: &[Chosen]) -> Self {
+        let snapshot = state.snapshot.load_full();
+        let resumed = chosen.iter().filter_map(|chosen| {
+            let pool = snapshot.pool(&chosen.pool)?;
+            let scouted = pool.auto.as_ref().filter(|auto| auto.rules.fingerprint() == chosen.fingerprint)?;
+            let auto = Auto::resume(Arc::clone(&scouted.rules), &chosen.learned(), clock::now())?;
+            scouted.set_open(auto.open());
+            steer(state, &pool.name, scouted.rules.arms[auto.current()]);
+            let (since_ms, reason) = (chosen.since_ms, chosen.reason.clone());
+            let running = Running { auto, scouted: Arc::clone(scouted), since_ms, reason, switches: 0 };
+            Some((chosen.pool.clone(), running))
+        });
+        Self(resumed.collect())
+    }
+
+    /// What is known of the pools of a snapshot, for the process that goes on.
+    pub(super) fn chosen(&self, snapshot: &Snapshot) -> Vec<Chosen> {
+        let now = clock::now();
+        let known = snapshot.pools.iter().filter_map(|pool| {
+            let running = self.0.get(&pool.name).filter(|running| {
+                pool.auto.as_ref().is_some_and(|auto| auto.rules == running.scouted.rules)
+            })?;
+            let Running { scouted, auto, since_ms, reason, switches: _ } = running;
+            Some(Chosen::new(&pool.name, scouted.rules.fingerprint(), *since_ms, reason, auto.learned(now)))
+        });
+        known.collect()
+    }
+
     /// The algorithm that steers a pool while nobody has ordered another one.
     pub(super) fn steering(&self, pool: &Pool) -> Option<Choice> {
         let rules = &pool.auto.as_ref()?.rules;
@@ -95,13 +141,56 @@ impl Autos {
             switches: running.switches,
             lost_notes: running.scouted.lost(),
             arms: arms.collect(),
+            rules: running.rules(is_held),
         })
     }
+
+    /// The rule for all requests that holds in a pool, counted from 1.
+    pub(super) fn rule(&self, pool: &Pool) -> Option<u64> {
+        let running = self.0.get(&pool.name).filter(|running| !running.auto.is_held())?;
+        running.auto.rule().map(|rule| rule as u64 + 1)
+    }
+
+    /// The rules for some requests that are in force in a pool.
+    pub(super) fn in_force(&self, pool: &Pool) -> Vec<AutoRuleView> {
+        let Some(running) = self.0.get(&pool.name) else { return Vec::new() };
+        let rules = running.rules(running.auto.is_held()).into_iter();
+        rules.filter(|rule| rule.holds && rule.requests.is_some()).collect()
+    }
+}
+
+/// Has another algorithm pick in a pool from now on. Its revision stays: neither people nor the configuration have changed
+/// it.
+fn steer(state: &State, name: &str, algorithm: Choice) {
+    let mut snapshot = (*state.snapshot.load_full()).clone();
+    for pool in snapshot.pools.iter_mut().filter(|pool| pool.name == name) {
+        *pool = Arc::new(pool.with_algorithm(algorithm, state.next_rev(), pool.rev));
+    }
+    state.snapshot.store(Arc::new(snapshot));
+}
+
+/// Tells that a rule for some requests holds from now on, or does not any more.
+fn tell(state: &State, pool: &Pool, rules: &AutoRules, shift: Shift) {
+    let Some(rule) = rules.rules.get(shift.rule) else { return };
+    let (number, arm) = (shift.rule + 1, rules.arms[rule.arm]);
+    let verb = match shift {
+        Shift { holds: false, .. } => "picks no more",
+        Shift { is_advice: true, .. } => "would be advised to pick",
+        Shift { .. } => "picks",
+    };
+    let word = if shift.holds { "holds" } else { "holds no more" };
+    let cause = format!("rule {number} {word}: {arm} {verb} for its requests ({rule})");
+    let event = NewEvent::new(Severity::Info, "algorithm", &pool.name, cause);
+    state.events.push(event.ordered(Some(BY.to_owned()), None));
 }
 
 impl Control {
     /// Takes what workers told of pools that choose by themselves, and does what is decided.
     pub(super) fn choose(&mut self, now: Tick) {
+        // Another process is told what is known, and decides from then on.
+        if self.upgrades.is_frozen() {
+            return;
+        }
         let snapshot = self.state.snapshot.load_full();
         self.autos.0.retain(|name, _| snapshot.pool(name).is_some_and(|pool| pool.auto.is_some()));
         for pool in &snapshot.pools {
@@ -113,14 +202,20 @@ impl Control {
             let running = self.autos.0.entry(pool.name.clone()).or_insert_with(fresh);
             running.follow(pool, scouted, is_held, now);
             let auto = &mut running.auto;
-            auto.hold(is_held || self.upgrades.is_frozen(), now);
+            auto.hold(is_held, now);
             scouted.take(|note| match note {
                 Note::Named(ballot) => auto.named(&ballot),
                 Note::Served { cell, took, ok } => auto.served(cell, took, ok),
             });
             let minute = scouted.rules.minute(clock::wall_ms());
+            for shift in auto.shift(minute, f64::from(rate)) {
+                tell(&self.state, pool, &scouted.rules, shift);
+            }
             if let Some(decision) = auto.tick(now, minute, f64::from(rate)) {
                 self.decided(pool, &decision);
+            }
+            if let Some(running) = self.autos.0.get(&pool.name) {
+                scouted.set_open(running.auto.open());
             }
         }
     }
@@ -140,19 +235,9 @@ impl Control {
         running.switches += 1;
         let severity = if matches!(decision.why, Why::Worse(_)) { Severity::Warning } else { Severity::Info };
         let event = NewEvent::new(severity, "algorithm", &pool.name, running.reason.clone());
-        self.steer(&pool.name, to);
+        steer(&self.state, &pool.name, to);
         let event = event.change(from.to_string(), to.to_string());
         self.state.events.push(event.ordered(Some(BY.to_owned()), None));
-    }
-
-    /// Has another algorithm pick in a pool from now on. Its revision stays: neither people nor the configuration have
-    /// changed it.
-    pub(super) fn steer(&self, name: &str, algorithm: Choice) {
-        let mut snapshot = (*self.state.snapshot.load_full()).clone();
-        for pool in snapshot.pools.iter_mut().filter(|pool| pool.name == name) {
-            *pool = Arc::new(pool.with_algorithm(algorithm, self.state.next_rev(), pool.rev));
-        }
-        self.state.snapshot.store(Arc::new(snapshot));
     }
 
     /// Whether somebody has ordered an algorithm for a pool that would choose one itself.

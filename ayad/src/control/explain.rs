@@ -30,7 +30,8 @@ const ROUNDED: f64 = 0.01;
 pub(super) async fn handle_pick(shared: &Shared, call: &Call) -> Result<Reply, ApiError> {
     let pool = shared.borrow().find_pool(&call.values[0])?;
     let key = call.query.get("key").cloned();
-    Reply::json(&explain(shared, &pool, key).await, Some(pool.rev))
+    let rule = call.query.get("rule").map(|number| rule_of(&pool, number)).transpose()?;
+    Reply::json(&explain(shared, &pool, key, rule).await, Some(pool.rev))
 }
 
 /// Answers why a backend gets the share it gets.
@@ -40,7 +41,7 @@ pub(super) async fn handle_backend(shared: &Shared, call: &Call) -> Result<Reply
         let backend = control.find_backend(&call.backend_id())?;
         (control.find_pool(&backend.pool)?, backend.id.clone())
     };
-    let pick = explain(shared, &pool, None).await;
+    let pick = explain(shared, &pool, None, None).await;
     let candidate = pick.candidates.iter().find(|candidate| candidate.backend == id);
     let gone = || ApiError::new(ErrorCode::NotFound, format!("{id} is gone"), "ask again");
     let candidate = candidate.ok_or_else(gone)?;
@@ -82,12 +83,32 @@ pub(super) fn handle_requests(shared: &Shared, call: &Call) -> Result<Reply, Api
     Reply::json(&shared.borrow().state.traces.newest(limit, is_wanted), None)
 }
 
-async fn explain(shared: &Shared, pool: &Arc<Pool>, key: Option<String>) -> PickExplanation {
+/// The position of a rule for some requests, by its number.
+fn rule_of(pool: &Pool, number: &str) -> Result<u8, ApiError> {
+    let rules = pool.auto.as_ref().map_or(&[][..], |auto| &auto.rules.rules);
+    let position = number.parse::<u8>().ok().and_then(|number| number.checked_sub(1));
+    let is_known = |at: &u8| rules.get(usize::from(*at)).is_some_and(|rule| rule.class.is_some());
+    position.filter(is_known).ok_or_else(|| {
+        let hint = format!("`ayactl describe {}` lists its rules", pool.name);
+        ApiError::new(
+            ErrorCode::NotFound,
+            format!("pool {} has no rule {number} for some requests", pool.name),
+            hint,
+        )
+    })
+}
+
+async fn explain(
+    shared: &Shared,
+    pool: &Arc<Pool>,
+    key: Option<String>,
+    rule: Option<u8>,
+) -> PickExplanation {
     let (hash, asked) = {
         let control = shared.borrow();
         let position = control.state.snapshot.load().pools.iter().position(|known| known.uid == pool.uid);
         let hash = key.as_deref().map_or(0, hash_of);
-        (hash, position.map(|position| control.state.crew.explain(0, pool, position, hash)))
+        (hash, position.map(|position| control.state.crew.explain(0, pool, position, hash, rule)))
     };
     let mut answer = None;
     if let Some(asked) = asked {
@@ -96,10 +117,10 @@ async fn explain(shared: &Shared, pool: &Arc<Pool>, key: Option<String>) -> Pick
     let by = if answer.is_some() { "worker 0" } else { "daemon" };
     let explanation = answer.unwrap_or_else(|| {
         let tried = Tried::new();
-        let mut chooser = Chooser::new(&pool.algorithm, Arc::clone(&pool.plan), 0, &pool.loads);
+        let mut chooser = Chooser::new(pool.picks(rule), Arc::clone(&pool.plan), 0, &pool.loads);
         chooser.explain(&pool.loads, &Ask::any(clock::now(), hash, &tried), 0)
     });
-    shared.borrow().pick_view(pool, &explanation, by, key)
+    shared.borrow().pick_view(pool, &explanation, by, key, rule)
 }
 
 /// True when health is ignored in a part of the pool. Looks at every backend where the pool may come to that, else at none.
@@ -126,10 +147,12 @@ impl super::Control {
         explanation: &Explanation,
         by: &str,
         key: Option<String>,
+        rule: Option<u8>,
     ) -> PickExplanation {
         let now = clock::now();
-        let scale = pool.algorithm.spec.scale;
-        let expected = expected_shares(pool.algorithm.spec, &pool.loads, now);
+        let algorithm = pool.picks(rule);
+        let scale = algorithm.spec.scale;
+        let expected = expected_shares(algorithm.spec, &pool.loads, now);
         let seen: Vec<u64> = pool.backends.iter().map(|b| self.sampler.window(b).requests).collect();
         let total: u64 = seen.iter().sum();
         let each = explanation.backends.iter().enumerate();
@@ -158,10 +181,12 @@ impl super::Control {
         PickExplanation {
             at_ms: clock::wall_ms(),
             pool: pool.name.clone(),
-            algorithm: pool.algorithm.to_string(),
+            algorithm: algorithm.to_string(),
             unit: scale.unit.to_owned(),
             wins: scale.wins.as_str().to_owned(),
             by: by.to_owned(),
+            rule: rule.map(|rule| u64::from(rule) + 1).or_else(|| self.autos.rule(pool)),
+            rules: self.autos.in_force(pool),
             key,
             next: next(&candidates, scale),
             parts: parts.map(|part| part_view(part, &pool.zones)).collect(),

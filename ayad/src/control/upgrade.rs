@@ -244,6 +244,7 @@ impl Control {
             seq: self.state.events.newest(),
             events: self.state.events.after(0, EVENTS_KEPT).0,
             learned: learned::of(&snapshot),
+            chosen: self.autos.chosen(&snapshot),
             line: Line {
                 version: Some(env!("CARGO_PKG_VERSION").to_owned()),
                 since_ms: Some(self.serving_since_ms),

@@ -10,8 +10,10 @@ use std::time::Duration;
 use aya_core::axis::{Admin, Health};
 use aya_core::health::{Cause, HealthMachine, HealthWas};
 use aya_core::load::LearnedLoad;
+use aya_core::signal::Signal;
 use serde::{Deserialize, Serialize};
 
+use super::standing::{Among, Followed};
 use crate::clock;
 use crate::health::reasons;
 use crate::state::{AdminOrder, Backend, Past, PastEntry, Pool, Snapshot};
@@ -31,6 +33,10 @@ pub struct Learned {
     /// Since when nothing is in flight there, in wall-clock milliseconds, when it is drained.
     drained_ms: Option<u64>,
     history: Vec<Entry>,
+    #[serde(default)]
+    among: Option<Among>,
+    #[serde(default)]
+    followed: Option<Followed>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -86,7 +92,8 @@ const AXES: &[&str] =
 pub fn of(snapshot: &Snapshot) -> Vec<Learned> {
     let of_pool = |pool: &Arc<Pool>| {
         let is_checked = pool.conf.check.is_some();
-        pool.backends.iter().map(|backend| learned(backend, is_checked)).collect::<Vec<_>>()
+        let follows = follows(pool);
+        pool.backends.iter().map(|backend| learned(backend, is_checked, follows)).collect::<Vec<_>>()
     };
     snapshot.pools.iter().flat_map(of_pool).collect()
 }
@@ -103,13 +110,18 @@ pub fn resume(snapshot: &Snapshot, all: Vec<Learned>) -> Vec<(Arc<Backend>, u64)
                 continue;
             };
             drained.extend(learned.drained_ms.map(|since| (Arc::clone(backend), since)));
-            learned.give_to(backend, pool.conf.check.is_some());
+            learned.give_to(backend, pool);
         }
     }
     drained
 }
 
-fn learned(backend: &Backend, is_checked: bool) -> Learned {
+/// The signal that weights follow.
+fn follows(pool: &Pool) -> Option<Signal> {
+    pool.conf.signals.follow.as_ref().map(|rules| rules.signal)
+}
+
+fn learned(backend: &Backend, is_checked: bool, follows: Option<Signal>) -> Learned {
     let now = clock::now();
     let past = backend.past();
     let latency = backend.load.learned(now).map(|learned| Latency {
@@ -136,6 +148,8 @@ fn learned(backend: &Backend, is_checked: bool) -> Learned {
         },
         drained_ms: (backend.load.admin() == Admin::Drained).then_some(past.admin.since_ms),
         history: past.history.iter().map(Entry::of).collect(),
+        among: Among::of(backend, now),
+        followed: follows.map(|signal| Followed::of(backend, signal, now)),
     }
 }
 
@@ -181,7 +195,8 @@ impl Entry {
 }
 
 impl Learned {
-    fn give_to(self, backend: &Backend, is_checked: bool) {
+    fn give_to(self, backend: &Backend, pool: &Pool) {
+        let is_checked = pool.conf.check.is_some();
         let now = clock::now();
         let mut past = backend.past();
         if let Some(was) = self.health.was().filter(|_| self.is_checked == is_checked) {
@@ -196,6 +211,13 @@ impl Learned {
         let Breaker { failures, retry_in_ns, since_ms } = self.breaker;
         backend.load.breaker().resume(now, failures, retry_in_ns.map(Duration::from_nanos));
         past.breaker_since_ms = since_ms;
+        // Where nobody looks for outliers, the next look would take it back and tell so.
+        if let Some(among) = self.among.filter(|_| pool.conf.outliers.is_some()) {
+            among.give_to(backend, now);
+        }
+        if let Some(followed) = self.followed {
+            followed.give_to(backend, follows(pool), now);
+        }
         let Standing { since_ms, by, reason } = self.admin;
         past.admin = AdminOrder { by, reason, ..AdminOrder::configured(since_ms) };
         for entry in self.history.into_iter().filter_map(Entry::past) {

@@ -54,6 +54,8 @@ pub(super) struct Hit {
     pub(super) prefer: u64,
     /// The route, and the generation of the configuration that has it.
     pub(super) route: RouteId,
+    /// The rule of the pool that says what picks for it, by position, when one is for some requests and this is one.
+    pub(super) rule: Option<u8>,
     /// The client's country, when some route depended on it.
     pub(super) country: Option<Country>,
 }

@@ -33,6 +33,7 @@ pub struct Place {
     is_trial: bool,
     among: f32,
     look: Option<LookId>,
+    rule: Option<u8>,
 }
 
 impl Place {
@@ -63,7 +64,28 @@ impl Place {
             Acquired::Trial => true,
         };
         let among = pool.backends[index].load.seen_in_flight(now);
-        Some(Self { pool: Arc::clone(pool), index, worker, since: now, is_trial, among, look: None })
+        Some(Self {
+            pool: Arc::clone(pool),
+            index,
+            worker,
+            since: now,
+            is_trial,
+            among,
+            look: None,
+            rule: None,
+        })
+    }
+
+    /// The same place, of a request that a rule of the pool is for, if one is.
+    #[must_use]
+    pub fn by(mut self, rule: Option<u8>) -> Self {
+        self.rule = rule;
+        self
+    }
+
+    /// The rule of the pool that the request is under, by position.
+    pub fn rule(&self) -> Option<u8> {
+        self.rule
     }
 
     /// The backend.
@@ -150,6 +172,8 @@ pub struct Exchange {
     pub address: Option<IpAddr>,
     /// The route it takes.
     pub route: Option<RouteId>,
+    /// The rule of its pool that it is under, by position.
+    pub rule: Option<u8>,
     /// Attempts that did not bring the answer.
     pub tried: Vec<Attempt>,
     /// It is kept to be explained whatever becomes of it.
@@ -186,6 +210,7 @@ impl Exchange {
             brief: Brief::default(),
             address: None,
             route: None,
+            rule: None,
             tried: Vec::new(),
             is_sampled: false,
             draft: None,

@@ -42,6 +42,7 @@ impl Exchange {
     /// Takes down which pool the request is for.
     pub(super) fn note_routed(&mut self, hit: &Hit) {
         self.route = Some(hit.route);
+        self.rule = hit.rule;
         if let Some(draft) = &mut self.draft {
             draft.routed(&hit.pool);
             draft.country = hit.country;

@@ -55,11 +55,11 @@ pub(super) fn pick(hit: &Hit, binding: &Binding, tried: &Tried, exchange: &mut E
     let ask = Ask::any(now, binding.key, tried);
     // A backend can leave between pick and take; every other one is left to be picked again.
     for _ in 0..=hit.pool.backends.len() {
-        let picked = Worker::with(|worker| worker.pick(&hit.pool, hit.position, &ask, hit.prefer))?;
+        let picked = Worker::with(|worker| worker.pick(hit, &ask))?;
         if let Some(place) = Place::take_picked(&hit.pool, picked, exchange.client.worker, now) {
             exchange.attempts += 1;
             let bind = matches!(binding.kind, Bound::Cookie(_));
-            return Some(Picked { place, index: picked.0.index, bind });
+            return Some(Picked { place: place.by(hit.rule), index: picked.0.index, bind });
         }
     }
     None
@@ -89,7 +89,7 @@ fn bound(
         place.backend().bound_request(now);
     }
     exchange.attempts += 1;
-    Some(Picked { place, index, bind: false })
+    Some(Picked { place: place.by(hit.rule), index, bind: false })
 }
 
 /// The first readable token in a cookie of this name; other cookies may hold any bytes.

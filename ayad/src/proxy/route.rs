@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use aya_core::auto::Request as Asking;
 use aya_core::reason::Reason;
 use aya_core::route::{Country, Facts, Field, Found};
 
@@ -38,16 +39,19 @@ pub(super) fn route(
             let mut facts = Asked { request, who, geo, address: None, country: Place::Unasked, body, limit };
             let method = std::str::from_utf8(request.method()).unwrap_or_default();
             let path = if target.path == "*" { "/" } else { target.path };
-            match snapshot.router.find_by(listener, target.host, path, method, &mut facts) {
+            let host = target.host;
+            match snapshot.router.find_by(listener, host, path, method, &mut facts) {
                 Found::Route(index) => {
                     let target = &snapshot.targets[index];
                     target.matched();
                     let position = target.pool;
                     let route = RouteId { generation: snapshot.generation, index };
+                    let asked = &mut Asking { host, path, method, facts: &mut facts };
+                    let rule = snapshot.pools[position].rule_for(target.rules, asked);
                     let country = if let Place::Asked(country) = facts.country { country } else { None };
                     let pool = Arc::clone(&snapshot.pools[position]);
                     let prefer = target.zones.as_deref().map_or(0, |zones| pool.prefer(zones));
-                    Ok(Hit { pool, position, prefer, route, country })
+                    Ok(Hit { pool, position, prefer, route, rule, country })
                 }
                 Found::NoHost | Found::NoPath => Err(Unrouted::Refuse(Reason::NoRoute)),
                 Found::NoMethod => Err(Unrouted::Refuse(Reason::NoMethod)),

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use aya_core::auto::Request as Asking;
 use aya_core::pick::{Ask, Tried};
 use aya_core::reason::Reason;
 use aya_core::route::Found;
@@ -98,6 +99,15 @@ async fn find(session: &mut Session, client: &TcpStream) -> Result<(Stream, Vec<
     Ok((backend, up))
 }
 
+/// Nothing is known of a connection but the name it asks for.
+struct NameAlone;
+
+impl aya_core::route::Facts for NameAlone {
+    fn header(&mut self, _: &str) -> Option<&[u8]> {
+        None
+    }
+}
+
 /// The most specific route for the name the client asked for.
 fn route(session: &Session) -> Result<Hit, Reason> {
     let host = session.sni.as_deref().unwrap_or_default();
@@ -111,8 +121,10 @@ fn route(session: &Session) -> Result<Hit, Reason> {
                     let position = target.pool;
                     let route = RouteId { generation: snapshot.generation, index };
                     let pool = Arc::clone(&snapshot.pools[position]);
+                    let asked = &mut Asking { host, path: "/", method: "", facts: &mut NameAlone };
+                    let rule = pool.rule_for(target.rules, asked);
                     let prefer = target.zones.as_deref().map_or(0, |zones| pool.prefer(zones));
-                    Ok(Hit { pool, position, prefer, route, country: None })
+                    Ok(Hit { pool, position, prefer, route, rule, country: None })
                 }
                 Found::NoHost | Found::NoPath | Found::NoMethod | Found::Unread => Err(Reason::NoRoute),
             }
@@ -153,13 +165,14 @@ fn pick(session: &Session, hit: &Hit, tried: &Tried) -> Option<(Place, usize)> {
         if place.backend().load.honours_sticky() {
             place.backend().bound_request(now);
         }
-        return Some((place, index));
+        return Some((place.by(hit.rule), index));
     }
     let ask = Ask::any(now, key, tried);
     // A backend can leave between pick and take; every other one is left to be picked again.
     (0..=hit.pool.backends.len()).find_map(|_| {
-        let picked = Worker::with(|worker| worker.pick(&hit.pool, hit.position, &ask, hit.prefer))?;
-        Place::take_picked(&hit.pool, picked, worker, now).map(|place| (place, picked.0.index))
+        let picked = Worker::with(|worker| worker.pick(hit, &ask))?;
+        let place = Place::take_picked(&hit.pool, picked, worker, now)?;
+        Some((place.by(hit.rule), picked.0.index))
     })
 }
 

@@ -23,7 +23,8 @@ pub(super) fn begun(state: &State, place: &Place) {
 pub(super) fn reached(state: &State, place: &Place, now: Tick, took: Duration, ok: bool) {
     let load = &place.backend().load;
     load.record_among(now, took, ok, place.among());
-    if let Some(auto) = &place.pool.auto {
+    // What a class of requests costs says nothing about the arms that did not pick for it.
+    if let (Some(auto), None) = (&place.pool.auto, place.rule()) {
         auto.served(now, place.index(), place.among(), took, ok);
     }
     let answer = Answer { sent: place.since(), took, ok };

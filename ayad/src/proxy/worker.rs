@@ -14,6 +14,7 @@ use aya_core::pick::{Ask, Chooser, Explanation, Pick, Tried};
 use aya_core::rng::Rng;
 use aya_core::time::Tick;
 
+use super::between::Hit;
 use super::client::Client;
 use super::shadow::Shadows;
 use super::trace::{LookId, Looks};
@@ -44,6 +45,8 @@ pub struct Worker {
 struct Kept {
     pool_uid: u64,
     chooser: Box<Chooser>,
+    /// Those of arms that pick by rules for some requests, each with its arm; made when they are first needed.
+    ruled: Vec<(usize, Chooser)>,
     shadows: Option<Shadows>,
 }
 
@@ -119,10 +122,14 @@ impl Worker {
         f(self.snapshot.borrow_mut().load())
     }
 
-    /// Picks in `pool`; `prefer` has a bit for each zone the request would rather be served in. Makes a chooser when the
-    /// pool is new or has changed; otherwise it neither locks nor allocates.
-    pub fn pick(&self, pool: &Pool, position: usize, ask: &Ask<'_>, prefer: u64) -> Option<(Pick, LookId)> {
-        self.kept(pool, position, |Kept { chooser, shadows, .. }| {
+    /// Picks for a request. Makes a chooser when the pool is new or has changed; otherwise it neither locks nor allocates.
+    pub(super) fn pick(&self, hit: &Hit, ask: &Ask<'_>) -> Option<(Pick, LookId)> {
+        let Hit { pool, position, prefer, rule, .. } = hit;
+        let prefer = *prefer;
+        if let Some(rule) = *rule {
+            return self.pick_by_rule(pool, *position, ask, prefer, rule);
+        }
+        self.kept(pool, *position, |Kept { chooser, shadows, .. }| {
             let picked = chooser.pick(&pool.loads, ask, prefer, &mut self.rng.borrow_mut())?;
             if pool.auto.is_some() {
                 Shadows::ask(shadows, pool, ask, prefer, Some(picked), self.seed);
@@ -132,11 +139,35 @@ impl Worker {
         })
     }
 
-    /// What the next pick would see.
-    pub fn explain(&self, pool: &Pool, position: usize, key: u64) -> Explanation {
+    /// As [`Worker::pick`] for a request that a rule of the pool is for. Its arm has a chooser of its own, and the other
+    /// arms are not asked.
+    fn pick_by_rule(
+        &self,
+        pool: &Pool,
+        position: usize,
+        ask: &Ask<'_>,
+        prefer: u64,
+        rule: u8,
+    ) -> Option<(Pick, LookId)> {
+        self.kept(pool, position, |kept| {
+            let chooser = kept.by(pool, rule, self.seed);
+            let picked = chooser.pick(&pool.loads, ask, prefer, &mut self.rng.borrow_mut())?;
+            if let Some(auto) = &pool.auto {
+                auto.ruled(rule);
+            }
+            let look = self.looks.borrow_mut().take_down(chooser, pool, ask, picked.index);
+            Some((picked, look))
+        })
+    }
+
+    /// What the next pick would see, of a request that this rule of the pool is for, or none.
+    pub fn explain(&self, pool: &Pool, position: usize, key: u64, rule: Option<u8>) -> Explanation {
         let tried = Tried::new();
         let ask = Ask::any(clock::now(), key, &tried);
-        self.kept(pool, position, |kept| kept.chooser.explain(&pool.loads, &ask, 0))
+        self.kept(pool, position, |kept| match rule {
+            Some(rule) => kept.by(pool, rule, self.seed).explain(&pool.loads, &ask, 0),
+            None => kept.chooser.explain(&pool.loads, &ask, 0),
+        })
     }
 
     /// Calls `f` with what was taken down of the last picks.
@@ -159,7 +190,7 @@ impl Worker {
         let known = kept.take().filter(|kept| kept.pool_uid == pool.uid);
         let kept = kept.insert(known.unwrap_or_else(|| {
             let chooser = Chooser::new(&pool.algorithm, Arc::clone(&pool.plan), self.seed, &pool.loads);
-            Kept { pool_uid: pool.uid, chooser: Box::new(chooser), shadows: None }
+            Kept { pool_uid: pool.uid, chooser: Box::new(chooser), ruled: Vec::new(), shadows: None }
         }));
         f(kept)
     }
@@ -215,6 +246,20 @@ impl Worker {
     /// Calls `f` with this worker's generator.
     pub fn chance<R>(&self, f: impl FnOnce(&mut Rng) -> R) -> R {
         f(&mut self.rng.borrow_mut())
+    }
+}
+
+impl Kept {
+    /// The chooser that picks by a rule.
+    fn by(&mut self, pool: &Pool, rule: u8, seed: u64) -> &mut Chooser {
+        let Some(arm) = pool.arm_of(rule) else { return &mut self.chooser };
+        let known = self.ruled.iter().position(|(of, _)| *of == arm);
+        let at = known.unwrap_or_else(|| {
+            let chooser = Chooser::new(pool.picks(Some(rule)), Arc::clone(&pool.plan), seed, &pool.loads);
+            self.ruled.push((arm, chooser));
+            self.ruled.len() - 1
+        });
+        &mut self.ruled[at].1
     }
 }
 

@@ -23,7 +23,7 @@ pub enum WorkerOrder {
     /// Tell the connections of a listener, or all of them, to end after the request they serve.
     EndClients(Option<Arc<ListenerCell>>),
     /// Say what the next pick of a pool would see.
-    Explain(Arc<Pool>, usize, u64, oneshot::Sender<Explanation>),
+    Explain(Arc<Pool>, usize, (u64, Option<u8>), oneshot::Sender<Explanation>),
 }
 
 /// A connection that was accepted, with all that its worker needs to take it in.
@@ -156,16 +156,18 @@ impl Crew {
         }
     }
 
-    /// Asks a worker what its next pick of a pool, which stands at `position`, would see for a request with this key.
+    /// Asks a worker what its next pick of a pool, which stands at `position`, would see for a request with this key,
+    /// which this rule of the pool is for, or none.
     pub fn explain(
         &self,
         worker: usize,
         pool: &Arc<Pool>,
         position: usize,
         key: u64,
+        rule: Option<u8>,
     ) -> oneshot::Receiver<Explanation> {
         let (answer, answered) = oneshot::channel();
-        self.order(worker, WorkerOrder::Explain(Arc::clone(pool), position, key, answer));
+        self.order(worker, WorkerOrder::Explain(Arc::clone(pool), position, (key, rule), answer));
         answered
     }
 

@@ -18,6 +18,8 @@ pub struct Target {
     pub requests: Arc<AtomicU64>,
     /// Zones in which it would rather be served, when it names some.
     pub zones: Option<Arc<[String]>>,
+    /// Rules of its pool that may be for some of its requests: bits by position, nearly always none.
+    pub rules: u32,
 }
 
 impl Target {

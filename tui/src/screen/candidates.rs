@@ -44,8 +44,8 @@ pub(super) fn head(model: &Model, pick: &PickExplanation, width: u16) -> Vec<Lin
         ],
     )];
     lines.extend(page::sentence("score", &pick.unit, Tone::Plain, width));
-    if pick.candidates.iter().any(|candidate| candidate.class.is_some()) {
-        lines.extend(page::sentence("classes", &classes_in_words(), Tone::Muted, width));
+    if let Some(classes) = classes_in_words(pick.candidates.iter().map(|one| one.class.as_deref())) {
+        lines.extend(page::sentence("classes", &classes, Tone::Muted, width));
     }
     lines
 }

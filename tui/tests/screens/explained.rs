@@ -1,7 +1,7 @@
 //! What the daemon explains: why a backend gets its share, one pool with its next pick, requests with their attempts.
 
 use aya_api::view::{
-    AttemptView, AutoArm, AutoView, BackendExplanation, Candidate, PartView, PickExplanation,
+    AttemptView, AutoArm, AutoRuleView, AutoView, BackendExplanation, Candidate, PartView, PickExplanation,
     RequestExplanation, Scored, Status, ZoneView,
 };
 use aya_tui::message::{BackendRef, Effect, Request, Watch};
@@ -66,6 +66,8 @@ pub(crate) fn pick() -> PickExplanation {
         unit: UNIT.into(),
         wins: "least".into(),
         by: "worker 0".into(),
+        rule: None,
+        rules: Vec::new(),
         key: None,
         next: Some("shop/web-5".into()),
         parts: vec![
@@ -122,6 +124,22 @@ fn choosing() -> Status {
         is_held: false,
         is_on_trial: true,
         rule: None,
+        rules: vec![
+            AutoRuleView {
+                rule: 1,
+                when: "route reports".into(),
+                arm: "least-connections".into(),
+                holds: true,
+                requests: Some(5_120),
+            },
+            AutoRuleView {
+                rule: 2,
+                when: "22:00-06:00".into(),
+                arm: "round-robin".into(),
+                holds: false,
+                requests: None,
+            },
+        ],
         switches: 1,
         lost_notes: 0,
         arms: vec![
@@ -182,6 +200,7 @@ fn request(number: u64) -> RequestExplanation {
         id: format!("4f1c0e1d8a3b5c7d9e0f1a2b3c4d5e{number:02x}"),
         at_ms: NOW_MS - number * SECOND,
         took_ms: 31.0,
+        rule: None,
         listener: "web".into(),
         client: "10.0.0.7".into(),
         request: format!("GET shop.example.com/cart/{number}"),

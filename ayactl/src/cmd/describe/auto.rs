@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use aya_api::view::{AutoArm, AutoView};
+use aya_api::view::{AutoArm, AutoRuleView, AutoView};
 
 use super::field;
 use crate::render::cell::{UNKNOWN, visible};
@@ -28,6 +28,11 @@ pub(super) fn fields(text: &mut String, auto: &AutoView, now_ms: u64) {
     more(text, &line);
     for arm in &auto.arms {
         more(text, &one(arm, objective, *enough, now_ms));
+    }
+    for AutoRuleView { rule, when, arm, holds, requests } in &auto.rules {
+        let state = if *holds { "in force" } else { "not now" };
+        let requests = requests.map_or_else(String::new, |count| format!(", {count} requests"));
+        more(text, &format!("rule {rule}, {when}: {arm}, {state}{requests}"));
     }
 }
 

@@ -13,6 +13,8 @@ pub struct ExplainPick {
     pub pool: String,
     /// What an algorithm with keys would hash.
     pub key: Option<String>,
+    /// The rule of the pool that the requests in question are under, by its number.
+    pub rule: Option<u8>,
 }
 
 /// Its line in the table.
@@ -22,10 +24,13 @@ pub const SPEC_PICK: Spec = Spec {
     path: "/v1/pools/{pool}/explain",
     summary: "What the next pick of a pool would see: every backend with its score, or what keeps it out",
     level: Level::Observe,
-    query: &[(
-        "key",
-        "What an algorithm with keys hashes, e.g. the value of a header; an address for clients",
-    )],
+    query: &[
+        ("key", "What an algorithm with keys hashes, e.g. the value of a header; an address for clients"),
+        (
+            "rule",
+            "The number of a rule for some requests, in a pool that chooses by itself: the pick is one of those",
+        ),
+    ],
     body: None,
     reply: Some(|| schema_for!(PickExplanation)),
 };
@@ -40,7 +45,8 @@ impl Call for ExplainPick {
     }
 
     fn query(&self) -> Vec<(&'static str, String)> {
-        self.key.iter().map(|key| ("key", key.clone())).collect()
+        let key = self.key.iter().map(|key| ("key", key.clone()));
+        key.chain(self.rule.map(|rule| ("rule", rule.to_string()))).collect()
     }
 }
 

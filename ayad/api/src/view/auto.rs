@@ -34,6 +34,24 @@ pub struct AutoView {
     pub lost_notes: u64,
     /// The arms.
     pub arms: Vec<AutoArm>,
+    /// The rules, in their order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<AutoRuleView>,
+}
+
+/// One rule that needs no learning.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AutoRuleView {
+    /// Its number, counted from 1.
+    pub rule: u64,
+    /// What it says, such as `route reports` or `22:00-06:00`.
+    pub when: String,
+    /// The algorithm with its parameters.
+    pub arm: String,
+    /// It is in force: it holds, no rule before it takes all requests, and nobody has ordered an algorithm.
+    pub holds: bool,
+    /// Requests it was for since the start; absent of a rule for all requests.
+    pub requests: Option<u64>,
 }
 
 /// One algorithm that may be chosen.

@@ -3,17 +3,22 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::AutoRuleView;
+
 /// The classes a score can be compared in, in the order in which backends are picked from them, each with its meaning.
-pub const SCORE_CLASSES: [(&str, &str); 3] = [
-    ("due", "its turn to be tried or looked at, whatever it scores"),
+pub const SCORE_CLASSES: [(&str, &str); 4] = [
+    ("due", "its turn to be tried or looked at"),
+    ("swift", "busier than usual and still the faster"),
     ("cold", "not busier than usual"),
     ("hot", "busier than usual"),
 ];
 
-/// The classes as a sentence, for people who read scores.
-pub fn classes_in_words() -> String {
-    let [first, rest @ ..] = SCORE_CLASSES.map(|(word, meaning)| format!("{word} ({meaning})"));
-    format!("{first}, then {}", rest.join(", then "))
+/// The classes that occur, as a sentence for people who read scores; `None` where there are none.
+pub fn classes_in_words<'a>(seen: impl Iterator<Item = Option<&'a str>>) -> Option<String> {
+    let seen: Vec<&str> = seen.flatten().collect();
+    let known = SCORE_CLASSES.iter().filter(|(word, _)| seen.contains(word));
+    let words: Vec<String> = known.map(|(word, meaning)| format!("{word} ({meaning})")).collect();
+    (!words.is_empty()).then(|| words.join(", then "))
 }
 
 /// What the next pick of a pool would see.
@@ -32,6 +37,12 @@ pub struct PickExplanation {
     /// Whose view it is: `worker N`, or `daemon` when no worker answered in time; then what only a worker knows (its
     /// turn, what it saw lately) is missing.
     pub by: String,
+    /// The rule that names the algorithm for the requests in question, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<u64>,
+    /// Rules for some requests that are in force: other algorithms pick for those.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<AutoRuleView>,
     /// What the algorithm hashes by, when one was given.
     pub key: Option<String>,
     /// Whom it would pick; absent when nobody, when chance decides, and when several are alike.
@@ -148,6 +159,10 @@ pub struct RequestExplanation {
     pub algorithm: Option<String>,
     /// What the algorithm's scores count.
     pub unit: Option<String>,
+    /// The rule of that pool that named the algorithm for this request, counted from 1; absent for requests that go on
+    /// under the arm that steers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<u64>,
     /// Status it was answered with; 0 for none.
     pub status: u16,
     /// Why the proxy answered by itself or ended it.

@@ -45,6 +45,18 @@ impl Evidence {
         self.blocks = self.blocks.saturating_add(1);
     }
 
+    /// The capital, stake by stake.
+    pub(super) fn capital(&self) -> [f64; STAKES.len()] {
+        self.capital
+    }
+
+    /// A bet that goes on; one that cannot have been begins anew.
+    pub(super) fn of(capital: &[f64], blocks: u32) -> Self {
+        let known = <[f64; STAKES.len()]>::try_from(capital).ok();
+        let known = known.filter(|capital| capital.iter().all(|one| (0.0..=MOST).contains(one)));
+        known.map_or_else(Self::none, |capital| Self { capital, blocks })
+    }
+
     /// The e-value.
     pub(super) fn value(&self) -> f64 {
         self.capital.iter().sum::<f64>() / STAKES.len() as f64

@@ -1,4 +1,8 @@
-//! Rules that need no learning: an arm for a time of day, or for a level of traffic.
+//! Rules that need no learning: an arm for a time of day, for a level of traffic, or for some requests.
+
+use std::fmt;
+
+use super::Class;
 
 /// A rate has fallen again when it is this share of what it had to rise over, and the other way round.
 const HYSTERESIS: f64 = 0.8;
@@ -17,11 +21,13 @@ pub struct When {
 }
 
 /// One rule.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// When it holds.
     pub when: When,
-    /// The arm that steers then, by position.
+    /// The requests that it is for; `None` for all.
+    pub class: Option<Class>,
+    /// The arm that steers then, or picks for those requests; by position.
     pub arm: usize,
 }
 
@@ -35,6 +41,20 @@ impl When {
         let over = rate_over.is_none_or(|limit| rate >= if held { limit * HYSTERESIS } else { limit });
         let under = rate_under.is_none_or(|limit| rate <= if held { limit / HYSTERESIS } else { limit });
         in_time && over && under
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let When { time, rate_over, rate_under } = self.when;
+        let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+        let words = [
+            time.map(|(from, to)| format!("{}-{}", clock(from), clock(to))),
+            rate_over.map(|limit| format!("over {limit} requests/s")),
+            rate_under.map(|limit| format!("under {limit} requests/s")),
+            self.class.as_ref().map(Class::to_string),
+        ];
+        f.write_str(&words.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
 }
 

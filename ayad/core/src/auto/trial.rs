@@ -32,6 +32,17 @@ impl History {
         self.0.push_back((value.ln(), rate));
     }
 
+    /// Epochs that another process remembered; those that cannot have been are left out.
+    pub(super) fn of(epochs: &[(f64, f64)]) -> Self {
+        let sound = epochs.iter().filter(|(value, rate)| value.is_finite() && rate.is_finite());
+        Self(sound.copied().take(REMEMBERED).collect())
+    }
+
+    /// The epochs, oldest first.
+    pub(super) fn epochs(&self) -> Vec<(f64, f64)> {
+        self.0.iter().copied().collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -76,6 +87,16 @@ pub(super) enum Verdict {
 impl Trial {
     pub(super) fn new(from: usize, before: History) -> Self {
         Self { from, before, after: History::default(), silent: 0 }
+    }
+
+    /// A trial of another process that goes on.
+    pub(super) fn of(from: usize, before: History, after: History, silent: u32) -> Self {
+        Self { from, before, after, silent }
+    }
+
+    /// The arm before, the epochs under it and since, and how many of those had too few requests.
+    pub(super) fn parts(&self) -> (usize, &History, &History, u32) {
+        (self.from, &self.before, &self.after, self.silent)
     }
 
     /// An epoch ended with this value, `None` when too few requests were seen.

@@ -1,8 +1,11 @@
 //! What is watched of one backend, and how it stands: the part of the guard that is in its [`Load`] cell.
 
+mod learned;
+
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use self::learned::LearnedWatch;
 use super::{Finding, Oddity, OutlierChange, Quota, Return, Standing};
 use crate::breaker::Answer;
 use crate::load::Load;
@@ -281,9 +284,8 @@ impl Load {
         let watch = self.watched();
         let (good, bad) = (watch.good.load(Ordering::Relaxed), watch.bad.load(Ordering::Relaxed));
         let finding = watch.finding()?;
-        // One slow answer is no evidence; one failure is enough to go on waiting.
-        let allowed = u32::from(finding.oddity == Oddity::Slow);
-        if bad > allowed {
+        // One slow answer is little evidence, but waiting on costs little too, and trials must not make a tail.
+        if bad > 0 {
             return self.eject(now, &finding, quota);
         }
         if good >= watch.needed() {

@@ -5,7 +5,7 @@
 //!             or the `signal` that a pool is told to go by, where backends report it
 //! hot       = busier than the `quantile` of what was seen of the pool lately (64 looks), and than 2
 //! pick      = the cold one with the least expected latency; when all are hot, the least busy; but a hot one
-//!             that is faster by a third even if it serves one request after the other
+//!             that is faster even if it serves one request after the other
 //! expected  = latency of the last few answers * (own in flight + 1)
 //!             of a backend that says how many slots it has: service time * max(0.6, (busy + 1) / slots)
 //! ```
@@ -213,16 +213,13 @@ impl Looked {
     /// Beside the best cold one, of which `cold_ns` is expected.
     fn score(&self, cold_ns: f32) -> Score {
         match self.class {
-            Class::Hot if self.ns < SWIFT * cold_ns => Score { value: self.ns / 1e6, class: Class::Swift },
+            Class::Hot if self.ns < cold_ns => Score { value: self.ns / 1e6, class: Class::Swift },
             Class::Hot => Score { value: self.busy, class: Class::Hot },
             class => Score { value: self.ns / 1e6, class },
         }
     }
 }
 
-/// A hot backend is preferred to the best cold one when it takes less than this part of its time, all that it has to do
-/// first included: among backends that differ by a factor a burst is better off on the fast ones.
-const SWIFT: f32 = 0.7;
 /// Set in the rank of a hot backend.
 const HOT: u64 = 1 << 63;
 
@@ -295,7 +292,7 @@ impl<'a> Look<'a> {
 
     /// The best; but a hot one that is faster than the best cold one whatever it has to do first.
     fn choice(&self) -> Option<usize> {
-        if self.swift_ns < SWIFT * self.cold_ns() { self.swift } else { self.best }
+        if self.swift_ns < self.cold_ns() { self.swift } else { self.best }
     }
 
     /// What is expected of the best when it is cold, else 0. Where people say which signal counts, that is what counts.

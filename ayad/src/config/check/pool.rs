@@ -14,7 +14,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use super::tls::{self, Findings};
-use super::{At, Entry};
+use super::{At, Entry, Sections};
 use crate::config::raw;
 use crate::config::raw::format::{self, Address, Name, Period};
 use crate::config::raw::pool::{BackendEntry, BackendProtocol};
@@ -24,6 +24,7 @@ use crate::config::{
     UpstreamProtocol,
 };
 use crate::stream::Endpoint;
+use auto::Home;
 use health::Around;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,6 +40,8 @@ pub(super) struct Given<'g> {
     pub(super) daemon: &'g Daemon,
     /// Its surroundings.
     pub(super) env: &'g Env,
+    /// What else the files define.
+    pub(super) sections: &'g Sections<'g>,
 }
 
 pub(super) fn check(
@@ -80,7 +83,8 @@ fn pool(entry: &Entry<'_, raw::pool::Pool>, given: &Given<'_>, found: &mut Findi
     let at = &entry.at;
     let Servers { backends, discover, tls, check, signals } = servers(entry, given, proxy_protocol, found);
     let division = division::check(entry.value, entry.name, given.daemon, at, found.problems);
-    let (algorithm, auto) = algorithm::of(algorithm.as_ref(), &at.key("algorithm"), found);
+    let home = Home { pool: entry.name, sections: given.sections };
+    let (algorithm, auto) = algorithm::of(algorithm.as_ref(), home, &at.key("algorithm"), found);
     let problems = &mut *found.problems;
     let raw::pool::PoolTimeouts { connect, first_byte, idle, tunnel, request } =
         timeouts.clone().unwrap_or_default();

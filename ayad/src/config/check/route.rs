@@ -13,7 +13,7 @@ use crate::config::shape::suggest::remedy;
 
 /// Host and path of a route that says nothing about them.
 const ANY_HOST: &str = "*";
-const ANY_PATH: &str = "/*";
+pub(super) const ANY_PATH: &str = "/*";
 
 /// Converts the routes. A route whose pool is not there gets one in name only; its problem is reported.
 pub(super) fn check<'a>(sections: &Sections<'a>, problems: &mut Vec<Problem>) -> Vec<(Route, At<'a>)> {
@@ -83,31 +83,41 @@ fn route(
 ) -> Route {
     let raw::route::Route { listen, matches, pool, zones } = entry.value;
     tcp::check_route(entry, sections, problems);
-    let matches = matches.clone().unwrap_or_default();
     let at = &entry.at;
-    let context = context::context(&matches, sections, &at.key("match"), problems);
-    let raw::route::Match { host, path, method, header, .. } = matches;
-    let (host, host_match) = host.map_or_else(|| (ANY_HOST.to_owned(), HostMatch::Any), |host| host.0);
-    let methods = method.iter().flat_map(raw::OneOrMany::as_slice).map(|method| method.0.to_string());
-    let header_at = at.key("match").key("header");
-    let headers = header.into_iter().flatten();
+    let (host, matches) = matched(matches.clone().unwrap_or_default(), sections, &at.key("match"), problems);
     let (listeners, indices) = served(listen.as_ref(), sections, at, problems);
     Route {
         name: entry.name.to_owned(),
         listeners,
-        matches: RouteSpec {
-            host: host_match,
-            path: path.unwrap_or_else(|| ANY_PATH.to_owned()),
-            methods: methods.collect(),
-            headers: headers.map(|(name, value)| condition(&name, value, &header_at, problems)).collect(),
-            context,
-            listeners: indices,
-        },
+        matches: RouteSpec { listeners: indices, ..matches },
         host,
         pool: target(pool, sections, &at.key("pool"), problems),
         zones: zones.as_ref().map(|zones| zones.as_slice().into()),
         origin: at.origin(),
     }
+}
+
+/// What is to match, for all listeners, and its host as it was written; `at` is the match.
+pub(super) fn matched(
+    matches: raw::route::Match,
+    sections: &Sections<'_>,
+    at: &At<'_>,
+    problems: &mut Vec<Problem>,
+) -> (String, RouteSpec) {
+    let context = context::context(&matches, sections, at, problems);
+    let raw::route::Match { host, path, method, header, .. } = matches;
+    let (host, host_match) = host.map_or_else(|| (ANY_HOST.to_owned(), HostMatch::Any), |host| host.0);
+    let methods = method.iter().flat_map(raw::OneOrMany::as_slice).map(|method| method.0.to_string());
+    let (header_at, headers) = (at.key("header"), header.into_iter().flatten());
+    let spec = RouteSpec {
+        host: host_match,
+        path: path.unwrap_or_else(|| ANY_PATH.to_owned()),
+        methods: methods.collect(),
+        headers: headers.map(|(name, value)| condition(&name, value, &header_at, problems)).collect(),
+        context,
+        listeners: None,
+    };
+    (host, spec)
 }
 
 /// The index of a name; entries are in order of name.

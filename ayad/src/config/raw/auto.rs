@@ -4,7 +4,9 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::OneOrMany;
 use super::format::Period;
+use super::route::Match;
 
 /// The name under which algorithms are chosen by themselves.
 pub const AUTO: &str = "auto";
@@ -28,8 +30,8 @@ pub struct AutoKeys {
     pub margin: Option<f64>,
     /// With auto: "enforce" (the default), or "shadow" to only say in events what would be done.
     pub mode: Option<AutoMode>,
-    /// With auto: algorithms for times of the day and levels of traffic; the first rule that holds wins over what is
-    /// learned. Default: none.
+    /// With auto: algorithms for times of the day, levels of traffic and some of the requests; the first rule that holds
+    /// for a request wins over what is learned. Default: none.
     pub rules: Option<Vec<AutoRule>>,
     /// With auto: how far the times of rules are ahead of UTC, such as "+02:00". Default: "UTC".
     pub time_zone: Option<String>,
@@ -59,13 +61,13 @@ pub enum AutoMode {
     Shadow,
 }
 
-/// An algorithm for a time of the day or a level of traffic.
+/// An algorithm for a time of the day, a level of traffic, or some of the requests.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AutoRule {
     /// When it holds: when all that is written here does. Required.
     pub when: AutoWhen,
-    /// The algorithm that steers then, with its parameters. Required.
+    /// The algorithm that steers then, or picks for these requests alone; with its parameters. Required.
     #[serde(rename = "use")]
     pub arm: String,
 }
@@ -82,6 +84,12 @@ pub struct AutoWhen {
     /// Up to this many requests per second of the pool; until there are over 125 % of that.
     #[schemars(range(min = 0.0))]
     pub rate_under: Option<f64>,
+    /// Requests of this route to the pool, or of one of these; the others go on under what steers the pool.
+    pub route: Option<OneOrMany<String>>,
+    /// Requests that match, by the keys that routes have: { path = "/reports/*", method = "POST" }; `body` is not one of
+    /// them. The others go on under what steers the pool.
+    #[serde(rename = "match")]
+    pub matches: Option<Match>,
 }
 
 impl AutoKeys {

@@ -47,6 +47,7 @@ pub(super) fn routes(
         pool: conf.pool,
         requests: Arc::clone(&route.requests),
         zones: route.zones.clone(),
+        rules: config.pools[conf.pool].auto.as_ref().map_or(0, |auto| auto.of_route(&conf.name)),
     };
     let targets = config.routes.iter().zip(&routes).map(target).collect();
     let router = same_router(&routes, listeners, before).unwrap_or_else(|| Arc::new(router));

@@ -111,6 +111,10 @@ impl Control {
         let mut snapshot = (*before).clone();
         for pool in snapshot.pools.iter_mut().filter(|p| p.name == name) {
             *pool = Arc::new(pool.with_algorithm(choice, rev, rev));
+            // What somebody orders is for all requests, and at once.
+            if let Some(auto) = pool.auto.as_ref().filter(|_| !(is_auto || record.clears)) {
+                auto.set_open(0);
+            }
         }
         self.state.snapshot.store(Arc::new(snapshot));
         let note = AlgorithmOrder { until_ms: record.operation.until_ms, restored };

@@ -1,6 +1,6 @@
 //! How a pool chooses its algorithm: the arm that steers and why, and what is known of each arm.
 
-use aya_api::view::{AutoArm, AutoView};
+use aya_api::view::{AutoArm, AutoRuleView, AutoView};
 
 use crate::figure;
 use crate::model::Model;
@@ -51,6 +51,7 @@ pub(super) fn lines(model: &Model, auto: &AutoView, width: u16) -> Vec<Line> {
             Fact::new(4, lost, Tone::Warn),
         ],
     ));
+    lines.extend(auto.rules.iter().filter(|rule| rule.holds).map(in_force));
     let longest = auto.arms.iter().map(|arm| table::width(&arm.name)).max().unwrap_or(0);
     let columns: [Column; 6] = [
         left("", 1, 0),
@@ -68,6 +69,21 @@ pub(super) fn lines(model: &Model, auto: &AutoView, width: u16) -> Vec<Line> {
     );
     lines.extend(page::sentence("", &meaning, Tone::Muted, width));
     lines
+}
+
+/// A rule in force: what it is for, what picks for that, and how often it did.
+fn in_force(rule: &AutoRuleView) -> Line {
+    let requests = rule.requests.map(|requests| format!("{} requests", figure::count(requests)));
+    let label = if rule.requests.is_some() { "except" } else { "rule" };
+    Line::Facts(
+        label,
+        vec![
+            Fact::new(0, rule.when.clone(), Tone::Plain),
+            Fact::new(0, rule.arm.clone(), Tone::Strong),
+            Fact::new(1, format!("by rule {}", rule.rule), Tone::Muted),
+            Fact::new(2, requests.unwrap_or_default(), Tone::Plain),
+        ],
+    )
 }
 
 fn title(objective: &str) -> &'static str {

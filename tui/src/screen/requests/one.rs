@@ -43,8 +43,8 @@ pub(super) fn lines(model: &Model, request: &RequestExplanation, width: u16) -> 
     if let Some(unit) = request.unit.as_ref().filter(|_| seen().next().is_some()) {
         lines.extend(page::sentence("score", unit, Tone::Muted, width));
     }
-    if seen().flatten().any(|scored| scored.class.is_some()) {
-        lines.extend(page::sentence("classes", &classes_in_words(), Tone::Muted, width));
+    if let Some(classes) = classes_in_words(seen().flatten().map(|scored| scored.class.as_deref())) {
+        lines.extend(page::sentence("classes", &classes, Tone::Muted, width));
     }
     if request.attempts.is_empty() {
         lines.extend([Line::Gap, Line::at(0, Cell::new("no backend was asked", Tone::Warn))]);

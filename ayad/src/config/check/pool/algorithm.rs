@@ -7,7 +7,7 @@ use aya_core::pick::{self, Choice, ChoiceError};
 
 use super::super::At;
 use super::super::tls::Findings;
-use super::auto;
+use super::auto::{self, Home};
 use crate::config::raw::algorithm::{Algorithm, AlgorithmName, ParamValue, Tuned};
 use crate::config::raw::auto::{AUTO, AutoKeys};
 use crate::config::report::Problem;
@@ -22,11 +22,16 @@ pub(super) fn default() -> Choice {
 pub(super) type Picking = (Choice, Option<Arc<AutoRules>>);
 
 /// The one that is written, or the default.
-pub(super) fn of(algorithm: Option<&Algorithm>, at: &At<'_>, found: &mut Findings<'_>) -> Picking {
-    algorithm.map_or_else(|| (default(), None), |algorithm| check(algorithm, at, found))
+pub(super) fn of(
+    algorithm: Option<&Algorithm>,
+    home: Home<'_>,
+    at: &At<'_>,
+    found: &mut Findings<'_>,
+) -> Picking {
+    algorithm.map_or_else(|| (default(), None), |algorithm| check(algorithm, home, at, found))
 }
 
-fn check(algorithm: &Algorithm, at: &At<'_>, found: &mut Findings<'_>) -> Picking {
+fn check(algorithm: &Algorithm, home: Home<'_>, at: &At<'_>, found: &mut Findings<'_>) -> Picking {
     let (AlgorithmName(name), tuned) = match algorithm {
         Algorithm::Name(name) => (name, None),
         Algorithm::Tuned(tuned) => (&tuned.name, Some(tuned)),
@@ -34,7 +39,7 @@ fn check(algorithm: &Algorithm, at: &At<'_>, found: &mut Findings<'_>) -> Pickin
     let is_auto = name == AUTO;
     let none = AutoKeys::default();
     let keys = tuned.map_or(&none, |tuned| &tuned.auto);
-    let rules = is_auto.then(|| auto::check(keys, at, found));
+    let rules = is_auto.then(|| auto::check(keys, home, at, found));
     if let Some(key) = keys.first_written().filter(|_| !is_auto) {
         let message = format!("\"{key}\" says how to choose among algorithms, and {name} is one");
         let place = at.key(key);

@@ -1,11 +1,14 @@
 //! `algorithm = "auto"`: arms and rules that mean something.
 
+mod class;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use aya_core::auto::{AutoRules, DAY, MAX_ARMS, MAX_RULES, Objective, Rule, When};
+use aya_core::auto::{AutoRules, Class, DAY, MAX_ARMS, MAX_RULES, Objective, Rule, When};
 use aya_core::pick::{Choice, ChoiceError};
 
+pub(super) use self::class::Home;
 use super::super::At;
 use super::super::tls::Findings;
 use crate::config::raw::auto::{AutoKeys, AutoMode, AutoObjective, AutoRule, AutoWhen};
@@ -24,13 +27,18 @@ const MARGIN: f64 = 0.05;
 const OFFSETS: std::ops::RangeInclusive<i32> = -12 * 60..=14 * 60;
 
 /// The rules of a pool whose algorithm is `auto`; the first that steers is `arms[start]`.
-pub(super) fn check(keys: &AutoKeys, at: &At<'_>, found: &mut Findings<'_>) -> Arc<AutoRules> {
+pub(super) fn check(
+    keys: &AutoKeys,
+    home: Home<'_>,
+    at: &At<'_>,
+    found: &mut Findings<'_>,
+) -> Arc<AutoRules> {
     let AutoKeys { arms, start, epoch, objective, margin, mode, rules, time_zone } = keys;
     let mut arms = learned(arms.as_deref(), at, found.problems);
     let learned = arms.len();
     let start = start.as_ref().map_or(0, |text| starting(text, &arms, &at.key("start"), found.problems));
     let rules = rules.as_deref().unwrap_or_default();
-    let rules = self::rules(rules, &mut arms, &at.key("rules"), found.problems);
+    let rules = self::rules(rules, home, &mut arms, &at.key("rules"), found.problems);
     let offset = time_zone.as_deref().map_or(0, |text| offset(text, &at.key("time_zone"), found.problems));
     Arc::new(AutoRules {
         arms,
@@ -123,6 +131,7 @@ fn length(epoch: Duration, at: &At<'_>, found: &mut Findings<'_>) -> Duration {
 
 fn rules(
     written: &[AutoRule],
+    home: Home<'_>,
     arms: &mut Vec<Choice>,
     at: &At<'_>,
     problems: &mut Vec<Problem>,
@@ -134,7 +143,7 @@ fn rules(
     let mut rules = Vec::new();
     for (index, AutoRule { when, arm }) in written.iter().enumerate().take(MAX_RULES) {
         let at = at.index(index);
-        let when = condition(when, &at.key("when"), problems);
+        let condition = condition(when, home, &at.key("when"), problems);
         let Some(choice) = choice(arm, &at.key("use"), problems) else { continue };
         let known = arms.iter().position(|arm| *arm == choice);
         if known.is_none() && arms.len() == MAX_ARMS {
@@ -146,17 +155,24 @@ fn rules(
             arms.push(choice);
             arms.len() - 1
         });
-        rules.extend(when.map(|when| Rule { when, arm }));
+        rules.extend(condition.map(|(when, class)| Rule { when, class, arm }));
     }
     rules
 }
 
-fn condition(written: &AutoWhen, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<When> {
-    let AutoWhen { time, rate_over, rate_under } = written;
-    if time.is_none() && rate_over.is_none() && rate_under.is_none() {
+fn condition(
+    written: &AutoWhen,
+    home: Home<'_>,
+    at: &At<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<(When, Option<Class>)> {
+    let AutoWhen { time, rate_over, rate_under, route: _, matches: _ } = written;
+    let class = class::check(written, home, at, problems).ok()?;
+    if time.is_none() && rate_over.is_none() && rate_under.is_none() && class.is_none() {
         let problem = at.problem("a rule without a condition would always hold");
-        problems
-            .push(problem.help("write time, rate_over or rate_under; or make its algorithm the only arm"));
+        let help = "write time, rate_over, rate_under, route or match; or make its algorithm the only arm";
+        // What was taken out because it is wrong could be the condition.
+        problems.extend(at.is_sound().then(|| problem.help(help)));
         return None;
     }
     let time = match time.as_deref().map(|text| (text, span(text))) {
@@ -168,7 +184,7 @@ fn condition(written: &AutoWhen, at: &At<'_>, problems: &mut Vec<Problem>) -> Op
             return None;
         }
     };
-    Some(When { time, rate_over: *rate_over, rate_under: *rate_under })
+    Some((When { time, rate_over: *rate_over, rate_under: *rate_under }, class))
 }
 
 /// `22:00-06:00`, in minutes.
