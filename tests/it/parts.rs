@@ -173,10 +173,21 @@ fn in_panic_all_are_asked_and_that_is_told() {
     let part = &seen.parts[0];
     assert_eq!((part.in_panic, part.healthy, part.ready), (true, 1, 3));
     assert_eq!(excluded(&seen), [None; 3]);
+    let division = daemon.control.status().pools[0].division.clone().expect("it is divided");
+    assert!(division.parts[0].in_panic && (division.panic - 0.6).abs() < 1e-9, "{division:?}");
+    let told = |to: &str| {
+        let found =
+            daemon.control.events().into_iter().find(|e| e.kind == "panic" && e.to.as_deref() == Some(to));
+        found.map(|event| (event.subject, event.cause))
+    };
+    let cause =
+        "1 of 3 backends of priority 0 are healthy, less than 60%: health is ignored and all are asked";
+    assert_eq!(wait::until("it is told", || told("panic")), ("main".to_owned(), cause.to_owned()));
 
     is_well.store(true, Ordering::SeqCst);
     expect_up(&daemon, &["two", "three"]);
     wait::until_true("the panic is over", || !pick(&daemon).parts[0].in_panic);
+    assert!(wait::until("that is told", || told("calm")).1.ends_with("health counts again"));
 }
 
 #[test]

@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::command::status::GetStatus;
 use aya_api::exit::Exit;
-use aya_api::view::{BackendView, DiscoveryView, Freshness, ListenerView, PoolView, Status};
+use aya_api::view::{
+    BackendView, DiscoveryView, Freshness, GeoView, ListenerView, PartView, PoolView, Status,
+};
 
 use super::repeat::repeat;
 use crate::args::{Format, StatusArgs};
@@ -140,8 +142,16 @@ fn listener_lines(status: &Status) -> String {
 /// What is wrong, worst first.
 fn alarms(status: &Status) -> Vec<(Tone, String)> {
     let mut alarms: Vec<(Tone, String)> = Vec::new();
-    for pool in status.pools.iter().filter(|pool| pool.eligible == 0) {
+    let panics = |pool: &&PoolView| pool.division.iter().any(|d| d.parts.iter().any(|part| part.in_panic));
+    for pool in status.pools.iter().filter(|pool| pool.eligible == 0 && !panics(pool)) {
         alarms.push((Tone::Bad, format!("{} has no eligible backend: its requests fail", pool.name)));
+    }
+    for pool in &status.pools {
+        let parts = pool.division.iter().flat_map(|division| &division.parts);
+        for PartView { healthy, ready, priority, .. } in parts.filter(|part| part.in_panic) {
+            let why = format!("{healthy} of {ready} backends of priority {priority} are healthy");
+            alarms.push((Tone::Bad, format!("{} is in panic: {why}, so all are asked", pool.name)));
+        }
     }
     if status.daemon.state != "running" {
         alarms.push((Tone::Bad, format!("the daemon is {}", status.daemon.state)));
@@ -153,6 +163,10 @@ fn alarms(status: &Status) -> Vec<(Tone, String)> {
     if let Some(error) = &status.daemon.last_upgrade_error {
         let first = error.lines().next().unwrap_or_default();
         alarms.push((Tone::Bad, format!("the last upgrade failed, the old process goes on: {first}")));
+    }
+    if let Some(GeoView { trouble: Some(trouble), .. }) = &status.daemon.geo {
+        let line = format!("countries come from the database read before: {trouble}");
+        alarms.push((Tone::Warn, line));
     }
     for backend in
         backends(status).filter(|b| b.health.state == Health::Down && b.admin.state != Admin::Maint)

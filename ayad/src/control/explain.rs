@@ -166,7 +166,8 @@ fn next(candidates: &[Candidate], scale: Scale) -> Option<String> {
     if scale.wins == Wins::Chance { None } else { open.min_by(by_rank).map(|c| c.backend.clone()) }
 }
 
-fn part_view(part: &Part, zones: &[String]) -> PartView {
+/// A priority group, with the names of its zones.
+pub(super) fn part_view(part: &Part, zones: &[String]) -> PartView {
     let zone = |&(number, used, keeps): &(Option<u8>, f32, f32)| ZoneView {
         zone: number.and_then(|number| zones.get(usize::from(number)).cloned()),
         used: f64::from(used),
