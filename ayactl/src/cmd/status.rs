@@ -142,17 +142,11 @@ fn listener_lines(status: &Status) -> String {
 /// What is wrong, worst first.
 fn alarms(status: &Status) -> Vec<(Tone, String)> {
     let mut alarms: Vec<(Tone, String)> = Vec::new();
-    let panics = |pool: &&PoolView| pool.division.iter().any(|d| d.parts.iter().any(|part| part.in_panic));
-    for pool in status.pools.iter().filter(|pool| pool.eligible == 0 && !panics(pool)) {
+    // In panic they are asked all the same.
+    for pool in status.pools.iter().filter(|pool| pool.eligible == 0 && panics(pool).is_empty()) {
         alarms.push((Tone::Bad, format!("{} has no eligible backend: its requests fail", pool.name)));
     }
-    for pool in &status.pools {
-        let parts = pool.division.iter().flat_map(|division| &division.parts);
-        for PartView { healthy, ready, priority, .. } in parts.filter(|part| part.in_panic) {
-            let why = format!("{healthy} of {ready} backends of priority {priority} are healthy");
-            alarms.push((Tone::Bad, format!("{} is in panic: {why}, so all are asked", pool.name)));
-        }
-    }
+    alarms.extend(status.pools.iter().flat_map(panics));
     if status.daemon.state != "running" {
         alarms.push((Tone::Bad, format!("the daemon is {}", status.daemon.state)));
     }
@@ -204,6 +198,16 @@ fn alarms(status: &Status) -> Vec<(Tone, String)> {
         alarms.push((Tone::Warn, format!("listener {} is at its limit of connections", listener.name)));
     }
     alarms
+}
+
+/// The priority groups of a pool in which health is ignored.
+fn panics(pool: &PoolView) -> Vec<(Tone, String)> {
+    let parts = pool.division.iter().flat_map(|division| &division.parts);
+    let told = parts.filter(|part| part.in_panic).map(|PartView { healthy, ready, priority, .. }| {
+        let why = format!("{healthy} of {ready} backends of priority {priority} are healthy");
+        (Tone::Bad, format!("{} is in panic: {why}, so all are asked", pool.name))
+    });
+    told.collect()
 }
 
 /// A source of backends that cannot be relied on.

@@ -13,7 +13,7 @@ use crate::fake::Fake;
 use crate::fixture;
 
 /// Every command that reads and ends by itself.
-const READS: [&str; 16] = [
+const READS: [&str; 17] = [
     "status",
     "get backends",
     "get pools",
