@@ -128,7 +128,7 @@ pub enum Verb {
     Status(StatusArgs),
     /// List objects of one kind
     Get(GetArgs),
-    /// Tell everything about one pool, backend or listener
+    /// Tell everything about one pool, backend, listener or route
     Describe(DescribeArgs),
     /// Tell why requests go where they go: the next pick, the share of a backend, or one request
     Explain(ExplainArgs),

@@ -81,15 +81,26 @@ pub fn pools_and_backends(typed: &OsStr) -> Vec<CompletionCandidate> {
     offer(typed, names)
 }
 
-/// What can be described: pools, backends and listeners.
+/// What can be described: pools, backends, listeners and routes.
 pub fn described(typed: &OsStr) -> Vec<CompletionCandidate> {
     let listeners = ask(&GetListeners).unwrap_or_default();
     let mut names: Vec<_> =
         listeners.into_iter().map(|l| (l.name, format!("listener {}", l.bind.join(", ")))).collect();
+    let routes = ask(&GetRoutes).unwrap_or_default();
+    names.extend(routes.into_iter().map(|route| (route.name, format!("route to {}", route.pool))));
     let pools = ask(&GetPools).unwrap_or_default();
     names.extend(pool_names(&pools));
     names.extend(backend_names(&pools));
     offer(typed, names)
+}
+
+/// What can be described, and kinds of it.
+pub fn described_first(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let kinds = ["pool", "backend", "listener", "route"];
+    let kinds = kinds.map(|kind| (kind.to_owned(), format!("a {kind}, by its name")));
+    let mut names = offer(typed, kinds.into());
+    names.extend(described(typed));
+    names
 }
 
 /// What can be explained: a pick, a request, or a backend.

@@ -139,7 +139,7 @@ pub struct Daemon {
     pub load_timeout: Duration,
     /// Longest time for a new process to get ready during an upgrade.
     pub upgrade_timeout: Duration,
-    /// Most programs that run at once for checks.
+    /// Most programs that run at once, for checks and for discovery.
     pub max_commands: usize,
     /// Where `/metrics` is also served, besides the control socket.
     pub admin_listen: Option<SocketAddr>,

@@ -8,19 +8,19 @@
 
 mod dns;
 mod list;
-mod printed;
 mod watched;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aya_core::health::jittered;
 use aya_core::rng::Rng;
 use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use crate::clock;
+use crate::command::{self, Hearing, Slots};
 use crate::config::{Backend, Discover, Source};
 use crate::state::State;
 
@@ -30,8 +30,6 @@ pub use list::{entry, literal};
 pub const LOOKS_QUEUED: usize = 256;
 /// Share by which each wait is varied, so that the sources of many pools spread out.
 const JITTER: f64 = 0.1;
-/// What a command gets beyond its time to be killed and waited for.
-const GRACE: Duration = Duration::from_secs(1);
 
 /// One look at one source.
 #[derive(Debug)]
@@ -70,16 +68,26 @@ pub struct Answer {
     pub left_out: usize,
 }
 
-/// Looks at the sources of the configuration in force until the process ends. `applied` changes whenever a
-/// configuration was applied.
-pub async fn run(state: Arc<State>, looks: mpsc::Sender<Look>, mut applied: watch::Receiver<u64>, seed: u64) {
-    let mut lookers = Lookers { state, looks, running: HashMap::new(), seed };
+/// Looks at the sources of the configuration in force until the process ends, and then ends the commands that it has
+/// started. `applied` changes whenever a configuration was applied.
+pub async fn run(
+    state: Arc<State>,
+    looks: mpsc::Sender<Look>,
+    mut applied: watch::Receiver<u64>,
+    slots: Slots,
+    seed: u64,
+) {
+    // Whoever ends the process waits for this to be dropped.
+    let mut cut = state.cut.subscribe();
+    let mut lookers = Lookers { state, looks, running: HashMap::new(), slots, seed };
     loop {
         lookers.reconcile();
-        if applied.changed().await.is_err() {
-            return;
+        tokio::select! {
+            _ = cut.wait_for(|cut| *cut) => break,
+            changed = applied.changed() => if changed.is_err() { break },
         }
     }
+    lookers.end().await;
 }
 
 /// The tasks that look, by pool and source.
@@ -87,12 +95,13 @@ struct Lookers {
     state: Arc<State>,
     looks: mpsc::Sender<Look>,
     running: HashMap<(String, String), Running>,
+    slots: Slots,
     seed: u64,
 }
 
 struct Running {
     discover: Discover,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl Lookers {
@@ -120,6 +129,22 @@ impl Lookers {
         }
     }
 
+    /// Ends all tasks, and with them the commands that they have started.
+    async fn end(&mut self) {
+        let tasks: Vec<_> = self.running.drain().map(|(_, running)| running.task).collect();
+        for task in &tasks {
+            task.abort();
+        }
+        for task in tasks {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                tracing::debug!("a look ended in a panic, which was told when it happened");
+            }
+        }
+        self.slots.all_back().await;
+    }
+
     fn start(&mut self, (pool, source): &(String, String), discover: &Discover) -> Running {
         self.seed = self.seed.wrapping_add(1);
         let looker = Looker {
@@ -127,9 +152,10 @@ impl Lookers {
             source: source.clone(),
             discover: discover.clone(),
             looks: self.looks.clone(),
+            slots: self.slots.clone(),
             rng: Rng::seeded(self.seed),
         };
-        Running { discover: discover.clone(), task: tokio::spawn(looker.keep_looking()).abort_handle() }
+        Running { discover: discover.clone(), task: tokio::spawn(looker.keep_looking()) }
     }
 }
 
@@ -139,6 +165,7 @@ struct Looker {
     source: String,
     discover: Discover,
     looks: mpsc::Sender<Look>,
+    slots: Slots,
     rng: Rng,
 }
 
@@ -167,11 +194,12 @@ impl Looker {
 
     async fn look_in_time(&self, file: &mut watched::Watched) -> Result<Option<Answer>, String> {
         let Discover { source, timeout, max_backends, .. } = &self.discover;
-        // A command is killed when its time is over, and that is the better story.
-        let grace = if matches!(source, Source::Command { .. }) { GRACE } else { Duration::ZERO };
-        let found = match tokio::time::timeout(*timeout + grace, self.look(file)).await {
+        // A command waits for a slot first, and its own time is over before that of the look: it was killed, which is
+        // the better story. What it printed may name hosts, whose addresses take their time too.
+        let whole = if matches!(source, Source::Command { .. }) { *timeout * 3 } else { *timeout };
+        let found = match tokio::time::timeout(whole, self.look(file)).await {
             Ok(found) => found,
-            Err(_) => Err(format!("no answer within {} s", timeout.as_secs_f64())),
+            Err(_) => Err(format!("no answer within {} s", whole.as_secs_f64())),
         };
         let found = match found {
             Ok(Some(answer)) if answer.backends.is_empty() => Err("the answer is empty".to_owned()),
@@ -207,11 +235,22 @@ impl Looker {
                 None => Ok(None),
             },
             Source::Command { argv, env } => {
-                let bytes = printed::by(argv, env, self.discover.timeout).await?;
+                let bytes = self.printed(argv, env).await?;
                 list::answer(&bytes, list::Format::Json, &self.source).await.map(Some)
             }
             // Operators say it themselves.
             Source::Api => Ok(None),
         }
+    }
+
+    /// What the command prints.
+    async fn printed(&self, argv: &[String], env: &BTreeMap<String, String>) -> Result<Vec<u8>, String> {
+        let timeout = self.discover.timeout;
+        let slot =
+            self.slots.take(timeout).await.map_err(|error| format!("the command was not run: {error}"))?;
+        let (program, args) = argv.split_first().ok_or("the command is empty")?;
+        let command = command::command(program, args, env);
+        let ended = command::run(command, Hearing::Answer, timeout, Some(slot)).await;
+        ended.and_then(command::Ended::successful).map_err(|error| format!("the command {error}"))
     }
 }

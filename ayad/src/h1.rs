@@ -30,4 +30,4 @@ pub use known::Known;
 pub use refusal::Refusal;
 pub use request::RequestHead;
 pub use response::{BadResponse, ResponseHead};
-pub use trailers::may_trail;
+pub use trailers::{may_trail, may_trail_answer};

@@ -15,7 +15,6 @@ mod mysql;
 mod postgres;
 mod redis;
 mod session;
-mod slots;
 mod tcp;
 mod tls;
 
@@ -33,10 +32,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock;
+use crate::command::Slots;
 use crate::config::Check;
 use crate::state::{Backend, CheckRecord, NewEvent, PastEntry, Pool, State};
 use crate::tls::ClientTls;
-use slots::Slots;
 
 /// One kind of check, for documentation.
 #[derive(Clone, Copy, Debug)]
@@ -86,16 +85,17 @@ const FIRST_WITHIN: f64 = 0.1;
 /// Checks made in a row after which it is told again that one could not be.
 const MADE_AGAIN: u32 = 10;
 
-/// Runs the checks until the process ends, and then ends what they have started. `applied` changes whenever a configuration was applied.
+/// Runs the checks until the process ends, and then ends what they have started. `applied` changes whenever a
+/// configuration was applied; then it sets how many `slots` there are.
 pub async fn run(
     state: Arc<State>,
     mut refusals: mpsc::UnboundedReceiver<Arc<Backend>>,
     mut applied: watch::Receiver<u64>,
+    slots: Slots,
     seed: u64,
 ) {
     // Whoever ends the process waits for this to be dropped.
     let mut cut = state.cut.subscribe();
-    let slots = Arc::new(Slots::default());
     let mut checkers = Checkers { state: Arc::clone(&state), running: HashMap::new(), slots, seed };
     checkers.reconcile();
     loop {
@@ -118,7 +118,7 @@ pub async fn run(
 struct Checkers {
     state: Arc<State>,
     running: HashMap<usize, Running>,
-    slots: Arc<Slots>,
+    slots: Slots,
     seed: u64,
 }
 
@@ -162,6 +162,7 @@ impl Checkers {
                 tracing::debug!("a check ended in a panic, which was told when it happened");
             }
         }
+        self.slots.all_back().await;
     }
 
     fn start(&mut self, backend: &Arc<Backend>, pool: &Pool, before: Option<Running>) -> Running {
@@ -184,7 +185,7 @@ impl Checkers {
         self.seed = self.seed.wrapping_add(1);
         let task = check.clone().map(|check| {
             let rng = Rng::seeded(self.seed);
-            let (state, slots) = (Arc::clone(&self.state), Arc::clone(&self.slots));
+            let (state, slots) = (Arc::clone(&self.state), self.slots.clone());
             let checker =
                 Checker { state, slots, backend: Arc::clone(backend), check, tls: pool.check_tls.clone() };
             tokio::spawn(checker.keep_checking(rng))
@@ -210,7 +211,7 @@ fn forget(backend: &Backend) {
 /// What checks one backend.
 struct Checker {
     state: Arc<State>,
-    slots: Arc<Slots>,
+    slots: Slots,
     backend: Arc<Backend>,
     check: Check,
     tls: Option<Arc<ClientTls>>,

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::LocalSet;
 
 use crate::args::Origin;
+use crate::command::Slots;
 use crate::config::{Config, Env, Kept};
 use crate::control::apply::{self, ApplyError, Before, Prepared};
 use crate::control::{self, Discovered, Entrance, Journal, JournalDamage, Setup, Signal};
@@ -227,18 +228,20 @@ fn start_threads(
     setup: Setup,
 ) -> Result<(), StartError> {
     panics::tell(Arc::clone(state));
+    let slots = Slots::of(state.snapshot.load().daemon.max_commands);
+    let of_checks = slots.clone();
     start_workers(state, inboxes)?;
     let of_health = Arc::clone(state);
     let (applied, moved) = (setup.applied.subscribe(), setup.moved.subscribe());
     spawn("aya-health", move || async move {
         tokio::spawn(tend::run(Arc::clone(&of_health)));
-        health::run(of_health, refused, moved, seed()).await;
+        health::run(of_health, refused, moved, of_checks, seed()).await;
     })?;
     let (of_signals, changed) = (Arc::clone(state), setup.moved.subscribe());
     spawn("aya-signals", move || signals::run(of_signals, changed, seed()))?;
     keep_certificates(state, applied)?;
     let (of_discovery, applied) = (Arc::clone(state), setup.applied.subscribe());
-    spawn("aya-discovery", move || discovery::run(of_discovery, looked, applied, seed()))?;
+    spawn("aya-discovery", move || discovery::run(of_discovery, looked, applied, slots, seed()))?;
     spawn("aya-control", move || async {
         if let Err(error) = control::run(setup).await {
             tracing::error!(%error, "the control API has ended");

@@ -15,7 +15,6 @@ use signal_hook::iterator::Signals;
 use tokio::sync::mpsc;
 
 use crate::clock;
-use crate::command;
 use crate::control::Signal;
 use crate::server::Running;
 use crate::state::{Ending, NewEvent, State};
@@ -110,7 +109,6 @@ fn drain(running: &Running, mut second: mpsc::UnboundedReceiver<i32>) -> Exit {
         pause();
     };
     cut(state);
-    command::end_all();
     state.access_log.flush(FLUSH_WITHIN);
     state.events.close();
     let told = clock::now().after(TELL_WITHIN);

@@ -1,9 +1,9 @@
 //! Ten times a second: which backends do worse than the others of their pools, which came into traffic, and what share
-//! of its weight each gets. What is worse and what follows is decided in `aya-core`; here it is asked, done and told.
+//! of its weight each gets, and which pools panic. What is worse and what follows is decided in `aya-core`; here it is asked, done and told.
 //!
 //! What it deliberately does not do: run checks (that is [`crate::health`]), or count results (workers do, at once).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use aya_api::event::Severity;
 use aya_core::axis::{Admin, BreakerState, Health};
 use aya_core::load::Load;
 use aya_core::outlier::{Finding, Guard, Oddity, OutlierChange, Return, Settings, Standing};
+use aya_core::pick::Part;
 use aya_core::time::Tick;
 
 use crate::clock;
@@ -37,6 +38,8 @@ struct Tender {
     changes: Vec<OutlierChange>,
     /// Whether each backend was in traffic at the last look.
     served: HashMap<usize, bool>,
+    /// The priority groups of pools that were in panic at the last look.
+    panics: HashSet<(String, u8)>,
 }
 
 impl Tender {
@@ -52,6 +55,31 @@ impl Tender {
             self.tend(state, pool, now);
         }
         self.served = served;
+        self.tell_panics(state, &snapshot.pools, now);
+    }
+
+    /// Tells when a priority group begins to panic, and when that is over.
+    fn tell_panics(&mut self, state: &State, pools: &[Arc<Pool>], now: Tick) {
+        let mut panics = HashSet::new();
+        for pool in pools.iter().filter(|pool| pool.plan.rules.panic > 0.0) {
+            // Before the first checks nobody is healthy, which is no news.
+            let is_known = |load: &Arc<Load>| {
+                load.admin() != Admin::Ready || matches!(load.health(), Health::Up | Health::Down)
+            };
+            let is_judged = pool.conf.check.is_none() || pool.loads.iter().all(is_known);
+            for part in pool.parts(now) {
+                let key = (pool.name.clone(), part.priority);
+                let was = self.panics.contains(&key);
+                let is_told = part.in_panic && (was || is_judged);
+                if is_told {
+                    panics.insert(key);
+                }
+                if is_told != was {
+                    state.events.push(panic_event(pool, &part));
+                }
+            }
+        }
+        self.panics = panics;
     }
 
     /// Begins the ramp of a backend that came into traffic since the last look. One that is new to this process does not
@@ -72,6 +100,19 @@ impl Tender {
             tell(state, pool, &pool.backends[change.index], &change);
         }
     }
+}
+
+fn panic_event(pool: &Pool, part: &Part) -> NewEvent {
+    let Part { healthy, ready, priority, in_panic, .. } = part;
+    let (severity, what) = if *in_panic {
+        let least = show_percent(pool.plan.rules.panic);
+        (Severity::Error, format!("less than {least}: health is ignored and all are asked"))
+    } else {
+        (Severity::Info, "health counts again".to_owned())
+    };
+    let cause = format!("{healthy} of {ready} backends of priority {priority} are healthy, {what}");
+    let (from, to) = if *in_panic { ("calm", "panic") } else { ("panic", "calm") };
+    NewEvent::new(severity, "panic", &pool.name, cause).change(from, to)
 }
 
 fn serves(load: &Load) -> bool {

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::task::coop::has_budget_remaining;
 
 use crate::buffers::SMALL;
-use crate::h1::{BadBody, BodyReader, Fields, Framing, Step, may_trail};
+use crate::h1::{BadBody, BodyReader, Fields, Framing, Step, may_trail, may_trail_answer};
 use crate::queue::Queue;
 use crate::stream::Stream;
 
@@ -402,7 +402,8 @@ impl Inflow {
                 "a trailer looks like a field that frames the request or says where it is from",
             ));
         }
-        for field in fields.iter().filter(|field| may_trail(field.name.of(input.data()))) {
+        let may = if self.is_of_client { may_trail } else { may_trail_answer };
+        for field in fields.iter().filter(|field| may(field.name.of(input.data()))) {
             self.trailers.extend(field.line().of(input.data()));
         }
         input.consume(size);

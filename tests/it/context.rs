@@ -218,9 +218,15 @@ fn a_database_that_changes_is_read_and_a_damaged_one_leaves_the_last() {
     goes_by(&daemon, "de", from_there);
     std::fs::write(&path, "no database").unwrap();
     wait::until_true("the damage is told", || told("the database read before stays in force"));
+    let geo = || daemon.control.status().daemon.geo.expect("it has a database");
+    assert!(geo().path.ends_with("country.mmdb") && geo().trouble.is_some_and(|why| why.contains("damaged")));
     goes_by(&daemon, "de", from_there);
+    std::fs::remove_file(&path).unwrap();
+    wait::until_true("that it is gone is told", || told("No such file"));
+    assert!(geo().trouble.is_some_and(|why| why.contains("No such file")));
     database(folder.path(), "FR");
     wait::until_true("the change is told", || told("has changed and is in force"));
+    assert_eq!(geo().trouble, None);
     goes_by(&daemon, "rest", from_there);
     assert_eq!(get(daemon.address(), "/").status, 200);
 }

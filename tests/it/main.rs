@@ -18,6 +18,7 @@ mod floors;
 mod guard;
 mod health;
 mod http2;
+mod parts;
 mod proxy;
 mod reload;
 mod rough;

@@ -89,12 +89,17 @@ pub struct GetArgs {
 #[derive(Args, Debug)]
 #[command(
     after_help = "Examples:\n  ayactl describe shop\n  ayactl describe shop/web-1\n  ayactl describe web --listener\n  \
+                        ayactl describe route shop\n  \
                         ayactl describe shop/web-1 -o json | jq '.history[0]'"
 )]
 pub struct DescribeArgs {
-    /// A pool, a backend as POOL/BACKEND, or a listener
-    #[arg(value_name = "POOL|POOL/BACKEND|LISTENER", add = ArgValueCompleter::new(complete::described))]
+    /// A pool, a backend as POOL/BACKEND, a listener or a route; or its kind, before the name
+    #[arg(value_name = "POOL|POOL/BACKEND|LISTENER|ROUTE", add = ArgValueCompleter::new(complete::described_first))]
     pub name: String,
+
+    /// The name, after "pool", "backend", "listener" or "route"
+    #[arg(value_name = "NAME", conflicts_with = "listener", add = ArgValueCompleter::new(complete::described))]
+    pub named: Option<String>,
 
     /// Take the name for that of a listener, also when a pool has it
     #[arg(long)]

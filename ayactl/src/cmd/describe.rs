@@ -1,9 +1,11 @@
-//! `ayactl describe`: everything about one pool, backend or listener.
+//! `ayactl describe`: everything about one pool, backend, listener or route.
 
 mod auto;
+mod division;
 mod guard;
 mod listener;
 mod pool;
+mod route;
 mod signal;
 
 use std::fmt::Write as _;
@@ -32,13 +34,27 @@ const CHECKS: usize = 10;
 
 /// Runs the verb.
 pub async fn run(session: &mut Session<'_, '_>, args: &DescribeArgs) -> Result<u8, Failure> {
-    if args.listener {
-        return listener_named(session, &args.name).await;
+    let (kind, name) = match (&args.named, args.listener) {
+        (Some(named), _) => (args.name.as_str(), named),
+        (None, true) => ("listener", &args.name),
+        (None, false) => ("", &args.name),
+    };
+    match kind {
+        "route" => route_named(session, name).await,
+        "listener" => listener_named(session, name).await,
+        "" | "pool" | "backend" => pool_or_backend(session, name).await,
+        other => {
+            let message = format!("{other:?} is no kind of thing to describe");
+            Err(Failure::usage(message, "write pool, backend, listener or route before the name"))
+        }
     }
+}
+
+async fn pool_or_backend(session: &mut Session<'_, '_>, name: &str) -> Result<u8, Failure> {
     let pools = session.client.call(&GetPools).await?;
-    let text = if args.name.contains('/') {
+    let text = if name.contains('/') {
         let all: Vec<BackendView> = pools.into_iter().flat_map(|pool| pool.backends).collect();
-        let found = find(&all, &args.name)?;
+        let found = find(&all, name)?;
         let [index] = found[..] else {
             return Err(Failure::usage("one backend at a time", "see `ayactl get backends` for several"));
         };
@@ -46,16 +62,22 @@ pub async fn run(session: &mut Session<'_, '_>, args: &DescribeArgs) -> Result<u
         let detail = session.client.call(&GetBackend { pool, backend }).await?;
         backend_text(&detail, &session.view)?
     } else {
-        let Some(pool) = pools.iter().find(|pool| pool.name == args.name) else {
+        let Some(pool) = pools.iter().find(|pool| pool.name == name) else {
             let listeners = session.client.call(&GetListeners).await?;
-            if let Some(found) = listeners.iter().find(|listener| listener.name == args.name) {
+            if let Some(found) = listeners.iter().find(|listener| listener.name == name) {
                 let text = listener::text(found, &session.view)?;
+                session.print(&text)?;
+                return Ok(0);
+            }
+            let routes = session.client.call(&GetRoutes).await?;
+            if let Some(found) = routes.iter().find(|route| route.name == name) {
+                let text = route::text(found, &listeners, &session.view)?;
                 session.print(&text)?;
                 return Ok(0);
             }
             let names = pools.iter().map(|pool| pool.name.as_str());
             let ids = pools.iter().flat_map(|pool| &pool.backends).map(|backend| backend.id.as_str());
-            return Err(Failure::not_found("pool", &args.name, names.chain(ids)));
+            return Err(Failure::not_found("pool", name, names.chain(ids)));
         };
         let routes = session.client.call(&GetRoutes).await?;
         let listeners = session.client.call(&GetListeners).await?;
@@ -72,6 +94,18 @@ async fn listener_named(session: &mut Session<'_, '_>, name: &str) -> Result<u8,
         return Err(Failure::not_found("listener", name, listeners.iter().map(|l| l.name.as_str())));
     };
     let text = listener::text(found, &session.view)?;
+    session.print(&text)?;
+    Ok(0)
+}
+
+/// A route, also when something else has the same name.
+async fn route_named(session: &mut Session<'_, '_>, name: &str) -> Result<u8, Failure> {
+    let routes = session.client.call(&GetRoutes).await?;
+    let Some(found) = routes.iter().find(|route| route.name == name) else {
+        return Err(Failure::not_found("route", name, routes.iter().map(|route| route.name.as_str())));
+    };
+    let listeners = session.client.call(&GetListeners).await?;
+    let text = route::text(found, &listeners, &session.view)?;
     session.print(&text)?;
     Ok(0)
 }

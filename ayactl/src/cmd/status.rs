@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::command::status::GetStatus;
 use aya_api::exit::Exit;
-use aya_api::view::{BackendView, DiscoveryView, Freshness, ListenerView, PoolView, Status};
+use aya_api::view::{
+    BackendView, DiscoveryView, Freshness, GeoView, ListenerView, PartView, PoolView, Status,
+};
 
 use super::repeat::repeat;
 use crate::args::{Format, StatusArgs};
@@ -140,13 +142,11 @@ fn listener_lines(status: &Status) -> String {
 /// What is wrong, worst first.
 fn alarms(status: &Status) -> Vec<(Tone, String)> {
     let mut alarms: Vec<(Tone, String)> = Vec::new();
-    for pool in status.pools.iter().filter(|pool| pool.in_panic) {
-        let text = format!("{} is in panic: so few are healthy that health is ignored", pool.name);
-        alarms.push((Tone::Bad, text));
-    }
-    for pool in status.pools.iter().filter(|pool| pool.eligible == 0 && !pool.in_panic) {
+    // In panic they are asked all the same.
+    for pool in status.pools.iter().filter(|pool| pool.eligible == 0 && panics(pool).is_empty()) {
         alarms.push((Tone::Bad, format!("{} has no eligible backend: its requests fail", pool.name)));
     }
+    alarms.extend(status.pools.iter().flat_map(panics));
     if status.daemon.state != "running" {
         alarms.push((Tone::Bad, format!("the daemon is {}", status.daemon.state)));
     }
@@ -157,6 +157,10 @@ fn alarms(status: &Status) -> Vec<(Tone, String)> {
     if let Some(error) = &status.daemon.last_upgrade_error {
         let first = error.lines().next().unwrap_or_default();
         alarms.push((Tone::Bad, format!("the last upgrade failed, the old process goes on: {first}")));
+    }
+    if let Some(GeoView { trouble: Some(trouble), .. }) = &status.daemon.geo {
+        let line = format!("countries come from the database read before: {trouble}");
+        alarms.push((Tone::Warn, line));
     }
     for backend in
         backends(status).filter(|b| b.health.state == Health::Down && b.admin.state != Admin::Maint)
@@ -194,6 +198,16 @@ fn alarms(status: &Status) -> Vec<(Tone, String)> {
         alarms.push((Tone::Warn, format!("listener {} is at its limit of connections", listener.name)));
     }
     alarms
+}
+
+/// The priority groups of a pool in which health is ignored.
+fn panics(pool: &PoolView) -> Vec<(Tone, String)> {
+    let parts = pool.division.iter().flat_map(|division| &division.parts);
+    let told = parts.filter(|part| part.in_panic).map(|PartView { healthy, ready, priority, .. }| {
+        let why = format!("{healthy} of {ready} backends of priority {priority} are healthy");
+        (Tone::Bad, format!("{} is in panic: {why}, so all are asked", pool.name))
+    });
+    told.collect()
 }
 
 /// A source of backends that cannot be relied on.

@@ -84,6 +84,10 @@ pub(crate) fn daemon() -> DaemonView {
         responses: [0, 9000, 10, 20, 30],
         reasons: vec![Count { name: "no-backend".into(), count: 3 }],
         resident_bytes: Some(12 << 20),
+        geo: Some(GeoView {
+            path: "/etc/countries.mmdb".into(),
+            trouble: Some("/etc/countries.mmdb: the database is damaged".into()),
+        }),
     }
 }
 
@@ -139,6 +143,7 @@ pub(crate) fn route() -> RouteView {
         headers: Vec::new(),
         conditions: Vec::new(),
         pool: "shop".into(),
+        zones: vec!["a".into()],
         rank: 1,
         requests: 7000,
     }
@@ -252,8 +257,31 @@ fn pool(name: &str, backends: Vec<BackendView>) -> PoolView {
         hedge: Some(HedgeSettings { quantile: 0.95, min_ms: 10, delay_ms: Some(23.42) }),
         upstream: upstream(),
         discovery: Vec::new(),
+        division: (name == "shop").then(division),
         eligible: u32::try_from(backends.iter().filter(|b| b.eligible).count()).unwrap(),
         backends,
+    }
+}
+
+/// Everything that can divide a pool, in panic.
+fn division() -> DivisionView {
+    let zone = |zone: Option<&str>, used, keeps| ZoneView { zone: zone.map(Into::into), used, keeps };
+    let part = |priority, share, in_panic| PartView {
+        priority,
+        share,
+        healthy: 1,
+        ready: 3,
+        in_panic,
+        members: 2,
+        zones: vec![zone(Some("a"), 0.9, 0.89), zone(None, 0.1, 1.0)],
+    };
+    DivisionView {
+        zone: Some("a".into()),
+        spill: 0.8,
+        panic: 0.5,
+        subset: Some(2),
+        bound: Some(1.25),
+        parts: vec![part(0, 0.7, true), part(1, 0.3, false)],
     }
 }
 

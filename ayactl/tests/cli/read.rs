@@ -13,7 +13,7 @@ use crate::fake::Fake;
 use crate::fixture;
 
 /// Every command that reads and ends by itself.
-const READS: [&str; 16] = [
+const READS: [&str; 17] = [
     "status",
     "get backends",
     "get pools",
@@ -25,6 +25,7 @@ const READS: [&str; 16] = [
     "describe shop",
     "describe shop/web-3",
     "describe web --listener",
+    "describe route shop",
     "weight get",
     "algorithm list",
     "algorithm get",
@@ -136,6 +137,7 @@ fn what_is_not_there_exits_with_3_and_a_suggestion() {
         ("describe shop/wbe-1", "did you mean \"shop/web-1\"?"),
         ("describe shpo", "did you mean \"shop\"?"),
         ("describe webs --listener", "did you mean \"web\"?"),
+        ("describe route shpo", "did you mean \"shop\"?"),
         ("drain web-1 --yes", "did you mean \"shop/web-1\"?"),
         ("drain shop --yes", "all its backends are 'shop/*'"),
         ("drain zzz/* --yes", "see `ayactl get backends`"),

@@ -24,7 +24,7 @@ pub struct Event {
     pub at_ms: u64,
     /// How loud.
     pub severity: Severity,
-    /// `admin`, `health`, `breaker`, `breaker-order`, `outlier`, `weight`, `algorithm`, `reload`, `daemon`, `listener`, `journal`, `upgrade`.
+    /// `admin`, `health`, `breaker`, `breaker-order`, `outlier`, `panic`, `weight`, `algorithm`, `reload`, `daemon`, `listener`, `journal`, `upgrade`.
     pub kind: String,
     /// What it is about: `pool/backend`, a pool, a listener, or `ayad`.
     pub subject: String,

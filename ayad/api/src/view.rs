@@ -22,8 +22,8 @@ pub use algorithm::{AlgorithmInfo, AlgorithmView, ParamInfo};
 pub use auto::{AutoArm, AutoRuleView, AutoView};
 pub use discovery::{DiscoveryView, Freshness};
 pub use explain::{
-    AttemptView, BackendExplanation, Candidate, PartView, PickExplanation, RequestExplanation, SCORE_CLASSES,
-    Scored, ZoneView, classes_in_words,
+    AttemptView, BackendExplanation, Candidate, DivisionView, PartView, PickExplanation, RequestExplanation,
+    SCORE_CLASSES, Scored, ZoneView, classes_in_words,
 };
 pub use guard::{BreakerOrderView, BreakerSettings, BreakerWindow, StandingView};
 pub use listener::{ListenerLimits, ListenerView};
@@ -90,6 +90,18 @@ pub struct DaemonView {
     pub reasons: Vec<Count>,
     /// Resident memory in bytes, where the system tells.
     pub resident_bytes: Option<u64>,
+    /// The database of countries; absent when the configuration names none.
+    #[serde(default)]
+    pub geo: Option<GeoView>,
+}
+
+/// The database that says which country an address is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct GeoView {
+    /// Its file.
+    pub path: String,
+    /// Why the file as it is now is not in force, when it is not; then the database read before is.
+    pub trouble: Option<String>,
 }
 
 /// How a process took over from the one before it.
@@ -134,6 +146,9 @@ pub struct RouteView {
     pub conditions: Vec<String>,
     /// Where its requests go.
     pub pool: String,
+    /// Zones in which they are preferably served; empty for the zone of the daemon.
+    #[serde(default)]
+    pub zones: Vec<String>,
     /// Position: 1 is tried first.
     pub rank: u32,
     /// Requests it matched since the start.
@@ -197,6 +212,9 @@ pub struct PoolView {
     pub hedge: Option<HedgeSettings>,
     /// How its backends are talked to.
     pub upstream: UpstreamView,
+    /// How it is divided, and how that stands now; absent when every request may go to every backend.
+    #[serde(default)]
+    pub division: Option<DivisionView>,
     /// Backends that can get a new request now.
     pub eligible: u32,
     /// Its backends, in the order of the configuration; those that were found come last.

@@ -7,6 +7,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Where programs are looked for when the environment of the daemon does not say.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /// Surroundings of the daemon.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Env {
@@ -59,6 +62,11 @@ impl Env {
     /// A variable, as it was when the daemon was started.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.0.get(name).map(String::as_str)
+    }
+
+    /// Where programs without a path are looked for, and the `PATH` they get.
+    pub fn path(&self) -> &str {
+        self.variable("PATH").unwrap_or(PATH)
     }
 
     /// Control socket when neither flag nor file names one.

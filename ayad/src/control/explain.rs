@@ -12,7 +12,7 @@ use aya_api::view::{
     ZoneView,
 };
 use aya_core::hash::{address_key, hash64};
-use aya_core::pick::{Ask, Choice, Chooser, Class, Explanation, Part, Scale, Tried, Wins, expected_shares};
+use aya_core::pick::{Ask, Chooser, Class, Explanation, Part, Scale, Tried, Wins, expected_shares};
 
 use super::Shared;
 use super::call::Call;
@@ -121,18 +121,6 @@ async fn explain(
         chooser.explain(&pool.loads, &Ask::any(clock::now(), hash, &tried), 0)
     });
     shared.borrow().pick_view(pool, &explanation, by, key, rule)
-}
-
-/// True when health is ignored in a part of the pool. Looks at every backend where the pool may come to that, else at none.
-pub(super) fn is_in_panic(pool: &Pool) -> bool {
-    if pool.plan.rules.panic <= 0.0 {
-        return false;
-    }
-    // Who picks makes no difference to how a pool is divided, so the one that is built fastest will do.
-    let Some(first) = aya_core::pick::find("first") else { return false };
-    let tried = Tried::new();
-    let mut chooser = Chooser::new(&Choice::of(first), Arc::clone(&pool.plan), 0, &pool.loads);
-    chooser.explain(&pool.loads, &Ask::any(clock::now(), 0, &tried), 0).parts.iter().any(|part| part.in_panic)
 }
 
 /// A key as requests would have it: an address for a client, anything else for a value.
@@ -275,7 +263,8 @@ fn class_rank(candidate: &Candidate) -> usize {
     SCORE_CLASSES.iter().position(|(word, _)| Some(*word) == class).unwrap_or(0)
 }
 
-fn part_view(part: &Part, zones: &[String]) -> PartView {
+/// A priority group, with the names of its zones.
+pub(super) fn part_view(part: &Part, zones: &[String]) -> PartView {
     let zone = |&(number, used, keeps): &(Option<u8>, f32, f32)| ZoneView {
         zone: number.and_then(|number| zones.get(usize::from(number)).cloned()),
         used: f64::from(used),

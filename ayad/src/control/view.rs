@@ -1,5 +1,6 @@
 //! From what the daemon knows to the shapes of the API: the only place where views are made.
 
+mod division;
 mod guard;
 mod listener;
 mod signal;
@@ -12,8 +13,8 @@ use std::sync::atomic::Ordering;
 use aya_api::SCHEMA_VERSION;
 use aya_api::axis::{Admin, Health};
 use aya_api::view::{
-    AdminView, AlgorithmView, BackendDetail, BackendView, CheckView, Count, DaemonView, HealthView, PoolView,
-    RouteView, SPARK_POINTS, Status, Traffic, Transition,
+    AdminView, AlgorithmView, BackendDetail, BackendView, CheckView, Count, DaemonView, GeoView, HealthView,
+    PoolView, RouteView, SPARK_POINTS, Status, Traffic, Transition,
 };
 use aya_core::axis as core;
 use aya_core::health::Cause;
@@ -69,6 +70,10 @@ impl Control {
             responses,
             reasons: reasons.filter(|c| c.count > 0).collect(),
             resident_bytes: resident_bytes(),
+            geo: snapshot
+                .geo
+                .as_ref()
+                .map(|geo| GeoView { path: geo.path().display().to_string(), trouble: geo.trouble() }),
         }
     }
 
@@ -103,7 +108,9 @@ impl Control {
             failures: totals.failures.saturating_sub(totals.moved),
             ..traffic(&sum.into_pool())
         };
+        let division = division::view(pool);
         PoolView {
+            in_panic: division.iter().flat_map(|division| &division.parts).any(|part| part.in_panic),
             name: pool.name.clone(),
             rev: pool.rev,
             algorithm: self.algorithm_view(pool),
@@ -116,10 +123,10 @@ impl Control {
             retry: upstream::retry(&pool.conf.retry),
             hedge: upstream::hedge(pool),
             upstream: upstream::view(pool),
+            division,
             eligible: backends.iter().filter(|b| b.eligible).count() as u32,
             backends,
             discovery: self.set_of(&pool.name).map(Set::views).unwrap_or_default(),
-            in_panic: super::explain::is_in_panic(pool),
         }
     }
 
@@ -239,6 +246,7 @@ pub(super) fn routes(snapshot: &Snapshot) -> Vec<RouteView> {
             headers: route.headers.iter().map(|(name, value)| format!("{name}={value}")).collect(),
             conditions: crate::config::describe::context_words(&route.context),
             pool: route.pool.clone(),
+            zones: route.zones.iter().flat_map(|zones| zones.iter().cloned()).collect(),
             rank,
             requests: route.requests.load(Ordering::Relaxed),
         }

@@ -17,6 +17,12 @@ pub fn may_trail(name: &[u8]) -> bool {
     !is_known && !NO_TRAILERS.iter().any(|no| alike(no))
 }
 
+/// As [`may_trail`], behind the answer of a backend: that may also report its load there, which requests may not.
+pub fn may_trail_answer(name: &[u8]) -> bool {
+    matches!(Known::of(name), Known::Load | Known::EndpointLoad | Known::EndpointLoadBinary)
+        || may_trail(name)
+}
+
 fn plain(byte: u8) -> u8 {
     if byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
 }

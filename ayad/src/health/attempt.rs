@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use aya_core::health::Cause;
 
-use super::slots::{Slot, Slots};
 use super::{NoPass, command, grpc, handshake, http, icmp, mysql, postgres, redis, tcp, tls};
 use crate::clock;
+use crate::command::{Slot, Slots};
 use crate::config::{Check, Probe};
 use crate::state::Backend;
 use crate::stream::Stream;
@@ -57,6 +57,6 @@ async fn probe(
         Probe::Mysql(user) => Ok(mysql::probe(stream(Offer::Nothing).await?, user).await?),
         Probe::Redis(wanted) => Ok(redis::probe(stream(Offer::Nothing).await?, wanted).await?),
         Probe::Icmp => icmp::probe(&backend.resolved).await,
-        Probe::Command(wanted) => command::probe(wanted, backend, slot).await,
+        Probe::Command(wanted) => command::probe(wanted, backend, check.timeout, slot).await,
     }
 }

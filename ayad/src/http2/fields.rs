@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::h1::{Field, Known, may_trail, write_field};
+use crate::h1::{Field, Known, write_field};
 use crate::queue::Queue;
 
 /// Fields that belong to one connection, and do not exist in HTTP/2 (RFC 9113, 8.2.2).
@@ -16,9 +16,10 @@ const OF_CONNECTION: &[Known] = &[
     Known::Http2Settings,
 ];
 
-/// Writes trailers, but for those that must not come behind a body.
-pub fn trailer_lines(map: &HeaderMap, out: &mut Queue) {
-    for (name, value) in map.iter().filter(|(name, _)| may_trail(name.as_str().as_bytes())) {
+/// Writes those trailers that `may` come behind a body: [`crate::h1::may_trail`] of a request,
+/// [`crate::h1::may_trail_answer`] of an answer.
+pub fn trailer_lines(map: &HeaderMap, may: fn(&[u8]) -> bool, out: &mut Queue) {
+    for (name, value) in map.iter().filter(|(name, _)| may(name.as_str().as_bytes())) {
         write_field(out, name.as_str(), value.as_bytes());
     }
 }
@@ -57,6 +58,7 @@ pub fn add(map: &mut HeaderMap, bytes: &Bytes, field: &Field) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::h1::may_trail;
 
     #[test]
     fn trailers_come_out_as_they_went_in_but_for_those_that_frame_or_direct() {
@@ -65,7 +67,7 @@ mod tests {
             b"grpc-status: 0\r\nx-a: 1\r\nX-A:2\r\ncontent-length: 3\r\nset-cookie: c\r\nset_cookie: c\r\n\
                      content_length: 3\r\ntransfer_encoding: x\r\nhost_name: h\r\nnone\r\n",
         );
-        trailer_lines(&map, &mut out);
+        trailer_lines(&map, may_trail, &mut out);
         assert_eq!(out.data(), b"grpc-status: 0\r\nx-a: 1\r\nx-a: 2\r\nhost_name: h\r\n");
     }
 }

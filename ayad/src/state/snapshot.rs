@@ -9,9 +9,10 @@ use std::sync::{Arc, OnceLock};
 use aya_core::hedge::HedgeDelay;
 use aya_core::load::Load;
 use aya_core::outlier::Quota;
-use aya_core::pick::{Choice, Plan};
+use aya_core::pick::{Ask, Choice, Chooser, Part, Plan, Tried, find};
 use aya_core::retry::RetryBudget;
 use aya_core::route::Router;
+use aya_core::time::Tick;
 
 use super::counters::{Padded, bump};
 use super::{Backend, Binding, Route, Scouted, Target};
@@ -220,6 +221,15 @@ pub struct Hedging {
 }
 
 impl Pool {
+    /// How its parts stand now, one for each priority group. One pass over its backends, with some allocations: for
+    /// people, not for requests.
+    pub fn parts(&self, now: Tick) -> Vec<Part> {
+        // How a pool is divided does not depend on who picks in the parts, and this one learns nothing.
+        let choice = find("first").map_or(self.algorithm, Choice::of);
+        let mut chooser = Chooser::new(&choice, Arc::clone(&self.plan), 0, &self.loads);
+        chooser.explain(&self.loads, &Ask::any(now, 0, &Tried::new()), 0).parts
+    }
+
     /// Puts a pool together, with TLS for its traffic and for its checks; backends that `before` already has go on as
     /// the same objects, unless they are now talked to in another way: nothing learned or kept under other TLS settings may serve a request. One that was
     /// gone and is known by `returning` goes on as well.

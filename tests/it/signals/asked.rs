@@ -106,6 +106,52 @@ fn a_page_of_metrics_is_read_by_a_preset() {
 }
 
 #[test]
+fn pages_of_triton_and_dcgm_are_read_by_their_presets() {
+    // As those servers print them: several models and GPUs, counters beside gauges, labels with dots and dashes.
+    let (backend, _) = page(
+        "# HELP nv_inference_queue_duration_us Cumulative inference queuing duration in microseconds\n\
+         # TYPE nv_inference_queue_duration_us counter\n\
+         nv_inference_queue_duration_us{model=\"resnet50\",version=\"1\"} 5012345\n\
+         # HELP nv_inference_pending_request_count Instantaneous number of pending requests awaiting execution per-model.\n\
+         # TYPE nv_inference_pending_request_count gauge\n\
+         nv_inference_pending_request_count{model=\"resnet50\",version=\"1\"} 3\n\
+         nv_inference_pending_request_count{model=\"bert.large\",version=\"2\"} 4\n\
+         # TYPE nv_gpu_utilization gauge\n\
+         nv_gpu_utilization{gpu_uuid=\"GPU-1d2c3b4a-0000\"} 0.9\n\
+         nv_gpu_utilization{gpu_uuid=\"GPU-1d2c3b4a-0001\"} 0.3\n\
+         # TYPE nv_gpu_memory_used_bytes gauge\n\
+         nv_gpu_memory_used_bytes{gpu_uuid=\"GPU-1d2c3b4a-0000\"} 12884901888.000000\n\
+         # TYPE nv_cpu_utilization gauge\n\
+         nv_cpu_utilization 0.25\n",
+    );
+    let scrape = |preset: &str, port: u16| {
+        format!("scrape = {{ preset = \"{preset}\", port = {port}, interval = \"200ms\" }}")
+    };
+    let triton = daemon(&backend, &scrape("triton", backend.address.port()));
+    expect(&triton, "queue", 7.0);
+    expect(&triton, "gpu", 0.6);
+    expect(&triton, "cpu", 0.25);
+
+    let gpu = |index: u8| {
+        format!(
+            "gpu=\"{index}\",UUID=\"GPU-1d2c3b4a-000{index}\",pci_bus_id=\"00000000:0{index}:00.0\",\
+             device=\"nvidia{index}\",modelName=\"NVIDIA A100-SXM4-80GB\",Hostname=\"node-1\""
+        )
+    };
+    let (zero, one) = (gpu(0), gpu(1));
+    let (backend, _) = page(&format!(
+        "# HELP DCGM_FI_DEV_SM_CLOCK SM clock frequency (in MHz).\n# TYPE DCGM_FI_DEV_SM_CLOCK gauge\n\
+         DCGM_FI_DEV_SM_CLOCK{{{zero}}} 1410\n\
+         # HELP DCGM_FI_DEV_GPU_UTIL GPU utilization (in %).\n# TYPE DCGM_FI_DEV_GPU_UTIL gauge\n\
+         DCGM_FI_DEV_GPU_UTIL{{{zero}}} 100\nDCGM_FI_DEV_GPU_UTIL{{{one}}} 50\n\
+         # HELP DCGM_FI_DEV_FB_FREE Framebuffer memory free (in MiB).\n# TYPE DCGM_FI_DEV_FB_FREE gauge\n\
+         DCGM_FI_DEV_FB_FREE{{{zero}}} 40960\nDCGM_FI_DEV_FB_USED{{{zero}}} 40960\n"
+    ));
+    let dcgm = daemon(&backend, &scrape("dcgm", backend.address.port()));
+    assert_eq!(expect(&dcgm, "gpu", 0.75).source, "scrape");
+}
+
+#[test]
 fn a_page_that_is_huge_or_never_comes_is_given_up() {
     let (backend, _) = page(&"a 1\n".repeat(1_200_000));
     let metrics = "metrics = { queue = \"a\" }";

@@ -76,6 +76,53 @@ fn a_client_cannot_say_how_busy_a_backend_is() {
     assert!(daemon.control.backend(ONE).signals.is_empty());
 }
 
+/// A chunked answer of so many bytes, with this line behind it.
+fn chunked(size: usize, trailer: &str) -> Vec<u8> {
+    let body = "z".repeat(size);
+    format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{size:x}\r\n{body}\r\n0\r\nx-end: 1\r\n{trailer}\r\n\r\n")
+        .into_bytes()
+}
+
+#[test]
+fn reports_in_trailers_of_chunked_answers_are_read_and_not_shown() {
+    // The large one is moved past the process.
+    for size in [2, 1 << 20] {
+        for (report, cpu) in [
+            ("x-aya-load: cpu=0.25", 0.25),
+            ("Endpoint-Load-Metrics: JSON {\"cpu_utilization\": 0.75}", 0.75),
+            ("endpoint-load-metrics-bin: CQAAAAAAAOA/", 0.5),
+        ] {
+            let backend = Backend::with(move |visit| visit.raw_answer(chunked(size, report)));
+            let hiding = daemon(&backend, "");
+            let answer = get(hiding.address(), "/");
+            assert_eq!((answer.status, answer.text().len()), (200, size));
+            assert_eq!(answer.body.trailers, [("x-end".to_owned(), "1".to_owned())], "{report}");
+            assert_eq!(expect(&hiding, "cpu", cpu).source, "headers");
+
+            let passing = daemon(&backend, "headers = \"pass\"");
+            assert_eq!(get(passing.address(), "/").body.trailers.len(), 2, "{report}");
+            expect(&passing, "cpu", cpu);
+        }
+    }
+}
+
+#[test]
+fn a_client_cannot_say_it_in_trailers_either() {
+    let backend = Backend::with(|visit| {
+        let seen = visit.body()?.trailers.into_iter().map(|(name, _)| name.to_lowercase());
+        visit.answer(200, &seen.collect::<Vec<_>>().join(","))
+    });
+    let daemon = daemon(&backend, "headers = \"pass\"");
+    let forged = "x-aya-load: cpu=0.9\r\nEndpoint-Load-Metrics: TEXT cpu_utilization=0.9\r\n\
+                  endpoint-load-metrics-bin: CQAAAAAAAOA/\r\n";
+    let head = "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+
+    let answer = ask(daemon.address(), format!("{head}2\r\nok\r\n0\r\nx-sum: 1\r\n{forged}\r\n"));
+
+    assert_eq!((answer.status, answer.text().as_str()), (200, "x-sum"));
+    assert!(daemon.control.backend(ONE).signals.is_empty());
+}
+
 #[test]
 fn what_cannot_be_true_is_told_once_and_traffic_goes_on() {
     let (backend, fields) = reporting("x-aya-load: cpu=0.5\r\n");

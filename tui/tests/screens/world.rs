@@ -22,6 +22,7 @@ pub(crate) fn status() -> Status {
         at_ms: NOW_MS,
         seq: 41,
         daemon: DaemonView {
+            geo: None,
             version: "0.1.0".into(),
             pid: 4711,
             started_ms: NOW_MS - 76 * HOUR,
@@ -155,6 +156,7 @@ pub(crate) fn shop() -> PoolView {
     PoolView {
         outliers: Some("enforce".into()),
         slow_start_ms: None,
+        division: None,
         name: "shop".into(),
         rev: 7,
         algorithm: AlgorithmView {
@@ -215,6 +217,7 @@ fn api() -> PoolView {
     PoolView {
         outliers: Some("enforce".into()),
         slow_start_ms: None,
+        division: None,
         name: "api".into(),
         rev: 4,
         algorithm: ordered(),

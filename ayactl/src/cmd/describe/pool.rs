@@ -51,6 +51,15 @@ pub(super) fn text(pool: &PoolView, ways: &Ways, view: &View) -> Result<String, 
     field(&mut text, "Sticky", pool.algorithm.sticky.as_deref().unwrap_or("no"));
     field(&mut text, "Check", &pool.check);
     field(&mut text, "Breaker", &pool.breaker.as_ref().map_or_else(|| "none".to_owned(), breaker));
+    if let Some(outliers) = &pool.outliers {
+        field(&mut text, "Outliers", &watched(outliers));
+    }
+    if let Some(window) = pool.slow_start_ms {
+        field(&mut text, "Slow start", &format!("{} to its whole share", setting(window)));
+    }
+    if let Some(division) = &pool.division {
+        super::division::fields(&mut text, division);
+    }
     upstream(&mut text, &pool.upstream, ways, view.now_ms);
     repeats(&mut text, &pool.retry, pool.hedge.as_ref());
     for source in &pool.discovery {
@@ -80,6 +89,14 @@ fn algorithm(pool: &PoolView, now_ms: u64) -> String {
         let _ = write!(how, ", reverts {}", time::until(now_ms, at));
     }
     how
+}
+
+fn watched(mode: &str) -> String {
+    match mode {
+        "enforce" => "those that do worse than the others get less, then nothing".to_owned(),
+        "shadow" => "told, and nothing is done (shadow)".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 /// `dns shop:80: 3 backends, stale for 12s (no name server answered in time), looked 1s ago, changed 5m ago`.

@@ -66,6 +66,23 @@ impl PickExplanation {
     }
 }
 
+/// How a pool is divided: rules, and how its parts stand now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DivisionView {
+    /// The zone that is preferred; absent for none.
+    pub zone: Option<String>,
+    /// Share of its capacity in use up to which a zone keeps all of its requests, 0 to 1.
+    pub spill: f64,
+    /// Share of healthy backends below which health is ignored, 0 to 1; 0 for never.
+    pub panic: f64,
+    /// Most backends of each priority group that this daemon uses; absent for all.
+    pub subset: Option<u64>,
+    /// Most load of one backend in relation to the mean of all; absent for no bound.
+    pub bound: Option<f64>,
+    /// Its priority groups, the first one first.
+    pub parts: Vec<PartView>,
+}
+
 /// A priority group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PartView {

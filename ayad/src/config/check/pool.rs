@@ -134,7 +134,7 @@ fn servers(
 ) -> Servers {
     let raw::pool::Pool { backends, discover, health, tls, signals, .. } = entry.value;
     let (at, list, env) = (&entry.at, entry.at.key("backends"), given.env);
-    let discover = discover::check(discover.as_ref(), &at.key("discover"), found.problems);
+    let discover = discover::check(discover.as_ref(), env, &at.key("discover"), found.problems);
     let backends = members(entry, backends.as_deref(), &list, found.problems);
     let tls = tls.as_ref().map(|tls| tls::pool(tls, &backends, &at.key("tls"), &list, found));
     let around = Around { backends: &backends, list, pool_tls: tls.as_ref(), proxy_protocol, env };

@@ -30,8 +30,8 @@ pub struct Daemon {
     /// Longest time for a new process to get ready during an upgrade, e.g. "30s" (the default). One that takes
     /// longer is killed, and the running one goes on. Raise it when host names take long to resolve.
     pub upgrade_timeout: Option<Period>,
-    /// Most programs that run at once for checks of kind "command". Default: 8. A check that finds no slot in time is not
-    /// made, which says nothing about its backend.
+    /// Most programs that run at once, for checks of kind "command" and for commands that discover. Default: 8. A check
+    /// that finds no slot in time is not made, which says nothing about its backend; a source keeps its last good set.
     #[schemars(range(min = 1, max = 1024))]
     pub max_commands: Option<u32>,
     /// Address at which `/metrics` is served over HTTP besides the control socket. Default: none. Anybody

@@ -26,7 +26,7 @@ use super::super::wait::Wait;
 use super::super::worker::Worker;
 use super::super::{Prepared, prepare, serve};
 use super::Active;
-use crate::h1::{Framing, Known, Limits, Refusal};
+use crate::h1::{Framing, Known, Limits, Refusal, may_trail};
 use crate::http2::{copy, fields, request, response, websocket};
 use crate::queue::Queue;
 use crate::wire::Mode;
@@ -211,7 +211,7 @@ impl Downstream for H2 {
                         if map.keys().any(|name| Known::pretends(name.as_str().as_bytes())) {
                             return Poll::Ready(Err(Reason::BadRequest));
                         }
-                        fields::trailer_lines(&map, &mut self.trailers);
+                        fields::trailer_lines(&map, may_trail, &mut self.trailers);
                     }
                     self.incoming = Incoming::Over;
                 }

@@ -14,7 +14,7 @@ use h2::{Reason, RecvStream, SendStream};
 
 use super::{Shared, Tally};
 use crate::clock;
-use crate::h1::{BadBody, BadResponse, Framing, Limits, ResponseHead};
+use crate::h1::{BadBody, BadResponse, Framing, Limits, ResponseHead, may_trail_answer};
 use crate::http2::{copy, fields, request, response};
 use crate::queue::Queue;
 use crate::upstream::HeadFailure;
@@ -286,7 +286,7 @@ impl Call {
                 Some(Err(error)) => return Poll::Ready(Err(body_failure(error))),
                 None => {
                     if let Some(map) = ready!(recv.poll_trailers(cx)).map_err(body_failure)? {
-                        fields::trailer_lines(&map, &mut self.trailers);
+                        fields::trailer_lines(&map, may_trail_answer, &mut self.trailers);
                     }
                     self.is_over = true;
                 }

@@ -10,7 +10,7 @@ use crate::config::raw;
 use crate::config::raw::format::{Address, NameServer, Service};
 use crate::config::raw::{OneOrMany, discover::Discover as Raw};
 use crate::config::report::Problem;
-use crate::config::{Discover, Source};
+use crate::config::{Discover, Env, Source};
 
 const INTERVAL: Duration = Duration::from_secs(30);
 const FILE_INTERVAL: Duration = Duration::from_secs(1);
@@ -27,6 +27,7 @@ const KINDS: &str = "write one of dns = \"shop.internal:8080\", srv = \"_http._t
 /// Checks the sources of a pool.
 pub(super) fn check(
     written: Option<&OneOrMany<Raw>>,
+    env: &Env,
     at: &At<'_>,
     problems: &mut Vec<Problem>,
 ) -> Vec<Discover> {
@@ -43,7 +44,7 @@ pub(super) fn check(
     let mut sources: Vec<Discover> = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let at = if is_list { at.index(index) } else { *at };
-        let Some(source) = one(entry, &at, problems) else { continue };
+        let Some(source) = one(entry, env, &at, problems) else { continue };
         let name = source.source.to_string();
         if sources.iter().any(|other| other.source.to_string() == name) {
             problems
@@ -54,9 +55,9 @@ pub(super) fn check(
     sources
 }
 
-fn one(entry: &Raw, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<Discover> {
+fn one(entry: &Raw, env: &Env, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<Discover> {
     let Raw { interval, min_interval, timeout, linger, max_backends, .. } = entry;
-    let source = source(entry, at, problems)?;
+    let source = source(entry, env, at, problems)?;
     let is_file = matches!(source, Source::File(_));
     let usual = if is_file { FILE_INTERVAL } else { INTERVAL };
     let most = interval.as_ref().map_or(usual, |period| period.0);
@@ -75,7 +76,7 @@ fn one(entry: &Raw, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<Discover
     })
 }
 
-fn source(entry: &Raw, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<Source> {
+fn source(entry: &Raw, around: &Env, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<Source> {
     // Taken apart, so that a new key cannot be forgotten here.
     let Raw { dns, srv, file, command, api, resolver, env, interval, min_interval, timeout, linger, .. } =
         entry;
@@ -90,7 +91,8 @@ fn source(entry: &Raw, at: &At<'_>, problems: &mut Vec<Problem>) -> Option<Sourc
         }
         (None, None, Some(path), None, None) => file_of(path, &at.key("file"), problems),
         (None, None, None, Some(argv), None) => {
-            let env = env.clone().unwrap_or_default();
+            let mut env = env.clone().unwrap_or_default();
+            env.entry("PATH".to_owned()).or_insert_with(|| around.path().to_owned());
             program(argv, &at.key("command"), problems).then(|| Source::Command { argv: argv.clone(), env })
         }
         (None, None, None, None, Some(_)) => Some(Source::Api),

@@ -14,9 +14,6 @@ use crate::config::{CommandProbe, Env};
 /// Most words of a command, and most variables.
 const MOST: usize = 256;
 
-/// Where programs are looked for when the environment of the daemon does not say.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 pub(super) fn check(
     health: &Health,
     env: &Env,
@@ -48,7 +45,7 @@ pub(super) fn check(
             found.wrong(&place.index(index), message, format!("did you mean \"{{{meant}}}\"?"));
         }
     }
-    let path = env.variable("PATH").unwrap_or(PATH);
+    let path = env.path();
     if let Some(why) = is_missing(program, path) {
         let help = "until it is there, checks are not made, and health stays as it is";
         found.warnings.push(place.index(0).problem(format!("{program:?} {why}")).help(help));

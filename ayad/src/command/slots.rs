@@ -1,4 +1,4 @@
-//! Slots for programs of checks: how many may run at once in the whole daemon.
+//! Slots: how many programs may run at once in the whole daemon.
 
 use std::io;
 use std::sync::Arc;
@@ -9,36 +9,56 @@ use tokio::sync::Notify;
 
 /// All slots. How many there are may change while some are taken.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Slots(Arc<Shared>);
+pub struct Slots(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
     most: AtomicUsize,
     taken: AtomicUsize,
+    /// For those that wait for a slot.
     left: Notify,
+    /// For those that wait until no slot is taken.
+    idle: Notify,
 }
 
 /// A slot, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Slot(Arc<Shared>);
+pub struct Slot(Arc<Shared>);
 
 impl Slots {
+    /// So many.
+    pub fn of(most: usize) -> Self {
+        let slots = Self::default();
+        slots.set_most(most);
+        slots
+    }
+
     /// Sets how many there are. Those that are taken stay so.
-    pub(super) fn set_most(&self, most: usize) {
+    pub fn set_most(&self, most: usize) {
         self.0.most.store(most, Ordering::Relaxed);
         self.0.left.notify_waiters();
     }
 
     /// Takes a slot, or fails when none gets free within `wait`. Cancel-safe.
-    pub(super) async fn take(&self, wait: Duration) -> io::Result<Slot> {
+    pub async fn take(&self, wait: Duration) -> io::Result<Slot> {
         let taken = tokio::time::timeout(wait, self.take_any()).await;
         taken.map_err(|_| {
             let most = self.0.most.load(Ordering::Relaxed);
-            let what = format!(
-                "daemon.max_commands is {most}, and so many programs of checks were running all the time"
-            );
+            let what =
+                format!("daemon.max_commands is {most}, and so many programs were running all the time");
             io::Error::new(io::ErrorKind::WouldBlock, what)
         })
+    }
+
+    /// Waits until none is taken. Cancel-safe.
+    pub async fn all_back(&self) {
+        loop {
+            let idle = self.0.idle.notified();
+            if self.0.taken.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            idle.await;
+        }
     }
 
     async fn take_any(&self) -> Slot {
@@ -56,7 +76,9 @@ impl Slots {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Ordering::AcqRel);
+        if self.0.taken.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.idle.notify_waiters();
+        }
         self.0.left.notify_one();
     }
 }
@@ -75,8 +97,7 @@ mod tests {
     #[test]
     fn no_more_are_taken_than_there_are() {
         run(async {
-            let slots = Slots::default();
-            slots.set_most(2);
+            let slots = Slots::of(2);
             let (first, second) = (slots.take(LONG).await.unwrap(), slots.take(LONG).await.unwrap());
             assert!(slots.take(SOON).await.unwrap_err().to_string().contains("max_commands is 2"));
 
@@ -87,6 +108,18 @@ mod tests {
             assert!(slots.take(SOON).await.is_err());
             drop(third);
             slots.take(LONG).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn all_are_back_when_the_last_one_is() {
+        run(async {
+            let slots = Slots::of(2);
+            slots.all_back().await;
+            let (first, second) = (slots.take(LONG).await.unwrap(), slots.take(LONG).await.unwrap());
+            drop(first);
+            assert!(tokio::time::timeout(SOON, slots.all_back()).await.is_err());
+            tokio::join!(slots.all_back(), async { drop(second) });
         });
     }
 
