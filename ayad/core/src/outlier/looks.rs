@@ -4,8 +4,9 @@
 //!
 //! ```text
 //! a trial is free       the breaker lets one through: it is granted at once
-//! something is odd      up to 4 at a time, until there is evidence enough to tell; all together 5 % of the requests
-//! silent for a second   1, whose last answer is oldest; all together 0.4 % of the requests
+//! seems to fail         up to 6 at a time, until there is evidence enough to tell; all together 5 % of the requests
+//! seems slow            the same; 5 % of the requests for one, 0.4 % for more, all together
+//! silent for a second   1, whose last answer is oldest; all together 0.3 % of the requests
 //! ```
 //!
 //! So what looking costs is bounded by a share of the traffic and does not grow with the number of bad backends, and the
@@ -22,17 +23,21 @@ use crate::load::Load;
 use crate::time::Tick;
 
 /// Share of the requests that may go to silent backends, and what may be saved up of it.
-const SILENT: (f32, f32) = (0.004, 2.0);
-/// Share of the requests that may go to backends of which something is odd, and what may be saved up of it.
-const ODD: (f32, f32) = (0.05, 10.0);
+const SILENT: (f32, f32) = (0.003, 2.0);
+/// The same for those that seem to fail: each failure counts, and may be retried.
+const FAILING: (f32, f32) = (0.05, 10.0);
+/// The same for those that seem slow, when it is one, and when there are more: many must not make a tail, and nobody is
+/// hurt by finding out later about what is avoided anyhow.
+const ONE_SLOW: (f32, f32) = (0.05, 10.0);
+const MORE_SLOW: (f32, f32) = (0.004, 4.0);
 /// Most looks granted to one backend at a time.
-const MOST: u32 = 4;
+const MOST: u32 = 6;
 /// Time without an answer after which a backend is silent.
 const SILENCE: Duration = Duration::from_secs(1);
-/// A backend with less than this part of the mean is avoided.
-const AVOIDED: f32 = 0.25;
+/// A backend with less than this part of the mean is avoided: enough for a verdict is heard of the others.
+const AVOIDED: f32 = 0.5;
 /// Fewest answers whose time is worth a second thought.
-const HEARD: u32 = 3;
+const HEARD: u32 = 2;
 /// Length of the shortest span in looks, when it is longest.
 const LOOKS_IN_SPAN: f32 = 12.5;
 
@@ -40,7 +45,8 @@ const LOOKS_IN_SPAN: f32 = 12.5;
 #[derive(Debug, Default)]
 pub(super) struct Purse {
     silent: AtomicU32,
-    odd: AtomicU32,
+    failing: AtomicU32,
+    slow: AtomicU32,
 }
 
 /// Grants looks in a pool. `spans` and `in_service` belong to `set`; `usual` is the share of failures that is.
@@ -54,7 +60,13 @@ pub(super) fn grant(
 ) {
     let calls: u32 = spans.iter().map(|[short, _]| short.counts.calls).sum();
     let each = calls as f32 / LOOKS_IN_SPAN;
-    let (mut silent, mut odd) = (saved(&purse.silent, each, SILENT), saved(&purse.odd, each, ODD));
+    let mut silent = saved(&purse.silent, each, SILENT);
+    let mut failing = saved(&purse.failing, each, FAILING);
+    let asks =
+        |load: &Load, spans| load.watched().standing() == Standing::In && seems_slow(spans, norms, rules);
+    let several =
+        set.iter().zip(spans).zip(in_service).filter(|((load, spans), is_in)| **is_in && asks(load, spans));
+    let mut slow = saved(&purse.slow, each, if several.count() > 1 { MORE_SLOW } else { ONE_SLOW });
     let weights: f32 = set.iter().map(|load| load.weight() as f32).sum();
     let avoided = AVOIDED * calls as f32 / weights.max(1.0);
     let mut longest: Option<&Load> = None;
@@ -65,10 +77,10 @@ pub(super) fn grant(
             load.grant_looks(0);
         } else if load.breaker().is_trial_free(now) {
             load.grant_looks(1);
-        } else if is_odd(load.watched().standing(), spans, norms, usual, rules) {
-            let looks = MOST.min(odd as u32).saturating_sub(load.in_flight());
-            odd -= looks as f32;
-            load.grant_looks(looks);
+        } else if spans.iter().any(|span| seems_failing(span, usual)) {
+            load.grant_looks(take(&mut failing, load));
+        } else if asks(load, spans) {
+            load.grant_looks(take(&mut slow, load));
         } else if load.in_flight() == 0
             && now.since(load.latency_at()) >= SILENCE
             && longest.is_none_or(|longest| load.latency_at() < longest.latency_at())
@@ -83,25 +95,23 @@ pub(super) fn grant(
         load.grant_looks(1);
     }
     purse.silent.store(silent.to_bits(), Ordering::Relaxed);
-    purse.odd.store(odd.to_bits(), Ordering::Relaxed);
+    purse.failing.store(failing.to_bits(), Ordering::Relaxed);
+    purse.slow.store(slow.to_bits(), Ordering::Relaxed);
 }
 
 fn saved(purse: &AtomicU32, requests: f32, (share, most): (f32, f32)) -> f32 {
     (f32::from_bits(purse.load(Ordering::Relaxed)) + share * requests).min(most)
 }
 
-/// Whether what little is known of a backend points to one that is worse than the others. What is slow need not be heard
-/// of further once it is eased; what fails is to be ejected.
-fn is_odd(
-    standing: Standing,
-    spans: &[Span; 2],
-    norms: &[Option<Norm>; 2],
-    usual: f64,
-    rules: &OutlierRules,
-) -> bool {
-    let slow = |(span, norm): (&Span, &Option<Norm>)| {
-        span.timed >= HEARD && norm.is_some_and(|norm| norm.seems_slow(span, rules))
-    };
-    spans.iter().any(|span| seems_failing(span, usual))
-        || (standing == Standing::In && spans.iter().zip(norms).any(slow))
+fn take(purse: &mut f32, load: &Load) -> u32 {
+    let looks = MOST.min(*purse as u32).saturating_sub(load.in_flight());
+    *purse -= looks as f32;
+    looks
+}
+
+/// Whether the few answers of a backend point to one that is slower than the others. Once it is eased, no more of them are
+/// wanted.
+fn seems_slow(spans: &[Span; 2], norms: &[Option<Norm>; 2], rules: &OutlierRules) -> bool {
+    let mut looks = spans.iter().zip(norms);
+    looks.any(|(span, norm)| span.timed >= HEARD && norm.is_some_and(|norm| norm.seems_slow(span, rules)))
 }
