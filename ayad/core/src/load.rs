@@ -189,6 +189,11 @@ impl Load {
         }
     }
 
+    /// Requests on purpose that are granted and not taken.
+    pub(crate) fn looks(&self) -> u32 {
+        self.looks.load(Ordering::Relaxed)
+    }
+
     /// Whether a request should go to it before all others, because nothing is heard of it otherwise: a trial is
     /// offered, or a look on purpose granted.
     #[inline]

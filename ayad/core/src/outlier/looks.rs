@@ -81,7 +81,8 @@ pub(super) fn grant(
             load.grant_looks(take(&mut failing, load));
         } else if asks(load, spans) {
             load.grant_looks(take(&mut slow, load));
-        } else if load.in_flight() == 0
+        } else if load.looks() == 0
+            && load.in_flight() == 0
             && now.since(load.latency_at()) >= SILENCE
             && longest.is_none_or(|longest| load.latency_at() < longest.latency_at())
         {
@@ -103,10 +104,13 @@ fn saved(purse: &AtomicU32, requests: f32, (share, most): (f32, f32)) -> f32 {
     (f32::from_bits(purse.load(Ordering::Relaxed)) + share * requests).min(most)
 }
 
+/// What a backend is granted. What it has left is paid for: a backend of a part that is not offered now, or of an algorithm
+/// that goes by keys, may keep it for long.
 fn take(purse: &mut f32, load: &Load) -> u32 {
-    let looks = MOST.min(*purse as u32).saturating_sub(load.in_flight());
-    *purse -= looks as f32;
-    looks
+    let left = load.looks().min(MOST);
+    let more = (MOST - left).min(*purse as u32).saturating_sub(load.in_flight());
+    *purse -= more as f32;
+    left + more
 }
 
 /// Whether the few answers of a backend point to one that is slower than the others. Once it is eased, no more of them are

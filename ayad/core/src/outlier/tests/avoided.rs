@@ -88,3 +88,18 @@ fn a_granted_look_is_taken_once_and_ends_with_the_outliers() {
     pool.world.guard.tend(Tick::ZERO, Settings::default(), &pool.world.set, &pool.world.quota, &mut changes);
     assert!(!pool.world.set[0].is_due());
 }
+
+#[test]
+fn backends_that_are_never_offered_do_not_use_up_the_looks_of_the_others() {
+    let mut pool = Avoiding::of(10);
+    // Two stand by in a group that is never needed.
+    let standings = (0..10).map(|n| crate::pick::Standing { priority: u8::from(n >= 8), zone: None });
+    let plan = crate::pick::Plan { standings: standings.collect(), ..Default::default() };
+    pool.picker = crate::pick::Chooser::new(&"hot-cold".parse().unwrap(), Arc::new(plan), 3, &pool.world.set);
+    pool.world.manners[0] = Manner { fails: 0.0, ms: 35.0 };
+    pool.run(60_000, 500.0);
+
+    assert_eq!(pool.asked[8..], [0, 0]);
+    assert!(pool.asked[0] >= 20, "{:?}", pool.asked);
+    assert!(pool.due >= 20, "{}", pool.due);
+}
