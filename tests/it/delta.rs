@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
+use aya_tests::wait::until;
 use ayad::config::{self, Config, Env};
 use ayad::control::apply::{Before, Prepared, prepare};
 use ayad::state::{Backend, Binding, Ending, Listener, Pool, Route, Snapshot, is_same_pool};
@@ -139,9 +140,9 @@ impl World {
 }
 
 /// Puts a configuration in force, as the daemon does.
-fn apply(config: Config, before: Option<&Snapshot>) -> Prepared {
+fn apply(world: &World, before: Option<&Snapshot>) -> Prepared {
     let challenges = Arc::default();
-    let before = Before {
+    let how = Before {
         snapshot: before,
         open: before.map(Before::open_in).unwrap_or_default(),
         ending: &[],
@@ -150,7 +151,13 @@ fn apply(config: Config, before: Option<&Snapshot>) -> Prepared {
         ordered: &|_| None,
         next_rev: &|| 1,
     };
-    let prepared = prepare(config, &before).unwrap_or_else(|error| panic!("{error}"));
+    // A program that another test starts has all sockets of this process for the moment until it is its own, also those
+    // that were just closed here.
+    let prepared = until("nobody else has the addresses", || match prepare(world.load(), &how) {
+        Ok(prepared) => Some(prepared),
+        Err(error) if error.to_string().contains("already in use") => None,
+        Err(error) => panic!("{error}"),
+    });
     Prepared::serve(&prepared.snapshot, &prepared.served);
     for binding in &prepared.closed {
         binding.end(Ending::HandOver);
@@ -243,7 +250,7 @@ fn expect_only_the_difference(old: &Snapshot, world: &World) -> Prepared {
     let pool_of = |route: &config::Route| config.pools[route.pool].name.clone();
     let routes: Vec<_> = config.routes.iter().map(|route| (route.name.clone(), pool_of(route))).collect();
     let again = world.load();
-    let prepared = apply(config, Some(old));
+    let prepared = apply(world, Some(old));
     let new = &prepared.snapshot;
     expect_listeners(old, new);
     expect_addresses(old, &prepared);
@@ -276,7 +283,7 @@ proptest! {
     #[test]
     fn only_the_difference_is_touched_there_and_back(a in world(), b in world()) {
         let _taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = apply(a.load(), None);
+        let first = apply(&a, None);
 
         let second = expect_only_the_difference(&first.snapshot, &b);
         let third = expect_only_the_difference(&second.snapshot, &a);
@@ -290,7 +297,7 @@ proptest! {
     #[test]
     fn the_same_configuration_again_touches_nothing(a in world()) {
         let _taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = apply(a.load(), None);
+        let first = apply(&a, None);
 
         let again = expect_only_the_difference(&first.snapshot, &a);
 

@@ -49,6 +49,7 @@ pub(crate) fn pick() -> PickExplanation {
         unit: "ms expected while cold, requests in flight when hot".into(),
         wins: "least".into(),
         by: "worker 0".into(),
+        needs_key: false,
         rule: None,
         rules: vec![AutoRuleView {
             rule: 2,

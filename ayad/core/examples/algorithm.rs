@@ -17,6 +17,7 @@ const SPEC: PickerSpec = PickerSpec {
     when: "one server works and the others stand by",
     share: Share::Adapts,
     weighted: false,
+    keyed: false,
     scale: Scale::most("place in the list"),
     params: &[],
     build: |_setup| Box::new(Last),

@@ -121,6 +121,8 @@ pub struct PickerSpec {
     pub share: Share,
     /// Whether it looks at weights at all.
     pub weighted: bool,
+    /// Whether a key says who gets a request.
+    pub keyed: bool,
     /// How its scores are to be read.
     pub scale: Scale,
     /// What can be tuned.

@@ -9,7 +9,7 @@ use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::error::{ApiError, ErrorCode};
 use aya_api::view::{
     BackendExplanation, BackendView, Candidate, PartView, PickExplanation, RequestExplanation, SCORE_CLASSES,
-    ZoneView,
+    WINDOW_S, ZoneView,
 };
 use aya_core::hash::{address_key, hash64};
 use aya_core::pick::{Ask, Chooser, Class, Explanation, Part, Scale, Tried, Wins, expected_shares};
@@ -104,11 +104,13 @@ async fn explain(
     key: Option<String>,
     rule: Option<u8>,
 ) -> PickExplanation {
-    let (hash, asked) = {
+    let (hash, asked, rule) = {
         let control = shared.borrow();
+        // Somebody's order beats all rules.
+        let rule = rule.filter(|_| !control.is_auto_held(pool));
         let position = control.state.snapshot.load().pools.iter().position(|known| known.uid == pool.uid);
         let hash = key.as_deref().map_or(0, hash_of);
-        (hash, position.map(|position| control.state.crew.explain(0, pool, position, hash, rule)))
+        (hash, position.map(|position| control.state.crew.explain(0, pool, position, hash, rule)), rule)
     };
     let mut answer = None;
     if let Some(asked) = asked {
@@ -164,6 +166,7 @@ impl super::Control {
             }
         });
         let candidates: Vec<Candidate> = candidates.collect();
+        let needs_key = algorithm.spec.keyed && key.is_none();
         let is_divided = !pool.plan.is_plain();
         let parts = explanation.parts.iter().filter(|_| is_divided);
         PickExplanation {
@@ -175,8 +178,9 @@ impl super::Control {
             by: by.to_owned(),
             rule: rule.map(|rule| u64::from(rule) + 1).or_else(|| self.autos.rule(pool)),
             rules: self.autos.in_force(pool),
+            needs_key,
             key,
-            next: next(&candidates, scale),
+            next: next(&candidates, scale).filter(|_| !needs_key),
             parts: parts.map(|part| part_view(part, &pool.zones)).collect(),
             candidates,
         }
@@ -307,8 +311,8 @@ fn placed(candidate: &Candidate, score: f64, pick: &PickExplanation, scale: Scal
 
 fn verdict(candidate: &Candidate) -> String {
     let got = match candidate.share {
-        Some(share) => format!("got {:.1} % of the requests of the last 60 s", share * 100.0),
-        None => "got no requests in the last 60 s, as nobody did".to_owned(),
+        Some(share) => format!("got {:.1} % of the requests of the last {WINDOW_S} s", share * 100.0),
+        None => format!("got no requests in the last {WINDOW_S} s, as nobody did"),
     };
     match &candidate.why {
         Some(why) => format!("{} {got}, and gets no new ones: {why}", candidate.backend),

@@ -66,6 +66,7 @@ pub(crate) fn pick() -> PickExplanation {
         unit: UNIT.into(),
         wins: "least".into(),
         by: "worker 0".into(),
+        needs_key: false,
         rule: None,
         rules: Vec::new(),
         key: None,
@@ -108,6 +109,10 @@ fn arm(name: &str, value: Option<f64>, e_value: Option<f64>) -> AutoArm {
     AutoArm { name: name.into(), learned: true, value, samples: 4_200, e_value, blocked_until_ms: None }
 }
 
+fn rule(rule: u64, when: &str, arm: &str, requests: Option<u64>) -> AutoRuleView {
+    AutoRuleView { rule, when: when.into(), arm: arm.into(), holds: requests.is_some(), requests }
+}
+
 fn choosing() -> Status {
     let mut status = status();
     let pool = &mut status.pools[1];
@@ -125,20 +130,8 @@ fn choosing() -> Status {
         is_on_trial: true,
         rule: None,
         rules: vec![
-            AutoRuleView {
-                rule: 1,
-                when: "route reports".into(),
-                arm: "least-connections".into(),
-                holds: true,
-                requests: Some(5_120),
-            },
-            AutoRuleView {
-                rule: 2,
-                when: "22:00-06:00".into(),
-                arm: "round-robin".into(),
-                holds: false,
-                requests: None,
-            },
+            rule(1, "route reports", "least-connections", Some(5_120)),
+            rule(2, "22:00-06:00", "round-robin", None),
         ],
         switches: 1,
         lost_notes: 0,

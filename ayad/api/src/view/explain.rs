@@ -43,6 +43,9 @@ pub struct PickExplanation {
     /// Rules for some requests that are in force: other algorithms pick for those.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<AutoRuleView>,
+    /// A key decides, and none was given.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_key: bool,
     /// What the algorithm hashes by, when one was given.
     pub key: Option<String>,
     /// Whom it would pick; absent when nobody, when chance decides, and when several are alike.
@@ -61,6 +64,7 @@ impl PickExplanation {
             Some(next) => next,
             None if !can_pick => "nobody can be picked",
             None if self.wins == "chance" => "chance decides",
+            None if self.needs_key => "that depends on the key (--key)",
             None => "one of several that are alike",
         }
     }
@@ -138,7 +142,7 @@ pub struct Candidate {
     pub ease: f64,
     /// Share the algorithm means it to get; absent where it follows what backends do.
     pub expected_share: Option<f64>,
-    /// Share it got in the last 60 seconds; absent without requests.
+    /// Share it got in the last [`super::WINDOW_S`] seconds; absent without requests.
     pub share: Option<f64>,
 }
 

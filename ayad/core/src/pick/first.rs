@@ -20,6 +20,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "idle backends can be switched off, or only stand by",
     share: Share::Order,
     weighted: true,
+    keyed: false,
     scale: Scale::least("place in the list, of those with room"),
     params: &[ParamSpec::count("limit", 32, 1, 65_536, "requests in flight that fill a unit of weight")],
     build: |setup| Box::new(First { limit: u64::from(setup.params.count(0)) }),

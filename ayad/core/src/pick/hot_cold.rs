@@ -58,6 +58,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "most pools; backends of different or changing speed, requests of unequal cost",
     share: Share::Adapts,
     weighted: true,
+    keyed: false,
     scale: Scale::least("ms expected while cold, requests in flight when hot"),
     params: &[
         ParamSpec::number("quantile", 0.9, 0.0, 1.0, "share of recent loads up to which a backend is cold"),

@@ -15,6 +15,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "per-client caches or sessions without cookies, and many clients",
     share: Share::Weight,
     weighted: true,
+    keyed: true,
     scale: Scale::most("weighted hash of key and backend"),
     params: &[],
     build: |_| Box::new(Rendezvous),

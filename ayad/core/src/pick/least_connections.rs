@@ -16,6 +16,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "equal backends and requests of unequal cost",
     share: Share::Adapts,
     weighted: false,
+    keyed: false,
     scale: Scale::least("requests in flight"),
     params: &[],
     build: |setup| Box::new(Least::new(setup.seed, Load::ease)),

@@ -31,6 +31,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "backends of different or changing speed",
     share: Share::Adapts,
     weighted: true,
+    keyed: false,
     scale: Scale::least("ms expected for its weight"),
     params: &[],
     build: |setup| Box::new(LeastResponseTime { next: start_of(setup.seed), scratch: Vec::new() }),

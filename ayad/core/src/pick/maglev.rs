@@ -29,6 +29,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "caches behind many backends",
     share: Share::Weight,
     weighted: true,
+    keyed: true,
     scale: Scale::least("slots from the key's own"),
     params: &[],
     build: |_| Box::new(Maglev { table: Vec::new(), watch: Watch::default() }),

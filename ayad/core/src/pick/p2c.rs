@@ -20,6 +20,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "hundreds of backends, or many balancers in front of the same ones",
     share: Share::Adapts,
     weighted: true,
+    keyed: false,
     scale: Scale::least("requests in flight for its weight, of those drawn"),
     params: &[ParamSpec::count("choices", 2, 1, 32, "backends drawn for each request")],
     build: |setup| Box::new(PowerOfTwo { draw: Draw::new(setup.params.count(0)) }),

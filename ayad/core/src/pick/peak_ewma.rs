@@ -33,6 +33,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "hundreds of backends of different speed, and many balancers in front of them",
     share: Share::Adapts,
     weighted: true,
+    keyed: false,
     scale: Scale::least("ms expected for its weight, of those drawn"),
     params: &[
         ParamSpec::count("choices", 2, 1, 32, "backends drawn for each request"),

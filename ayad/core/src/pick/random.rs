@@ -18,6 +18,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "many balancers in front of the same backends",
     share: Share::Weight,
     weighted: true,
+    keyed: false,
     scale: Scale::chance("weight"),
     params: &[],
     build: |_| Box::new(Random),

@@ -20,6 +20,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "caches behind up to some dozen backends",
     share: Share::Weight,
     weighted: true,
+    keyed: true,
     scale: Scale::most("weighted hash of key and backend"),
     params: &[],
     build: |_| Box::new(Rendezvous),

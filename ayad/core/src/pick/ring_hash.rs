@@ -24,6 +24,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "caches, where a change of backends should move few keys",
     share: Share::Keys,
     weighted: true,
+    keyed: true,
     scale: Scale::least("points from the key's own"),
     params: &[ParamSpec::count("points", 1024, 1, 65_536, "points on the ring for each unit of weight")],
     build: |setup| {

@@ -17,6 +17,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "equal backends and requests of equal cost",
     share: Share::Equal,
     weighted: false,
+    keyed: false,
     scale: Scale::least("turns until it is next"),
     params: &[],
     build: |setup| Box::new(RoundRobin { next: start_of(setup.seed) }),

@@ -130,6 +130,8 @@ pub(super) struct Zone {
     /// Capacity of its eligible members, and how much of that is used.
     pub(super) capacity: f32,
     pub(super) used: f32,
+    /// The largest part of its weight that one of them gets.
+    ease: f32,
     /// Share of the requests that prefer this zone and stay in it.
     pub(super) keep: f32,
 }
@@ -246,6 +248,7 @@ impl Group {
             others: Mask::default(),
             capacity: 0.0,
             used: 0.0,
+            ease: 0.0,
             keep: 1.0,
         };
         let zones = if numbers == [None] { Vec::new() } else { numbers.into_iter().map(zone).collect() };
@@ -275,12 +278,13 @@ impl Group {
             self.healthy += u32::from(load.eligible(now));
         }
         for zone in &mut self.zones {
-            (zone.capacity, zone.used) = (0.0, 0.0);
+            (zone.capacity, zone.used, zone.ease) = (0.0, 0.0, 0.0);
             for (index, load) in set.iter().enumerate() {
                 if zone.members.has(index) && load.eligible(now) {
                     let (capacity, used) = headroom(load, rules, now);
                     zone.capacity += capacity;
                     zone.used += used;
+                    zone.ease = zone.ease.max(load.ease() as f32 / FULL_EASE as f32);
                 }
             }
         }
@@ -289,8 +293,10 @@ impl Group {
             let here = share(zone.used, zone.capacity);
             let elsewhere = share(used - zone.used, capacity - zone.capacity);
             let spills = here > rules.spill && elsewhere < here;
-            zone.keep =
-                if spills { (rules.spill / here).max(zone.capacity / capacity.max(1e-6)) } else { 1.0 };
+            let own = zone.capacity / capacity.max(1e-6);
+            let keep = if spills { (rules.spill / here).max(own) } else { 1.0 };
+            // A zone in which everybody warms up or is doubted must not get all of its requests at once.
+            zone.keep = keep.min(zone.ease.max(own));
         }
     }
 

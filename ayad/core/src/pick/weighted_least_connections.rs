@@ -16,6 +16,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "backends of known different size, requests or sessions of unequal cost",
     share: Share::Adapts,
     weighted: true,
+    keyed: false,
     scale: Scale::least("requests in flight for its weight"),
     params: &[],
     build: |setup| Box::new(Least::new(setup.seed, Load::effective_weight)),

@@ -22,6 +22,7 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     when: "backends of known different size and requests of equal cost",
     share: Share::Weight,
     weighted: true,
+    keyed: false,
     scale: Scale::most("credit"),
     params: &[],
     build: |setup| Box::new(WeightedRoundRobin { start: start_of(setup.seed), credits: Credits::default() }),
