@@ -121,8 +121,14 @@ fn serves(load: &Load) -> bool {
         && matches!(load.breaker().state(), BreakerState::Off | BreakerState::Closed)
 }
 
-/// Tells what changed, with its figures.
+/// Tells what changed, with its figures. A backend that stays bad is tried every few seconds: that would fill all memory for
+/// events, so of its trials only the failed ones are told whose number is a power of two.
 pub fn tell(state: &State, pool: &Pool, backend: &Backend, change: &OutlierChange) {
+    let times = backend.load.watched().times();
+    let is_again = change.from == Standing::Trying && change.to == Standing::Ejected;
+    if change.to == Standing::Trying || (is_again && !times.is_power_of_two()) {
+        return;
+    }
     let severity = match change.to {
         Standing::Ejected => Severity::Error,
         Standing::Suspected | Standing::Doubted if change.back.is_none() => Severity::Warning,
@@ -134,6 +140,9 @@ pub fn tell(state: &State, pool: &Pool, backend: &Backend, change: &OutlierChang
     {
         let length = until.since(backend.load.watched().since());
         cause = format!("{cause}; for {} ms", length.as_millis());
+        if is_again {
+            cause = format!("{cause}; out {times} times in a row");
+        }
     }
     if pool.conf.outliers.as_ref().is_some_and(|rules| !rules.enforce) {
         cause.push_str(" (shadow: nothing is done)");

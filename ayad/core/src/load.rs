@@ -19,7 +19,7 @@ pub use ease::{FULL_EASE, SlowStart};
 pub use latency::LearnedLoad;
 
 use crate::axis::{Admin, Health};
-use crate::breaker::{Breaker, Entry};
+use crate::breaker::{Breaker, Entry, Order};
 use crate::outlier::Watch;
 use crate::signal::{Signals, Stamped};
 use crate::time::Tick;
@@ -216,9 +216,10 @@ impl Load {
         self.gate_open() && self.breaker.passes(now)
     }
 
-    /// Whether it may get a new request when too few of its pool are healthy to be choosy: people want it ready.
+    /// Whether it may get a new request when too few of its pool are healthy to be choosy: people want it ready, and did not
+    /// order its breaker open.
     pub fn eligible_in_panic(&self) -> bool {
-        self.gate.load(Ordering::SeqCst) & ADMIN == 0
+        self.gate.load(Ordering::SeqCst) & ADMIN == 0 && self.breaker.order() != Some(Order::Open)
     }
 
     /// As [`Load::eligible`] for a client that a sticky session binds to this backend: draining with sticky

@@ -185,6 +185,7 @@ pub fn expected_shares(spec: &PickerSpec, set: &[Arc<Load>], now: Tick) -> Vec<O
     let part = |load: &Load| match (load.eligible(now), spec.share) {
         (false, _) => 0.0,
         (true, Share::Weight | Share::Keys) => f64::from(load.effective_weight()),
+        (true, Share::Equal | Share::Adapts | Share::Order) if load.weight() == 0 => 0.0,
         (true, Share::Equal | Share::Adapts | Share::Order) => f64::from(load.ease()),
     };
     let parts: Vec<f64> = set.iter().map(|load| part(load)).collect();
@@ -231,8 +232,8 @@ mod tests {
         let shares = |name| expected_shares(find(name).unwrap(), &set, Tick::ZERO);
 
         assert_eq!(shares("weighted-round-robin"), [Some(0.25), Some(0.75), Some(0.0), Some(0.0)]);
-        assert_eq!(shares("least-connections"), [None, None, Some(0.0), None]);
-        assert_eq!(shares("round-robin")[2..], [Some(0.0), Some(1.0 / 3.0)]);
+        assert_eq!(shares("least-connections"), [None, None, Some(0.0), Some(0.0)]);
+        assert_eq!(shares("round-robin"), [Some(0.5), Some(0.5), Some(0.0), Some(0.0)]);
     }
 
     #[test]

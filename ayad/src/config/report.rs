@@ -187,16 +187,25 @@ impl Problems {
             .with_links(false)
             .with_context_lines(1);
         let mut text = String::new();
-        for problem in &self.list {
+        for problem in self.list.iter().take(SHOWN) {
             if handler.render_report(&mut text, problem).is_err() {
                 // A span that cannot be drawn must not hide what is wrong.
                 text.push_str(&OneLine(problem).to_string());
             }
             text.push('\n');
         }
+        if let Some(more) = self.more() {
+            text.push_str(&more);
+            text.push('\n');
+        }
         text.push_str(&self.summary());
         text.push('\n');
         text
+    }
+
+    fn more(&self) -> Option<String> {
+        let more = self.list.len().checked_sub(SHOWN).filter(|more| *more > 0)?;
+        Some(format!("and {more} more, which are told once these are mended"))
     }
 
     /// `2 problems in ayad.toml; nothing was changed`.
@@ -211,6 +220,9 @@ impl Problems {
         json!({ "valid": false, "file": self.subject, "problems": list })
     }
 }
+
+/// Most problems that are shown to people: drawing one reads the file, and nobody mends a thousand at once.
+const SHOWN: usize = 50;
 
 /// Escapes control characters: what a file says goes to terminals and logs, and must not command them.
 fn printable(text: String) -> String {
@@ -242,8 +254,11 @@ impl fmt::Display for OneLine<'_> {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in &self.list {
+        for problem in self.list.iter().take(SHOWN) {
             writeln!(f, "{}", OneLine(problem))?;
+        }
+        if let Some(more) = self.more() {
+            writeln!(f, "{more}")?;
         }
         f.write_str(&self.summary())
     }
@@ -267,6 +282,19 @@ mod tests {
             problems().to_string(),
             "a.toml:2:10: expected an address (write one)\n1 problem in a.toml; nothing was changed"
         );
+    }
+
+    #[test]
+    fn thousands_of_problems_are_told_in_portions() {
+        let source = Arc::new(Source::new("a.toml", "x"));
+        let problem =
+            |n| Problem::new(Place { source: Arc::clone(&source), span: 0..1 }, format!("wrong {n}"));
+        let problems = Problems::of("a.toml", (0..8_000).map(problem).collect());
+
+        for text in [problems.to_string(), problems.render(false, 80)] {
+            assert!(text.contains("wrong 49") && !text.contains("wrong 50"), "{text}");
+            assert!(text.contains("and 7950 more") && text.contains("8000 problems in a.toml"), "{text}");
+        }
     }
 
     #[test]

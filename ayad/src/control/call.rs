@@ -44,10 +44,15 @@ impl Call {
 
     /// The body as `T`, or what is wrong with it.
     pub(super) fn parse<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        serde_json::from_slice(&self.body).map_err(|error| {
+        let bad = |what: String| {
             let hint = "see the schema of this call in /v1/openapi.json";
-            ApiError::new(ErrorCode::BadValue, format!("the body is not what this call takes: {error}"), hint)
-        })
+            ApiError::new(ErrorCode::BadValue, format!("the body is not what this call takes: {what}"), hint)
+        };
+        // An array would be read as the fields of an object in their order.
+        if self.body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(bad("an array in place of an object".to_owned()));
+        }
+        serde_json::from_slice(&self.body).map_err(|error| bad(error.to_string()))
     }
 
     /// A number in the query.

@@ -260,11 +260,23 @@ impl Control {
     }
 
     fn refuse(&mut self, error: &ApiError, by: String) {
-        self.last_reload_error = Some(error.message.clone());
-        let cause = format!("refused, nothing was changed: {}", error.message);
+        let told = brief(&error.message);
+        let cause = format!("refused, nothing was changed: {told}");
+        self.last_reload_error = Some(told);
         let event = NewEvent::new(Severity::Error, "reload", "ayad", cause);
         self.state.events.push(event.ordered(Some(by), None));
     }
+}
+
+/// What events and status keep of an error: thousands of them are kept, and read together.
+fn brief(message: &str) -> String {
+    const MOST: usize = 2_000;
+    if message.len() <= MOST {
+        return message.to_owned();
+    }
+    let end = (0..=MOST).rev().find(|&end| message.is_char_boundary(end)).unwrap_or(0);
+    let kept = &message[..end];
+    format!("{kept}… ({} bytes more; `ayad check` tells all)", message.len() - kept.len())
 }
 
 fn summary(prepared: &Prepared) -> String {

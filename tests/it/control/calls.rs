@@ -109,7 +109,8 @@ fn a_body_that_is_not_understood_changes_nothing() {
     for (body, word) in [
         ("", "EOF"),
         ("{", "EOF"),
-        ("[]", "invalid"),
+        ("[]", "an array"),
+        ("[7]", "an array"),
         ("{\"weight\": \"heavy\"}", "heavy"),
         ("{\"weight\": -1}", "-1"),
         ("{\"weight\": 4294967296}", "4294967296"),

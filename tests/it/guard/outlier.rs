@@ -84,7 +84,8 @@ fn it_comes_back_by_trials_once_it_is_well() {
 
     let history = daemon.control.detail("main/two").history;
     let steps: Vec<_> = history.iter().rev().filter(|e| e.axis == "outlier").map(|e| e.to.as_str()).collect();
-    assert!(steps.ends_with(&["ejected", "trying", "in"]), "{steps:?}");
+    // Its trials are not told one by one.
+    assert!(steps.ends_with(&["ejected", "in"]), "{steps:?}");
     assert!(some(&daemon).of("two") > 10);
 }
 

@@ -4,11 +4,10 @@
 //! - When: requests of unequal or unknown cost on backends of equal size. When not: backends of different
 //!   size (`weighted-least-connections`), or one that fails fast, which is never busy; a breaker must catch
 //!   that.
-//! - Weights are ignored, 0 included.
+//! - Weights are ignored, except that 0 gets nothing.
 
 use super::least::Least;
 use super::{PickerSpec, Scale, Share};
-use crate::load::Load;
 
 pub(super) const SPEC: PickerSpec = PickerSpec {
     name: "least-connections",
@@ -19,5 +18,5 @@ pub(super) const SPEC: PickerSpec = PickerSpec {
     keyed: false,
     scale: Scale::least("requests in flight"),
     params: &[],
-    build: |setup| Box::new(Least::new(setup.seed, Load::ease)),
+    build: |setup| Box::new(Least::new(setup.seed, |load| if load.weight() == 0 { 0 } else { load.ease() })),
 };

@@ -3,7 +3,7 @@
 //! - Cost: up to the next eligible backend; one cursor for each worker, started at different places.
 //! - When: backends and requests are alike. When not: requests of very different cost, because a turn is a
 //!   turn.
-//! - Weights are ignored, 0 included.
+//! - Weights are ignored, except that 0 gets nothing.
 
 use std::sync::Arc;
 
@@ -37,7 +37,8 @@ impl Picker for RoundRobin {
             ease >= FULL_EASE || rng.below(FULL_EASE) < ease
         };
         let mut passed_over = None;
-        let mut turns = ring(self.next, set.len()).filter(|&index| ask.allows(index, &set[index]));
+        let is_open = |index: usize| set[index].weight() != 0 && ask.allows(index, &set[index]);
+        let mut turns = ring(self.next, set.len()).filter(|&index| is_open(index));
         let taken = turns.find(|&index| {
             let takes = takes_turn(&set[index], rng);
             passed_over = passed_over.or((!takes).then_some(index));

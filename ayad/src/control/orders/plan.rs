@@ -154,11 +154,11 @@ impl Control {
         let snapshot = self.state.snapshot.load();
         let Some(pool) = snapshot.pool(&backend.pool) else { return Vec::new() };
         let mut warnings = Vec::new();
-        if !pool.algorithm.spec.weighted {
-            warnings.push(format!("{} does not look at weights", pool.algorithm.spec.name));
+        if !pool.algorithm.spec.weighted && weight != 0 {
+            warnings.push(format!("{} looks only at whether a weight is 0", pool.algorithm.spec.name));
         }
         let others = pool.backends.iter().filter(|b| !Arc::ptr_eq(b, backend));
-        if pool.algorithm.spec.weighted && weight == 0 && others.map(|b| b.load.weight()).sum::<u32>() == 0 {
+        if weight == 0 && others.map(|b| b.load.weight()).sum::<u32>() == 0 {
             warnings.push(format!(
                 "every weight of pool {} is 0: its requests will get 503 no-backend",
                 pool.name
