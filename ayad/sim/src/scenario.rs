@@ -292,6 +292,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_would_take_all_memory_or_time_is_refused_and_so_is_nonsense() {
+        let with = |lines: &str| refusal("seed = 1", &format!("seed = 1\n{lines}"));
+        assert!(with("proxies = 1000\nworkers = 256").contains("workers"));
+        assert!(with("warm_up = \"2s\"").contains("warm_up"));
+        assert!(with("health = { interval = \"1s\", rise = 0, fall = 1 }").contains("rise"));
+        assert!(with("breaker = { failures = 0, open_for = \"1s\" }").contains("1 failure"));
+        assert!(with("retry = { attempts = 2, budget = nan }").contains("budget"));
+        assert!(with("slow_start = { window = \"1s\", min = 2.0 }").contains("min"));
+        let checks = "health = { interval = \"1ms\", rise = 1, fall = 1 }\nproxies = 1000";
+        let long = SMALL.replace("\"1s\"", "\"1440m\"").replace("10.0", "0.01");
+        let long = Scenario::from_toml(&long.replace("seed = 1", &format!("seed = 1\n{checks}")));
+        assert!(long.expect_err("it must be refused").to_string().contains("50 million checks"));
+    }
+
+    #[test]
     fn mistakes_are_refused_with_what_would_be_accepted() {
         assert!(refusal("round-robin", "robin").contains("least-connections"));
         assert!(refusal("10.0", "0.0").contains("above 0"));
