@@ -87,6 +87,11 @@ pub fn ending(now_ms: u64, at_ms: u64) -> String {
     if at_ms <= now_ms { format!("ended {} ago", span(now_ms - at_ms)) } else { until(now_ms, at_ms) }
 }
 
+/// A count with its noun: `1 worker`, `2 workers`.
+pub fn count(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A moment as `2026-11-23T00:14:24.125Z`.
 pub fn stamp(at_ms: u64) -> String {
     let (year, month, day) = civil(at_ms / UNITS[0].1);

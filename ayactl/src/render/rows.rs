@@ -5,4 +5,4 @@ mod journal;
 mod pool;
 mod wiring;
 
-pub use backend::{admin_cell, breaker_cell, health_cell};
+pub use backend::{admin_cell, breaker_cell, health_cell, standing_cell};
