@@ -45,7 +45,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Ok(cli) => (cli.global.output.is_json(), cmd::dispatch(cli, console)),
         Err(error) => {
             let json = asks_for_json(&args);
-            (json, explain(&error, json, console))
+            (json, explain(&error, &args, json, console))
         }
     };
     let done = done.and_then(|status| Ok(console.out.flush().map(|()| status)?));
@@ -58,7 +58,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
 }
 
 /// Shows help and versions on stdout, and what is wrong with a command line on stderr.
-fn explain(error: &clap::Error, json: bool, console: &mut Console<'_>) -> Result<u8, Failure> {
+fn explain(
+    error: &clap::Error,
+    args: &[OsString],
+    json: bool,
+    console: &mut Console<'_>,
+) -> Result<u8, Failure> {
     let text = error.render();
     if !error.use_stderr() {
         let colored = console.facts.color(crate::args::ColorChoice::Auto);
@@ -77,7 +82,28 @@ fn explain(error: &clap::Error, json: bool, console: &mut Console<'_>) -> Result
     let (message, hint) = text.split_once("\n\n").unwrap_or((text.as_str(), ""));
     let hint = hint.trim();
     let message = message.trim_start_matches("error: ").trim_end();
+    if error.kind() == ErrorKind::InvalidSubcommand && !hint.starts_with("tip: ") {
+        return Err(Failure::usage(message, where_help_is(args)));
+    }
     Err(Failure::usage(message, hint.strip_prefix("tip: ").unwrap_or(hint)))
+}
+
+/// What the commands named so far can be followed by, and which of them says more.
+fn where_help_is(args: &[OsString]) -> String {
+    let root = args::command();
+    let (mut command, mut path) = (&root, String::from("ayactl"));
+    let words = args.iter().skip(1).map(|arg| arg.to_string_lossy());
+    for word in words.filter(|word| *word != "help") {
+        let Some(next) = command.find_subcommand(word.as_ref()) else { break };
+        command = next;
+        path = format!("{path} {}", next.get_name());
+    }
+    let names: Vec<&str> =
+        command.get_subcommands().filter(|c| !c.is_hide_set()).map(clap::Command::get_name).collect();
+    if names.is_empty() {
+        return format!("`{path} --help` says what it takes");
+    }
+    format!("there are {}; see `{path} --help`", names.join(", "))
 }
 
 /// Whether a command line that could not be parsed asked for JSON all the same.
