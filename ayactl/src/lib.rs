@@ -92,18 +92,39 @@ fn explain(
 fn where_help_is(args: &[OsString]) -> String {
     let root = args::command();
     let (mut command, mut path) = (&root, String::from("ayactl"));
-    let words = args.iter().skip(1).map(|arg| arg.to_string_lossy());
-    for word in words.filter(|word| *word != "help") {
-        let Some(next) = command.find_subcommand(word.as_ref()) else { break };
-        command = next;
-        path = format!("{path} {}", next.get_name());
+    let mut words = args.iter().skip(1).map(|arg| arg.to_string_lossy());
+    let mut unknown = None;
+    while let Some(word) = words.next() {
+        if word.starts_with('-') {
+            if takes_next(&root, &word) {
+                words.next();
+            }
+        } else if let Some(next) = command.find_subcommand(word.as_ref()) {
+            command = next;
+            path = format!("{path} {}", next.get_name());
+        } else if word != "help" {
+            unknown = Some(word);
+            break;
+        }
     }
     let names: Vec<&str> =
         command.get_subcommands().filter(|c| !c.is_hide_set()).map(clap::Command::get_name).collect();
     if names.is_empty() {
         return format!("`{path} --help` says what it takes");
     }
+    if let Some(close) = unknown.and_then(|word| failure::closest(&word, names.iter().copied())) {
+        return format!("did you mean \"{close}\"? see `{path} --help`");
+    }
     format!("there are {}; see `{path} --help`", names.join(", "))
+}
+
+/// Whether the word after this option of every command is its value.
+fn takes_next(root: &clap::Command, option: &str) -> bool {
+    let is_it = |arg: &&clap::Arg| {
+        let long = option.strip_prefix("--").is_some_and(|long| arg.get_long() == Some(long));
+        long || arg.get_short().is_some_and(|short| option.strip_prefix('-') == Some(&short.to_string()))
+    };
+    root.get_arguments().find(is_it).is_some_and(|arg| arg.get_action().takes_values())
 }
 
 /// Whether a command line that could not be parsed asked for JSON all the same.

@@ -1,7 +1,7 @@
 //! What operators are told about backends that traffic or people keep from traffic, and about sources that fail.
 
 use aya_api::axis::{BreakerOrder, Standing};
-use aya_api::view::{BreakerOrderView, PoolView, SourceView, StandingView, Status};
+use aya_api::view::{AutoView, BreakerOrderView, PoolView, SourceView, StandingView, Status};
 
 use crate::bench::run;
 use crate::fake::Fake;
@@ -119,4 +119,73 @@ fn a_source_that_fails_for_longer_than_it_counts_is_an_alarm() {
     let of_all = "! scrape fails for 3 backends of shop: refused, for 2m; what it said last has expired";
     assert!(text.lines().any(|line| line == of_all), "{text}");
     assert!(text.contains("! agent of shop/web-1 fails: refused, for 2m;"), "{text}");
+}
+
+#[test]
+fn requests_tell_their_backend_and_no_request_is_no_data() {
+    let fake = Fake::start(fixture::status());
+    let text = run(&fake.socket(), "explain requests").out;
+    assert!(line(&text, "BEGAN").contains("  BACKEND  "), "{text}");
+    let id = run(&fake.socket(), "explain requests -o name").out;
+    assert_eq!(id, "4f1c0e1d8a3b5c7d9e0f1a2b3c4d5e6f\n");
+    assert_eq!(
+        run(&fake.socket(), "explain requests --columns id,backend --no-headers").out.lines().count(),
+        1
+    );
+
+    let none = Fake::start(fixture::empty());
+    for (format, lines) in [("name", 0), ("csv", 1), ("table", 1), ("jsonl", 0)] {
+        let ran = run(&none.socket(), &format!("explain requests --failed -o {format}"));
+        assert_eq!((ran.status, ran.out.lines().count()), (0, lines), "{format}: {}", ran.out);
+        assert_eq!(ran.err.contains("no such request is kept"), format != "jsonl", "{format}: {}", ran.err);
+    }
+}
+
+#[test]
+fn help_for_what_is_no_command_says_where_to_look() {
+    let fake = Fake::start(fixture::status());
+    for (command, hint) in [
+        ("help explain pick", "hint: `ayactl explain --help` says what it takes"),
+        ("help explian", "hint: did you mean \"explain\"? see `ayactl --help`"),
+        ("algorithm xyz", "hint: there are list, get, set; see `ayactl algorithm --help`"),
+    ] {
+        let ran = run(&fake.socket(), command);
+        assert_eq!((ran.status, ran.err.contains(hint)), (2, true), "{command}: {}", ran.err);
+    }
+    let same = |command| run(&fake.socket(), command).out;
+    assert_eq!(same("algorithm show"), same("algorithm get"));
+}
+
+#[test]
+fn a_pool_that_chooses_its_algorithm_says_so() {
+    let mut status = fixture::status();
+    let algorithm = &mut shop(&mut status).algorithm;
+    (algorithm.name, algorithm.overridden) = ("least-connections".into(), false);
+    algorithm.auto = Some(AutoView {
+        arm: "least-connections".into(),
+        since_ms: NOW,
+        reason: "the first one".into(),
+        mode: "enforce".into(),
+        objective: "p99".into(),
+        margin: 0.05,
+        epoch_ms: 10_000,
+        enough: 60.0,
+        is_held: false,
+        is_on_trial: false,
+        rule: None,
+        switches: 1,
+        lost_notes: 0,
+        arms: Vec::new(),
+        rules: Vec::new(),
+    });
+    let fake = Fake::start(status.clone());
+    for command in ["get pools", "algorithm get", "status", "describe shop"] {
+        let text = run(&fake.socket(), command).out;
+        assert!(text.contains("auto: least-connections"), "{command}: {text}");
+    }
+    assert!(run(&fake.socket(), "describe shop").out.contains(", 1 switch\n"), "not 1 switches");
+    assert!(run(&fake.socket(), "get pools shop -o csv").out.contains(",least-connections,"));
+    shop(&mut status).algorithm.auto.as_mut().unwrap().is_held = true;
+    let held = Fake::start(status);
+    assert!(!run(&held.socket(), "get pools").out.contains("auto:"), "somebody ordered it");
 }

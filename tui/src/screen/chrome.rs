@@ -90,8 +90,7 @@ fn key_facts(model: &Model) -> Vec<Fact> {
     let works = |action: Action| {
         let orders = matches!(action, Action::Order(_) | Action::WeightBy(_) | Action::Algorithm);
         let lists = matches!(action, Action::Open | Action::Filter | Action::OnlyFailed | Action::OnlyPool);
-        let reads = model.screen == ScreenId::Requests && model.requests.open.is_some();
-        action != Action::Show(model.screen) && !(orders && is_inert) && !(lists && reads)
+        action != Action::Show(model.screen) && !(orders && is_inert) && !(lists && model.reads_one())
     };
     let bindings = keymap::bindings(scope(model)).filter(|binding| works(binding.action));
     let fact = |(rank, b): (u8, &Binding)| {
@@ -320,6 +319,7 @@ fn page(model: &Model) -> Option<(usize, usize)> {
             model.requests.open.as_ref().map(|_| (super::requests::open_height(model), room))
         }
         ScreenId::Backend => model.why.in_full.then(|| super::backend::explained(model)),
-        ScreenId::Overview | ScreenId::Events | ScreenId::Listeners => None,
+        ScreenId::Events => model.journal.open.as_ref().map(|_| (super::events::open_height(model), room)),
+        ScreenId::Overview | ScreenId::Listeners => None,
     }
 }
