@@ -45,7 +45,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
         Ok(cli) => (cli.global.output.is_json(), cmd::dispatch(cli, console)),
         Err(error) => {
             let json = asks_for_json(&args);
-            (json, explain(&error, json, console))
+            (json, explain(&error, &args, json, console))
         }
     };
     let done = done.and_then(|status| Ok(console.out.flush().map(|()| status)?));
@@ -58,7 +58,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
 }
 
 /// Shows help and versions on stdout, and what is wrong with a command line on stderr.
-fn explain(error: &clap::Error, json: bool, console: &mut Console<'_>) -> Result<u8, Failure> {
+fn explain(
+    error: &clap::Error,
+    args: &[OsString],
+    json: bool,
+    console: &mut Console<'_>,
+) -> Result<u8, Failure> {
     let text = error.render();
     if !error.use_stderr() {
         let colored = console.facts.color(crate::args::ColorChoice::Auto);
@@ -77,7 +82,49 @@ fn explain(error: &clap::Error, json: bool, console: &mut Console<'_>) -> Result
     let (message, hint) = text.split_once("\n\n").unwrap_or((text.as_str(), ""));
     let hint = hint.trim();
     let message = message.trim_start_matches("error: ").trim_end();
+    if error.kind() == ErrorKind::InvalidSubcommand && !hint.starts_with("tip: ") {
+        return Err(Failure::usage(message, where_help_is(args)));
+    }
     Err(Failure::usage(message, hint.strip_prefix("tip: ").unwrap_or(hint)))
+}
+
+/// What the commands named so far can be followed by, and which of them says more.
+fn where_help_is(args: &[OsString]) -> String {
+    let root = args::command();
+    let (mut command, mut path) = (&root, String::from("ayactl"));
+    let mut words = args.iter().skip(1).map(|arg| arg.to_string_lossy());
+    let mut unknown = None;
+    while let Some(word) = words.next() {
+        if word.starts_with('-') {
+            if takes_next(&root, &word) {
+                words.next();
+            }
+        } else if let Some(next) = command.find_subcommand(word.as_ref()) {
+            command = next;
+            path = format!("{path} {}", next.get_name());
+        } else if word != "help" {
+            unknown = Some(word);
+            break;
+        }
+    }
+    let names: Vec<&str> =
+        command.get_subcommands().filter(|c| !c.is_hide_set()).map(clap::Command::get_name).collect();
+    if names.is_empty() {
+        return format!("`{path} --help` says what it takes");
+    }
+    if let Some(close) = unknown.and_then(|word| failure::closest(&word, names.iter().copied())) {
+        return format!("did you mean \"{close}\"? see `{path} --help`");
+    }
+    format!("there are {}; see `{path} --help`", names.join(", "))
+}
+
+/// Whether the word after this option of every command is its value.
+fn takes_next(root: &clap::Command, option: &str) -> bool {
+    let is_it = |arg: &&clap::Arg| {
+        let long = option.strip_prefix("--").is_some_and(|long| arg.get_long() == Some(long));
+        long || arg.get_short().is_some_and(|short| option.strip_prefix('-') == Some(&short.to_string()))
+    };
+    root.get_arguments().find(is_it).is_some_and(|arg| arg.get_action().takes_values())
 }
 
 /// Whether a command line that could not be parsed asked for JSON all the same.

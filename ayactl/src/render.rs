@@ -58,6 +58,8 @@ pub struct Column<T> {
     pub align: Align,
     /// Whether only `-o wide` and CSV show it.
     pub wide: bool,
+    /// Of such a column: when it is worth a place in every table, because one of the objects has something to say.
+    pub telling: Option<fn(&T) -> bool>,
     /// Its value for one object, at a moment.
     pub cell: fn(&T, u64) -> Cell,
 }
@@ -65,18 +67,24 @@ pub struct Column<T> {
 impl<T> Column<T> {
     /// A column of words.
     pub const fn left(name: &'static str, heading: &'static str, cell: fn(&T, u64) -> Cell) -> Self {
-        Self { name, heading, align: Align::Left, wide: false, cell }
+        Self { name, heading, align: Align::Left, wide: false, telling: None, cell }
     }
 
     /// A column of numbers.
     pub const fn right(name: &'static str, heading: &'static str, cell: fn(&T, u64) -> Cell) -> Self {
-        Self { name, heading, align: Align::Right, wide: false, cell }
+        Self { name, heading, align: Align::Right, wide: false, telling: None, cell }
     }
 
     /// The same column, for `-o wide` and CSV alone.
     #[must_use]
     pub const fn wide(self) -> Self {
         Self { wide: true, ..self }
+    }
+
+    /// The same column, for `-o wide`, CSV, and tables with an object of which this is true.
+    #[must_use]
+    pub const fn when(self, telling: fn(&T) -> bool) -> Self {
+        Self { wide: true, telling: Some(telling), ..self }
     }
 }
 
@@ -94,7 +102,7 @@ pub fn list<T: Row>(mut items: Vec<T>, view: &View) -> Result<String, Failure> {
     if let Some(key) = &view.sort_by {
         sort(&mut items, key, view.now_ms)?;
     }
-    let columns = chosen::<T>(view)?;
+    let columns = chosen(&items, view)?;
     match view.format {
         Format::Table | Format::Wide => Ok(table::list(&items, &columns, view)),
         Format::Csv => csv::list(&items, &columns, view),
@@ -133,10 +141,11 @@ pub fn item<T: Row>(object: &T, view: &View) -> Result<String, Failure> {
         Format::Name => Ok(format!("{}\n", object.label())),
         Format::Csv => {
             let view = View { headings: false, ..view.clone() };
-            csv::list(std::slice::from_ref(object), &chosen::<T>(&view)?, &view)
+            csv::list(std::slice::from_ref(object), &chosen(&[] as &[T], &view)?, &view)
         }
         Format::Table | Format::Wide => {
-            let cells = chosen::<T>(view)?.into_iter().map(|column| (column.cell)(object, view.now_ms));
+            let cells =
+                chosen(&[] as &[T], view)?.into_iter().map(|column| (column.cell)(object, view.now_ms));
             Ok(format!("{}\n", cells.map(|cell| cell.shown).collect::<Vec<_>>().join("  ")))
         }
     }
@@ -155,12 +164,13 @@ fn column<T: Row>(name: &str) -> Result<&'static Column<T>, Failure> {
     })
 }
 
-fn chosen<T: Row>(view: &View) -> Result<Vec<&'static Column<T>>, Failure> {
+fn chosen<T: Row>(items: &[T], view: &View) -> Result<Vec<&'static Column<T>>, Failure> {
     if let Some(names) = &view.columns {
         return names.iter().map(|name| column(name)).collect();
     }
     let all = view.format != Format::Table;
-    Ok(T::COLUMNS.iter().filter(|column| all || !column.wide).collect())
+    let tells = |column: &Column<T>| column.telling.is_some_and(|telling| items.iter().any(telling));
+    Ok(T::COLUMNS.iter().filter(|column| all || !column.wide || tells(column)).collect())
 }
 
 fn sort<T: Row>(items: &mut [T], key: &str, now_ms: u64) -> Result<(), Failure> {

@@ -87,6 +87,16 @@ pub fn ending(now_ms: u64, at_ms: u64) -> String {
     if at_ms <= now_ms { format!("ended {} ago", span(now_ms - at_ms)) } else { until(now_ms, at_ms) }
 }
 
+/// A count with its noun: `1 worker`, `2 workers`.
+pub fn count(count: u64, noun: &str) -> String {
+    plural(count, noun, &format!("{noun}s"))
+}
+
+/// A count with its noun, whose plural is its own: `1 switch`, `2 switches`.
+pub fn plural(count: u64, one: &str, several: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { several })
+}
+
 /// A moment as `2026-11-23T00:14:24.125Z`.
 pub fn stamp(at_ms: u64) -> String {
     let (year, month, day) = civil(at_ms / UNITS[0].1);

@@ -18,3 +18,5 @@ mod fixture;
 mod local;
 #[path = "cli/read.rs"]
 mod read;
+#[path = "cli/told.rs"]
+mod told;

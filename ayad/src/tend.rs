@@ -164,7 +164,8 @@ fn cause(change: &OutlierChange) -> String {
             "one request at a time is let through to try".to_owned()
         }
         (None, Some(finding)) if change.from == Standing::Trying => {
-            format!("a trial failed; before, {}", finding_words(finding))
+            let how = if finding.oddity == Oddity::Slow { "was slow, or failed" } else { "failed" };
+            format!("a trial {how}; before, {}", finding_words(finding))
         }
         (None, Some(finding)) => finding_words(finding),
         (None, None) => change.to.as_str().to_owned(),

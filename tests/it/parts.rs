@@ -173,6 +173,10 @@ fn in_panic_all_are_asked_and_that_is_told() {
     let part = &seen.parts[0];
     assert_eq!((part.in_panic, part.healthy, part.ready), (true, 1, 3));
     assert_eq!(excluded(&seen), [None; 3]);
+    let despite: Vec<_> = seen.candidates.iter().map(|candidate| candidate.despite.as_deref()).collect();
+    let marked = Some("down, but may be picked: panic");
+    assert_eq!(despite, [None, marked, marked]);
+    assert!(seen.candidates.iter().all(|candidate| candidate.expected_share.is_none()));
     let division = daemon.control.status().pools[0].division.clone().expect("it is divided");
     assert!(division.parts[0].in_panic && (division.panic - 0.6).abs() < 1e-9, "{division:?}");
     let told = |to: &str| {

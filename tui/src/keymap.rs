@@ -176,6 +176,7 @@ const ONLY_FILTER: &[Scope] = &[Scope::Filter];
 const ONLY_WEIGHT: &[Scope] = &[Scope::Weight];
 const ONLY_BACKEND: &[Scope] = &[BACKEND];
 const ONLY_POOL: &[Scope] = &[POOL];
+const ONLY_EVENTS: &[Scope] = &[EVENTS];
 const ONLY_REQUESTS: &[Scope] = &[REQUESTS];
 const AWAY: &[Scope] = &[BACKEND, EVENTS, LISTENERS, POOL, REQUESTS, HELP];
 const DIALOGS: &[Scope] = &[Scope::Filter, Scope::Weight, Scope::Choose];
@@ -202,6 +203,7 @@ pub const BINDINGS: &[Binding] = bindings! {
         LISTS "G End" [ch('G'), key(KeyCode::End)] Action::Move(Motion::Last), "last line; follows new events";
         ONLY_OVERVIEW "Enter" [key(KeyCode::Enter)] Action::Open, "open the selected backend", "open";
         ONLY_REQUESTS "Enter" [key(KeyCode::Enter)] Action::Open, "open the selected request", "open";
+        ONLY_EVENTS "Enter" [key(KeyCode::Enter)] Action::Open, "open the selected event", "open";
         ONLY_POOL "n →" [ch('n'), key(KeyCode::Right)] Action::Pool(Way::Next), "next pool", "next pool";
         ONLY_POOL "N ←" [ch('N'), key(KeyCode::Left)] Action::Pool(Way::Previous), "previous pool";
         AWAY "Esc" [key(KeyCode::Esc), key(KeyCode::Backspace)] Action::Back, "back", "back";

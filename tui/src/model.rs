@@ -313,6 +313,19 @@ impl Model {
         self.table.selected.as_deref().and_then(|id| self.backend(id))
     }
 
+    /// True while one request or one event is read instead of the list of them.
+    pub fn reads_one(&self) -> bool {
+        match self.screen {
+            ScreenId::Requests => self.requests.open.is_some(),
+            ScreenId::Events => self.journal.open.is_some(),
+            ScreenId::Overview
+            | ScreenId::Backend
+            | ScreenId::Listeners
+            | ScreenId::Pool
+            | ScreenId::Help => false,
+        }
+    }
+
     /// The pool that its screen shows.
     pub fn page_pool(&self) -> Option<&PoolView> {
         self.page.name.as_deref().and_then(|name| self.pool(name))

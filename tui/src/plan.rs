@@ -186,7 +186,7 @@ pub fn plan_weight(
 
 /// Plans another algorithm for a pool.
 pub fn plan_algorithm(pool: &PoolView, algorithm: &AlgorithmInfo) -> Result<Plan, Refusal> {
-    let chooses = pool.algorithm.auto.as_ref().is_some_and(|auto| !auto.is_held);
+    let chooses = pool.algorithm.is_chosen();
     if chooses && algorithm.name == AUTO {
         return Err(format!("{} already chooses its algorithm by itself", pool.name));
     }
@@ -225,8 +225,7 @@ fn kind(pool: &PoolView) -> &str {
 
 /// What somebody would have to choose for a pool to leave it as it is.
 pub(crate) fn choice(pool: &PoolView) -> &str {
-    let chooses = pool.algorithm.auto.as_ref().is_some_and(|auto| !auto.is_held);
-    if chooses { AUTO } else { kind(pool) }
+    if pool.algorithm.is_chosen() { AUTO } else { kind(pool) }
 }
 
 fn target(pool: &PoolView, backend: &BackendView) -> BackendRef {

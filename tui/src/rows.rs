@@ -45,7 +45,7 @@ pub(crate) fn rows(model: &Model) -> Vec<Row<'_>> {
         }
         for backend in backends {
             rows.push(Row::Backend(pool, backend));
-            if !backend.eligible || backend.standing.is_some() || backend.breaker.order.is_some() {
+            if backend.is_out() || backend.standing.is_some() || backend.breaker.order.is_some() {
                 rows.push(Row::Reason(backend));
             }
         }

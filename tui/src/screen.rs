@@ -12,6 +12,7 @@
 //! To add a screen: one file in `screen/` that draws only from the model and has an empty state, one variant
 //! of [`ScreenId`], one line in [`SCREENS`].
 
+mod alarms;
 pub(crate) mod backend;
 mod candidates;
 mod chrome;

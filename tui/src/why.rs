@@ -20,9 +20,9 @@ pub(crate) struct Why {
     pub(crate) tone: Tone,
 }
 
-/// Explains `backend` at `now_ms`; `None` when it is eligible.
+/// Explains `backend` at `now_ms`; `None` when it is in traffic.
 pub(crate) fn why(backend: &BackendView, now_ms: u64) -> Option<Why> {
-    if backend.eligible {
+    if !backend.is_out() {
         return None;
     }
     let axes = [admin, health, breaker, standing].map(|axis| axis(backend, now_ms));
@@ -174,16 +174,21 @@ pub(crate) fn ordered(order: &BreakerOrderView, now_ms: u64) -> Vec<String> {
 
 fn standing(backend: &BackendView, now_ms: u64) -> Option<Why> {
     let standing = backend.standing.as_ref()?;
-    let held = matches!(standing.state, Standing::Ejected | Standing::Trying) && !standing.shadow;
-    stands(backend, now_ms).filter(|_| held)
+    if !standing.keeps_out() {
+        return None;
+    }
+    // It is tried and ejected again every few seconds, and one word for both does not jump.
+    let age = figure::age(now_ms.saturating_sub(standing.odd_since()));
+    let short = format!("{} ({}, {age})", Standing::Ejected, standing.reason);
+    stands(backend, now_ms).map(|why| Why { short, tone: Tone::Bad, ..why })
 }
 
 /// How it stands among the others, where that is not like them.
 fn stands(backend: &BackendView, now_ms: u64) -> Option<Why> {
     let standing = backend.standing.as_ref()?;
-    let age = figure::age(now_ms.saturating_sub(standing.since_ms));
+    let age = figure::age(now_ms.saturating_sub(standing.odd_since()));
     let shadow = if standing.shadow { "shadow: " } else { "" };
-    let mut long = vec![format!("{shadow}{} for {age}: {}", standing.state, standing.cause)];
+    let mut long = vec![format!("{shadow}{}, odd for {age}: {}", standing.state, standing.cause)];
     long.extend(stands_until(standing, now_ms).map(|words| format!(", {words}")));
     if let Some(ease) = backend.ease.filter(|_| backend.eligible) {
         long.push(format!(", gets {} of its weight", figure::share(ease)));

@@ -99,6 +99,21 @@ fn events_at_every_size() {
 }
 
 #[test]
+fn an_event_is_read_whole_while_others_come() {
+    let mut model = live((80, 24));
+    strike(&mut model, "3");
+    press(&mut model, KeyCode::Char('g'));
+    press(&mut model, KeyCode::Down);
+    press(&mut model, KeyCode::Down);
+    press(&mut model, KeyCode::Enter);
+    snapshot("event", &model);
+    let read = picture(&model);
+    assert!(read.contains("kernel update") && !read.contains('…'), "{read}");
+    press(&mut model, KeyCode::Esc);
+    assert!(picture(&model).contains("SUBJECT"), "the list is back");
+}
+
+#[test]
 fn help_at_every_size() {
     for size in SIZES {
         let mut model = live(size);

@@ -184,7 +184,10 @@ pub enum AlgorithmVerb {
     #[command(after_help = "Examples:\n  ayactl algorithm list\n  ayactl algorithm list -o name")]
     List,
     /// Show the algorithm of every pool
-    #[command(after_help = "Examples:\n  ayactl algorithm get\n  ayactl algorithm get shop -o json")]
+    #[command(
+        alias = "show",
+        after_help = "Examples:\n  ayactl algorithm get\n  ayactl algorithm get shop -o json"
+    )]
     Get {
         /// Pools; "*" and "?" stand for any characters
         #[arg(value_name = "POOL", add = ArgValueCompleter::new(complete::pools))]

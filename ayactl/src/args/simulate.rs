@@ -11,7 +11,7 @@ use clap::Args;
                   on every machine.\nAn arm is an algorithm with its parameters (\"hot-cold quantile=0.7\"), on what a \
                   proxy sees by itself,\non what backends report with each answer (\"hot-cold + reports\"), on probes for \
                   each request (\"hot-cold +\nprobes 0.5\"), or \"oracle\", which knows every queue and speed. Exit status 6 \
-                  means that an expectation of\nthe file does not hold.\n\nExamples:\n  \
+                  means that an expectation of\nthe file does not hold. BASE in the table is the arm peak-ewma, ± the standard deviation between seeds.\n\nExamples:\n  \
                   ayactl simulate tests/scenarios/s01-noisy-mixed.toml\n  \
                   ayactl simulate s01.toml --load 1.05 --arms \"hot-cold,peak-ewma,oracle\"\n  \
                   ayactl simulate s01.toml --set proxies=20 --set backend.0.slots=8 --html s01.html\n  \

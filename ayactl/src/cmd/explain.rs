@@ -107,41 +107,14 @@ async fn requests(
     }
     let is_part = pool.is_some() || failed;
     let all = session.client.call(&GetRequests { pool, failed, limit: None }).await?;
-    if let Some(text) = render::document(&all, &session.view)? {
-        return Ok(text);
-    }
     if all.is_empty() {
-        let text = if is_part {
-            "no such request is kept; `ayactl explain requests` lists all\n"
+        session.note(if is_part {
+            "no such request is kept; `ayactl explain requests` lists all"
         } else {
-            "no request is kept: none failed or was tried again, and none was sampled yet\n"
-        };
-        return Ok(text.to_owned());
+            "no request is kept: none failed or was tried again, and none was sampled yet"
+        });
     }
-    let columns = [
-        ("BEGAN", Align::Left),
-        ("STATUS", Align::Right),
-        ("TOOK", Align::Right),
-        ("TRIES", Align::Right),
-        ("POOL", Align::Left),
-        ("WHY KEPT", Align::Left),
-        ("REQUEST", Align::Left),
-        ("ID", Align::Left),
-    ];
-    let rows = all.iter().map(|request| {
-        let why = request.reason.clone().unwrap_or_else(|| request.kept_for().to_owned());
-        vec![
-            Cell::text(time::stamp(request.at_ms)),
-            Cell::text(if request.status == 0 { UNKNOWN.into() } else { request.status.to_string() }),
-            Cell::text(ms(request.took_ms)),
-            Cell::text(request.attempts.len().to_string()),
-            Cell::text(request.pool.as_deref().unwrap_or(UNKNOWN)),
-            Cell::text(why),
-            Cell::text(&request.request),
-            Cell::text(&request.id),
-        ]
-    });
-    Ok(draw(&Grid { headings: columns.to_vec(), rows: rows.collect() }, &session.view))
+    render::list(all, &session.view)
 }
 
 fn by_rule(rule: Option<u64>) -> String {
@@ -215,7 +188,7 @@ fn candidate_row(candidate: &Candidate) -> Vec<Cell> {
 fn why_not(candidate: &Candidate) -> String {
     match (&candidate.excluded, &candidate.why) {
         (Some(word), Some(why)) => format!("{word}: {why}"),
-        _ => String::new(),
+        _ => candidate.despite.clone().unwrap_or_default(),
     }
 }
 
@@ -297,7 +270,7 @@ fn attempt_text(number: usize, attempt: &AttemptView, view: &View) -> String {
             let rows = candidates.iter().enumerate().map(|(place, scored)| scored_row(place, scored));
             text.push_str(&draw(&Grid { headings: columns.to_vec(), rows: rows.collect() }, view));
             if attempt.left_out > 0 {
-                let _ = writeln!(text, "  and {} more that were not taken down", attempt.left_out);
+                let _ = writeln!(text, "  and {} more that were not recorded", attempt.left_out);
             }
         }
     }

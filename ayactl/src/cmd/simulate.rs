@@ -47,7 +47,8 @@ pub(super) fn run(args: &SimulateArgs, global: &Global, console: &mut Console<'_
             let ascii = args.ascii || console.facts.dumb;
             let table = render::list(comparison.arms.clone(), &view)?;
             let plot = plot::draw(&comparison, view.width.unwrap_or(plot::WIDTH), ascii);
-            format!("{}\n\n{table}\n{plot}\n{}", comparison.about, told(&verdict, &view))
+            let about = &comparison.about;
+            format!("{about}\n\n{table}{}\n{plot}\n{}", legend(&comparison), told(&verdict, &view))
         }
         Format::Jsonl | Format::Csv | Format::Name => render::list(comparison.arms.clone(), &view)?,
     };
@@ -120,6 +121,19 @@ fn play(
         let _ = write!(console.err, "\r\x1b[K").and_then(|()| console.err.flush());
     }
     played.ok_or_else(|| Failure::signal(signals.caught().unwrap_or_default()))
+}
+
+/// What two headings of the table mean here.
+fn legend(comparison: &Comparison) -> String {
+    let base = match &comparison.base {
+        Some(base) => format!("BASE is {base}"),
+        None => "BASE would be peak-ewma, which was not played".to_owned(),
+    };
+    let seeds = match comparison.seeds.len() {
+        1 => "± of P99 takes several seeds (--seeds)".to_owned(),
+        some => format!("± is the standard deviation of P99 between {some} seeds"),
+    };
+    format!("{base}; {seeds}\n")
 }
 
 fn told(verdict: &Verdict, view: &View) -> String {

@@ -3,6 +3,7 @@
 mod backend;
 mod journal;
 mod pool;
+mod request;
 mod wiring;
 
-pub use backend::{admin_cell, breaker_cell, health_cell};
+pub use backend::{admin_cell, breaker_cell, health_cell, standing_cell};

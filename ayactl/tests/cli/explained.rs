@@ -16,6 +16,7 @@ fn candidate(name: &str) -> Candidate {
         backend: format!("shop/{name}"),
         excluded: None,
         why: None,
+        despite: None,
         score: Some(4.25),
         class: Some("cold".into()),
         in_flight: 3,

@@ -112,8 +112,10 @@ fn csv_has_every_column_and_raw_values() {
     let ran = run(&fake.socket(), "get backends shop/web-3 -o csv");
 
     let mut lines = ran.out.lines();
-    assert!(lines.next().unwrap().starts_with("name,admin,health,breaker,weight,share,rate,in-flight,"));
-    assert!(lines.next().unwrap().starts_with("shop/web-3,ready,down,closed,3,48.0,42.5,3,3.2,104,0.0,"));
+    assert!(
+        lines.next().unwrap().starts_with("name,admin,health,breaker,standing,weight,share,rate,in-flight,")
+    );
+    assert!(lines.next().unwrap().starts_with("shop/web-3,ready,down,closed,in,3,48.0,42.5,3,3.2,104,0.0,"));
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub use explain::{
 };
 pub use guard::{BreakerOrderView, BreakerSettings, BreakerWindow, StandingView};
 pub use listener::{ListenerLimits, ListenerView};
-pub use signal::{AgentView, SignalView, SourceView};
+pub use signal::{AgentView, SignalView, SourceTrouble, SourceView};
 pub use tls::{AcmeView, CertificateStanding, CertificateView, TlsView, end_of_life};
 pub use upstream::{
     HedgeSettings, KeepaliveSettings, RetrySettings, UpstreamTimeouts, UpstreamTlsView, UpstreamView,

@@ -92,6 +92,13 @@ impl Signals {
         };
         self.expire.or(interval.map(|interval| interval * INTERVALS)).unwrap_or(HEADERS_EXPIRE)
     }
+
+    /// Age from which on nothing counts any more that this source said.
+    pub fn longest_expiry(&self, source: Source) -> Duration {
+        let queries = self.queries.iter().filter(|_| source == Source::Query).map(|query| query.signal);
+        let each = queries.map(|signal| self.expiry(source, signal));
+        each.max().unwrap_or_else(|| self.expiry(source, Signal::Custom))
+    }
 }
 
 /// An agent beside each backend.

@@ -11,6 +11,7 @@ use aya_api::view::{
     BackendExplanation, BackendView, Candidate, PartView, PickExplanation, RequestExplanation, SCORE_CLASSES,
     WINDOW_S, ZoneView,
 };
+use aya_core::axis as core;
 use aya_core::hash::{address_key, hash64};
 use aya_core::pick::{Ask, Chooser, Class, Explanation, Part, Scale, Tried, Wins, expected_shares};
 
@@ -150,10 +151,13 @@ impl super::Control {
             let load = &pool.loads[index];
             let (score, excluded) = (found.ok(), found.err());
             let class = score.map_or("", |score| score.class.as_str());
+            let is_well = matches!(load.health(), core::Health::Up | core::Health::Unknown);
             Candidate {
                 backend: pool.backends[index].id.clone(),
                 excluded: excluded.map(|word| word.as_str().to_owned()),
                 why: excluded.map(|word| word.meaning().to_owned()),
+                despite: (excluded.is_none() && !is_well)
+                    .then(|| format!("{}, but may be picked: panic", load.health().as_str())),
                 score: score.map(|score| f64::from(score.value)).filter(|score| score.is_finite()),
                 class: Some(class.to_owned()).filter(|class| !class.is_empty()),
                 in_flight: load.in_flight(),
@@ -165,7 +169,11 @@ impl super::Control {
                 share: (total > 0).then(|| seen[index] as f64 / total as f64),
             }
         });
-        let candidates: Vec<Candidate> = candidates.collect();
+        let mut candidates: Vec<Candidate> = candidates.collect();
+        // Shares are meant for those that are well; who is picked all the same takes from all of them.
+        if candidates.iter().any(|candidate| candidate.despite.is_some()) {
+            candidates.iter_mut().for_each(|candidate| candidate.expected_share = None);
+        }
         let needs_key = algorithm.spec.keyed && key.is_none();
         let is_divided = !pool.plan.is_plain();
         let parts = explanation.parts.iter().filter(|_| is_divided);
@@ -316,7 +324,10 @@ fn verdict(candidate: &Candidate) -> String {
     };
     match &candidate.why {
         Some(why) => format!("{} {got}, and gets no new ones: {why}", candidate.backend),
-        None => format!("{} {got}, and can be picked", candidate.backend),
+        None => match &candidate.despite {
+            Some(despite) => format!("{} {got}; it is {despite}", candidate.backend),
+            None => format!("{} {got}, and can be picked", candidate.backend),
+        },
     }
 }
 
@@ -367,6 +378,7 @@ mod tests {
             backend: name.to_owned(),
             excluded: None,
             why: None,
+            despite: None,
             score: Some(score),
             class: Some(class.to_owned()).filter(|class| !class.is_empty()),
             in_flight: 0,

@@ -193,7 +193,7 @@ impl Control {
             connect_ms: backend.connect_time().map(|took| took.as_secs_f64() * 1e3),
             signal_factor: load.signal_factor(),
             signals: signal::signals(backend, &pool.conf.signals),
-            signal_sources: signal::sources(backend),
+            signal_sources: signal::sources(backend, &pool.conf.signals),
             agent: signal::agent(backend),
             zone: past.zone.clone(),
             tags: past.tags.clone(),

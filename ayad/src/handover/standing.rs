@@ -15,6 +15,8 @@ use crate::state::Backend;
 pub(super) struct Among {
     standing: String,
     age_ns: u64,
+    /// Since it was last like the others, when it is not; a version before this one does not say.
+    odd_ns: Option<u64>,
     seen_ns: u64,
     /// Until its ejection ends, when it is ejected.
     left_ns: Option<u64>,
@@ -35,11 +37,12 @@ struct Found {
 impl Among {
     /// `None` of one that is like the others, with nothing held against it.
     pub(super) fn of(backend: &Backend, now: Tick) -> Option<Self> {
-        let LearnedWatch { standing, age, seen, left, times, finding, trials } =
+        let LearnedWatch { standing, age, odd, seen, left, times, finding, trials } =
             backend.load.learned_standing(now)?;
         Some(Self {
             standing: standing.as_str().to_owned(),
             age_ns: age.as_nanos() as u64,
+            odd_ns: odd.map(|odd| odd.as_nanos() as u64),
             seen_ns: seen.as_nanos() as u64,
             left_ns: left.map(|left| left.as_nanos() as u64),
             times,
@@ -67,6 +70,7 @@ impl Among {
         let was = LearnedWatch {
             standing,
             age: Duration::from_nanos(self.age_ns),
+            odd: self.odd_ns.map(Duration::from_nanos),
             seen: Duration::from_nanos(self.seen_ns),
             left: self.left_ns.map(Duration::from_nanos),
             times: self.times,

@@ -57,6 +57,7 @@ fn one_of_three_that_fails_is_ejected_and_the_axes_stay_as_they_are() {
     assert!(["failures-in-row", "failure-share"].contains(&seen.reason.as_str()), "{}", seen.reason);
     assert!(seen.cause.contains("against a median"), "{}", seen.cause);
     assert!(seen.until_ms.is_some_and(|until| until > seen.since_ms));
+    assert!(seen.odd_since_ms.is_some_and(|odd| odd <= seen.since_ms), "{seen:?}");
     assert!(!two.eligible);
     assert_eq!((two.health.state, two.breaker.state), (Health::Unknown, Breaker::Off));
     let event = daemon.control.events().into_iter().find(|event| event.kind == "outlier").unwrap();

@@ -65,6 +65,10 @@ fn an_agent_that_is_gone_expires() {
 
     wait::until_true("traffic again", || daemon.control.backend(ONE).eligible);
     assert!(cause_of_failure(&daemon, "agent").contains("refused"));
+    wait::until_true("it fails for longer than its word counts", || {
+        let sources = daemon.control.backend(ONE).signal_sources;
+        sources.iter().any(|source| source.source == "agent" && source.stale)
+    });
 }
 
 /// Answers with this text, which a test may change.

@@ -87,6 +87,8 @@ fn who_is_ejected_stays_so_until_its_time_is_up() {
 
     let after = ejected(&daemon).expect("it is still ejected");
     assert_eq!((&after.cause, &after.reason, after.times), (&before.cause, &before.reason, before.times));
+    let [odd, was_odd] = [&after, &before].map(|seen| seen.odd_since_ms.expect("it is odd"));
+    assert!(odd.abs_diff(was_odd) < 1_000 && odd <= after.since_ms, "{odd} instead of {was_odd}");
     let [until, wanted] = [after.until_ms, before.until_ms].map(|until| until.expect("it ends"));
     assert!(until.abs_diff(wanted) < 1_000, "{until} instead of {wanted}");
     for _ in 0..3 {

@@ -18,6 +18,10 @@ pub struct Journal {
     pub below: usize,
     /// Which entries are shown.
     pub filter: Filter,
+    /// The one that is read; it stays while others come.
+    pub open: Option<Entry>,
+    /// First line on show of that one.
+    pub open_scroll: usize,
 }
 
 /// One line of the journal.
@@ -51,6 +55,11 @@ impl Journal {
     /// Entries that pass the filter, oldest first.
     pub fn shown(&self) -> Vec<&Entry> {
         self.entries.iter().filter(|entry| self.filter.passes(&entry.searchable())).collect()
+    }
+
+    /// The entry with the focus.
+    pub fn focused(&self) -> Option<&Entry> {
+        self.shown().iter().rev().nth(self.below).copied()
     }
 
     /// Keeps the focus on an entry that is shown.

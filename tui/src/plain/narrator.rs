@@ -158,7 +158,7 @@ fn summary(status: &Status, now_ms: u64, wants: impl Fn(&str) -> bool) -> Vec<St
             pool.eligible,
             pool.backends.len(),
             figure::rate(traffic.rate),
-            pool.algorithm.name,
+            pool.algorithm.in_words(),
         ));
     }
     let daemon = &status.daemon;

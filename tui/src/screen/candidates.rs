@@ -120,6 +120,9 @@ pub(super) fn scored(score: f64) -> String {
 }
 
 fn stands(pick: &PickExplanation, candidate: &Candidate) -> Cell {
+    if let Some(despite) = &candidate.despite {
+        return Cell::new(despite.clone(), Tone::Bad);
+    }
     match (&candidate.excluded, &candidate.why) {
         (Some(word), Some(why)) => Cell::new(format!("{word}: {why}"), Tone::Warn),
         (Some(word), None) => Cell::new(format!("{word} keeps it out"), Tone::Warn),

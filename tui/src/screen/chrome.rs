@@ -1,16 +1,15 @@
 //! What surrounds every screen: the daemon and its totals, alarms, the stale banner, notices, keys.
 
-use aya_api::view::{Freshness, ListenerView, Status};
+use aya_api::view::Status;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::{SCREENS, ScreenId};
+use super::{SCREENS, ScreenId, alarms};
 use crate::figure;
 use crate::keymap::{self, Action, Binding};
 use crate::model::{Dialog, Link, Model, Notice};
 use crate::theme::Tone;
 use crate::update::scope;
-use crate::why;
 use crate::widget::strip::{self, Fact};
 use crate::widget::table::{self, Cell};
 
@@ -91,8 +90,7 @@ fn key_facts(model: &Model) -> Vec<Fact> {
     let works = |action: Action| {
         let orders = matches!(action, Action::Order(_) | Action::WeightBy(_) | Action::Algorithm);
         let lists = matches!(action, Action::Open | Action::Filter | Action::OnlyFailed | Action::OnlyPool);
-        let reads = model.screen == ScreenId::Requests && model.requests.open.is_some();
-        action != Action::Show(model.screen) && !(orders && is_inert) && !(lists && reads)
+        action != Action::Show(model.screen) && !(orders && is_inert) && !(lists && model.reads_one())
     };
     let bindings = keymap::bindings(scope(model)).filter(|binding| works(binding.action));
     let fact = |(rank, b): (u8, &Binding)| {
@@ -136,21 +134,21 @@ pub(super) fn tiny(model: &Model, buf: &mut Buffer) -> Option<Position> {
     let state = match &model.status {
         None => "ayad: no answer yet".to_owned(),
         Some(status) => {
-            let (eligible, all) = eligible(model, status);
+            let (out, all) = alarms::out_of(model, status);
             let word = if model.is_stale() {
                 "STALE"
-            } else if eligible == all {
+            } else if out == 0 {
                 "ok"
             } else {
                 "NOT OK"
             };
-            format!("ayad: {eligible}/{all} {word}")
+            format!("ayad: {}/{all} {word}", all - out)
         }
     };
     let mut lines = table::wrap(&size, area.width);
     lines.extend(table::wrap(&state, area.width));
     if let Some(status) = &model.status {
-        let alarms = alarms(model, status, model.shown_ms());
+        let alarms = alarms::all(model, status, model.shown_ms());
         lines.extend(alarms.into_iter().flat_map(|(_, text)| table::wrap(&text, area.width)));
     }
     for (y, line) in (area.top()..area.bottom()).zip(lines) {
@@ -248,7 +246,7 @@ fn state_line(model: &Model, width: u16) -> (Tone, String) {
         return (Tone::Banner, format!("FROZEN {age} - f shows the present again"));
     }
     match &model.status {
-        Some(status) => alarm(model, status, width),
+        Some(status) => alarms::line(model, status, width),
         None => (Tone::Plain, String::new()),
     }
 }
@@ -274,96 +272,6 @@ fn stale_banner(model: &Model, width: u16) -> String {
     ];
     let fitting = wordings.into_iter().find(|text| table::width(text) <= width);
     fitting.unwrap_or_else(|| format!("STALE {age} - no answer - {retry}"))
-}
-
-/// The line of alarms: everything that is wrong, worst first, or that nothing is. What does not fit is
-/// counted, so that nobody takes the line for the whole truth.
-fn alarm(model: &Model, status: &Status, width: u16) -> (Tone, String) {
-    let glyphs = model.theme.glyphs;
-    let (eligible, all) = eligible(model, status);
-    let alarms = alarms(model, status, model.shown_ms());
-    let Some(tone) = alarms.iter().map(|(tone, _)| *tone).max() else {
-        return match all {
-            0 => (Tone::Muted, "no backends yet".into()),
-            all => (Tone::Good, format!("{} all {} eligible", glyphs.good, figure::plural(all, "backend"))),
-        };
-    };
-    let sign = if tone == Tone::Bad { glyphs.bad } else { glyphs.warn };
-    let text = match all - eligible {
-        0 => format!("{sign} "),
-        out => format!("{sign} {out} of {} not eligible: ", figure::plural(all, "backend")),
-    };
-    let alarms: Vec<String> = alarms.into_iter().map(|(_, alarm)| alarm).collect();
-    let room = width.saturating_sub(table::width(&text));
-    (tone, text + &as_many_as_fit(&alarms, room))
-}
-
-fn as_many_as_fit(alarms: &[String], room: u16) -> String {
-    let wordings = (1..=alarms.len()).rev().map(|kept| {
-        let listed = alarms[..kept].join(", ");
-        match alarms.len() - kept {
-            0 => listed,
-            more => format!("{listed}, +{more} more"),
-        }
-    });
-    let mut last = String::new();
-    for wording in wordings {
-        if table::width(&wording) <= room {
-            return wording;
-        }
-        last = wording;
-    }
-    last
-}
-
-fn alarms(model: &Model, status: &Status, now_ms: u64) -> Vec<(Tone, String)> {
-    let pools =
-        || status.pools.iter().filter(|p| model.table.pool.as_ref().is_none_or(|name| p.name == *name));
-    let several = pools().count() > 1;
-    let mut alarms = Vec::new();
-    for pool in pools().filter(|pool| why::is_dark(pool)) {
-        alarms.push((Tone::Bad, format!("{} SERVES NOTHING", pool.name)));
-    }
-    let panicking = pools().filter(|pool| pool.in_panic);
-    alarms.extend(panicking.map(|pool| (Tone::Bad, format!("{} in PANIC: health is ignored", pool.name))));
-    let mut backends: Vec<(Tone, String)> = pools()
-        .flat_map(|pool| &pool.backends)
-        .filter_map(|b| {
-            let why = why::why(b, now_ms)?;
-            let name = if several { &b.id } else { &b.name };
-            Some((why.tone, format!("{name} {}", why.short)))
-        })
-        .collect();
-    backends.sort_by_key(|(tone, _)| std::cmp::Reverse(*tone));
-    alarms.append(&mut backends);
-    let empty = pools().filter(|pool| pool.backends.is_empty());
-    alarms.extend(empty.map(|pool| (Tone::Warn, format!("{} has no backends", pool.name))));
-    if status.daemon.state != "running" {
-        alarms.insert(0, (Tone::Warn, format!("ayad is {}", status.daemon.state)));
-    }
-    if let Some(error) = &status.daemon.last_reload_error {
-        let first = error.lines().next().unwrap_or_default();
-        alarms.push((Tone::Warn, format!("the last reload was refused: {first}")));
-    }
-    if let Some(error) = &status.daemon.last_upgrade_error {
-        let first = error.lines().next().unwrap_or_default();
-        alarms.push((Tone::Warn, format!("the last upgrade failed: {first}")));
-    }
-    let stale = pools().flat_map(|pool| pool.discovery.iter().map(move |found| (pool, found)));
-    for (pool, found) in stale.filter(|(_, found)| found.state == Freshness::Stale) {
-        let cause = found.cause.as_deref().unwrap_or("no answer");
-        alarms.push((Tone::Warn, format!("{} is stale, {}: {cause}", pool.name, found.source)));
-    }
-    for (is_bad, alarm) in status.listeners.iter().flat_map(ListenerView::certificate_alarms) {
-        alarms.push((if is_bad { Tone::Bad } else { Tone::Warn }, alarm));
-    }
-    alarms
-}
-
-fn eligible(model: &Model, status: &Status) -> (usize, usize) {
-    let shown = |name: &String| model.table.pool.as_ref().is_none_or(|only| only == name);
-    let backends = || status.pools.iter().filter(|pool| shown(&pool.name)).flat_map(|pool| &pool.backends);
-    (backends().filter(|b| b.eligible).count(), backends().count())
 }
 
 fn notice(model: &Model) -> Option<&Notice> {
@@ -411,6 +319,7 @@ fn page(model: &Model) -> Option<(usize, usize)> {
             model.requests.open.as_ref().map(|_| (super::requests::open_height(model), room))
         }
         ScreenId::Backend => model.why.in_full.then(|| super::backend::explained(model)),
-        ScreenId::Overview | ScreenId::Events | ScreenId::Listeners => None,
+        ScreenId::Events => model.journal.open.as_ref().map(|_| (super::events::open_height(model), room)),
+        ScreenId::Overview | ScreenId::Listeners => None,
     }
 }

@@ -7,11 +7,18 @@ use ratatui::layout::{Position, Rect};
 use crate::figure;
 use crate::model::{Entry, Model};
 use crate::theme::{Theme, Tone};
+use crate::widget::page::{self, Line};
+use crate::widget::strip::Fact;
 use crate::widget::table::{self, Cell, Slot};
 
 /// Draws the entries that pass the filter and says where the focus is.
 pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Position> {
     let theme = model.theme;
+    if let Some(entry) = &model.journal.open {
+        let lines = whole(model, entry, area.width);
+        page::draw(buf, theme, area, &lines, model.journal.open_scroll);
+        return Some(Position::new(area.x, area.y));
+    }
     let shown = model.journal.shown();
     let height = usize::from(area.height.saturating_sub(1));
     let titles = [(0, "UTC"), (10, "LEVEL"), (18, "SUBJECT"), (subject_end(area), "WHAT")];
@@ -46,6 +53,48 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
         entry_row(theme, buf, (area, y), shown[at]);
     }
     position
+}
+
+/// Lines of the entry that is read.
+pub(crate) fn open_height(model: &Model) -> usize {
+    model.journal.open.as_ref().map_or(0, |entry| whole(model, entry, model.size.0).len())
+}
+
+/// Everything about one entry, with nothing cut.
+fn whole(model: &Model, entry: &Entry, width: u16) -> Vec<Line> {
+    let when = |at_ms: u64| {
+        let age = figure::age(model.shown_ms().saturating_sub(at_ms));
+        let facts = vec![
+            Fact::new(0, format!("{} UTC", figure::time_of_day(at_ms)), Tone::Plain),
+            Fact::new(1, format!("{age} ago"), Tone::Muted),
+        ];
+        Line::Facts("when", facts)
+    };
+    let event = match entry {
+        Entry::Event(event) => event,
+        Entry::Note { at_ms, text } => {
+            let mut lines = vec![Line::at(0, Cell::new("dashboard", Tone::Strong)), when(*at_ms)];
+            lines.extend(page::sentence("note", text, Tone::Accent, width));
+            return lines;
+        }
+    };
+    let (word, tone) = level(event.severity);
+    let mut lines = vec![
+        Line::at(0, Cell::new(event.subject.clone(), Tone::Strong)),
+        Line::Facts("level", vec![Fact::new(0, word, tone)]),
+        when(event.at_ms),
+    ];
+    let change = format!("{}{}", event.kind, change(model.theme, event));
+    lines.extend(page::sentence("what", &change, Tone::Plain, width));
+    let rest =
+        [("by", event.by.as_deref()), ("cause", Some(event.cause.as_str())), ("order", event.op.as_deref())];
+    for (label, text) in rest {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            lines.extend(page::sentence(label, text, Tone::Plain, width));
+        }
+    }
+    lines.push(Line::Facts("number", vec![Fact::new(0, event.seq.to_string(), Tone::Muted)]));
+    lines
 }
 
 /// First entry to show: the newest at the bottom, unless the focus is above that.
@@ -101,14 +150,19 @@ fn level(severity: Severity) -> (&'static str, Tone) {
 
 /// `health up → down: refused`, `admin ready → draining by ann: deploy 42`.
 fn what(theme: Theme, event: &Event) -> String {
+    let change = change(theme, event);
+    let by = event.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+    let cause = if event.cause.is_empty() { String::new() } else { format!(": {}", event.cause) };
+    format!("{}{change}{by}{cause}", event.kind)
+}
+
+/// ` up → down`, with the blank before it; empty when nothing has a value.
+fn change(theme: Theme, event: &Event) -> String {
     let arrow = theme.glyphs.arrow;
-    let change = match (&event.from, &event.to) {
+    match (&event.from, &event.to) {
         (Some(from), Some(to)) => format!(" {from} {arrow} {to}"),
         (None, Some(to)) => format!(" {arrow} {to}"),
         (Some(from), None) => format!(" was {from}"),
         (None, None) => String::new(),
-    };
-    let by = event.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
-    let cause = if event.cause.is_empty() { String::new() } else { format!(": {}", event.cause) };
-    format!("{}{change}{by}{cause}", event.kind)
+    }
 }

@@ -118,8 +118,10 @@ fn pool_row(model: &Model, buf: &mut Buffer, (area, y): (Rect, u16), placed: &[P
 
 /// A pool on one line: how it picks, how many of its backends can be picked.
 pub(super) fn pool_facts(model: &Model, pool: &PoolView, has_p50: bool) -> Vec<Fact> {
-    let eligible = format!("{} of {} eligible", pool.eligible, pool.backends.len());
-    let tone = match pool.eligible as usize {
+    // One that is tried would be counted every other moment.
+    let serving = pool.backends.iter().filter(|backend| !backend.is_out()).count();
+    let eligible = format!("{serving} of {} eligible", pool.backends.len());
+    let tone = match serving {
         0 => Tone::Bad,
         n if n < pool.backends.len() => Tone::Warn,
         _ => Tone::Plain,

@@ -53,11 +53,11 @@ fn columns() -> [Column; 9] {
         left("UTC", 8, 2),
         right("STATUS", 6, 0),
         right("TOOK", 6, 1),
-        right("TRIES", 5, 4),
-        left("POOL", 12, 5),
-        left("LAST BACKEND", 16, 6),
+        right("TRIES", 5, 5),
+        left("POOL", 12, 6),
+        left("LAST BACKEND", 12, 4),
         left("KEPT FOR", 16, 3),
-        left("REQUEST", 20, 0),
+        left("REQUEST", 16, 0),
     ]
 }
 

@@ -21,7 +21,7 @@ pub(super) fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) 
         Action::PreviousScreen => show(model, screen::neighbour(model.screen, Way::Previous)),
         Action::Open => open(model),
         Action::Back => back(model),
-        Action::Filter if model.screen == ScreenId::Requests && model.requests.open.is_some() => {}
+        Action::Filter if model.reads_one() => {}
         Action::Filter => {
             let before = filter_text(model).clone();
             model.dialog = Some(Dialog::Filter { before });
@@ -109,6 +109,11 @@ fn go(model: &mut Model, motion: Motion) {
             let count = model.requests.shown().len();
             model.requests.select(moved(model.requests.position, motion, count, page));
         }
+        ScreenId::Events if model.journal.open.is_some() => {
+            let lines = screen::events::open_height(model);
+            let top = (lines + 1).saturating_sub(usize::from(screen::body_height(model)));
+            model.journal.open_scroll = moved(model.journal.open_scroll, motion, top, page);
+        }
         ScreenId::Events => {
             let count = model.journal.shown().len();
             let from_top = count.saturating_sub(1).saturating_sub(model.journal.below);
@@ -193,6 +198,11 @@ fn open(model: &mut Model) {
         if requests.open.is_none() {
             (requests.open, requests.open_scroll) = (chosen, 0);
         }
+    } else if model.screen == ScreenId::Events {
+        let journal = &mut model.journal;
+        if journal.open.is_none() {
+            (journal.open, journal.open_scroll) = (journal.focused().cloned(), 0);
+        }
     } else if model.selected().is_some() {
         show(model, ScreenId::Backend);
     }
@@ -216,6 +226,7 @@ fn back(model: &mut Model) {
             }
             model.notice = None;
         }
+        ScreenId::Events if model.journal.open.is_some() => model.journal.open = None,
         ScreenId::Events if !model.journal.filter.text.is_empty() => {
             model.journal.filter.text.clear();
             model.journal.clamp();

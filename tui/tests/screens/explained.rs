@@ -23,6 +23,7 @@ fn candidate(name: &str, class: &str, score: f64) -> Candidate {
         backend: format!("shop/{name}"),
         excluded: None,
         why: None,
+        despite: None,
         score: Some(score),
         class: Some(class.into()),
         in_flight: 3,

@@ -1,10 +1,10 @@
 //! Backends that traffic or people keep from traffic: ejected, eased, forced.
 
 use aya_api::axis::{BreakerOrder, Standing};
-use aya_api::view::{BackendView, BreakerOrderView, BreakerWindow, StandingView, Status};
+use aya_api::view::{BackendView, BreakerOrderView, BreakerWindow, SourceView, StandingView, Status};
 
 use super::world::{MINUTE, SECOND};
-use super::{KeyCode, Message, NOW_MS, hear, live, press, select, snapshot, status};
+use super::{KeyCode, Message, NOW_MS, hear, live, picture, press, select, snapshot, status};
 
 fn stands(backend: &mut BackendView, state: Standing, share: &str, ease: f64) {
     backend.eligible = state != Standing::Ejected;
@@ -13,6 +13,7 @@ fn stands(backend: &mut BackendView, state: Standing, share: &str, ease: f64) {
         state,
         shadow: false,
         since_ms: NOW_MS - 2 * SECOND,
+        odd_since_ms: Some(NOW_MS - 8 * MINUTE),
         until_ms: (state == Standing::Ejected).then_some(NOW_MS + 2 * SECOND),
         reason: "failure-share".into(),
         cause: format!("failure share {share} of 120 against a median of 0.2%, 9.1 deviations"),
@@ -55,4 +56,48 @@ fn ejected_eased_and_forced_say_since_when_and_why() {
             snapshot(name, &model);
         }
     }
+}
+
+/// The line of alarms with shop/web-1 standing so.
+fn headline(state: Standing) -> String {
+    let mut status = status();
+    stands(&mut status.pools[1].backends[0], state, "21%", 0.0);
+    let mut model = live((80, 24));
+    hear(&mut model, Message::Status(Box::new(status)));
+    picture(&model).lines().nth(2).unwrap().to_owned()
+}
+
+#[test]
+fn the_headline_is_the_same_while_one_is_ejected_and_while_it_is_tried() {
+    let ejected = headline(Standing::Ejected);
+    assert!(ejected.contains("shop/web-1 ejected (failure-share, 8m)"), "{ejected}");
+    assert_eq!(headline(Standing::Trying), ejected);
+}
+
+#[test]
+fn a_pool_without_backends_comes_before_backends_and_a_failing_source_after_them() {
+    let mut status = status();
+    status.pools[0].backends.clear();
+    status.pools[0].eligible = 0;
+    for backend in &mut status.pools[1].backends {
+        backend.signal_sources = vec![SourceView {
+            source: "scrape".into(),
+            ok: false,
+            since_ms: NOW_MS - 2 * MINUTE,
+            cause: Some("refused".into()),
+            stale: true,
+        }];
+    }
+    let told = |size| {
+        let mut model = live(size);
+        hear(&mut model, Message::Status(Box::new(status.clone())));
+        picture(&model).lines().nth(2).unwrap().trim_end().to_owned()
+    };
+    let narrow = told((80, 24));
+    let empty = format!("{} has no backends", status.pools[0].name);
+    assert!(narrow.contains(&format!(": {empty}, +")) && narrow.ends_with(" more alarms"), "{narrow}");
+    let wide = told((400, 60));
+    let at = |words: &str| wide.find(words).unwrap_or_else(|| panic!("{words}: {wide}"));
+    let source = at("scrape fails for 6 backends of shop: refused (2m)");
+    assert!(at(&empty) < at("web-3 down") && at("web-3 down") < source, "{wide}");
 }

@@ -21,9 +21,9 @@ pub(super) fn fields(text: &mut String, auto: &AutoView, now_ms: u64) {
     let percent = margin * 100.0;
     let rule = auto.rule.map_or_else(String::new, |rule| format!(", rule {rule} holds"));
     let line = format!(
-        "{mode}, low {objective}, margin {percent:.0} %, every {}, {} switches{rule}",
+        "{mode}, low {objective}, margin {percent:.0} %, every {}, {}{rule}",
         setting(*epoch_ms),
-        auto.switches
+        time::plural(auto.switches, "switch", "switches")
     );
     more(text, &line);
     for arm in &auto.arms {
@@ -31,7 +31,8 @@ pub(super) fn fields(text: &mut String, auto: &AutoView, now_ms: u64) {
     }
     for AutoRuleView { rule, when, arm, holds, requests } in &auto.rules {
         let state = if *holds { "in force" } else { "not now" };
-        let requests = requests.map_or_else(String::new, |count| format!(", {count} requests"));
+        let requests =
+            requests.map_or_else(String::new, |count| format!(", {}", time::count(count, "request")));
         more(text, &format!("rule {rule}, {when}: {arm}, {state}{requests}"));
     }
 }

@@ -24,7 +24,8 @@ pub(super) fn rows(text: &mut String, backend: &BackendView, now_ms: u64) {
         field(text, "Forced", &line);
     }
     if let Some(standing) = &backend.standing {
-        let mut line = format!("{} {}, {}", standing.state, since(standing.since_ms), standing.cause);
+        let odd = since(standing.odd_since());
+        let mut line = format!("{}, not like the others {odd}, {}", standing.state, standing.cause);
         if let Some(at) = standing.until_ms {
             let _ = write!(line, ", tried again {}", time::until(now_ms, at));
         }

@@ -78,7 +78,7 @@ pub(super) fn text(pool: &PoolView, ways: &Ways, view: &View) -> Result<String, 
 
 fn algorithm(pool: &PoolView, now_ms: u64) -> String {
     let algorithm = &pool.algorithm;
-    let mut how = algorithm.name.clone();
+    let mut how = algorithm.in_words();
     if algorithm.overridden {
         let _ = write!(how, " (configured: {})", algorithm.configured);
     }

@@ -62,13 +62,13 @@ fn table(comparison: &Comparison) -> String {
         let ratio = comparison.base.as_ref().map_or_else(String::new, |_| format!("<td>{}", known(ratio)));
         let _ = writeln!(
             html,
-            "<tr><td><span class=\"key\" style=\"background:{}\"></span>{}<td>{:.1}<td>{:.1}<td>{:.1}<td>{:.1}{ratio}\
+            "<tr><td><span class=\"key\" style=\"background:{}\"></span>{}<td>{:.1}<td>{:.1}<td>{}<td>{:.1}{ratio}\
              <td>{}<td>{:.1}<td>{}</tr>",
             color(index),
             escaped(&arm.arm),
             arm.p50_ms.mean,
             arm.p99_ms.mean,
-            arm.p99_ms.deviation,
+            super::rows::deviation(arm).map_or_else(none, |deviation| format!("{deviation:.1}")),
             arm.p999_ms.mean,
             arm.gap_closed.map_or_else(none, |gap| format!("{:.1}", gap[1] * 100.0)),
             arm.failures.mean,

@@ -5,12 +5,17 @@ use aya_sim::{Outcome, Spread};
 use crate::render::cell::Cell;
 use crate::render::{Column, Row};
 
+/// The standard deviation of the 99th percentile between seeds; one seed has none.
+pub(super) fn deviation(arm: &Outcome) -> Option<f64> {
+    Some(arm.p99_ms.deviation).filter(|deviation| *deviation > 0.0)
+}
+
 impl Row for Outcome {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::left("arm", "ARM", |arm, _| Cell::text(&arm.arm)),
         Column::right("p50", "P50 MS", |arm, _| Cell::millis(Some(arm.p50_ms.mean))),
         Column::right("p99", "P99 MS", |arm, _| Cell::millis(Some(arm.p99_ms.mean))),
-        Column::right("deviation", "±", |arm, _| Cell::millis(Some(arm.p99_ms.deviation))),
+        Column::right("deviation", "±", |arm, _| Cell::millis(deviation(arm))),
         Column::right("p999", "P99.9 MS", |arm, _| Cell::millis(Some(arm.p999_ms.mean))),
         Column::right("ratio", "P99 / BASE", |arm, _| Cell::maybe_number(arm.ratio.map(|r| r[1]), 2)),
         Column::right("gap-closed", "GAP CLOSED %", |arm, _| Cell::percent(arm.gap_closed.map(|gap| gap[1]))),

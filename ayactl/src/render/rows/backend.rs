@@ -1,6 +1,6 @@
 //! Columns of backends: the three axes side by side, never folded into one.
 
-use aya_api::axis::{Admin, Breaker, Health, Standing};
+use aya_api::axis::{Admin, Breaker, BreakerOrder, Health, Standing};
 use aya_api::view::BackendView;
 
 use crate::render::cell::{Cell, Tone};
@@ -30,9 +30,19 @@ pub fn health_cell(backend: &BackendView) -> Cell {
     Cell::state(health.state.as_str(), note.filter(|note| !note.is_empty()), tone)
 }
 
-/// The breaker, with what opened it and when it tries again.
+/// The breaker: what people made of it, or what opened it and when it tries again.
 pub fn breaker_cell(backend: &BackendView, now_ms: u64) -> Cell {
     let breaker = &backend.breaker;
+    if let Some(order) = &breaker.order {
+        let (words, tone) = match order.order {
+            BreakerOrder::Open => ("forced open".to_owned(), Tone::Bad),
+            BreakerOrder::Closed => ("forced closed".to_owned(), Tone::Warn),
+            BreakerOrder::Held | BreakerOrder::None => (format!("held {}", breaker.state), Tone::Warn),
+        };
+        let until = order.until_ms.map(|at| format!(", reverts {}", time::until(now_ms, at)));
+        let note = format!("by {}{}", order.by, until.unwrap_or_default());
+        return Cell { raw: breaker.state.to_string(), ..Cell::state(&words, Some(&note), tone) };
+    }
     match breaker.state {
         Breaker::Off => Cell::state("off", None, Tone::Dim),
         Breaker::Closed => Cell::state("closed", None, Tone::Plain),
@@ -64,8 +74,8 @@ fn window_cell(backend: &BackendView) -> Cell {
     Cell::maybe(words.as_deref())
 }
 
-/// How it stands among the others, with what is odd about it.
-fn standing_cell(backend: &BackendView) -> Cell {
+/// How it stands among the others, for how long it is not like them, and what is odd about it.
+pub fn standing_cell(backend: &BackendView, now_ms: u64) -> Cell {
     let Some(standing) = &backend.standing else { return Cell::state("in", None, Tone::Plain) };
     let tone = match standing.state {
         Standing::In => Tone::Plain,
@@ -73,7 +83,8 @@ fn standing_cell(backend: &BackendView) -> Cell {
         Standing::Ejected => Tone::Bad,
     };
     let shadow = if standing.shadow { "shadow: " } else { "" };
-    Cell::state(standing.state.as_str(), Some(&format!("{shadow}{}", standing.cause)), tone)
+    let age = time::age(now_ms, standing.odd_since());
+    Cell::state(standing.state.as_str(), Some(&format!("{shadow}{}, for {age}", standing.cause)), tone)
 }
 
 fn errors(backend: &BackendView) -> Cell {
@@ -99,6 +110,7 @@ impl Row for BackendView {
         Column::left("admin", "ADMIN", |b, _| admin_cell(b)),
         Column::left("health", "HEALTH", |b, _| health_cell(b)),
         Column::left("breaker", "BREAKER", breaker_cell),
+        Column::<Self>::left("standing", "STANDING", standing_cell).when(|b| b.standing.is_some()),
         Column::right("weight", "WEIGHT", |b, _| Cell::count(b.weight.into())),
         Column::right("share", "SHARE %", |b, _| Cell::percent(b.share_actual)),
         Column::right("rate", "REQ/S", |b, _| Cell::number(b.traffic.rate, 1)),
@@ -109,7 +121,6 @@ impl Row for BackendView {
         Column::<Self>::left("address", "ADDRESS", |b, _| Cell::text(&b.address)).wide(),
         Column::<Self>::left("order", "ORDER", order_cell).wide(),
         Column::<Self>::left("window", "WINDOW", |b, _| window_cell(b)).wide(),
-        Column::<Self>::left("standing", "STANDING", |b, _| standing_cell(b)).wide(),
         Column::<Self>::right("ease", "EASE %", |b, _| Cell::percent(Some(b.ease.unwrap_or(1.0)))).wide(),
         Column::<Self>::left("eligible", "ELIGIBLE", |b, _| {
             Cell::text(if b.eligible { "yes" } else { "no" })

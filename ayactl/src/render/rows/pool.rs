@@ -46,11 +46,11 @@ impl Row for PoolView {
         Column::right("eligible", "ELIGIBLE", |p, _| eligible(p)),
         Column::left("algorithm", "ALGORITHM", |p, _| {
             let note = p.algorithm.overridden.then(|| format!("configured: {}", p.algorithm.configured));
-            Cell::state(
-                &p.algorithm.name,
-                note.as_deref(),
-                if note.is_some() { Tone::Warn } else { Tone::Plain },
-            )
+            let tone = if note.is_some() { Tone::Warn } else { Tone::Plain };
+            Cell {
+                raw: p.algorithm.name.clone(),
+                ..Cell::state(&p.algorithm.in_words(), note.as_deref(), tone)
+            }
         }),
         Column::right("rate", "REQ/S", |p, _| Cell::number(p.traffic.rate, 1)),
         Column::right("errors", "ERRORS %", |p, _| errors(p)),

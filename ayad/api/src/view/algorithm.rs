@@ -25,6 +25,18 @@ pub struct AlgorithmView {
     pub auto: Option<AutoView>,
 }
 
+impl AlgorithmView {
+    /// True when the pool chooses its algorithm by itself, and nobody has ordered another one.
+    pub fn is_chosen(&self) -> bool {
+        self.auto.as_ref().is_some_and(|auto| !auto.is_held)
+    }
+
+    /// Its name, and whether the pool chose it: `auto: least-connections`.
+    pub fn in_words(&self) -> String {
+        if self.is_chosen() { format!("auto: {}", self.name) } else { self.name.clone() }
+    }
+}
+
 /// One algorithm that pools can use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AlgorithmInfo {

@@ -126,6 +126,10 @@ pub struct Candidate {
     pub excluded: Option<String>,
     /// The same as a sentence.
     pub why: Option<String>,
+    /// Of one that can be picked all the same: what would keep it out if its part of the pool were not in panic, as a
+    /// sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub despite: Option<String>,
     /// What the algorithm thinks of it.
     pub score: Option<f64>,
     /// The class its score is compared in; see [`SCORE_CLASSES`]. Absent where the algorithm has none.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::BackendView;
 use crate::axis::{BreakerOrder, Standing};
 
 /// The breaker of each backend of a pool.
@@ -63,8 +64,11 @@ pub struct StandingView {
     pub state: Standing,
     /// True when it is only told and nothing is done.
     pub shadow: bool,
-    /// Since when.
+    /// Since when it stands so. One that goes on being odd comes here again and again: ejected, tried, ejected.
     pub since_ms: u64,
+    /// Since when it is not like the others, however it stood meanwhile; absent of a daemon that does not know.
+    #[serde(default)]
+    pub odd_since_ms: Option<u64>,
     /// When its ejection ends.
     pub until_ms: Option<u64>,
     /// In what it is odd: `failure-share`, `failures-in-row` or `slower-than-others`.
@@ -77,4 +81,25 @@ pub struct StandingView {
     pub trials: Option<u32>,
     /// Trials that must succeed.
     pub trials_needed: Option<u32>,
+}
+
+impl StandingView {
+    /// Since when it is not like the others, in milliseconds since 1970; what the present standing says of a daemon
+    /// that does not know more.
+    pub fn odd_since(&self) -> u64 {
+        self.odd_since_ms.unwrap_or(self.since_ms)
+    }
+
+    /// True when it gets nothing for it, or no more than a trial at a time.
+    pub fn keeps_out(&self) -> bool {
+        matches!(self.state, Standing::Ejected | Standing::Trying) && !self.shadow
+    }
+}
+
+impl BackendView {
+    /// True when it is out of traffic: it cannot get a request now, or gets no more than trials after an ejection. Unlike
+    /// [`BackendView::eligible`], this does not change with every trial.
+    pub fn is_out(&self) -> bool {
+        !self.eligible || self.standing.as_ref().is_some_and(StandingView::keeps_out)
+    }
 }

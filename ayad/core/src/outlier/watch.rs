@@ -46,6 +46,8 @@ pub struct Watch {
     usual: AtomicU32,
     standing: AtomicU32,
     since: AtomicU64,
+    /// When it was last like the others.
+    odd_since: AtomicU64,
     until: AtomicU64,
     /// When what was found was last found again; for one that is in, when its past ejections were last forgiven.
     seen: AtomicU64,
@@ -73,6 +75,12 @@ impl Watch {
     /// Since when; the start of the daemon if it never changed.
     pub fn since(&self) -> Tick {
         Tick::from_nanos(self.since.load(Ordering::Relaxed))
+    }
+
+    /// Since when it is not like the others, whatever it stood at meanwhile; `None` when it is like them.
+    pub fn odd_since(&self) -> Option<Tick> {
+        let since = Tick::from_nanos(self.odd_since.load(Ordering::Relaxed));
+        (self.standing() != Standing::In).then_some(since)
     }
 
     /// When its ejection ends; `None` when it is not ejected.
@@ -201,6 +209,9 @@ impl Watch {
             self.standing.compare_exchange(from as u32, to as u32, Ordering::AcqRel, Ordering::Acquire);
         if swap.is_ok() {
             self.since.store(now.as_nanos(), Ordering::Relaxed);
+            if from == Standing::In {
+                self.odd_since.store(now.as_nanos(), Ordering::Relaxed);
+            }
             self.see(now);
         }
         swap.is_ok()

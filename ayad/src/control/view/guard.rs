@@ -80,6 +80,7 @@ pub(super) fn standing(backend: &Backend, conf: &config::Pool) -> Option<Standin
         },
         shadow: conf.outliers.as_ref().is_some_and(|rules| !rules.enforce),
         since_ms: clock::wall_of(watch.since()),
+        odd_since_ms: watch.odd_since().map(clock::wall_of),
         until_ms: watch.until().map(clock::wall_of),
         reason: finding.oddity.as_str().to_owned(),
         cause: finding_words(&finding),

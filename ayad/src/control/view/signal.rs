@@ -1,5 +1,7 @@
 //! What is known about a backend from outside its traffic, for people.
 
+use std::time::Duration;
+
 use aya_api::view::{AgentView, SignalView, SourceView};
 use aya_core::signal::Signal;
 
@@ -26,12 +28,15 @@ pub(super) fn signals(backend: &Backend, conf: &Signals) -> Vec<SignalView> {
 }
 
 /// Every source that was heard of.
-pub(super) fn sources(backend: &Backend) -> Vec<SourceView> {
+pub(super) fn sources(backend: &Backend, conf: &Signals) -> Vec<SourceView> {
+    let now_ms = clock::wall_ms();
     let view = |source: Source| {
         let standing = backend.reported.standing(source);
+        let age = Duration::from_millis(now_ms.saturating_sub(standing.since_ms));
         (standing.since_ms != 0).then(|| SourceView {
             source: source.as_str().to_owned(),
             ok: standing.cause.is_none(),
+            stale: standing.cause.is_some() && age > conf.longest_expiry(source),
             since_ms: standing.since_ms,
             cause: standing.cause,
         })

@@ -34,7 +34,7 @@ pub(super) fn standing(b: &BackendView, now_ms: u64) -> Option<Line> {
     let standing = b.standing.as_ref()?;
     // The figures come last: in a narrow window the reason and the next step are worth more.
     let mut facts = vec![
-        format!("for {}", figure::span(now_ms.saturating_sub(standing.since_ms))),
+        format!("odd for {}", figure::span(now_ms.saturating_sub(standing.odd_since()))),
         standing.reason.clone(),
     ];
     if standing.shadow {

@@ -140,7 +140,7 @@ fn seen(model: &Model, attempt: &AttemptView, candidates: &[Scored], width: u16)
     });
     let mut lines = page::grid(&columns, rows.collect(), width);
     if attempt.left_out > 0 {
-        let text = format!("and {} more that were not taken down", attempt.left_out);
+        let text = format!("and {} more that were not recorded", attempt.left_out);
         lines.push(Line::at(3, Cell::new(text, Tone::Muted)));
     }
     lines

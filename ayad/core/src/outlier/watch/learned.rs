@@ -15,6 +15,8 @@ pub struct LearnedWatch {
     pub standing: Standing,
     /// Time since that changed.
     pub age: Duration,
+    /// Time since it was last like the others; `None` when it is.
+    pub odd: Option<Duration>,
     /// Time since what was found was last found again; of one that is tried, since it was ejected.
     pub seen: Duration,
     /// Time until its ejection ends; `None` when it is not ejected.
@@ -35,6 +37,7 @@ impl Load {
         (standing != Standing::In || times > 0).then(|| LearnedWatch {
             standing,
             age: now.since(watch.since()),
+            odd: watch.odd_since().map(|odd| now.since(odd)),
             seen: now.since(watch.last_seen()),
             left: watch.until().map(|until| until.since(now)),
             times,
@@ -48,11 +51,12 @@ impl Load {
     /// traffic it is at once; what else follows from its standing does with the next look at the pool, which also undoes
     /// what the pool's rules do not enforce any more.
     pub fn resume_standing(&self, now: Tick, learned: &LearnedWatch) {
-        let LearnedWatch { standing, age, seen, left, times, finding, trials } = *learned;
+        let LearnedWatch { standing, age, odd, seen, left, times, finding, trials } = *learned;
         let watch = self.watched();
         let ago = |age: Duration| now.as_nanos().saturating_sub(nanos(age));
         watch.times.store(times, Ordering::Relaxed);
         watch.since.store(ago(age), Ordering::Relaxed);
+        watch.odd_since.store(ago(odd.unwrap_or(age)), Ordering::Relaxed);
         watch.seen.store(ago(seen), Ordering::Relaxed);
         let Some(finding) = finding.filter(|_| standing != Standing::In) else { return };
         watch.keep(&finding);
@@ -109,12 +113,14 @@ mod tests {
     fn trials_go_on_where_they_were_and_one_is_offered() {
         let (old, new) = (ejected(&Quota::default()), up());
         assert!(old.begin_trials(at(15_000)).is_some());
+        assert_eq!(old.watched().odd_since(), Some(at(10_000)), "the trials are no return");
         old.watched().count(at(15_100), Answer { sent: at(15_050), took: Duration::ZERO, ok: true });
         new.resume_standing(at(20_000), &old.learned_standing(at(15_200)).unwrap());
 
         assert_eq!(new.watched().trials(), old.watched().trials());
         assert_eq!(new.watched().trials().map(|trials| trials.0), Some(1));
         assert_eq!(new.watched().last_seen(), at(14_800));
+        assert_eq!((new.watched().since(), new.watched().odd_since()), (at(19_800), Some(at(14_800))));
         assert!(new.is_due() && new.try_acquire(at(20_000), false) && !new.try_acquire(at(20_000), false));
     }
 
