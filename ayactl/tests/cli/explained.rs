@@ -43,6 +43,7 @@ pub(crate) fn pick() -> PickExplanation {
         share: Some(0.0),
         ..candidate("web-3")
     };
+    let asked = Candidate { despite: Some("down, but may be picked: panic".into()), ..candidate("web-4") };
     PickExplanation {
         at_ms: NOW,
         pool: "shop".into(),
@@ -70,7 +71,7 @@ pub(crate) fn pick() -> PickExplanation {
             members: 3,
             zones: vec![ZoneView { zone: Some("a".into()), used: 0.3, keeps: 1.0 }],
         }],
-        candidates: vec![candidate("web-1"), hot, down],
+        candidates: vec![candidate("web-1"), hot, down, asked],
     }
 }
 

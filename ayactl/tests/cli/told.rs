@@ -62,7 +62,7 @@ fn who_gets_no_requests_says_why_by_whom_since_when_and_until_when() {
     assert!(ejected.contains("ejected (failure share 40%"), "{ejected}");
     assert!(ejected.ends_with("8m     in 3s"), "since it is odd, until it is tried: {ejected}");
     let forced = line(out, "img/img-1");
-    assert!(forced.contains("forced open (by ada, reverts in 5m)"), "{forced}");
+    assert!(forced.contains("forced open (by ada: bad release, reverts in 5m)"), "{forced}");
     assert!(forced.ends_with("ada  2m     in 5m"), "{forced}");
     let (_, changed) = text.split_once("\nCHANGED AT RUN TIME\n").unwrap();
     let order = "img/img-1 breaker ordered open by ada (bad release), for 2m · reverts in 5m";
@@ -116,7 +116,7 @@ fn a_source_that_fails_for_longer_than_it_counts_is_an_alarm() {
     let fake = Fake::start(status);
     let text = run(&fake.socket(), "status").out;
 
-    let of_all = "! scrape fails for 3 backends of shop: refused, for 2m; what it said last has expired";
+    let of_all = "! scrape fails for 3 backends of shop: refused, for 2m; nothing it said counts now";
     assert!(text.lines().any(|line| line == of_all), "{text}");
     assert!(text.contains("! agent of shop/web-1 fails: refused, for 2m;"), "{text}");
 }

@@ -13,6 +13,7 @@ use aya_api::view::{
 };
 use aya_core::axis as core;
 use aya_core::hash::{address_key, hash64};
+use aya_core::load::Load;
 use aya_core::pick::{Ask, Chooser, Class, Explanation, Part, Scale, Tried, Wins, expected_shares};
 
 use super::Shared;
@@ -146,18 +147,18 @@ impl super::Control {
         let expected = expected_shares(algorithm.spec, &pool.loads, now);
         let seen: Vec<u64> = pool.backends.iter().map(|b| self.sampler.window(b).requests).collect();
         let total: u64 = seen.iter().sum();
+        // Shares are meant for those that are well; in panic all are asked.
+        let in_panic = explanation.parts.iter().any(|part| part.in_panic);
         let each = explanation.backends.iter().enumerate();
         let candidates = each.map(|(index, found)| {
             let load = &pool.loads[index];
             let (score, excluded) = (found.ok(), found.err());
             let class = score.map_or("", |score| score.class.as_str());
-            let is_well = matches!(load.health(), core::Health::Up | core::Health::Unknown);
             Candidate {
                 backend: pool.backends[index].id.clone(),
                 excluded: excluded.map(|word| word.as_str().to_owned()),
                 why: excluded.map(|word| word.meaning().to_owned()),
-                despite: (excluded.is_none() && !is_well)
-                    .then(|| format!("{}, but may be picked: panic", load.health().as_str())),
+                despite: despite(load).filter(|_| excluded.is_none()),
                 score: score.map(|score| f64::from(score.value)).filter(|score| score.is_finite()),
                 class: Some(class.to_owned()).filter(|class| !class.is_empty()),
                 in_flight: load.in_flight(),
@@ -165,15 +166,11 @@ impl super::Control {
                 latency_ms: load.latency_ns().map(|ns| ns / 1e6),
                 weight: load.weight(),
                 ease: f64::from(load.ease()) / f64::from(aya_core::load::FULL_EASE),
-                expected_share: expected[index],
+                expected_share: expected[index].filter(|_| !in_panic),
                 share: (total > 0).then(|| seen[index] as f64 / total as f64),
             }
         });
-        let mut candidates: Vec<Candidate> = candidates.collect();
-        // Shares are meant for those that are well; who is picked all the same takes from all of them.
-        if candidates.iter().any(|candidate| candidate.despite.is_some()) {
-            candidates.iter_mut().for_each(|candidate| candidate.expected_share = None);
-        }
+        let candidates: Vec<Candidate> = candidates.collect();
         let needs_key = algorithm.spec.keyed && key.is_none();
         let is_divided = !pool.plan.is_plain();
         let parts = explanation.parts.iter().filter(|_| is_divided);
@@ -193,6 +190,12 @@ impl super::Control {
             candidates,
         }
     }
+}
+
+/// Of one that is picked all the same, in panic: what its health says against it.
+fn despite(load: &Load) -> Option<String> {
+    let is_well = matches!(load.health(), core::Health::Up | core::Health::Unknown);
+    (!is_well).then(|| format!("{}, but may be picked: panic", load.health().as_str()))
 }
 
 /// What the axes of a backend and its standing say, where one of them keeps it from traffic.

@@ -50,14 +50,9 @@ fn kept_out(name: &str, word: &str, why: &str) -> Candidate {
 }
 
 pub(crate) fn pick() -> PickExplanation {
-    let part = |priority: u8, share: f64, in_panic: bool, zones| PartView {
-        priority,
-        share,
-        healthy: 1,
-        ready: 4,
-        in_panic,
-        members: 4,
-        zones,
+    let part = |priority: u8, share: f64, in_panic: bool, zones| {
+        let (healthy, ready, members) = (1, 4, 4);
+        PartView { priority, share, healthy, ready, in_panic, members, zones }
     };
     let zone = |name: &str, used: f64, keeps: f64| ZoneView { zone: Some(name.into()), used, keeps };
     PickExplanation {
@@ -391,14 +386,11 @@ fn a_backend_is_watched_under_its_name() {
 fn a_pool_in_panic_says_so_and_is_not_said_to_serve_nothing() {
     let mut model = live((120, 40));
     let mut all = status();
-    all.pools[0].eligible = 0;
-    all.pools[0].in_panic = true;
+    (all.pools[0].eligible, all.pools[0].in_panic) = (0, true);
     hear(&mut model, Message::Status(Box::new(all)));
     let shown = picture(&model);
-    assert!(
-        shown.contains("api in PANIC: health is ignored") && !shown.contains("SERVES NOTHING"),
-        "{shown}"
-    );
+    assert!(shown.contains("api in PANIC: health is ignored"), "{shown}");
+    assert!(!shown.contains("SERVES NOTHING"), "{shown}");
     assert!(shown.lines().any(|line| line.starts_with("api") && line.contains("PANIC")), "{shown}");
 }
 

@@ -3,8 +3,9 @@
 use aya_api::axis::{BreakerOrder, Standing};
 use aya_api::view::{BackendView, BreakerOrderView, BreakerWindow, SourceView, StandingView, Status};
 
+use super::explained::pick;
 use super::world::{MINUTE, SECOND};
-use super::{KeyCode, Message, NOW_MS, hear, live, picture, press, select, snapshot, status};
+use super::{KeyCode, Message, Model, NOW_MS, hear, live, picture, press, select, snapshot, status};
 
 fn stands(backend: &mut BackendView, state: Standing, share: &str, ease: f64) {
     backend.eligible = state != Standing::Ejected;
@@ -58,13 +59,17 @@ fn ejected_eased_and_forced_say_since_when_and_why() {
     }
 }
 
+fn line_of_alarms(model: &Model) -> String {
+    picture(model).lines().nth(2).unwrap_or_default().trim_end().to_owned()
+}
+
 /// The line of alarms with shop/web-1 standing so.
 fn headline(state: Standing) -> String {
     let mut status = status();
     stands(&mut status.pools[1].backends[0], state, "21%", 0.0);
     let mut model = live((80, 24));
     hear(&mut model, Message::Status(Box::new(status)));
-    picture(&model).lines().nth(2).unwrap().to_owned()
+    line_of_alarms(&model)
 }
 
 #[test]
@@ -91,7 +96,7 @@ fn a_pool_without_backends_comes_before_backends_and_a_failing_source_after_them
     let told = |size| {
         let mut model = live(size);
         hear(&mut model, Message::Status(Box::new(status.clone())));
-        picture(&model).lines().nth(2).unwrap().trim_end().to_owned()
+        line_of_alarms(&model)
     };
     let narrow = told((80, 24));
     let empty = format!("{} has no backends", status.pools[0].name);
@@ -100,4 +105,19 @@ fn a_pool_without_backends_comes_before_backends_and_a_failing_source_after_them
     let at = |words: &str| wide.find(words).unwrap_or_else(|| panic!("{words}: {wide}"));
     let source = at("scrape fails for 6 backends of shop: refused (2m)");
     assert!(at(&empty) < at("web-3 down") && at("web-3 down") < source, "{wide}");
+}
+
+#[test]
+fn one_that_is_down_and_may_be_picked_in_panic_is_marked() {
+    let mut model = live((120, 40));
+    select(&mut model, "shop/web-1");
+    press(&mut model, KeyCode::Char('5'));
+    let mut pick = pick();
+    let marked = &mut pick.candidates[0];
+    marked.despite = Some("down, but may be picked: panic".into());
+    let name = marked.backend.replace("shop/", "");
+    hear(&mut model, Message::Pick { pool: "shop".into(), came: Ok(Box::new(pick)) });
+    let shown = picture(&model);
+    let row = shown.lines().find(|line| line.contains("may be picked")).unwrap_or_else(|| panic!("{shown}"));
+    assert!(row.contains(&name) && row.contains("down, but may be picked: panic"), "{row}");
 }

@@ -32,10 +32,7 @@ pub(super) fn all(status: &Status) -> Vec<Alarm> {
         alarms.extend(pool.discovery.iter().filter_map(|found| stale(pool, found, status.at_ms)));
         alarms.extend(pool.source_troubles().into_iter().map(|trouble| {
             let age = time::age(status.at_ms, trouble.since_ms);
-            (
-                Tone::Warn,
-                format!("{}, for {age}; what it said last has expired", trouble.in_words(&pool.name)),
-            )
+            (Tone::Warn, format!("{}, for {age}; nothing it said counts now", trouble.in_words(&pool.name)))
         }));
     }
     if let Some(GeoView { trouble: Some(trouble), .. }) = &status.daemon.geo {

@@ -40,7 +40,8 @@ pub fn breaker_cell(backend: &BackendView, now_ms: u64) -> Cell {
             BreakerOrder::Held | BreakerOrder::None => (format!("held {}", breaker.state), Tone::Warn),
         };
         let until = order.until_ms.map(|at| format!(", reverts {}", time::until(now_ms, at)));
-        let note = format!("by {}{}", order.by, until.unwrap_or_default());
+        let reason = order.reason.as_ref().map(|reason| format!(": {reason}"));
+        let note = format!("by {}{}{}", order.by, reason.unwrap_or_default(), until.unwrap_or_default());
         return Cell { raw: breaker.state.to_string(), ..Cell::state(&words, Some(&note), tone) };
     }
     match breaker.state {
