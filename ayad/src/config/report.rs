@@ -155,6 +155,9 @@ pub struct Problems {
 }
 
 impl Problems {
+    /// Most problems that are shown to people: drawing one reads the file, and nobody mends a thousand at once.
+    pub const SHOWN: usize = 50;
+
     /// Puts the problems of a file or command line, at least one, in the order of its lines.
     pub fn of(subject: impl Into<String>, mut list: Vec<Problem>) -> Self {
         let subject = subject.into();
@@ -187,7 +190,7 @@ impl Problems {
             .with_links(false)
             .with_context_lines(1);
         let mut text = String::new();
-        for problem in self.list.iter().take(SHOWN) {
+        for problem in self.list.iter().take(Self::SHOWN) {
             if handler.render_report(&mut text, problem).is_err() {
                 // A span that cannot be drawn must not hide what is wrong.
                 text.push_str(&OneLine(problem).to_string());
@@ -204,7 +207,7 @@ impl Problems {
     }
 
     fn more(&self) -> Option<String> {
-        let more = self.list.len().checked_sub(SHOWN).filter(|more| *more > 0)?;
+        let more = self.list.len().checked_sub(Self::SHOWN).filter(|more| *more > 0)?;
         Some(format!("and {more} more, which are told once these are mended"))
     }
 
@@ -220,9 +223,6 @@ impl Problems {
         json!({ "valid": false, "file": self.subject, "problems": list })
     }
 }
-
-/// Most problems that are shown to people: drawing one reads the file, and nobody mends a thousand at once.
-const SHOWN: usize = 50;
 
 /// Escapes control characters: what a file says goes to terminals and logs, and must not command them.
 fn printable(text: String) -> String {
@@ -254,7 +254,7 @@ impl fmt::Display for OneLine<'_> {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in self.list.iter().take(SHOWN) {
+        for problem in self.list.iter().take(Self::SHOWN) {
             writeln!(f, "{}", OneLine(problem))?;
         }
         if let Some(more) = self.more() {
