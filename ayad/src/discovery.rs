@@ -132,17 +132,7 @@ impl Lookers {
     /// Ends all tasks, and with them the commands that they have started.
     async fn end(&mut self) {
         let tasks: Vec<_> = self.running.drain().map(|(_, running)| running.task).collect();
-        for task in &tasks {
-            task.abort();
-        }
-        for task in tasks {
-            if let Err(error) = task.await
-                && error.is_panic()
-            {
-                tracing::debug!("a look ended in a panic, which was told when it happened");
-            }
-        }
-        self.slots.all_back().await;
+        self.slots.end(tasks).await;
     }
 
     fn start(&mut self, (pool, source): &(String, String), discover: &Discover) -> Running {

@@ -152,17 +152,7 @@ impl Checkers {
     /// Ends all tasks, and with them what they have started.
     async fn end(&mut self) {
         let tasks: Vec<_> = self.running.drain().filter_map(|(_, running)| running.task).collect();
-        for task in &tasks {
-            task.abort();
-        }
-        for task in tasks {
-            if let Err(error) = task.await
-                && error.is_panic()
-            {
-                tracing::debug!("a check ended in a panic, which was told when it happened");
-            }
-        }
-        self.slots.all_back().await;
+        self.slots.end(tasks).await;
     }
 
     fn start(&mut self, backend: &Arc<Backend>, pool: &Pool, before: Option<Running>) -> Running {

@@ -76,12 +76,17 @@ impl Bench {
     }
 
     fn ayactl(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(binary::ayactl());
-        let output = command.args(arguments).arg("--socket").arg(self.daemon.socket()).output();
-        let output = output.expect("ayactl runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text")
+        ayactl(&self.daemon, arguments)
     }
+}
+
+/// What `ayactl` says to a call that succeeds.
+fn ayactl(daemon: &Daemon, arguments: &[&str]) -> String {
+    let mut command = Command::new(binary::ayactl());
+    let output = command.args(arguments).arg("--socket").arg(daemon.socket()).output();
+    let output = output.expect("ayactl runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("text")
 }
 
 struct End<'a>(&'a AtomicBool);

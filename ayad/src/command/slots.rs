@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
 /// All slots. How many there are may change while some are taken.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +49,21 @@ impl Slots {
                 format!("daemon.max_commands is {most}, and so many programs were running all the time");
             io::Error::new(io::ErrorKind::WouldBlock, what)
         })
+    }
+
+    /// Ends tasks that run programs, and waits until what they had started is gone.
+    pub async fn end(&self, tasks: Vec<JoinHandle<()>>) {
+        for task in &tasks {
+            task.abort();
+        }
+        for task in tasks {
+            if let Err(error) = task.await
+                && error.is_panic()
+            {
+                tracing::debug!("a task ended in a panic, which was told when it happened");
+            }
+        }
+        self.all_back().await;
     }
 
     /// Waits until none is taken. Cancel-safe.

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::process::Command;
 
 use aya_api::change::ChangeOptions;
 use aya_api::command::explain::{ExplainPick, GetRequests};
 use aya_api::view::AutoRuleView;
 use aya_tests::backend::Backend;
-use aya_tests::binary;
 use aya_tests::client::{ask, request};
 use aya_tests::daemon::{Daemon, Setup};
 use aya_tests::wait;
@@ -54,11 +52,7 @@ impl Ruled {
     }
 
     fn ayactl(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(binary::ayactl());
-        let output = command.args(arguments).arg("--socket").arg(self.daemon.socket()).output();
-        let output = output.expect("ayactl runs");
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("text")
+        super::ayactl(&self.daemon, arguments)
     }
 }
 
