@@ -15,10 +15,13 @@ pub mod change;
 #[cfg(feature = "client")]
 pub mod client;
 pub mod command;
+pub mod condition;
 pub mod error;
 pub mod event;
 pub mod exit;
+pub mod fault;
 pub mod openapi;
+pub mod run;
 #[cfg(feature = "sample")]
 pub mod sample;
 pub mod view;
