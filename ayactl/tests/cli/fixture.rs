@@ -4,6 +4,7 @@ use aya_api::SCHEMA_VERSION;
 use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::change::Operation;
 use aya_api::event::{Event, Severity};
+use aya_api::fault::ChaosView;
 use aya_api::sample::troubled_tls;
 use aya_api::view::*;
 
@@ -60,6 +61,8 @@ pub(crate) fn status() -> Status {
         daemon: daemon(),
         listeners: vec![listener()],
         pools: vec![img, shop],
+        chaos: ChaosView::default(),
+        runs: Vec::new(),
     }
 }
 

@@ -17,6 +17,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::axis::{Admin, Breaker, Health, StickyDrain};
+use crate::fault::ChaosView;
+use crate::run::RunView;
 
 pub use algorithm::{AlgorithmInfo, AlgorithmView, ParamInfo};
 pub use auto::{AutoArm, AutoRuleView, AutoView};
@@ -54,6 +56,12 @@ pub struct Status {
     pub listeners: Vec<ListenerView>,
     /// Its pools, in order of name, each with its backends in the order of the configuration.
     pub pools: Vec<PoolView>,
+    /// Faults that are injected, and what limits them.
+    #[serde(default)]
+    pub chaos: ChaosView,
+    /// Load tests, experiments and game days that were told of lately, newest first.
+    #[serde(default)]
+    pub runs: Vec<RunView>,
 }
 
 /// The daemon as a process.

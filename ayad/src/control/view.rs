@@ -12,6 +12,8 @@ use std::sync::atomic::Ordering;
 
 use aya_api::SCHEMA_VERSION;
 use aya_api::axis::{Admin, Health};
+use aya_api::fault::ChaosView;
+use aya_api::run::RunView;
 use aya_api::view::{
     AdminView, AlgorithmView, BackendDetail, BackendView, CheckView, Count, DaemonView, GeoView, HealthView,
     PoolView, RouteView, SPARK_POINTS, Status, Traffic, Transition,
@@ -40,7 +42,19 @@ impl Control {
             daemon: self.daemon_view(),
             listeners: self.listener_views(&snapshot),
             pools: self.pool_views(&snapshot),
+            chaos: self.chaos_view(),
+            runs: self.run_views(),
         }
+    }
+
+    /// Faults that are injected, and what limits them.
+    pub fn chaos_view(&self) -> ChaosView {
+        ChaosView { allowed: true, ..ChaosView::default() }
+    }
+
+    /// Runs that were told of.
+    pub fn run_views(&self) -> Vec<RunView> {
+        Vec::new()
     }
 
     /// The process.

@@ -2,6 +2,7 @@
 
 use aya_api::SCHEMA_VERSION;
 use aya_api::axis::{Admin, Breaker, Health};
+use aya_api::fault::ChaosView;
 use aya_api::sample::troubled_tls;
 use aya_api::view::{
     AdminView, AlgorithmView, BackendView, BreakerView, CertificateStanding, CertificateView, Count,
@@ -57,6 +58,8 @@ pub(crate) fn status() -> Status {
             ..ListenerView::default()
         }],
         pools: vec![api(), shop()],
+        chaos: ChaosView::default(),
+        runs: Vec::new(),
     }
 }
 
