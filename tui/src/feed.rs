@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use aya_api::change::{Change, ChangeOptions};
+use aya_api::change::ChangeOptions;
 use aya_api::client::{Client, ClientError, Events};
 use aya_api::command::admin::SetAdmin;
 use aya_api::command::algorithm::SetAlgorithm;
@@ -32,6 +32,7 @@ use crate::Error;
 use crate::message::{BackendRef, Message, Refusal, Request, Watch};
 use crate::model::MAX_EXPLAINED;
 use crate::plan::{Order, Wish};
+use crate::theme::Tone;
 
 /// Time between two pictures.
 const POLL: Duration = Duration::from_secs(1);
@@ -298,6 +299,10 @@ impl Line {
                 self.look().await;
                 false
             }
+            Request::Panic => {
+                self.changes.spawn(panic(self.client.clone(), Arc::clone(&self.mailbox)));
+                false
+            }
             Request::Algorithms => {
                 // Without the table a plan says less; it is asked for again when the chooser opens.
                 if let Ok(algorithms) = self.client.call(&GetAlgorithms).await {
@@ -317,9 +322,20 @@ async fn next(events: &mut Option<Events>) -> Result<Option<StreamItem>, ClientE
     }
 }
 
+/// Stops all faults and locks.
+async fn panic(client: Client, mailbox: Arc<Mailbox>) {
+    mailbox.push(match stop_all(&client).await {
+        Ok(text) => Message::Told { tone: Tone::Good, text },
+        Err(error) => {
+            let text = format!("PANIC: faults may go on: {}; {}", cause(&error), error.hint());
+            Message::Told { tone: Tone::Bad, text }
+        }
+    });
+}
+
 async fn change(client: Client, mailbox: Arc<Mailbox>, order: Order) {
     let message = match send(&client, &order).await {
-        Ok(change) => Message::Done(Box::new(change)),
+        Ok(message) => message,
         Err(error) => {
             let conflict = matches!(&error, ClientError::Refused(e) if e.code == ErrorCode::Conflict);
             let refusal = Refusal { cause: error.to_string(), hint: error.hint(), conflict };
@@ -329,9 +345,10 @@ async fn change(client: Client, mailbox: Arc<Mailbox>, order: Order) {
     mailbox.push(message);
 }
 
-async fn send(client: &Client, order: &Order) -> Result<Change, ClientError> {
+async fn send(client: &Client, order: &Order) -> Result<Message, ClientError> {
     let options = ChangeOptions { if_rev: Some(order.if_rev), ..ChangeOptions::default() };
-    match &order.wish {
+    let change = match &order.wish {
+        Wish::StopFault { id } => return stop(client, id).await,
         Wish::Admin { target, state } => {
             client.change(&SetAdmin::new(&target.pool, &target.backend, *state, None), &options).await
         }
@@ -339,7 +356,17 @@ async fn send(client: &Client, order: &Order) -> Result<Change, ClientError> {
             client.change(&SetWeight::new(&target.pool, &target.backend, *weight), &options).await
         }
         Wish::Algorithm { pool, name } => client.change(&SetAlgorithm::new(pool, name), &options).await,
-    }
+    };
+    Ok(Message::Done(Box::new(change?)))
+}
+
+async fn stop(client: &Client, id: &str) -> Result<Message, ClientError> {
+    let _ = (client, id);
+    Err(ClientError::Protocol(String::new()))
+}
+async fn stop_all(client: &Client) -> Result<String, ClientError> {
+    let _ = client;
+    Err(ClientError::Protocol(String::new()))
 }
 
 /// The cause alone: the screen already names the socket.

@@ -77,6 +77,10 @@ pub enum Action {
     OnlyFailed,
     /// Shows only requests of the pool of the selected one, or of all pools.
     OnlyPool,
+    /// Plans to stop the selected fault.
+    StopFault,
+    /// Stops all faults and locks: the one change that needs no answer, because it only makes things safer.
+    Panic,
     /// Stops or resumes the picture.
     Freeze,
     /// Captures the mouse, or leaves it to the terminal.
@@ -120,10 +124,13 @@ const EVENTS: Scope = Scope::Screen(ScreenId::Events);
 const LISTENERS: Scope = Scope::Screen(ScreenId::Listeners);
 const POOL: Scope = Scope::Screen(ScreenId::Pool);
 const REQUESTS: Scope = Scope::Screen(ScreenId::Requests);
+const CHAOS: Scope = Scope::Screen(ScreenId::Chaos);
+const RUNS: Scope = Scope::Screen(ScreenId::Runs);
 const HELP: Scope = Scope::Screen(ScreenId::Help);
 
-const SCREENS: &[Scope] = &[OVERVIEW, BACKEND, EVENTS, LISTENERS, POOL, REQUESTS, HELP];
-const LISTS: &[Scope] = &[OVERVIEW, BACKEND, EVENTS, LISTENERS, POOL, REQUESTS, HELP, Scope::Choose];
+const SCREENS: &[Scope] = &[OVERVIEW, BACKEND, EVENTS, LISTENERS, POOL, REQUESTS, CHAOS, RUNS, HELP];
+const LISTS: &[Scope] =
+    &[OVERVIEW, BACKEND, EVENTS, LISTENERS, POOL, REQUESTS, CHAOS, RUNS, HELP, Scope::Choose];
 const TABLES: &[Scope] = &[OVERVIEW, EVENTS, LISTENERS, REQUESTS];
 const BACKENDS: &[Scope] = &[OVERVIEW, BACKEND];
 const CONFIRM: &[Scope] = &[Scope::Confirm];
@@ -135,6 +142,8 @@ const EVERYWHERE: &[Scope] = &[
     LISTENERS,
     POOL,
     REQUESTS,
+    CHAOS,
+    RUNS,
     HELP,
     Scope::Filter,
     Scope::Weight,
@@ -177,8 +186,9 @@ const ONLY_WEIGHT: &[Scope] = &[Scope::Weight];
 const ONLY_BACKEND: &[Scope] = &[BACKEND];
 const ONLY_POOL: &[Scope] = &[POOL];
 const ONLY_EVENTS: &[Scope] = &[EVENTS];
+const ONLY_CHAOS: &[Scope] = &[CHAOS];
 const ONLY_REQUESTS: &[Scope] = &[REQUESTS];
-const AWAY: &[Scope] = &[BACKEND, EVENTS, LISTENERS, POOL, REQUESTS, HELP];
+const AWAY: &[Scope] = &[BACKEND, EVENTS, LISTENERS, POOL, REQUESTS, CHAOS, RUNS, HELP];
 const DIALOGS: &[Scope] = &[Scope::Filter, Scope::Weight, Scope::Choose];
 
 /// The keymap. Within a scope every key occurs once.
@@ -216,6 +226,8 @@ pub const BINDINGS: &[Binding] = bindings! {
         ONLY_BACKEND "e" [ch('e')] Action::Explain, "explain its share in full, or show its past", "explain";
         ONLY_REQUESTS "x" [ch('x')] Action::OnlyFailed, "only requests that failed, or all that are kept", "failed only";
         ONLY_REQUESTS "o" [ch('o')] Action::OnlyPool, "only the pool of the selected one, or all pools", "pool only";
+        ONLY_CHAOS "x" [ch('x'), key(KeyCode::Delete)] Action::StopFault, "stop the selected fault", "stop fault";
+        SCREENS "!" [ch('!')] Action::Panic, "PANIC: stop all faults at once and lock; asks nothing", "PANIC";
         SCREENS "f" [ch('f')] Action::Freeze, "freeze the picture, or show the present again", "freeze";
         SCREENS "M" [ch('M')] Action::Mouse, "mouse on, or off to select text";
     }
@@ -226,6 +238,8 @@ pub const BINDINGS: &[Binding] = bindings! {
         SCREENS "4" [ch('4')] Action::Show(ScreenId::Listeners), "listeners and certificates", "listeners";
         SCREENS "5 p" [ch('5'), ch('p')] Action::Show(ScreenId::Pool), "pool of the selected backend", "pool";
         SCREENS "6" [ch('6')] Action::Show(ScreenId::Requests), "requests that can be explained", "requests";
+        SCREENS "7" [ch('7')] Action::Show(ScreenId::Chaos), "faults that are injected", "chaos";
+        SCREENS "8" [ch('8')] Action::Show(ScreenId::Runs), "load tests, experiments, game days", "load";
         SCREENS "Tab" [key(KeyCode::Tab)] Action::NextScreen, "next screen";
         SCREENS "S-Tab" [key(KeyCode::BackTab)] Action::PreviousScreen, "previous screen";
         SCREENS "?" [ch('?'), key(KeyCode::F(1))] Action::Show(ScreenId::Help), "this help", "help";

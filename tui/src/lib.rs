@@ -25,6 +25,7 @@ mod app;
 mod clock;
 mod column;
 mod error;
+mod faults;
 mod feed;
 mod figure;
 mod keyboard;

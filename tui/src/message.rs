@@ -11,6 +11,7 @@ use aya_api::view::{
 use crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::plan::Order;
+use crate::theme::Tone;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -85,6 +86,13 @@ pub enum Message {
     Algorithms(Vec<AlgorithmInfo>),
     /// A change was made.
     Done(Box<Change>),
+    /// Something was done, or not, that is told in words alone.
+    Told {
+        /// How loud.
+        tone: Tone,
+        /// What.
+        text: String,
+    },
     /// A change was refused, or nobody knows whether it was made.
     Refused {
         /// What was ordered.
@@ -130,6 +138,8 @@ pub enum Request {
     Watch(Watch),
     /// Read the table of algorithms.
     Algorithms,
+    /// Stop all faults, and keep others from injecting more.
+    Panic,
 }
 
 /// What the view that is open wants besides pictures.

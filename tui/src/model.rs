@@ -6,6 +6,7 @@
 mod explained;
 mod filter;
 mod journal;
+mod picked;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use aya_api::view::{AlgorithmInfo, BackendDetail, BackendView, PoolView, Status}
 pub use self::explained::{Asked, MAX_EXPLAINED, PoolPage, Requests, Why};
 pub use self::filter::Filter;
 pub use self::journal::{Entry, Journal, MAX_EVENTS};
+pub use self::picked::{Named, Picked};
 use crate::column::ColumnId;
 use crate::message::{BackendRef, Watch};
 use crate::plan::Plan;
@@ -79,6 +81,10 @@ pub struct Model {
     pub table: Table,
     /// The listeners and certificates.
     pub wiring: Wiring,
+    /// The faults.
+    pub chaos: Picked,
+    /// The load tests, experiments and game days.
+    pub runs: Picked,
     /// First line on show of the backend's past.
     pub detail_scroll: usize,
     /// First line on show of help.
@@ -253,6 +259,8 @@ impl Model {
             back_to: ScreenId::Overview,
             table: Table { pool: options.pool.clone(), ..Table::default() },
             wiring: Wiring::default(),
+            chaos: Picked::default(),
+            runs: Picked::default(),
             detail_scroll: 0,
             help_scroll: 0,
             dialog: None,
@@ -322,6 +330,8 @@ impl Model {
             | ScreenId::Backend
             | ScreenId::Listeners
             | ScreenId::Pool
+            | ScreenId::Chaos
+            | ScreenId::Runs
             | ScreenId::Help => false,
         }
     }

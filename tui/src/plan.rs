@@ -6,6 +6,7 @@
 
 use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::command::weight::MAX_WEIGHT;
+use aya_api::fault::FaultView;
 use aya_api::view::{AlgorithmInfo, BackendView, PoolView};
 
 use crate::figure;
@@ -44,6 +45,11 @@ pub enum Wish {
         /// The weight to set.
         weight: u32,
     },
+    /// A fault ends.
+    StopFault {
+        /// Its id.
+        id: String,
+    },
     /// A pool gets another algorithm.
     Algorithm {
         /// The pool.
@@ -58,6 +64,7 @@ impl Wish {
     pub fn subject(&self) -> String {
         match self {
             Self::Admin { target, .. } | Self::Weight { target, .. } => target.id(),
+            Self::StopFault { id } => id.clone(),
             Self::Algorithm { pool, .. } => pool.clone(),
         }
     }
@@ -74,6 +81,7 @@ impl Wish {
                 format!("ayactl {verb} {}", target.id())
             }
             Self::Weight { target, weight } => format!("ayactl weight set {}={weight}", target.id()),
+            Self::StopFault { id } => format!("ayactl chaos stop {id}"),
             Self::Algorithm { pool, name } => format!("ayactl algorithm set {pool} {name}"),
         }
     }
@@ -182,6 +190,25 @@ pub fn plan_weight(
         effects,
         shares,
     })
+}
+
+/// Plans the end of a fault.
+pub fn plan_stop(fault: &FaultView) -> Plan {
+    let held = usize::try_from(fault.observed.held).unwrap_or(usize::MAX);
+    let mut effects = vec![(Tone::Plain, format!("{} at {} ends at once", fault.fault, fault.target))];
+    if held > 0 {
+        effects.push((Tone::Plain, format!("{} held by it go on", figure::plural(held, "request"))));
+    }
+    if let Some(run) = &fault.run {
+        effects.push((Tone::Warn, format!("{run} goes on without it, and may fail for that")));
+    }
+    Plan {
+        title: format!("Stop fault {}?", fault.id),
+        order: Order { wish: Wish::StopFault { id: fault.id.clone() }, if_rev: 0 },
+        change: ("fault".into(), "injected".into(), "ended".into()),
+        effects,
+        shares: Vec::new(),
+    }
 }
 
 /// Plans another algorithm for a pool.

@@ -5,6 +5,7 @@
 use aya_api::view::{BackendView, PoolView};
 
 use crate::column;
+use crate::faults;
 use crate::model::Model;
 use crate::screen;
 use crate::why;
@@ -45,7 +46,10 @@ pub(crate) fn rows(model: &Model) -> Vec<Row<'_>> {
         }
         for backend in backends {
             rows.push(Row::Backend(pool, backend));
-            if backend.is_out() || backend.standing.is_some() || backend.breaker.order.is_some() {
+            let has_fault =
+                model.status.as_ref().is_some_and(|s| faults::at_backend(s, &backend.id).next().is_some());
+            if backend.is_out() || backend.standing.is_some() || backend.breaker.order.is_some() || has_fault
+            {
                 rows.push(Row::Reason(backend));
             }
         }

@@ -15,6 +15,7 @@
 mod alarms;
 pub(crate) mod backend;
 mod candidates;
+pub(crate) mod chaos;
 mod chrome;
 mod dialog;
 pub(crate) mod events;
@@ -23,6 +24,7 @@ pub(crate) mod listeners;
 pub(crate) mod overview;
 pub(crate) mod pool;
 pub(crate) mod requests;
+pub(crate) mod runs;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -45,6 +47,10 @@ pub enum ScreenId {
     Pool,
     /// Requests that can be explained.
     Requests,
+    /// Faults.
+    Chaos,
+    /// Load tests, experiments and game days.
+    Runs,
     /// The keys.
     Help,
 }
@@ -72,6 +78,8 @@ pub const SCREENS: &[Screen] = &[
     Screen { id: ScreenId::Listeners, title: "listeners", hotkey: '4', in_tour: true, view: listeners::view },
     Screen { id: ScreenId::Pool, title: "pool", hotkey: '5', in_tour: true, view: pool::view },
     Screen { id: ScreenId::Requests, title: "requests", hotkey: '6', in_tour: true, view: requests::view },
+    Screen { id: ScreenId::Chaos, title: "chaos", hotkey: '7', in_tour: true, view: chaos::view },
+    Screen { id: ScreenId::Runs, title: "load", hotkey: '8', in_tour: true, view: runs::view },
     Screen { id: ScreenId::Help, title: "help", hotkey: '?', in_tour: false, view: help::view },
 ];
 
@@ -169,10 +177,10 @@ mod tests {
     #[test]
     fn the_tour_comes_back() {
         let mut id = ScreenId::Overview;
-        for _ in 0..6 {
+        for _ in 0..8 {
             id = neighbour(id, Way::Next);
         }
         assert_eq!(id, ScreenId::Overview);
-        assert_eq!(neighbour(ScreenId::Overview, Way::Previous), ScreenId::Requests);
+        assert_eq!(neighbour(ScreenId::Overview, Way::Previous), ScreenId::Runs);
     }
 }

@@ -44,6 +44,7 @@ pub fn update(model: &mut Model, message: Message) -> Vec<Effect> {
         }
         Message::Algorithms(algorithms) => model.algorithms = algorithms,
         Message::Done(change) => hear::done(model, &change),
+        Message::Told { tone, text } => model.say(tone, text),
         Message::Refused { order, refusal } => {
             let verb = if refusal.conflict { "somebody was faster, nothing was changed" } else { "not done" };
             let subject = order.wish.subject();
@@ -107,9 +108,13 @@ fn wanted(model: &Model) -> Watch {
         ScreenId::Backend => model.selected_ref().map_or(Watch::Nothing, Watch::Backend),
         ScreenId::Pool => model.page_pool().map_or(Watch::Nothing, |pool| Watch::Pool(pool.name.clone())),
         ScreenId::Requests if model.requests.open.is_none() => Watch::Requests { pool, only_failed },
-        ScreenId::Requests | ScreenId::Overview | ScreenId::Events | ScreenId::Listeners | ScreenId::Help => {
-            Watch::Nothing
-        }
+        ScreenId::Requests
+        | ScreenId::Overview
+        | ScreenId::Events
+        | ScreenId::Listeners
+        | ScreenId::Chaos
+        | ScreenId::Runs
+        | ScreenId::Help => Watch::Nothing,
     }
 }
 

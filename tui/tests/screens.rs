@@ -4,6 +4,8 @@
 mod explained;
 #[path = "screens/fixture.rs"]
 mod fixture;
+#[path = "screens/gameday.rs"]
+mod gameday;
 #[path = "screens/guard.rs"]
 mod guard;
 #[path = "screens/keys.rs"]

@@ -79,6 +79,7 @@ impl Slots {
                 self.events.push_back(message);
             }
             Message::Done(_)
+            | Message::Told { .. }
             | Message::Refused { .. }
             | Message::Tick { .. }
             | Message::Key(_)

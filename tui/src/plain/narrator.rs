@@ -69,6 +69,7 @@ impl Narrator {
             | Message::Requests { .. }
             | Message::Algorithms(_)
             | Message::Done(_)
+            | Message::Told { .. }
             | Message::Refused { .. } => Vec::new(),
         }
     }

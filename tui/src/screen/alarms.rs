@@ -73,6 +73,7 @@ pub(super) fn all(model: &Model, status: &Status, now_ms: u64) -> Vec<Alarm> {
     for (is_bad, alarm) in status.listeners.iter().flat_map(ListenerView::certificate_alarms) {
         alarms.push((if is_bad { Tone::Bad } else { Tone::Warn }, alarm));
     }
+    alarms.extend(super::chaos::alarms(&status.chaos, now_ms));
     alarms.sort_by_key(|(tone, _)| std::cmp::Reverse(*tone));
     alarms
 }

@@ -10,6 +10,8 @@ use aya_api::view::{BackendDetail, BackendView, PoolView};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
+use super::overview;
+use crate::faults;
 use crate::figure;
 use crate::model::Model;
 use crate::theme::{Glyphs, Tone};
@@ -307,5 +309,18 @@ fn chart_section(model: &Model, buf: &mut Buffer, area: Rect, b: &BackendView) {
     let top = figure::round_up(u64::from(b.spark.iter().copied().max().unwrap_or(0)));
     let scale = figure::rate(top as f64);
     let rest = heading(model, buf, area, format!("req/s, last 60 s, full bar {scale}/s"));
-    sparkline::draw(buf, model.theme, Rect { width: rest.width.min(60), ..rest }, &b.spark, top);
+    let Some(status) = &model.status else { return };
+    let columns = rest.width.min(60);
+    let plot = Rect { width: columns, ..rest };
+    let own = || faults::known(status).filter(|fault| faults::is_at(fault, &b.id));
+    let shown = usize::from(columns).min(b.spark.len());
+    let rule = faults::rule(own(), model.theme.glyphs, status.at_ms, shown);
+    let has_rule = !rule.trim().is_empty() && plot.height > 1;
+    let plot = Rect { height: plot.height - u16::from(has_rule), ..plot };
+    let marks = overview::marks(model, b);
+    sparkline::draw(buf, model.theme, plot, &b.spark, top, &marks);
+    if has_rule {
+        let x = plot.right().saturating_sub(u16::try_from(shown).unwrap_or(columns));
+        table::put(buf, (x, plot.bottom()), columns, &Cell::new(rule, Tone::Warn), model.theme);
+    }
 }

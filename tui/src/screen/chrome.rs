@@ -60,9 +60,7 @@ pub(super) fn footer(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Posi
             ScreenId::Events => &model.journal.filter.text,
             ScreenId::Listeners => &model.wiring.filter.text,
             ScreenId::Requests => &model.requests.filter.text,
-            ScreenId::Overview | ScreenId::Backend | ScreenId::Pool | ScreenId::Help => {
-                &model.table.filter.text
-            }
+            _ => &model.table.filter.text,
         };
         let end = table::put(
             buf,
@@ -88,15 +86,22 @@ pub(super) fn footer(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Posi
 fn key_facts(model: &Model) -> Vec<Fact> {
     let is_inert = model.inert_because().is_some();
     let works = |action: Action| {
-        let orders = matches!(action, Action::Order(_) | Action::WeightBy(_) | Action::Algorithm);
+        let orders =
+            matches!(action, Action::Order(_) | Action::WeightBy(_) | Action::Algorithm | Action::StopFault);
         let lists = matches!(action, Action::Open | Action::Filter | Action::OnlyFailed | Action::OnlyPool);
-        action != Action::Show(model.screen) && !(orders && is_inert) && !(lists && model.reads_one())
+        let has_faults = model.status.as_ref().is_some_and(|status| !status.chaos.faults.is_empty());
+        let faults = matches!(action, Action::Panic | Action::StopFault);
+        action != Action::Show(model.screen)
+            && (!faults || has_faults)
+            && !(orders && is_inert)
+            && !(lists && model.reads_one())
     };
     let bindings = keymap::bindings(scope(model)).filter(|binding| works(binding.action));
     let fact = |(rank, b): (u8, &Binding)| {
         let word = b.footer?;
         // Help and quit are what a lost operator looks for, so they stay longest.
-        let rank = if matches!(word, "help" | "quit" | "yes" | "no") { 0 } else { rank.saturating_add(1) };
+        let rank =
+            if matches!(word, "help" | "quit" | "yes" | "no" | "PANIC") { 0 } else { rank.saturating_add(1) };
         Some(Fact::new(rank, key_hint(model, b.label, word), Tone::Muted))
     };
     (0..).zip(bindings).filter_map(fact).collect()
@@ -204,7 +209,12 @@ fn total_facts(model: &Model, status: &Status, is_wide: bool) -> Vec<Fact> {
     };
     let (client, client_total, client_tone) = class(3, "4xx");
     let (server, server_total, server_tone) = class(4, "5xx");
+    let drill = match status.chaos.faults.len() {
+        0 => String::new(),
+        some => format!("CHAOS: {}", figure::plural(some, "fault")),
+    };
     let mut facts = vec![
+        Fact::new(0, drill, Tone::Banner),
         Fact::new(0, format!("{} req/s", figure::rate(rate)), Tone::Strong),
         Fact::new(4, format!("{in_flight} in flight"), Tone::Plain),
         Fact::new(3, client, client_tone),
@@ -287,13 +297,22 @@ fn standing(model: &Model) -> Cell {
         ScreenId::Events => &model.journal.filter,
         ScreenId::Listeners => &model.wiring.filter,
         ScreenId::Requests => &model.requests.filter,
-        ScreenId::Overview | ScreenId::Backend | ScreenId::Pool | ScreenId::Help => &model.table.filter,
+        ScreenId::Overview
+        | ScreenId::Backend
+        | ScreenId::Pool
+        | ScreenId::Chaos
+        | ScreenId::Runs
+        | ScreenId::Help => &model.table.filter,
     };
-    let is_wide = matches!(model.screen, ScreenId::Listeners | ScreenId::Pool | ScreenId::Requests);
+    let is_wide = matches!(
+        model.screen,
+        ScreenId::Listeners | ScreenId::Pool | ScreenId::Requests | ScreenId::Chaos | ScreenId::Runs
+    );
+    let has_filter = !matches!(model.screen, ScreenId::Chaos | ScreenId::Runs);
     if let Some(pool) = model.table.pool.as_ref().filter(|_| !is_wide) {
         parts.push(format!("only pool {pool}"));
     }
-    if !filter.is_empty() {
+    if has_filter && !filter.is_empty() {
         parts.push(format!("filter: {}", filter.text));
     }
     if model.screen == ScreenId::Requests && model.requests.open.is_none() {
@@ -320,6 +339,7 @@ fn page(model: &Model) -> Option<(usize, usize)> {
         }
         ScreenId::Backend => model.why.in_full.then(|| super::backend::explained(model)),
         ScreenId::Events => model.journal.open.as_ref().map(|_| (super::events::open_height(model), room)),
-        ScreenId::Overview | ScreenId::Listeners => None,
+        ScreenId::Chaos => Some(super::chaos::height(model)),
+        ScreenId::Overview | ScreenId::Listeners | ScreenId::Runs => None,
     }
 }

@@ -7,6 +7,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::body;
 use crate::column::{self, ColumnId, Placed};
+use crate::faults;
 use crate::figure;
 use crate::model::Model;
 use crate::rows::{self, Row};
@@ -134,6 +135,7 @@ pub(super) fn pool_facts(model: &Model, pool: &PoolView, has_p50: bool) -> Vec<F
         Fact::new(6, configured_words(&pool.algorithm), Tone::Muted),
         Fact::new(1, eligible, tone),
         Fact::new(0, if pool.in_panic { "PANIC: health is ignored" } else { "" }, Tone::Bad),
+        Fact::new(1, fault_words(model, pool), Tone::Warn),
     ];
     if !has_p50 && let Some(latency) = pool.traffic.latency {
         facts.push(Fact::new(4, format!("p50 {}", figure::latency(latency.p50_ms)), Tone::Plain));
@@ -170,6 +172,15 @@ fn override_words(algorithm: &AlgorithmView, now_ms: u64) -> String {
     }
 }
 
+/// How many faults are injected at its backends; empty for none.
+fn fault_words(model: &Model, pool: &PoolView) -> String {
+    let faults = model.status.iter().flat_map(|status| &status.chaos.faults);
+    match faults.filter(|fault| faults::is_in(fault, &pool.name)).count() {
+        0 => String::new(),
+        some => figure::plural(some, "fault"),
+    }
+}
+
 fn configured_words(algorithm: &AlgorithmView) -> String {
     if algorithm.overridden { format!("config {}", algorithm.configured) } else { String::new() }
 }
@@ -186,7 +197,9 @@ fn backend_row(
     let selected = model.table.selected.as_deref() == Some(backend.id.as_str());
     for Placed { column, slot } in placed {
         if column.id == ColumnId::Spark {
-            sparkline::draw(buf, theme, Rect::new(slot.x, y, slot.width, 1), &backend.spark, top);
+            let marks = marks(model, backend);
+            let place = Rect::new(slot.x, y, slot.width, 1);
+            sparkline::draw(buf, theme, place, &backend.spark, top, &marks);
         } else {
             let mut cell = column::cell(column.id, backend, model.shown_ms(), theme.glyphs);
             if column.id == ColumnId::Name {
@@ -204,11 +217,25 @@ fn backend_row(
 }
 
 fn reason_row(model: &Model, buf: &mut Buffer, (area, y): (Rect, u16), backend: &BackendView) {
-    let Some(why) = why::remark(backend, model.shown_ms()) else { return };
+    let now_ms = model.shown_ms();
+    let faults = model.status.iter().flat_map(|status| faults::at_backend(status, &backend.id));
+    let faults = faults.map(|fault| (Tone::Warn, format!("fault {}", faults::briefly(fault, now_ms))));
+    let why = why::remark(backend, now_ms).map(|why| (why.tone, why.long));
+    let reasons: Vec<(Tone, String)> = why.into_iter().chain(faults).collect();
+    let Some(tone) = reasons.iter().map(|(tone, _)| *tone).max() else { return };
+    let words: Vec<&str> = reasons.iter().map(|(_, words)| words.as_str()).collect();
     let elbow = model.theme.glyphs.elbow;
-    let cell = Cell::new(format!("{elbow} {}", why.long), why.tone);
+    let cell = Cell::new(format!("{elbow} {}", words.join("; ")), tone);
     let slot = Slot { x: area.x + MARGIN + 1, width: area.width.saturating_sub(MARGIN + 1), right: false };
     table::draw_cell(buf, model.theme, y, slot, &cell);
+}
+
+/// The seconds of its sparkline in which a fault was injected at a backend.
+pub(super) fn marks(model: &Model, backend: &BackendView) -> Vec<bool> {
+    model.status.as_ref().map_or_else(Vec::new, |status| {
+        let faults = faults::known(status).filter(|fault| faults::is_at(fault, &backend.id));
+        faults::seconds(faults, status.at_ms, backend.spark.len())
+    })
 }
 
 /// The scale of a pool's sparklines: round, and common to its backends so that rows compare.

@@ -40,6 +40,8 @@ pub(super) fn act(model: &mut Model, action: Action, effects: &mut Vec<Effect>) 
             model.requests.ask_again();
         }
         Action::OnlyPool => only_pool(model),
+        Action::StopFault => stop_fault(model),
+        Action::Panic => panic(model, effects),
         Action::Freeze => freeze(model),
         Action::Mouse => {
             model.mouse = !model.mouse;
@@ -62,9 +64,12 @@ pub(super) fn filter_text(model: &mut Model) -> &mut String {
         ScreenId::Events => &mut model.journal.filter.text,
         ScreenId::Listeners => &mut model.wiring.filter.text,
         ScreenId::Requests => &mut model.requests.filter.text,
-        ScreenId::Overview | ScreenId::Backend | ScreenId::Pool | ScreenId::Help => {
-            &mut model.table.filter.text
-        }
+        ScreenId::Overview
+        | ScreenId::Backend
+        | ScreenId::Pool
+        | ScreenId::Chaos
+        | ScreenId::Runs
+        | ScreenId::Help => &mut model.table.filter.text,
     }
 }
 
@@ -124,6 +129,26 @@ fn go(model: &mut Model, motion: Motion) {
             let lines = screen::listeners::height(model);
             let top = (lines + 1).saturating_sub(usize::from(screen::body_height(model)));
             model.wiring.scroll = moved(model.wiring.scroll, motion, top, page);
+        }
+        ScreenId::Chaos => {
+            let faults = model.status.as_ref().map_or(&[][..], |status| &status.chaos.faults);
+            let (lines, room) = screen::chaos::height(model);
+            let at = model.chaos.position(faults);
+            let next = at.map(|at| moved(at, motion, faults.len(), page));
+            match next.filter(|next| Some(*next) != at) {
+                Some(next) => model.chaos.select(faults, next),
+                // Past the last fault the page goes on with those that ended.
+                None => {
+                    model.chaos.scroll =
+                        moved(model.chaos.scroll, motion, (lines + 1).saturating_sub(room), page);
+                }
+            }
+        }
+        ScreenId::Runs => {
+            let runs = model.status.as_ref().map_or(&[][..], |status| &status.runs);
+            if let Some(at) = model.runs.position(runs) {
+                model.runs.select(runs, moved(at, motion, runs.len(), page));
+            }
         }
         ScreenId::Help => {
             let top =
@@ -239,9 +264,13 @@ fn back(model: &mut Model) {
             model.requests.ask_again();
         }
         ScreenId::Backend if model.why.in_full => model.why.in_full = false,
-        ScreenId::Backend | ScreenId::Events | ScreenId::Listeners | ScreenId::Pool | ScreenId::Requests => {
-            model.screen = ScreenId::Overview;
-        }
+        ScreenId::Backend
+        | ScreenId::Events
+        | ScreenId::Listeners
+        | ScreenId::Pool
+        | ScreenId::Requests
+        | ScreenId::Chaos
+        | ScreenId::Runs => model.screen = ScreenId::Overview,
         ScreenId::Help => model.screen = model.back_to,
     }
 }
@@ -291,6 +320,28 @@ pub(super) fn propose(model: &mut Model, planned: Result<plan::Plan, plan::Refus
             model.say(Tone::Warn, why);
         }
     }
+}
+
+/// Stops the selected fault, once that is confirmed.
+fn stop_fault(model: &mut Model) {
+    if !may_change(model) {
+        return;
+    }
+    let planned = match screen::chaos::selected(model) {
+        Some(fault) => Ok(plan::plan_stop(fault)),
+        None => Err("no fault is injected: there is nothing to stop".into()),
+    };
+    propose(model, planned);
+}
+
+/// Asked nothing, and asked for even where the picture is old: it only makes things safer.
+fn panic(model: &mut Model, effects: &mut Vec<Effect>) {
+    if model.read_only {
+        return model.say(Tone::Warn, "read-only: `ayactl chaos panic` stops all faults");
+    }
+    model.dialog = None;
+    model.say(Tone::Plain, "PANIC: asked ayad to stop all faults and to lock, waiting for the answer");
+    effects.push(Effect::Ask(Request::Panic));
 }
 
 fn order(model: &mut Model, state: Admin) {

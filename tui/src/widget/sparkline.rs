@@ -7,8 +7,9 @@ use ratatui::layout::Rect;
 use crate::theme::{Theme, Tone};
 
 /// Draws `values`, oldest first, so that the newest stands at the right edge; `top` fills the height.
-/// More values than columns are averaged, fewer leave the left empty.
-pub(crate) fn draw(buf: &mut Buffer, theme: Theme, area: Rect, values: &[u32], top: u64) {
+/// More values than columns are averaged, fewer leave the left empty. Where `marks` says so, one for each value or none
+/// at all, the bar looks like something that people did.
+pub(crate) fn draw(buf: &mut Buffer, theme: Theme, area: Rect, values: &[u32], top: u64, marks: &[bool]) {
     let area = area.intersection(buf.area);
     if area.is_empty() || values.is_empty() {
         return;
@@ -16,14 +17,17 @@ pub(crate) fn draw(buf: &mut Buffer, theme: Theme, area: Rect, values: &[u32], t
     let columns = resample(values, usize::from(area.width));
     let start = area.right() - u16::try_from(columns.len()).unwrap_or(area.width);
     let height = u64::from(area.height);
-    for (x, value) in (start..).zip(columns) {
+    let count = columns.len();
+    for (at, (x, value)) in (start..).zip(columns).enumerate() {
+        let marked = part(marks, at, count).contains(&true);
+        let tone = if marked { Tone::Warn } else { Tone::Accent };
         let eighths = eighths(value, top.max(1), height * 8);
         for level in 0..area.height {
             let filled = eighths.saturating_sub(u64::from(level) * 8).min(8);
             let glyph = theme.glyphs.levels[filled as usize];
             let y = area.bottom() - 1 - level;
             if let Some(cell) = buf.cell_mut((x, y)) {
-                cell.set_symbol(glyph).set_style(theme.style(Tone::Accent));
+                cell.set_symbol(glyph).set_style(theme.style(tone));
             }
         }
     }
@@ -45,11 +49,20 @@ fn resample(values: &[u32], columns: usize) -> Vec<f64> {
     }
     (0..columns)
         .map(|column| {
-            let (from, to) = (column * count / columns, (column + 1) * count / columns);
-            let part = &values[from..to.max(from + 1)];
+            let part = part(values, column, columns);
             part.iter().copied().map(f64::from).sum::<f64>() / part.len() as f64
         })
         .collect()
+}
+
+/// The values that column number `column` of `columns` stands for.
+fn part<T>(values: &[T], column: usize, columns: usize) -> &[T] {
+    let count = values.len();
+    if count == 0 {
+        return &[];
+    }
+    let (from, to) = (column * count / columns, (column + 1) * count / columns);
+    &values[from..to.max(from + 1).min(count)]
 }
 
 #[cfg(test)]

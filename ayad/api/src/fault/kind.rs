@@ -260,9 +260,9 @@ impl fmt::Display for Fault {
                 write("up", up)?;
                 write("down", down)
             }
-            Self::SlowClose { delay_ms } => write!(f, " {delay_ms} ms"),
+            Self::SlowClose { delay_ms } => write!(f, " by {delay_ms} ms"),
             Self::Slice { bytes, pause_us, .. } => write!(f, " {bytes} B, {pause_us} µs apart"),
-            Self::Truncate { after_bytes } => write!(f, " after {after_bytes} B"),
+            Self::Truncate { after_bytes } => write!(f, " to {after_bytes} B"),
             Self::Corrupt { one_in } => write!(f, " one byte in {one_in}"),
             Self::DropFirst { count } => write!(f, " {count}"),
             Self::Flap { period_ms, away } => write!(f, " {:.0} % of every {period_ms} ms", away * 100.0),
