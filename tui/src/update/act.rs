@@ -101,13 +101,11 @@ fn go(model: &mut Model, motion: Motion) {
             model.detail_scroll = moved(model.detail_scroll, motion, lines, page);
         }
         ScreenId::Pool => {
-            let top =
-                (screen::pool::height(model) + 1).saturating_sub(usize::from(screen::body_height(model)));
+            let top = furthest(model, screen::pool::height(model));
             model.page.scroll = moved(model.page.scroll, motion, top, page);
         }
         ScreenId::Requests if model.requests.open.is_some() => {
-            let lines = screen::requests::open_height(model);
-            let top = (lines + 1).saturating_sub(usize::from(screen::body_height(model)));
+            let top = furthest(model, screen::requests::open_height(model));
             model.requests.open_scroll = moved(model.requests.open_scroll, motion, top, page);
         }
         ScreenId::Requests => {
@@ -115,8 +113,7 @@ fn go(model: &mut Model, motion: Motion) {
             model.requests.select(moved(model.requests.position, motion, count, page));
         }
         ScreenId::Events if model.journal.open.is_some() => {
-            let lines = screen::events::open_height(model);
-            let top = (lines + 1).saturating_sub(usize::from(screen::body_height(model)));
+            let top = furthest(model, screen::events::open_height(model));
             model.journal.open_scroll = moved(model.journal.open_scroll, motion, top, page);
         }
         ScreenId::Events => {
@@ -126,24 +123,10 @@ fn go(model: &mut Model, motion: Motion) {
                 count.saturating_sub(1).saturating_sub(moved(from_top, motion, count, page));
         }
         ScreenId::Listeners => {
-            let lines = screen::listeners::height(model);
-            let top = (lines + 1).saturating_sub(usize::from(screen::body_height(model)));
+            let top = furthest(model, screen::listeners::height(model));
             model.wiring.scroll = moved(model.wiring.scroll, motion, top, page);
         }
-        ScreenId::Chaos => {
-            let faults = model.status.as_ref().map_or(&[][..], |status| &status.chaos.faults);
-            let (lines, room) = screen::chaos::height(model);
-            let at = model.chaos.position(faults);
-            let next = at.map(|at| moved(at, motion, faults.len(), page));
-            match next.filter(|next| Some(*next) != at) {
-                Some(next) => model.chaos.select(faults, next),
-                // Past the last fault the page goes on with those that ended.
-                None => {
-                    model.chaos.scroll =
-                        moved(model.chaos.scroll, motion, (lines + 1).saturating_sub(room), page);
-                }
-            }
-        }
+        ScreenId::Chaos => go_faults(model, motion, page),
         ScreenId::Runs => {
             let runs = model.status.as_ref().map_or(&[][..], |status| &status.runs);
             if let Some(at) = model.runs.position(runs) {
@@ -151,11 +134,29 @@ fn go(model: &mut Model, motion: Motion) {
             }
         }
         ScreenId::Help => {
-            let top =
-                (screen::help::height(model) + 1).saturating_sub(usize::from(screen::body_height(model)));
+            let top = furthest(model, screen::help::height(model));
             model.help_scroll = moved(model.help_scroll, motion, top, page);
         }
     }
+}
+
+/// From fault to fault; past the last one the page goes on with those that ended.
+fn go_faults(model: &mut Model, motion: Motion, page: usize) {
+    let (lines, room) = screen::chaos::height(model);
+    let faults = model.status.as_ref().map_or(&[][..], |status| &status.chaos.faults);
+    let at = model.chaos.position(faults);
+    let next = at.map(|at| moved(at, motion, faults.len(), page));
+    match next.filter(|next| Some(*next) != at) {
+        Some(next) => model.chaos.select(faults, next),
+        None => {
+            model.chaos.scroll = moved(model.chaos.scroll, motion, (lines + 1).saturating_sub(room), page);
+        }
+    }
+}
+
+/// Furthest that a page of `lines` lines scrolls.
+fn furthest(model: &Model, lines: usize) -> usize {
+    (lines + 1).saturating_sub(usize::from(screen::body_height(model)))
 }
 
 fn moved(position: usize, motion: Motion, count: usize, page: usize) -> usize {
