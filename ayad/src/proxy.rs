@@ -39,6 +39,7 @@ mod respond;
 mod route;
 mod shadow;
 mod tcp;
+mod timing;
 pub mod trace;
 mod turn;
 mod unread;
