@@ -1,6 +1,10 @@
 //! Load tests that tell the truth.
 //!
-//! Reading order: [`input`] (what is asked for), [`report`] (what came of it, as one shape, and its renderings),
-//! [`compare`] (two reports, with statistics), [`html`] (pages with plots that need nothing else to be read).
+//! Reading order: [`plan`] (what is to be done), `profile` (when requests are sent), [`record`] (what was seen), `input`
+//! (which requests), `report` (what came of it, as one shape, and its renderings),
+//! `compare` (two reports, with statistics), [`html`] (pages with plots that need nothing else to be read).
 
+pub mod hist;
 pub mod html;
+pub mod plan;
+pub mod record;

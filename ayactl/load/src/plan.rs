@@ -1,0 +1,115 @@
+//! What a load test is to do: everything that decides which requests are sent when. The same plan and seed ask for the same.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Who decides when a request is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Model {
+    /// The profile: requests are sent at their planned moments, however long others take, as users do.
+    #[default]
+    Open,
+    /// The target: each connection sends its next request when it has the answer to the last one.
+    Closed,
+}
+
+/// How planned moments are spread around the rate of the profile.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Arrivals {
+    /// All alike.
+    #[default]
+    Constant,
+    /// As of many users who know nothing of each other: exponential gaps.
+    Poisson,
+    /// So many at the same moment.
+    Burst(u32),
+}
+
+/// What is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// HTTP/1.1, one request after the other on each connection.
+    #[default]
+    Http1,
+    /// HTTP/2, many requests at once on each connection.
+    Http2,
+}
+
+/// How TLS is spoken; files are PEM.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tls {
+    /// Authorities that are believed, in place of those of the system.
+    pub ca: Option<String>,
+    /// Client certificate.
+    pub certificate: Option<String>,
+    /// Its key.
+    pub key: Option<String>,
+    /// Believe anybody; for loopback alone.
+    pub insecure: bool,
+}
+
+/// Where requests go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Target {
+    /// The whole URL, with `http` or `https`.
+    pub url: String,
+    /// The address that is connected to, `127.0.0.1:8080`.
+    pub address: String,
+    /// The value of `Host`.
+    pub host: String,
+    /// Path and query of the first request; what all have unless there is a source of others.
+    pub path: String,
+    /// Whether TLS is spoken.
+    pub tls: bool,
+}
+
+/// One load test.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// Where requests go.
+    pub target: Target,
+    /// The same requests also go there, by the flip of a seeded coin: what the proxy adds.
+    #[serde(default)]
+    pub overhead: Option<Target>,
+    /// Method of the requests.
+    pub method: String,
+    /// Header fields of each request, besides `host` and `user-agent`; values of secrets are not written down.
+    pub headers: Vec<(String, String)>,
+    /// Bytes of the body; it is not written down.
+    pub body_bytes: u64,
+    /// Who decides when.
+    pub model: Model,
+    /// The profile as it was written; empty in a closed loop.
+    pub profile: String,
+    /// How planned moments are spread.
+    pub arrivals: Arrivals,
+    /// Most connections.
+    pub connections: u32,
+    /// Most requests at once on one connection of HTTP/2.
+    pub streams: u32,
+    /// What is spoken.
+    pub protocol: Protocol,
+    /// How TLS is spoken.
+    pub tls: Tls,
+    /// How long it takes, in milliseconds.
+    pub length_ms: u64,
+    /// It ends after so many requests.
+    pub requests: Option<u64>,
+    /// What comes in this time is sent but not counted, in milliseconds.
+    pub warmup_ms: u64,
+    /// A request that has no whole answer after this time has failed, in milliseconds, from its actual send.
+    pub timeout_ms: u64,
+    /// Threads of the generator.
+    pub threads: u32,
+    /// Decides everything that is left to chance.
+    pub seed: u64,
+    /// What must hold in the end, in the language of [`aya_api::condition`].
+    pub slo: Vec<String>,
+    /// What ends it early.
+    pub abort: Vec<String>,
+    /// The command that does the same again.
+    pub command: String,
+}
