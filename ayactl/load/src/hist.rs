@@ -13,8 +13,19 @@ const DIGITS: u8 = 3;
 /// Durations in microseconds. On the wire a list of pairs of microseconds and count, in rising order.
 #[derive(Clone, Debug, Default)]
 pub struct Hist {
-    /// Takes room only once something was seen.
-    inner: Option<Box<Histogram<u64>>>,
+    inner: Inner,
+}
+
+/// Where the counts are.
+#[derive(Clone, Debug, Default)]
+enum Inner {
+    /// Nothing was seen.
+    #[default]
+    Empty,
+    /// While more is seen.
+    Open(Box<Histogram<u64>>),
+    /// Once no more is seen: pairs of value and count, rising. A hundred times smaller.
+    Packed(Vec<(u64, u64)>),
 }
 
 impl Hist {
@@ -26,27 +37,45 @@ impl Hist {
 
     /// Takes note of `count` durations of `us` microseconds.
     pub fn record_n(&mut self, us: u64, count: u64) {
-        self.get().saturating_record_n(us.clamp(1, LONGEST_US), count);
+        self.open().saturating_record_n(us.clamp(1, LONGEST_US), count);
     }
 
     /// Adds what another one saw.
     pub fn merge(&mut self, other: &Self) {
-        if let Some(other) = &other.inner {
-            for value in other.iter_recorded() {
-                self.record_n(value.value_iterated_to(), value.count_at_value());
-            }
+        if let (Inner::Empty, Inner::Packed(_)) = (&self.inner, &other.inner) {
+            self.inner = other.inner.clone();
+            return;
+        }
+        for (us, count) in other.pairs() {
+            self.record_n(us, count);
         }
     }
 
     /// How many there are.
     pub fn count(&self) -> u64 {
-        self.inner.as_ref().map_or(0, |inner| inner.len())
+        match &self.inner {
+            Inner::Empty => 0,
+            Inner::Open(open) => open.len(),
+            Inner::Packed(pairs) => pairs.iter().map(|(_, count)| count).sum(),
+        }
     }
 
     /// The duration that `percentile` percent are not above, in microseconds; `None` when nothing was seen.
     pub fn percentile_us(&self, percentile: f64) -> Option<u64> {
-        let inner = self.inner.as_ref().filter(|inner| !inner.is_empty())?;
-        Some(inner.value_at_quantile((percentile / 100.0).clamp(0.0, 1.0)))
+        let quantile = (percentile / 100.0).clamp(0.0, 1.0);
+        match &self.inner {
+            Inner::Empty => None,
+            Inner::Open(open) => (!open.is_empty()).then(|| open.value_at_quantile(quantile)),
+            Inner::Packed(pairs) => {
+                let rank = ((quantile * self.count() as f64).ceil() as u64).max(1);
+                let mut seen = 0;
+                let found = pairs.iter().find(|(_, count)| {
+                    seen += count;
+                    seen >= rank
+                });
+                found.or(pairs.last()).map(|(us, _)| *us)
+            }
+        }
     }
 
     /// The same in milliseconds.
@@ -56,33 +85,49 @@ impl Hist {
 
     /// The mean in milliseconds; `None` when nothing was seen.
     pub fn mean_ms(&self) -> Option<f64> {
-        self.inner.as_ref().filter(|inner| !inner.is_empty()).map(|inner| inner.mean() / 1e3)
+        let (sum, count) = self
+            .pairs()
+            .into_iter()
+            .fold((0.0, 0), |(sum, all), (us, count)| (sum + us as f64 * count as f64, all + count));
+        (count > 0).then(|| sum / count as f64 / 1e3)
     }
 
     /// The longest in milliseconds; `None` when nothing was seen.
     pub fn max_ms(&self) -> Option<f64> {
-        self.inner.as_ref().filter(|inner| !inner.is_empty()).map(|inner| inner.max() as f64 / 1e3)
+        self.percentile_ms(100.0)
     }
 
     /// Each duration that was seen, in microseconds and rising, with its count.
     pub fn pairs(&self) -> Vec<(u64, u64)> {
-        let inner = self.inner.iter();
-        inner
-            .flat_map(|inner| inner.iter_recorded().map(|v| (v.value_iterated_to(), v.count_at_value())))
-            .collect()
-    }
-
-    /// Forgets everything; the room stays.
-    pub fn clear(&mut self) {
-        if let Some(inner) = &mut self.inner {
-            inner.reset();
+        match &self.inner {
+            Inner::Empty => Vec::new(),
+            Inner::Open(open) => {
+                open.iter_recorded().map(|v| (v.value_iterated_to(), v.count_at_value())).collect()
+            }
+            Inner::Packed(pairs) => pairs.clone(),
         }
     }
 
-    fn get(&mut self) -> &mut Histogram<u64> {
-        self.inner.get_or_insert_with(|| {
-            Box::new(Histogram::new_with_bounds(1, LONGEST_US, DIGITS).expect("the bounds are constants"))
-        })
+    /// Takes less room from now on, until more is seen.
+    pub fn pack(&mut self) {
+        if let Inner::Open(_) = self.inner {
+            self.inner = Inner::Packed(self.pairs());
+        }
+    }
+
+    fn open(&mut self) -> &mut Histogram<u64> {
+        if !matches!(self.inner, Inner::Open(_)) {
+            let mut open =
+                Histogram::new_with_bounds(1, LONGEST_US, DIGITS).expect("the bounds are constants");
+            for (us, count) in self.pairs() {
+                open.saturating_record_n(us, count);
+            }
+            self.inner = Inner::Open(Box::new(open));
+        }
+        match &mut self.inner {
+            Inner::Open(open) => open,
+            Inner::Empty | Inner::Packed(_) => unreachable!("it was opened above"),
+        }
     }
 }
 
@@ -114,7 +159,9 @@ impl<'de> Deserialize<'de> for Hist {
         if pairs.iter().any(|(us, _)| *us > LONGEST_US) {
             return Err(D::Error::custom("a duration of over an hour in a histogram"));
         }
-        Ok(pairs.into_iter().collect())
+        let mut hist: Self = pairs.into_iter().collect();
+        hist.pack();
+        Ok(hist)
     }
 }
 

@@ -4,7 +4,11 @@
 //! (which requests), `report` (what came of it, as one shape, and its renderings),
 //! `compare` (two reports, with statistics), [`html`] (pages with plots that need nothing else to be read).
 
+pub mod arrivals;
+pub mod clock;
+pub mod engine;
 pub mod hist;
 pub mod html;
 pub mod plan;
+pub mod profile;
 pub mod record;

@@ -106,6 +106,9 @@ pub struct Plan {
     pub threads: u32,
     /// Decides everything that is left to chance.
     pub seed: u64,
+    /// The run that the daemon was told of; its answers then tell the times of their parts.
+    #[serde(default)]
+    pub load_id: Option<String>,
     /// What must hold in the end, in the language of [`aya_api::condition`].
     pub slo: Vec<String>,
     /// What ends it early.

@@ -109,6 +109,13 @@ impl Seen {
         self.lag.merge(&other.lag);
     }
 
+    /// Takes less room; what was seen stays.
+    pub fn pack(&mut self) {
+        for hist in [&mut self.response, &mut self.service, &mut self.lag] {
+            hist.pack();
+        }
+    }
+
     /// Requests that came to an end, with an answer or without.
     pub fn ended(&self) -> u64 {
         let unanswered: u64 = self
@@ -165,6 +172,18 @@ pub struct OfBackend {
     pub failed: u64,
 }
 
+impl OfBackend {
+    /// Adds what others saw.
+    pub fn merge(&mut self, other: &Self) {
+        self.queue.merge(&other.queue);
+        self.retries.merge(&other.retries);
+        self.backend.merge(&other.backend);
+        self.response.merge(&other.response);
+        self.lag.merge(&other.lag);
+        self.failed += other.failed;
+    }
+}
+
 /// The same request direct and through the proxy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Overhead {
@@ -172,6 +191,21 @@ pub struct Overhead {
     pub proxied: Vec<Hist>,
     /// Service times in the same seconds direct to the backend.
     pub direct: Vec<Hist>,
+}
+
+impl Overhead {
+    /// Adds what others saw in the same seconds.
+    pub fn merge(&mut self, other: &Self) {
+        for (own, others) in [(&mut self.proxied, &other.proxied), (&mut self.direct, &other.direct)] {
+            if own.len() < others.len() {
+                own.resize_with(others.len(), Hist::default);
+            }
+            for (own, other) in own.iter_mut().zip(others) {
+                own.merge(other);
+                own.pack();
+            }
+        }
+    }
 }
 
 /// How the generator fared.

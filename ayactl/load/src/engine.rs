@@ -1,0 +1,279 @@
+//! Sends the requests of a plan and records what comes of them.
+//!
+//! One thread with a runtime of its own for each core, and nothing shared between them while they run: each has its part of
+//! the requests, its connections and its records, which it hands over once a second. On a thread a pacer wakes at each
+//! planned moment and gives the request to a connection that is free, or opens one; it never waits for an answer. In a
+//! closed loop there is no pacer: every connection takes the next request when it is done with the last.
+
+mod exchange;
+mod lane;
+mod pace;
+mod shard;
+mod slot;
+mod thread;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use tokio::time::Instant;
+
+use self::shard::{Last, Partial};
+use self::thread::Setup;
+use self::wire::Wire;
+use crate::clock;
+use crate::plan::Plan;
+use crate::profile::Profile;
+use crate::record::{
+    Ended, Generator, OfBackend, OfStatus, Overhead, RECORDING_VERSION, Recording, Second, Seen,
+};
+
+/// A request as it goes out.
+pub type Outgoing = http::Request<Full<Bytes>>;
+
+/// Which requests are sent.
+pub trait Requests: Send + Sync {
+    /// Request number `number`, for `host`. The same number gives the same request.
+    fn request(&self, number: u64, host: &http::HeaderValue) -> Outgoing;
+}
+
+/// What the engine needs to begin.
+pub struct Job {
+    /// What is to be done.
+    pub plan: Plan,
+    /// When requests are due; absent in a closed loop.
+    pub profile: Option<Profile>,
+    /// Which requests.
+    pub requests: Arc<dyn Requests>,
+}
+
+/// Why nothing was begun.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A file of TLS cannot be used.
+    #[error("{0}")]
+    Tls(String),
+    /// The system gives no thread or timer.
+    #[error("the generator cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// What others may change while it runs.
+#[derive(Debug)]
+pub struct Control {
+    stop: AtomicBool,
+    factor: AtomicU64,
+}
+
+impl Control {
+    fn new() -> Self {
+        Self { stop: AtomicBool::new(false), factor: AtomicU64::new(1.0_f64.to_bits()) }
+    }
+
+    /// No further request is sent; what is under way has a moment to end.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// True once it was stopped.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// From now on the profile's rate is multiplied by this.
+    pub fn scale(&self, factor: f64) {
+        self.factor.store(factor.clamp(0.01, 100.0).to_bits(), Ordering::Relaxed);
+    }
+
+    /// By what it is multiplied.
+    pub fn factor(&self) -> f64 {
+        f64::from_bits(self.factor.load(Ordering::Relaxed))
+    }
+}
+
+/// A load test that runs.
+pub struct Running {
+    plan: Plan,
+    control: Arc<Control>,
+    started: Instant,
+    started_ms: u64,
+    cpu_before: Duration,
+    parts: mpsc::Receiver<Partial>,
+    threads: Vec<JoinHandle<Last>>,
+    /// Seconds that are not whole yet are among them.
+    seconds: BTreeMap<u32, Second>,
+    /// The second that each thread has reached.
+    reached: Vec<u32>,
+    told: Option<u32>,
+}
+
+/// What [`Running::next`] came back with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A second is whole: its number.
+    Second(u32),
+    /// Nothing new yet.
+    Waiting,
+    /// All threads have ended.
+    Over,
+}
+
+/// Starts the threads.
+pub fn start(job: Job) -> Result<Running, StartError> {
+    let Job { plan, profile, requests } = job;
+    let wire = Arc::new(Wire::new(&plan).map_err(StartError::Tls)?);
+    let control = Arc::new(Control::new());
+    let (to, parts) = mpsc::channel();
+    let cpu_before = clock::cpu();
+    let started_ms = clock::wall_ms();
+    // Everybody begins at the same moment, when all of them are there.
+    let started = Instant::now() + Duration::from_millis(20);
+    let profile = profile.map(Arc::new);
+    let mut threads = Vec::new();
+    for thread in 0..plan.threads.max(1) {
+        let setup = Setup {
+            plan: plan.clone(),
+            profile: profile.clone(),
+            requests: Arc::clone(&requests),
+            wire: Arc::clone(&wire),
+            control: Arc::clone(&control),
+            started,
+            thread,
+            to: to.clone(),
+        };
+        let spawned =
+            std::thread::Builder::new().name(format!("load-{thread}")).spawn(move || thread::run(&setup));
+        match spawned {
+            Ok(handle) => threads.push(handle),
+            Err(error) => {
+                control.stop();
+                return Err(error.into());
+            }
+        }
+    }
+    let reached = vec![0; threads.len()];
+    Ok(Running {
+        plan,
+        control,
+        started,
+        started_ms,
+        cpu_before,
+        parts,
+        threads,
+        seconds: BTreeMap::new(),
+        reached,
+        told: None,
+    })
+}
+
+impl Running {
+    /// What may be changed while it runs.
+    pub fn control(&self) -> Arc<Control> {
+        Arc::clone(&self.control)
+    }
+
+    /// What it does.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Since when, in milliseconds since 1970.
+    pub fn started_ms(&self) -> u64 {
+        self.started_ms
+    }
+
+    /// The seconds so far, the last ones perhaps not whole.
+    pub fn seconds(&self) -> impl DoubleEndedIterator<Item = &Second> {
+        self.seconds.values()
+    }
+
+    /// Waits up to `limit` for the next whole second.
+    pub fn next(&mut self, limit: Duration) -> Step {
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.parts.recv_timeout(left) {
+                Ok(part) => {
+                    self.take(part);
+                    let whole = self.reached.iter().copied().min().unwrap_or(0).checked_sub(1);
+                    if whole > self.told
+                        && let Some(second) = whole
+                    {
+                        self.told = whole;
+                        return Step::Second(second);
+                    }
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => return Step::Waiting,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Step::Over,
+            }
+        }
+    }
+
+    fn take(&mut self, part: Partial) {
+        let Partial { thread, reached, seconds } = part;
+        for (at, in_flight, seen) in seconds {
+            let second = self.seconds.entry(at).or_insert_with(|| Second { at, ..Second::default() });
+            second.in_flight += in_flight;
+            second.seen.merge(&seen);
+            second.seen.pack();
+        }
+        if let Some(own) = self.reached.get_mut(thread as usize) {
+            *own = reached;
+        }
+    }
+
+    /// Waits for the end of all threads and puts together what they saw. A thread that panicked is a defect; what the others
+    /// saw is there all the same.
+    pub fn finish(mut self, ended: Ended) -> Recording {
+        while let Ok(part) = self.parts.recv() {
+            self.take(part);
+        }
+        let took = Instant::now().saturating_duration_since(self.started);
+        let mut total = Seen::default();
+        let mut by_status: BTreeMap<u16, OfStatus> = BTreeMap::new();
+        let mut by_backend: BTreeMap<String, OfBackend> = BTreeMap::new();
+        let mut overhead = self.plan.overhead.is_some().then(Overhead::default);
+        let mut generator = Generator { threads: self.plan.threads, ..Generator::default() };
+        for handle in self.threads {
+            let Ok(last) = handle.join() else { continue };
+            total.merge(&last.total);
+            for (status, of) in last.by_status {
+                let all = by_status.entry(status).or_default();
+                all.response.merge(&of.response);
+                all.service.merge(&of.service);
+            }
+            for (backend, of) in last.by_backend {
+                by_backend.entry(backend).or_default().merge(&of);
+            }
+            if let (Some(all), Some(own)) = (&mut overhead, last.overhead) {
+                all.merge(&own);
+            }
+            generator.connections += last.connections;
+            generator.most_open += last.most_open;
+        }
+        generator.cap_waits = total.waited;
+        generator.cpu_s = clock::cpu().saturating_sub(self.cpu_before).as_secs_f64();
+        generator.wall_s = took.as_secs_f64();
+        let warm = u32::try_from(self.plan.warmup_ms / 1000).unwrap_or(u32::MAX);
+        Recording {
+            schema_version: RECORDING_VERSION,
+            plan: self.plan,
+            started_ms: self.started_ms,
+            took_ms: took.as_millis() as u64,
+            ended,
+            seconds: self.seconds.into_values().filter(|second| second.at >= warm).collect(),
+            total,
+            by_status,
+            by_backend,
+            overhead,
+            marks: Vec::new(),
+            generator,
+        }
+    }
+}

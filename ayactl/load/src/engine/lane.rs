@@ -1,0 +1,140 @@
+//! The connections to one target: which are free, which requests wait for one.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::wire::Shared;
+
+/// A request on its way through the generator. Times are since the beginning of the test.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    pub(super) number: u64,
+    pub(super) lane: usize,
+    pub(super) planned: Duration,
+    /// When a connection took it; the planned moment before that.
+    pub(super) sent: Duration,
+}
+
+/// One connection, or one stream of a connection that many share.
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    /// What it is to send next.
+    pub(super) work: Cell<Option<Work>>,
+    /// Wakes its task.
+    pub(super) waker: RefCell<Option<Waker>>,
+    /// When the request it sends has taken too long.
+    pub(super) deadline: Cell<Option<Instant>>,
+    /// It has.
+    pub(super) is_late: Cell<bool>,
+}
+
+impl Slot {
+    /// Wakes the task of this slot.
+    pub(super) fn wake(&self) {
+        if let Some(waker) = self.waker.borrow().as_ref() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Remembers whom to wake.
+    pub(super) fn wakes(&self, waker: &Waker) {
+        let mut own = self.waker.borrow_mut();
+        if own.as_ref().is_none_or(|own| !own.will_wake(waker)) {
+            *own = Some(waker.clone());
+        }
+    }
+}
+
+/// The connections to one target.
+#[derive(Debug)]
+pub(super) struct Lane {
+    /// Its position.
+    pub(super) index: usize,
+    /// Value of `Host`.
+    pub(super) host: http::HeaderValue,
+    /// Most slots.
+    pub(super) cap: usize,
+    /// All slots that were ever needed; they are there until the end.
+    pub(super) slots: RefCell<Vec<Rc<Slot>>>,
+    /// Free ones, the one that rested longest first: all connections are used, as by many users.
+    idle: RefCell<VecDeque<usize>>,
+    /// Requests that wait for one.
+    backlog: RefCell<VecDeque<Work>>,
+    /// Connections of HTTP/2.
+    pub(super) shared: Vec<Shared>,
+}
+
+/// Where a request went.
+pub(super) enum Given {
+    /// To a slot that was free.
+    Taken,
+    /// A new slot is to be begun for it.
+    New(usize, Rc<Slot>),
+    /// Nowhere yet.
+    Waits,
+}
+
+impl Lane {
+    pub(super) fn new(index: usize, host: http::HeaderValue, cap: usize, shared: Vec<Shared>) -> Self {
+        Self {
+            index,
+            host,
+            cap,
+            slots: RefCell::default(),
+            idle: RefCell::default(),
+            backlog: RefCell::default(),
+            shared,
+        }
+    }
+
+    /// Gives a request to whoever is free.
+    pub(super) fn give(&self, work: Work) -> Given {
+        let free = self.idle.borrow_mut().pop_front();
+        if let Some(index) = free {
+            let slots = self.slots.borrow();
+            slots[index].work.set(Some(work));
+            slots[index].wake();
+            return Given::Taken;
+        }
+        let mut slots = self.slots.borrow_mut();
+        if slots.len() < self.cap {
+            let slot = Rc::new(Slot { work: Cell::new(Some(work)), ..Slot::default() });
+            slots.push(Rc::clone(&slot));
+            return Given::New(slots.len() - 1, slot);
+        }
+        self.backlog.borrow_mut().push_back(work);
+        Given::Waits
+    }
+
+    /// The next request for a slot that is done; `None` when it is free from now on.
+    pub(super) fn take(&self, index: usize) -> Option<Work> {
+        let waiting = self.backlog.borrow_mut().pop_front();
+        if waiting.is_none() {
+            self.idle.borrow_mut().push_back(index);
+        }
+        waiting
+    }
+
+    /// Requests that wait are not sent any more; how many these were.
+    pub(super) fn give_up(&self) -> Vec<Work> {
+        std::mem::take(&mut *self.backlog.borrow_mut()).into()
+    }
+
+    /// Marks what takes too long at `now`, and wakes everybody when it is the end.
+    pub(super) fn sweep(&self, now: Instant, is_end: bool) {
+        for slot in self.slots.borrow().iter() {
+            let is_late = slot.deadline.get().is_some_and(|deadline| deadline <= now);
+            if is_late {
+                slot.is_late.set(true);
+            }
+            if is_late || is_end {
+                slot.wake();
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What one thread saw: the running second, and everything so far.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use super::exchange::Timing;
+use super::lane::Work;
+use crate::record::{ErrorKind, OfBackend, OfStatus, Overhead, Seen};
+
+/// Seconds that a thread hands over.
+pub(super) struct Partial {
+    /// Which thread.
+    pub(super) thread: u32,
+    /// The second it is in: all before are whole.
+    pub(super) reached: u32,
+    /// Number, requests in flight at most, and what was seen.
+    pub(super) seconds: Vec<(u32, u64, Seen)>,
+}
+
+/// What a thread leaves behind.
+#[derive(Default)]
+pub(super) struct Last {
+    pub(super) total: Seen,
+    pub(super) by_status: BTreeMap<u16, OfStatus>,
+    pub(super) by_backend: BTreeMap<String, OfBackend>,
+    pub(super) overhead: Option<Overhead>,
+    pub(super) connections: u64,
+    pub(super) most_open: u64,
+}
+
+/// How a request ended.
+pub(super) enum Outcome {
+    /// With a whole answer.
+    Answer { status: u16, bytes: u64, timing: Option<Timing> },
+    /// Without.
+    Failed(ErrorKind),
+}
+
+/// The records of a thread.
+pub(super) struct Shard {
+    thread: u32,
+    to: Sender<Partial>,
+    second: u32,
+    now: Seen,
+    in_flight: u64,
+    /// Requests offered in seconds that are over, when the pacer was late.
+    late: BTreeMap<u32, u64>,
+    pub(super) last: Last,
+}
+
+impl Shard {
+    pub(super) fn new(thread: u32, to: Sender<Partial>, has_overhead: bool) -> Self {
+        let last = Last { overhead: has_overhead.then(Overhead::default), ..Last::default() };
+        let (second, in_flight) = (0, 0);
+        Self { thread, to, second, now: Seen::default(), in_flight, late: BTreeMap::new(), last }
+    }
+
+    /// A request was due at `planned` and given out.
+    pub(super) fn offered(&mut self, planned: Duration) {
+        self.last.total.offered += 1;
+        let second = planned.as_secs() as u32;
+        if second == self.second {
+            self.now.offered += 1;
+        } else {
+            *self.late.entry(second).or_default() += 1;
+        }
+    }
+
+    /// A request found no free connection.
+    pub(super) fn waited(&mut self) {
+        self.now.waited += 1;
+        self.last.total.waited += 1;
+    }
+
+    /// So many requests are under way.
+    pub(super) fn under_way(&mut self, count: u64) {
+        self.in_flight = self.in_flight.max(count);
+    }
+
+    /// A request was sent.
+    pub(super) fn sent(&mut self, work: &Work) {
+        let lag = work.sent.saturating_sub(work.planned).as_micros() as u64;
+        for seen in [&mut self.now, &mut self.last.total] {
+            seen.sent += 1;
+            seen.lag.record(lag);
+        }
+    }
+
+    /// A request ended at `now`.
+    pub(super) fn ended(&mut self, work: &Work, now: Duration, outcome: &Outcome) {
+        let us = |from: Duration| now.saturating_sub(from).as_micros() as u64;
+        let (response, service) = (us(work.planned), us(work.sent));
+        for seen in [&mut self.now, &mut self.last.total] {
+            match outcome {
+                Outcome::Answer { status, bytes, .. } => {
+                    seen.answered += 1;
+                    seen.bytes += bytes;
+                    seen.failed += u64::from(*status >= 500);
+                    *seen.statuses.entry(*status).or_default() += 1;
+                }
+                Outcome::Failed(kind) => {
+                    *seen.errors.entry(*kind).or_default() += 1;
+                    seen.failed += u64::from(*kind != ErrorKind::Unfinished);
+                    if *kind == ErrorKind::Unfinished {
+                        continue;
+                    }
+                }
+            }
+            seen.response.record(response);
+            seen.service.record(service);
+        }
+        if let Outcome::Answer { status, timing, .. } = outcome {
+            let of = self.last.by_status.entry(*status).or_default();
+            of.response.record(response);
+            of.service.record(service);
+            if let Some(timing) = timing {
+                self.split(work, response, *status, timing);
+            }
+        }
+        self.compare(work, now, service);
+    }
+
+    /// What the proxy told of the request's parts.
+    fn split(&mut self, work: &Work, response: u64, status: u16, timing: &Timing) {
+        let is_known = self.last.by_backend.contains_key(&timing.name);
+        // A target that makes names up must not fill the memory.
+        if !is_known && self.last.by_backend.len() >= MOST_BACKENDS {
+            return;
+        }
+        let of = self.last.by_backend.entry(timing.name.clone()).or_default();
+        of.queue.record(timing.queue_us);
+        of.retries.record(timing.retries_us);
+        of.backend.record(timing.backend_us);
+        of.response.record(response);
+        of.lag.record(work.sent.saturating_sub(work.planned).as_micros() as u64);
+        of.failed += u64::from(status >= 500);
+    }
+
+    fn compare(&mut self, work: &Work, now: Duration, service: u64) {
+        let Some(overhead) = &mut self.last.overhead else { return };
+        let seconds = if work.lane == 0 { &mut overhead.proxied } else { &mut overhead.direct };
+        let second = now.as_secs() as usize;
+        if seconds.len() <= second {
+            if let Some(before) = seconds.last_mut() {
+                before.pack();
+            }
+            seconds.resize_with(second + 1, Default::default);
+        }
+        seconds[second].record(service);
+    }
+
+    /// Hands over what is whole at `now`; at the end the running second as well.
+    pub(super) fn tick(&mut self, now: Duration, is_end: bool) {
+        let second = now.as_secs() as u32;
+        if second == self.second && !is_end {
+            return;
+        }
+        let mut seen = std::mem::take(&mut self.now);
+        seen.pack();
+        let mut seconds = vec![(self.second, std::mem::take(&mut self.in_flight), seen)];
+        for (at, offered) in std::mem::take(&mut self.late) {
+            seconds.push((at, 0, Seen { offered, ..Seen::default() }));
+        }
+        self.second = second;
+        let reached = if is_end { u32::MAX } else { second };
+        // Nobody listens any more when the run was given up.
+        let _ = self.to.send(Partial { thread: self.thread, reached, seconds });
+    }
+}
+
+/// Most backends that are told apart.
+const MOST_BACKENDS: usize = 1024;

@@ -1,0 +1,353 @@
+//! One thread of the generator: its runtime, its pacer, its connections and its records.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::task::{LocalSet, spawn_local, yield_now};
+use tokio::time::{Instant, interval, sleep_until};
+
+use super::lane::{Given, Lane, Slot, Work};
+use super::pace::Timer;
+use super::shard::{Last, Outcome, Partial, Shard};
+use super::wire::{Shared, Wire};
+use super::{Control, Outgoing, Requests, slot};
+use crate::arrivals::Schedule;
+use crate::input::Rng;
+use crate::plan::{Model, Plan, Protocol};
+use crate::profile::Profile;
+use crate::record::ErrorKind;
+
+/// Longest sleep of the pacer: so soon it sees that the rate was changed or the test was stopped.
+const NAP: Duration = Duration::from_millis(50);
+/// Requests that are given out in a row before connections get their turn.
+const IN_A_ROW: u32 = 16;
+/// How often requests that take too long are looked for.
+const SWEEP: Duration = Duration::from_millis(100);
+/// How long requests under way may take after a test was stopped early.
+const LAST_CALL: Duration = Duration::from_secs(1);
+/// Tasks that run between two looks at the system: few, because a moment that is missed is lag.
+const EVENT_INTERVAL: u32 = 13;
+/// Keeps the coin between two targets apart from other draws.
+const COIN: u64 = 0xC0;
+
+/// What a thread begins with.
+pub(super) struct Setup {
+    pub(super) plan: Plan,
+    pub(super) profile: Option<Arc<Profile>>,
+    pub(super) requests: Arc<dyn Requests>,
+    pub(super) wire: Arc<Wire>,
+    pub(super) control: Arc<Control>,
+    pub(super) started: Instant,
+    pub(super) thread: u32,
+    pub(super) to: Sender<Partial>,
+}
+
+/// What the tasks of a thread share.
+pub(super) struct Worker {
+    pub(super) lanes: Vec<Lane>,
+    pub(super) wire: Arc<Wire>,
+    pub(super) wants_timing: bool,
+    requests: Arc<dyn Requests>,
+    shard: RefCell<Shard>,
+    started: Instant,
+    timeout: Duration,
+    warmup: Duration,
+    in_flight: Cell<u64>,
+    open: Cell<u64>,
+    is_over: Cell<bool>,
+    closed: Option<Closed>,
+}
+
+/// The loop of a test in which the target sets the pace.
+struct Closed {
+    next: Cell<u64>,
+    step: u64,
+    most: u64,
+    ends: Instant,
+}
+
+/// Runs a thread to its end.
+pub(super) fn run(setup: &Setup) -> Last {
+    let built = Builder::new_current_thread().enable_all().event_interval(EVENT_INTERVAL).build();
+    // The other threads have their runtime, or fail alike: then nothing was sent, and the report says so.
+    let Ok(runtime) = built else { return Last::default() };
+    let worker = Rc::new(Worker::new(setup));
+    let local = LocalSet::new();
+    local.block_on(&runtime, drive(Rc::clone(&worker), setup));
+    drop(local);
+    worker.shard.borrow_mut().tick(worker.now(), true);
+    std::mem::take(&mut worker.shard.borrow_mut().last)
+}
+
+async fn drive(worker: Rc<Worker>, setup: &Setup) {
+    sleep_until(setup.started).await;
+    let tend = spawn_local(tend(Rc::clone(&worker)));
+    match setup.profile.as_deref() {
+        Some(profile) => {
+            let plan = &setup.plan;
+            let schedule = Schedule::new(profile, plan.arrivals, plan.seed, setup.thread, plan.threads);
+            // Without a timer there is no pace: what was not offered is seen in the report.
+            let _ = pace(&worker, setup, schedule).await;
+        }
+        None => loop_closed(&worker, setup).await,
+    }
+    let patience = if setup.control.is_stopped() { LAST_CALL.min(worker.timeout) } else { worker.timeout };
+    let ends = Instant::now() + patience + SWEEP;
+    worker.finish();
+    while worker.in_flight.get() > 0 && Instant::now() < ends {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        // Stopped while the last answers are waited for.
+        if setup.control.is_stopped() && Instant::now() + LAST_CALL < ends {
+            break;
+        }
+    }
+    worker.unfinished();
+    tend.abort();
+}
+
+/// Gives out requests at their moments.
+async fn pace(worker: &Rc<Worker>, setup: &Setup, mut schedule: Schedule<'_>) -> std::io::Result<()> {
+    let timer = Timer::new()?;
+    let plan = &setup.plan;
+    let most = plan.requests.unwrap_or(u64::MAX);
+    let mut coin = plan.overhead.as_ref().map(|_| Rng::new(plan.seed, COIN + u64::from(setup.thread)));
+    let mut factor = 1.0;
+    let mut in_a_row = 0;
+    while let Some((number, at)) = schedule.next_due() {
+        if number >= most {
+            break;
+        }
+        let planned = Duration::from_secs_f64(at);
+        let due = setup.started + planned;
+        loop {
+            if setup.control.is_stopped() {
+                return Ok(());
+            }
+            let now = Instant::now();
+            if now >= due {
+                break;
+            }
+            in_a_row = 0;
+            timer.until(due.min(now + NAP)).await?;
+        }
+        let lane = coin.as_mut().map_or(0, |coin| (coin.next() & 1) as usize);
+        worker.give(Work { number, lane, planned, sent: planned });
+        in_a_row += 1;
+        if in_a_row >= IN_A_ROW {
+            in_a_row = 0;
+            yield_now().await;
+        }
+        let wanted = setup.control.factor();
+        if wanted.to_bits() != f64::to_bits(factor) {
+            factor = wanted;
+            schedule.rescale(factor);
+        }
+    }
+    Ok(())
+}
+
+/// Begins all connections of a closed loop, and waits for its end.
+async fn loop_closed(worker: &Rc<Worker>, setup: &Setup) {
+    let Some(closed) = &worker.closed else { return };
+    for lane in &worker.lanes {
+        for _ in 0..lane.cap {
+            match closed.take(worker, lane.index) {
+                Some(work) => worker.give(work),
+                None => break,
+            }
+        }
+    }
+    while Instant::now() < closed.ends && !setup.control.is_stopped() && closed.has_more() {
+        let nap = Instant::now() + NAP;
+        sleep_until(nap.min(closed.ends)).await;
+    }
+}
+
+/// Looks for what takes too long, and hands over what is whole.
+async fn tend(worker: Rc<Worker>) {
+    let mut looks = interval(SWEEP.min(worker.timeout / 10).max(Duration::from_millis(1)));
+    loop {
+        looks.tick().await;
+        let now = Instant::now();
+        for lane in &worker.lanes {
+            lane.sweep(now, false);
+        }
+        worker.shard.borrow_mut().tick(worker.now(), false);
+    }
+}
+
+impl Closed {
+    /// The next request, which is planned for now.
+    fn take(&self, worker: &Worker, lane: usize) -> Option<Work> {
+        let number = self.next.get();
+        if number >= self.most || Instant::now() >= self.ends || worker.is_over.get() {
+            return None;
+        }
+        self.next.set(number + self.step);
+        let now = worker.now();
+        Some(Work { number, lane, planned: now, sent: now })
+    }
+
+    fn has_more(&self) -> bool {
+        self.next.get() < self.most
+    }
+}
+
+impl Worker {
+    fn new(setup: &Setup) -> Self {
+        let Setup { plan, thread, started, .. } = setup;
+        let streams = if plan.protocol == Protocol::Http2 { plan.streams.max(1) } else { 1 };
+        let connections = share(plan.connections, *thread, plan.threads);
+        let targets = std::iter::once(&plan.target).chain(&plan.overhead).enumerate();
+        let lanes = targets.map(|(index, target)| {
+            let host = http::HeaderValue::try_from(target.host.as_str());
+            let host = host.unwrap_or_else(|_| http::HeaderValue::from_static("localhost"));
+            let shared = (0..connections.max(1)).map(|_| Shared::default()).collect();
+            Lane::new(index, host, (connections.max(1) * streams) as usize, shared)
+        });
+        let closed = (plan.model == Model::Closed).then(|| Closed {
+            next: Cell::new(u64::from(*thread)),
+            step: u64::from(plan.threads.max(1)),
+            most: plan.requests.unwrap_or(u64::MAX),
+            ends: *started + Duration::from_millis(plan.length_ms),
+        });
+        Self {
+            lanes: lanes.collect(),
+            wire: Arc::clone(&setup.wire),
+            wants_timing: plan.load_id.is_some(),
+            requests: Arc::clone(&setup.requests),
+            shard: RefCell::new(Shard::new(*thread, setup.to.clone(), plan.overhead.is_some())),
+            started: *started,
+            timeout: Duration::from_millis(plan.timeout_ms.max(1)),
+            warmup: Duration::from_millis(plan.warmup_ms),
+            in_flight: Cell::new(0),
+            open: Cell::new(0),
+            is_over: Cell::new(false),
+            closed,
+        }
+    }
+
+    /// Time since the beginning.
+    pub(super) fn now(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.started)
+    }
+
+    /// True once no further request is given out.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over.get()
+    }
+
+    fn counts(&self, work: &Work) -> bool {
+        work.planned >= self.warmup
+    }
+
+    /// A request is due.
+    fn give(self: &Rc<Self>, work: Work) {
+        self.in_flight.set(self.in_flight.get() + 1);
+        if self.counts(&work) {
+            let mut shard = self.shard.borrow_mut();
+            shard.offered(work.planned);
+            shard.under_way(self.in_flight.get());
+        }
+        match self.lanes[work.lane].give(work) {
+            Given::Taken => {}
+            Given::New(index, slot) => {
+                spawn_local(slot::run(Rc::clone(self), work.lane, index, slot));
+            }
+            Given::Waits => {
+                if self.counts(&work) {
+                    self.shard.borrow_mut().waited();
+                }
+            }
+        }
+    }
+
+    /// The next request for a slot that is done with its last.
+    pub(super) fn take(&self, lane: usize, index: usize) -> Option<Work> {
+        let Some(closed) = &self.closed else { return self.lanes[lane].take(index) };
+        let work = closed.take(self, lane)?;
+        self.in_flight.set(self.in_flight.get() + 1);
+        if self.counts(&work) {
+            let mut shard = self.shard.borrow_mut();
+            shard.offered(work.planned);
+            shard.under_way(self.in_flight.get());
+        }
+        Some(work)
+    }
+
+    /// A slot begins to send a request: now.
+    pub(super) fn begin(&self, mut work: Work, slot: &Slot) -> Work {
+        let now = Instant::now();
+        work.sent = now.saturating_duration_since(self.started);
+        slot.deadline.set(Some(now + self.timeout));
+        if self.counts(&work) {
+            self.shard.borrow_mut().sent(&work);
+        }
+        work
+    }
+
+    /// The request with this number.
+    pub(super) fn request(&self, number: u64, lane: &Lane) -> Outgoing {
+        self.requests.request(number, &lane.host)
+    }
+
+    /// A request ended.
+    pub(super) fn ended(&self, work: &Work, outcome: &Outcome) {
+        self.in_flight.set(self.in_flight.get() - 1);
+        if self.counts(work) {
+            let now = self.now();
+            let mut shard = self.shard.borrow_mut();
+            shard.tick(now, false);
+            shard.ended(work, now, outcome);
+        }
+    }
+
+    /// A connection was made.
+    pub(super) fn opened(&self) {
+        self.open.set(self.open.get() + 1);
+        let mut shard = self.shard.borrow_mut();
+        shard.last.connections += 1;
+        shard.last.most_open = shard.last.most_open.max(self.open.get());
+    }
+
+    /// A connection is over.
+    pub(super) fn closed(&self) {
+        self.open.set(self.open.get().saturating_sub(1));
+    }
+
+    /// No further request is given out: whoever is free may go. What waits is sent all the same, by those who are not.
+    fn finish(&self) {
+        self.is_over.set(true);
+        let now = Instant::now();
+        self.lanes.iter().for_each(|lane| lane.sweep(now, true));
+    }
+
+    /// What is still under way has no answer in this test.
+    fn unfinished(&self) {
+        let waiting: usize = self.lanes.iter().map(|lane| lane.give_up().len()).sum();
+        let left = self.in_flight.replace(0).max(waiting as u64);
+        let now = self.now();
+        let mut shard = self.shard.borrow_mut();
+        shard.tick(now, false);
+        shard.unfinished(left);
+    }
+}
+
+impl super::shard::Shard {
+    /// So many requests were still under way at the end.
+    fn unfinished(&mut self, count: u64) {
+        if count > 0 {
+            *self.last.total.errors.entry(ErrorKind::Unfinished).or_default() += count;
+        }
+    }
+}
+
+/// The part of thread `thread` of `threads` of something that is divided among them.
+fn share(all: u32, thread: u32, threads: u32) -> u32 {
+    let threads = threads.max(1);
+    all / threads + u32::from(thread < all % threads)
+}
