@@ -4,3 +4,4 @@
 //! [`compare`] (two reports, with statistics), [`html`] (pages with plots that need nothing else to be read).
 
 pub mod html;
+pub mod input;
