@@ -6,6 +6,7 @@
 //! closed loop there is no pacer: every connection takes the next request when it is done with the last.
 
 mod exchange;
+mod fixed;
 mod lane;
 mod pace;
 mod shard;
@@ -24,6 +25,7 @@ use bytes::Bytes;
 use http_body_util::Full;
 use tokio::time::Instant;
 
+pub use self::fixed::{AGENT, Fixed, LOAD_FIELD};
 use self::shard::{Last, Partial};
 use self::thread::Setup;
 use self::wire::Wire;

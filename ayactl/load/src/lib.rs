@@ -9,6 +9,7 @@ pub mod clock;
 pub mod engine;
 pub mod hist;
 pub mod html;
+pub mod input;
 pub mod plan;
 pub mod profile;
 pub mod record;

@@ -116,3 +116,46 @@ pub struct Plan {
     /// The command that does the same again.
     pub command: String,
 }
+
+impl Target {
+    /// A target without TLS at `address`.
+    pub fn plain(address: &str, path: &str) -> Self {
+        Self {
+            url: format!("http://{address}{path}"),
+            address: address.to_owned(),
+            host: address.to_owned(),
+            path: path.to_owned(),
+            tls: false,
+        }
+    }
+}
+
+impl Plan {
+    /// One thread and one connection in a closed loop, for ten seconds: what is not said otherwise.
+    pub fn to(target: Target) -> Self {
+        Self {
+            target,
+            overhead: None,
+            method: "GET".to_owned(),
+            headers: Vec::new(),
+            body_bytes: 0,
+            model: Model::Closed,
+            profile: String::new(),
+            arrivals: Arrivals::Constant,
+            connections: 1,
+            streams: 100,
+            protocol: Protocol::Http1,
+            tls: Tls::default(),
+            length_ms: 10_000,
+            requests: None,
+            warmup_ms: 0,
+            timeout_ms: 10_000,
+            threads: 1,
+            seed: 1,
+            load_id: None,
+            slo: Vec::new(),
+            abort: Vec::new(),
+            command: String::new(),
+        }
+    }
+}

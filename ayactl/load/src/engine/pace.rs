@@ -16,7 +16,10 @@ pub(super) struct Timer {
 }
 
 impl Timer {
-    #[expect(deprecated, reason = "its successor is unsafe code; what is registered here is owned, and lives as long")]
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe code; what is registered here is owned, and lives as long"
+    )]
     pub(super) fn new() -> std::io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         Ok(Self { fd: AsyncFd::new(timerfd_create(TimerfdClockId::Monotonic, flags)?)? })
