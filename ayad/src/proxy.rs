@@ -39,7 +39,6 @@ mod respond;
 mod route;
 mod shadow;
 mod tcp;
-mod timing;
 pub mod trace;
 mod turn;
 mod unread;

@@ -14,7 +14,6 @@ mod crew;
 mod events;
 mod reported;
 mod route;
-mod runs;
 mod snapshot;
 mod traces;
 
@@ -36,7 +35,6 @@ pub use crew::{Arrival, Crew, Inbox, Seat, WorkerOrder};
 pub use events::{EVENTS_KEPT, EventLog, NewEvent};
 pub use reported::{AgentFact, Reported, Standing, Turn};
 pub use route::{Route, Target};
-pub use runs::LoadRuns;
 pub use snapshot::{Hedging, Listener, ListenerCell, Pool, Snapshot, is_same_pool};
 pub use traces::{TRACES_KEPT, Traces};
 
@@ -61,8 +59,6 @@ pub struct State {
     pub challenges: Arc<Challenges>,
     /// Requests that can be explained.
     pub traces: Traces,
-    /// Load tests whose requests may ask for the times of their parts.
-    pub load_runs: LoadRuns,
     /// The workers.
     pub crew: Crew,
     /// Client connections open now, over all listeners, also removed ones.
@@ -115,7 +111,6 @@ impl State {
             access_log,
             challenges,
             traces: Traces::new(crew.len()),
-            load_runs: LoadRuns::default(),
             crew,
             clients: AtomicU64::new(0),
             accepting: AtomicU64::new(0),

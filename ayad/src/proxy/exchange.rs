@@ -130,7 +130,7 @@ impl Drop for Place {
     }
 }
 
-/// When the steps of a request ended, for the access log and for load tests. Taken only while somebody wants to know.
+/// When the steps of a request ended, for the access log. Taken only while there is one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Steps {
     /// A backend was picked for the first time.
@@ -139,8 +139,6 @@ pub struct Steps {
     pub connected: Option<Tick>,
     /// The head of the answer was there.
     pub first_byte: Option<Tick>,
-    /// The client is told them: a load test asked.
-    pub are_told: bool,
 }
 
 /// One request.

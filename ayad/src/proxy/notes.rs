@@ -9,7 +9,6 @@ use aya_core::time::Tick;
 
 use super::between::{Hit, Identity, Request, Target};
 use super::exchange::{Exchange, Place};
-use super::timing;
 use super::trace::{Attempt, Brief};
 use super::verdict;
 use super::worker::Worker;
@@ -28,7 +27,6 @@ impl Exchange {
     /// Takes down what the access log needs of the request, while there is an access log.
     pub(super) fn note_request(&mut self, request: &Request<'_>, target: &Target<'_>) {
         self.brief = Brief::of(request, target);
-        self.steps.are_told = timing::is_asked_for(self, request);
         self.is_sampled = Worker::with(Worker::samples_request);
         if self.is_sampled || self.client.state.access_log.is_on() {
             self.draft = Some(Box::new(LogDraft::of(request, target)));
@@ -74,7 +72,7 @@ impl Exchange {
         if let Some(place) = &self.place {
             verdict::begun(&self.client.state, place);
         }
-        if (self.draft.is_some() || self.steps.are_told) && self.steps.picked.is_none() {
+        if self.draft.is_some() && self.steps.picked.is_none() {
             self.steps.picked = Some(clock::now());
         }
     }

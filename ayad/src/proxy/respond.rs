@@ -14,7 +14,6 @@ use super::exchange::Exchange;
 use super::grpc;
 use super::pass::{Awaited, Download, Upload};
 use super::report;
-use super::timing;
 use super::turn::Turn;
 use super::words::{self, Format};
 use crate::clock;
@@ -81,9 +80,6 @@ pub(super) async fn pass_on<D: Downstream>(
     let mut added = Queue::new();
     if let Some(token) = token {
         bind(exchange, token, &mut added);
-    }
-    if exchange.steps.are_told {
-        timing::tell(exchange, clock::now(), &mut added);
     }
     down.answer(Reply { bytes: up.head_bytes(head), head, added: added.data(), switches: false });
     drop(added);
