@@ -11,7 +11,7 @@ fn run(daemon: &Inside) -> (Tally, Vec<(u64, u64, u64)>, Vec<u32>) {
     let totals = || -> Vec<_> { snapshot.backends().map(|backend| backend.totals()).collect() };
     let before = totals();
     let tally = run_load(daemon, 10_000, 4);
-    let counted = totals().iter().zip(before).map(|(after, before)| {
+    let counted = totals().into_iter().zip(before).map(|(after, before)| {
         (after.requests - before.requests, after.failures - before.failures, after.moved - before.moved)
     });
     (tally, counted.collect(), snapshot.backends().map(|backend| backend.load.apparent()).collect())
