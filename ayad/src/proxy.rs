@@ -38,6 +38,7 @@ mod report;
 mod respond;
 mod route;
 mod shadow;
+mod struck;
 mod tcp;
 pub mod trace;
 mod turn;

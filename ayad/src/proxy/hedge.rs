@@ -22,8 +22,9 @@ use super::client::Client;
 use super::downstream::{Downstream, Reply};
 use super::exchange::{Exchange, Place};
 use super::forward::{
-    MOST_INTERIM, answer_due, begin, connect_due, connect_reason, connect_to, failed, fate, kept, struck_due,
+    MOST_INTERIM, answer_due, begin, connect_due, connect_reason, connect_to, failed, kept,
 };
+use super::struck::{fate, struck_due};
 use super::turn::Turn;
 use crate::chaos::Struck;
 use crate::clock;
