@@ -128,9 +128,9 @@ impl State {
     }
 
     /// Puts a configuration in force. The control thread alone does.
-    pub fn publish(&self, snapshot: Arc<Snapshot>) {
-        self.snapshot.store(Arc::clone(&snapshot));
-        self.faults.resolve(&snapshot);
+    pub fn publish(&self, snapshot: &Arc<Snapshot>) {
+        self.snapshot.store(Arc::clone(snapshot));
+        self.faults.resolve(snapshot);
     }
 
     /// A revision number never used before in this process.

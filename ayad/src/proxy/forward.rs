@@ -61,13 +61,12 @@ pub(super) async fn forward<D: Downstream>(
     };
     loop {
         let was_kept = kept.is_some();
-        let mut up = match kept.take() {
-            Some(kept) => kept,
+        let mut up = if let Some(kept) = kept.take() {
+            kept
+        } else {
             // Boxed, because it is rare and large.
-            None => {
-                let made = Box::pin(connect(down, exchange, struck.as_deref_mut(), way.to_head)).await;
-                made.map_err(Failed::Unsent)?
-            }
+            let made = Box::pin(connect(down, exchange, struck.as_deref_mut(), way.to_head)).await;
+            made.map_err(Failed::Unsent)?
         };
         exchange.note_connected();
         let place = exchange.place.as_ref().ok_or(Failed::Unsent(Reason::NoBackend))?;
