@@ -130,6 +130,9 @@ pub(super) async fn race<D: Downstream>(
     let head = std::mem::take(&mut turn.head);
     let mut other = Second::default();
     exchange.note_pick_at(first.place.since());
+    if let Some(breakdown) = &mut exchange.breakdown {
+        breakdown.attempt(&first.place);
+    }
     let finish = run(down, &head, exchange, &first.place, way, delay, &mut other, second).await;
     turn.head = head;
     let Second { picked, extra } = other;
