@@ -4,6 +4,7 @@
 
 mod breaker;
 mod change;
+pub mod chaos;
 mod explain;
 mod local;
 mod read;
@@ -24,6 +25,7 @@ pub use change::{
     AlgorithmArgs, AlgorithmVerb, BackendArgs, BackendVerb, ChangeArgs, DrainArgs, MaintArgs, OnDeadline,
     ReadyArgs, ReloadArgs, Selection, StickyChoice, UpgradeArgs, WaitArgs, WeightArgs, WeightVerb,
 };
+pub use chaos::{ChaosArgs, ChaosVerb, StopArgs};
 pub use explain::ExplainArgs;
 pub use local::{CompletionArgs, DemoArgs, ManArgs, Shell, TopArgs};
 pub use read::{
@@ -152,6 +154,8 @@ pub enum Verb {
     /// Add backends to a pool, or remove them
     #[command(alias = "node")]
     Backend(BackendArgs),
+    /// Inject faults, see what they do, end them, or let nobody inject any
+    Chaos(ChaosArgs),
     /// Make the daemon read its configuration again
     Reload(ReloadArgs),
     /// Hand everything over to a new process, without a client noticing

@@ -7,6 +7,7 @@ pub mod algorithm;
 pub mod backend;
 pub mod breaker;
 pub mod change;
+pub mod chaos;
 pub mod describe;
 pub mod drain;
 pub mod explain;
@@ -51,6 +52,7 @@ pub fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Verb::Breaker(args) => with_daemon(global, console, async |s| breaker::run(s, &args).await),
         Verb::Algorithm(args) => with_daemon(global, console, async |s| algorithm::run(s, &args).await),
         Verb::Backend(args) => with_daemon(global, console, async |s| backend::run(s, &args).await),
+        Verb::Chaos(args) => with_daemon(global, console, async |s| chaos::run(s, &args).await),
         Verb::Reload(args) => with_daemon(global, console, async |s| reload::run(s, &args).await),
         Verb::Upgrade(args) => with_daemon(global, console, async |s| upgrade::run(s, &args).await),
         Verb::Metrics(_) => with_daemon(global, console, async |s| metrics::run(s).await),

@@ -22,15 +22,16 @@
 //! What it deliberately does not do: compare backends (that is [`crate::outlier`]), or count what the client did; the
 //! caller decides what a failure is.
 
+mod orders;
 mod rules;
 mod word;
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use rules::{BreakerRules, SlowCalls};
 pub use word::Order;
-use word::{NOT_FLOWING, ORDER, ORDER_SHIFT, STATE, TAKEN, TAKEN_SHIFT, TIME, may_pass, state_of};
+use word::{NOT_FLOWING, ORDER, STATE, TAKEN, TAKEN_SHIFT, TIME, may_pass, state_of};
 
 use crate::axis::BreakerState;
 use crate::time::Tick;
@@ -124,6 +125,8 @@ pub struct Breaker {
     opened: AtomicU64,
     /// Trials of this round that succeeded.
     good: AtomicU32,
+    /// The orders of people and of a fault. The word has the one that is in force.
+    ordered: AtomicU8,
     force: rules::Force,
     window: Tally<{ rules::BUCKETS }>,
 }
@@ -132,17 +135,6 @@ impl Breaker {
     /// What it has learned; see [`Breaker::order`] for what holds instead.
     pub fn state(&self) -> BreakerState {
         state_of(self.word.load(Ordering::Acquire))
-    }
-
-    /// What people made of it.
-    pub fn order(&self) -> Option<Order> {
-        Order::of(self.word.load(Ordering::Acquire))
-    }
-
-    /// Puts an order in force at once, or releases it: then the breaker goes on where it was.
-    pub fn set_order(&self, order: Option<Order>) {
-        let bits = order.map_or(0, |order| (order as u64) << ORDER_SHIFT);
-        self.change(|word| Some(word & !ORDER | bits));
     }
 
     /// Sets the rules; `None` switches the breaker off. New rules keep the state, the order and what was counted.

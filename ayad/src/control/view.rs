@@ -1,7 +1,7 @@
 //! From what the daemon knows to the shapes of the API: the only place where views are made.
 
 mod division;
-mod guard;
+pub(super) mod guard;
 mod listener;
 mod signal;
 mod tls;
@@ -12,7 +12,6 @@ use std::sync::atomic::Ordering;
 
 use aya_api::SCHEMA_VERSION;
 use aya_api::axis::{Admin, Health};
-use aya_api::fault::ChaosView;
 use aya_api::run::RunView;
 use aya_api::view::{
     AdminView, AlgorithmView, BackendDetail, BackendView, CheckView, Count, DaemonView, GeoView, HealthView,
@@ -47,14 +46,9 @@ impl Control {
         }
     }
 
-    /// Faults that are injected, and what limits them.
-    pub fn chaos_view(&self) -> ChaosView {
-        ChaosView { allowed: true, ..ChaosView::default() }
-    }
-
     /// Runs that were told of.
     pub fn run_views(&self) -> Vec<RunView> {
-        Vec::new()
+        self.runs.views()
     }
 
     /// The process.
@@ -292,7 +286,7 @@ fn traffic(window: &Window) -> Traffic {
     }
 }
 
-fn admin(state: core::Admin) -> Admin {
+pub(super) fn admin(state: core::Admin) -> Admin {
     match state {
         core::Admin::Ready => Admin::Ready,
         core::Admin::Draining => Admin::Draining,
@@ -301,7 +295,7 @@ fn admin(state: core::Admin) -> Admin {
     }
 }
 
-fn health(state: core::Health) -> Health {
+pub(super) fn health(state: core::Health) -> Health {
     match state {
         core::Health::Up => Health::Up,
         core::Health::Down => Health::Down,

@@ -14,8 +14,10 @@ use super::client::Client;
 use super::downstream::{Downstream, Reply};
 use super::exchange::{Exchange, Place};
 use super::pass::{Awaited, Upload};
+use super::struck::{struck_due, suffer};
 use super::turn::Turn;
 use super::worker::Worker;
+use crate::chaos::{Spoken, Struck};
 use crate::clock;
 use crate::config::UpstreamProtocol;
 use crate::h1::{Framing, Limits, ResponseHead, write_field};
@@ -24,7 +26,7 @@ use crate::queue::Queue;
 use crate::state::State;
 use crate::stream::Endpoint;
 use crate::tls::Offer;
-use crate::upstream::{self, ConnectError, Connection, HeadFailure, Upstream};
+use crate::upstream::{self, ConnectError, Connection, HeadFailure, SharedList, Upstream};
 use crate::wire::Mode;
 
 /// Most interim answers before the real one: a backend that sends nothing else is broken.
@@ -49,13 +51,22 @@ pub(super) async fn forward<D: Downstream>(
 ) -> Result<Upstream, Failed> {
     exchange.place = Some(picked.place);
     exchange.note_picked();
-    let mut kept = take_kept(down, exchange);
+    let mut struck = exchange.strike(turn.head.data());
+    let mut kept = match &mut struck {
+        None => take_kept(down, exchange),
+        Some(struck) => {
+            Box::pin(suffer(down, exchange, struck)).await?;
+            if struck.wants_own() { None } else { take_kept(down, exchange) }
+        }
+    };
     loop {
         let was_kept = kept.is_some();
-        let mut up = match kept.take() {
-            Some(kept) => kept,
+        let mut up = if let Some(kept) = kept.take() {
+            kept
+        } else {
             // Boxed, because it is rare and large.
-            None => Box::pin(connect(down, exchange)).await.map_err(Failed::Unsent)?,
+            let made = Box::pin(connect(down, exchange, struck.as_deref_mut(), way.to_head)).await;
+            made.map_err(Failed::Unsent)?
         };
         exchange.note_connected();
         let place = exchange.place.as_ref().ok_or(Failed::Unsent(Reason::NoBackend))?;
@@ -112,16 +123,22 @@ pub(super) fn connect_due(place: &Place, now: Tick) -> Tick {
 }
 
 /// Makes a new connection.
-async fn connect<D: Downstream>(down: &mut D, exchange: &mut Exchange) -> Result<Upstream, Reason> {
+async fn connect<D: Downstream>(
+    down: &mut D,
+    exchange: &mut Exchange,
+    mut struck: Option<&mut Struck>,
+    to_head: bool,
+) -> Result<Upstream, Reason> {
     let place = exchange.place.as_ref().ok_or(Reason::NoBackend)?;
     let conf = &place.pool.conf;
     if conf.proxy_protocol.is_some() {
         down.learn_local();
     }
     down.wait().arm(connect_due(place, clock::now()));
-    let made = within(down, connect_to(&exchange.client, place), Reason::ConnectTimeout).await?;
+    let connecting = connect_to(&exchange.client, place, struck.as_deref_mut(), to_head);
+    let made = within(down, connecting, Reason::ConnectTimeout).await?;
     let now = clock::now();
-    down.wait().arm(answer_due(place, now));
+    down.wait().arm(struck_due(place, now, struck.as_deref()));
     made.map_err(|error| {
         let (reason, cause) = connect_reason(&exchange.client.state, place, &error);
         exchange.cause = cause;
@@ -129,8 +146,28 @@ async fn connect<D: Downstream>(down: &mut D, exchange: &mut Exchange) -> Result
     })
 }
 
-/// Connects to the backend in which a place was taken, as its pool says.
-pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Upstream, ConnectError> {
+/// Connects to the backend in which a place was taken, as its pool says, and as faults let it. `to_head` says that this is
+/// for a `HEAD`.
+pub(super) async fn connect_to(
+    client: &Client,
+    place: &Place,
+    struck: Option<&mut Struck>,
+    to_head: bool,
+) -> Result<Upstream, ConnectError> {
+    let Some(struck) = struck else { return connect_as(client, place, None, to_head).await };
+    if let Some(answer) = struck.answer(to_head) {
+        return Ok(Upstream::H1(Box::new(Connection::new(answer))));
+    }
+    struck.reach().await;
+    connect_as(client, place, Some(struck), to_head).await
+}
+
+async fn connect_as(
+    client: &Client,
+    place: &Place,
+    struck: Option<&mut Struck>,
+    to_head: bool,
+) -> Result<Upstream, ConnectError> {
     let conf = &place.pool.conf;
     let mut first = Vec::new();
     if let Some(version) = conf.proxy_protocol {
@@ -153,7 +190,18 @@ pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Upstrea
     let stream = upstream::open(&place.backend().resolved, tls, offer, &first);
     let begun = clock::now();
     let up = match conf.protocol {
-        UpstreamProtocol::Http1 => Upstream::H1(Box::new(Connection::new(stream.await?))),
+        UpstreamProtocol::Http1 => {
+            let mut stream = stream.await?;
+            if let Some(struck) = struck {
+                stream = struck.shape(stream, &Spoken::http1(to_head));
+            }
+            Upstream::H1(Box::new(Connection::new(stream)))
+        }
+        UpstreamProtocol::Http2 if struck.as_ref().is_some_and(|struck| struck.is_shaped()) => {
+            let struck = struck.expect("the guard saw it");
+            let stream = async { Ok(struck.shape(stream.await?, &Spoken::http2())) };
+            Upstream::H2(Box::new(SharedList::connect_alone(stream, tls.is_some()).await?))
+        }
         UpstreamProtocol::Http2 => {
             let call = place.cell().shared.connect(stream, &conf.keepalive, tls.is_some()).await?;
             Upstream::H2(Box::new(call))

@@ -42,7 +42,7 @@ pub(super) fn outliers(pool: &config::Pool) -> &'static str {
 /// The breaker of a backend.
 pub(super) fn breaker(backend: &Backend, past: &Past) -> BreakerView {
     let breaker = backend.load.breaker();
-    let order = word(breaker.order());
+    let order = word(breaker.people_order());
     let counts = breaker.counts(clock::now());
     BreakerView {
         state: state(breaker.state()),
@@ -97,7 +97,8 @@ pub(super) fn ease(backend: &Backend) -> Option<f64> {
     (ease != full).then(|| f64::from(ease) / f64::from(full))
 }
 
-fn state(state: core::BreakerState) -> Breaker {
+/// The state of a breaker.
+pub(in crate::control) fn state(state: core::BreakerState) -> Breaker {
     match state {
         core::BreakerState::Off => Breaker::Off,
         core::BreakerState::Closed => Breaker::Closed,
