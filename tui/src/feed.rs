@@ -17,8 +17,10 @@ use aya_api::command::admin::SetAdmin;
 use aya_api::command::algorithm::SetAlgorithm;
 use aya_api::command::algorithms::GetAlgorithms;
 use aya_api::command::backends::GetBackend;
+use aya_api::command::chaos::Panic;
 use aya_api::command::events::GetEvents;
 use aya_api::command::explain::{ExplainBackend, ExplainPick, GetRequests};
+use aya_api::command::faults::StopFault;
 use aya_api::command::status::GetStatus;
 use aya_api::command::weight::SetWeight;
 use aya_api::error::ErrorCode;
@@ -29,6 +31,7 @@ use tokio::task::JoinSet;
 
 use self::mailbox::Mailbox;
 use crate::Error;
+use crate::figure;
 use crate::message::{BackendRef, Message, Refusal, Request, Watch};
 use crate::model::MAX_EXPLAINED;
 use crate::plan::{Order, Wish};
@@ -360,13 +363,27 @@ async fn send(client: &Client, order: &Order) -> Result<Message, ClientError> {
     Ok(Message::Done(Box::new(change?)))
 }
 
+/// Ends one fault, and says what came of it.
 async fn stop(client: &Client, id: &str) -> Result<Message, ClientError> {
-    let _ = (client, id);
-    Err(ClientError::Protocol(String::new()))
+    let ended = client.call(&StopFault::new(id)).await?;
+    let observed = &ended.observed;
+    let text = format!(
+        "{}: {} at {} ended, {} of {} hit",
+        ended.id,
+        ended.fault,
+        ended.target,
+        figure::count(observed.hit),
+        figure::count(observed.matched)
+    );
+    Ok(Message::Told { tone: Tone::Good, text })
 }
+
+/// Ends all faults and locks, and says what holds from now on.
 async fn stop_all(client: &Client) -> Result<String, ClientError> {
-    let _ = client;
-    Err(ClientError::Protocol(String::new()))
+    let options =
+        ChangeOptions { reason: Some("panic key of the dashboard".into()), ..ChangeOptions::default() };
+    client.change(&Panic, &options).await?;
+    Ok("PANIC: all faults have ended, and nobody can inject; `ayactl chaos unlock` allows it again".into())
 }
 
 /// The cause alone: the screen already names the socket.
