@@ -1,0 +1,164 @@
+//! Whether the figures of a load test can be trusted, by rules that are stated.
+//!
+//! Open loop:
+//! 1. Ports or descriptors ran out: GENERATOR-BOUND.
+//! 2. Over 1 % of the requests waited for one of the connections that are allowed, or over 1 % had no answer in time:
+//!    TARGET-BOUND. What waits for a connection is sent late, and the target is the cause.
+//! 3. Send lag p99 is over 10 % of response p99, and over [`LAG_FLOOR_MS`]: GENERATOR-BOUND.
+//! 4. Fewer than 99 % of the offered requests came to an end: GENERATOR-BOUND when its cores were full, else TARGET-BOUND.
+//!
+//! Closed loop: GENERATOR-BOUND when the generator's own cores were full: the target might have answered more.
+//!
+//! Else VALID.
+
+use crate::plan::Model;
+use crate::record::{ErrorKind, Recording};
+use crate::report::{Verdict, Word};
+
+/// Send lag below this says nothing, in milliseconds: it is what a timer of the system costs.
+pub const LAG_FLOOR_MS: f64 = 0.2;
+/// Part of response p99 that send lag p99 may be.
+const LAG_PART: f64 = 0.1;
+/// Part of the requests that may wait, or go unanswered.
+const FEW: f64 = 0.01;
+/// Part of the generator's processor time from which on it counts as full.
+const FULL: f64 = 0.95;
+
+/// Judges what was seen.
+pub fn judge(seen: &Recording) -> Verdict {
+    let (word, reason) = match seen.plan.model {
+        Model::Open => open(seen),
+        Model::Closed => closed(seen),
+    };
+    Verdict { word, reasons: vec![reason] }
+}
+
+fn open(seen: &Recording) -> (Word, String) {
+    let total = &seen.total;
+    let part = |count: u64| count as f64 / total.offered.max(1) as f64;
+    let percent = |part: f64| format!("{:.1} %", part * 100.0);
+    let of = |kinds: &[ErrorKind]| kinds.iter().filter_map(|kind| total.errors.get(kind)).sum::<u64>();
+    let wants = of(&[ErrorKind::OutOfPorts, ErrorKind::OutOfDescriptors]);
+    if wants > 0 {
+        let what = "for want of ports or descriptors on this machine; take fewer connections (-c) or raise its limits";
+        return (Word::GeneratorBound, format!("{wants} requests were not sent {what}"));
+    }
+    let waited = part(total.waited);
+    if waited > FEW {
+        let cap = seen.plan.connections;
+        let what = format!("waited because all {cap} connections were in use");
+        let why = "the target is slower than the load, or -c is too low";
+        return (Word::TargetBound, format!("{} of the requests {what}: {why}", percent(waited)));
+    }
+    let late = part(of(&[ErrorKind::Timeout, ErrorKind::Unfinished]));
+    if late > FEW {
+        return (Word::TargetBound, format!("{} of the requests had no answer in time", percent(late)));
+    }
+    let (lag, response) = (total.lag.percentile_ms(99.0), total.response.percentile_ms(99.0));
+    if let (Some(lag), Some(response)) = (lag, response)
+        && lag > LAG_FLOOR_MS
+        && lag > response * LAG_PART
+    {
+        let what = format!("send lag p99 is {lag:.2} ms, over a tenth of response p99 ({response:.2} ms)");
+        return (Word::GeneratorBound, format!("{what}: this machine had no time to send when it was due"));
+    }
+    let achieved = part(total.ended());
+    if achieved < 1.0 - FEW {
+        let what = format!("{} of what was offered came to an end", percent(achieved));
+        let (word, why) = if busy(seen) > FULL {
+            (Word::GeneratorBound, "the generator's cores were full")
+        } else {
+            (Word::TargetBound, "the target did not keep up")
+        };
+        return (word, format!("{what}: {why}"));
+    }
+    let lag = lag.map_or_else(String::new, |lag| format!(", send lag p99 {lag:.2} ms"));
+    (Word::Valid, format!("{} of what was offered came to an end{lag}", percent(achieved.min(1.0))))
+}
+
+fn closed(seen: &Recording) -> (Word, String) {
+    let busy = busy(seen);
+    let cores = format!("{:.0} % of its {} cores", busy * 100.0, seen.generator.threads);
+    if busy > FULL {
+        let what = format!("the generator used {cores}");
+        return (Word::GeneratorBound, format!("{what}: the target might have answered more"));
+    }
+    (Word::Valid, format!("the target set the pace; the generator used {cores}"))
+}
+
+/// Part of its processor time that the generator used.
+pub fn busy(seen: &Recording) -> f64 {
+    let there = seen.generator.wall_s * f64::from(seen.generator.threads.max(1));
+    if there > 0.0 { seen.generator.cpu_s / there } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hist::Hist;
+    use crate::plan::{Plan, Target};
+    use crate::record::{Ended, Generator, RECORDING_VERSION, Seen};
+
+    fn seen(model: Model) -> Recording {
+        let hist = |us: u64| -> Hist { [(us, 10_000)].into_iter().collect() };
+        let mut plan = Plan::to(Target::plain("127.0.0.1:80", "/"));
+        plan.model = model;
+        Recording {
+            schema_version: RECORDING_VERSION,
+            plan,
+            started_ms: 0,
+            took_ms: 10_000,
+            ended: Ended::Done,
+            seconds: Vec::new(),
+            total: Seen {
+                offered: 10_000,
+                sent: 10_000,
+                answered: 10_000,
+                response: hist(5_000),
+                service: hist(5_000),
+                lag: hist(50),
+                ..Seen::default()
+            },
+            by_status: std::collections::BTreeMap::new(),
+            by_backend: std::collections::BTreeMap::new(),
+            overhead: None,
+            marks: Vec::new(),
+            generator: Generator { threads: 1, cpu_s: 2.0, wall_s: 10.0, ..Generator::default() },
+        }
+    }
+
+    fn word(change: impl FnOnce(&mut Recording)) -> Word {
+        let mut seen = seen(Model::Open);
+        change(&mut seen);
+        judge(&seen).word
+    }
+
+    #[test]
+    fn each_rule_has_its_word() {
+        assert_eq!(word(|_| {}), Word::Valid);
+        assert_eq!(word(|seen| seen.total.lag = [(900, 10_000)].into_iter().collect()), Word::GeneratorBound);
+        assert_eq!(word(|seen| seen.total.waited = 200), Word::TargetBound);
+        assert_eq!(word(|seen| drop(seen.total.errors.insert(ErrorKind::Timeout, 200))), Word::TargetBound);
+        assert_eq!(word(|seen| drop(seen.total.errors.insert(ErrorKind::OutOfPorts, 1))), Word::GeneratorBound);
+        assert_eq!(word(|seen| seen.total.answered = 9_000), Word::TargetBound);
+        let full = word(|seen| {
+            seen.total.answered = 9_000;
+            seen.generator.cpu_s = 9.9;
+        });
+        assert_eq!(full, Word::GeneratorBound);
+        // Late because it had to wait for the target.
+        let both = word(|seen| {
+            seen.total.waited = 5_000;
+            seen.total.lag = [(900_000, 10_000)].into_iter().collect();
+        });
+        assert_eq!(both, Word::TargetBound);
+    }
+
+    #[test]
+    fn in_a_closed_loop_only_a_full_generator_is_in_the_way() {
+        let mut seen = seen(Model::Closed);
+        assert_eq!(judge(&seen).word, Word::Valid);
+        seen.generator.cpu_s = 9.8;
+        assert_eq!(judge(&seen).word, Word::GeneratorBound);
+    }
+}
