@@ -12,7 +12,9 @@ pub fn parse(text: &str) -> Result<Condition, String> {
     if let Some(scope) = &condition.scope {
         return Err(format!("\"{text}\": a load test sees no {scope}; leave \"{scope}:\" out"));
     }
-    if condition.metric.unit() == Unit::Word || matches!(condition.metric, Metric::Eligible | Metric::EligibleShare) {
+    if condition.metric.unit() == Unit::Word
+        || matches!(condition.metric, Metric::Eligible | Metric::EligibleShare)
+    {
         return Err(format!(
             "\"{text}\": a load test does not see {}; it sees percentiles (p99, service-p99, lag-p99), mean, max, err, \
              rate and in-flight",

@@ -7,9 +7,12 @@
 pub mod arrivals;
 pub mod clock;
 pub mod engine;
+pub mod gate;
 pub mod hist;
 pub mod html;
 pub mod input;
 pub mod plan;
 pub mod profile;
 pub mod record;
+pub mod report;
+pub mod verdict;

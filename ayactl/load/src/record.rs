@@ -55,6 +55,22 @@ impl ErrorKind {
         }
     }
 
+    /// What it means, for people.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Refused => "the target refused the connection",
+            Self::Reset => "the connection was reset",
+            Self::ClosedEarly => "the connection was closed before the answer was whole",
+            Self::Timeout => "it took longer than --request-timeout",
+            Self::Garbage => "what came was no HTTP",
+            Self::Tls => "TLS did not come about",
+            Self::OutOfPorts => "no port was left on this machine; take fewer connections (-c)",
+            Self::OutOfDescriptors => "no descriptor was left for this process; raise `ulimit -n`",
+            Self::Connect => "a connection could not be made",
+            Self::Unfinished => "the test ended before the answer came",
+        }
+    }
+
     /// True when the generator or its machine is to blame, not the target.
     pub const fn is_own(self) -> bool {
         matches!(self, Self::OutOfPorts | Self::OutOfDescriptors | Self::Unfinished)

@@ -26,6 +26,13 @@ impl Signals {
         Ok(caught)
     }
 
+    /// The last signal that came, once.
+    pub(crate) fn take(&self) -> Option<i32> {
+        let caught = self.caught();
+        self.last.store(0, Ordering::Relaxed);
+        caught
+    }
+
     /// The last signal that came, if any did.
     pub(crate) fn caught(&self) -> Option<i32> {
         // Only a number: nothing else is published with it.

@@ -1,0 +1,52 @@
+//! The verdict and the objectives as JUnit's XML, a test case each.
+
+use std::fmt::Write as _;
+
+use super::{Report, Word};
+use crate::html::escaped;
+
+impl Report {
+    /// The report as JUnit XML. An objective without data counts as skipped.
+    pub fn junit(&self) -> String {
+        let is_valid = self.verdict.word != Word::GeneratorBound;
+        let failures =
+            self.gates.iter().filter(|gate| gate.holds == Some(false)).count() + usize::from(!is_valid);
+        let skipped = self.gates.iter().filter(|gate| gate.holds.is_none()).count();
+        let mut xml = format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"ayactl loadtest {}\" tests=\"{}\" \
+             failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"{:.3}\">\n",
+            escaped(&self.asked.url),
+            self.gates.len() + 1,
+            self.duration_s
+        );
+        let line = self.verdict_line();
+        case(&mut xml, "verdict", (!is_valid).then_some(line.as_str()), false);
+        for gate in &self.gates {
+            let text = format!("{} does not hold: {}", gate.condition, gate.value);
+            case(
+                &mut xml,
+                &gate.condition,
+                (gate.holds == Some(false)).then_some(text.as_str()),
+                gate.holds.is_none(),
+            );
+        }
+        xml.push_str("  </testsuite>\n</testsuites>\n");
+        xml
+    }
+}
+
+fn case(xml: &mut String, name: &str, failure: Option<&str>, is_skipped: bool) {
+    let name = escaped(name);
+    let _ = match failure {
+        Some(text) => writeln!(
+            xml,
+            "    <testcase classname=\"loadtest\" name=\"{name}\"><failure message=\"{}\"/></testcase>",
+            escaped(text)
+        ),
+        None if is_skipped => writeln!(
+            xml,
+            "    <testcase classname=\"loadtest\" name=\"{name}\"><skipped message=\"no data\"/></testcase>"
+        ),
+        None => writeln!(xml, "    <testcase classname=\"loadtest\" name=\"{name}\"/>"),
+    };
+}

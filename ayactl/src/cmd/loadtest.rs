@@ -1,0 +1,214 @@
+//! `ayactl loadtest`: requests at planned moments, and a report that begins with whether it can be trusted.
+
+use aya_api::client::Client;
+use aya_api::exit::Exit;
+use aya_load::plan::Target;
+use aya_load::record::{Ended, Recording};
+use aya_load::report::{Look, Output, Report, Word};
+use tokio::runtime::Builder;
+
+use crate::args::{Format, Global, LoadtestArgs};
+use crate::console::Console;
+use crate::demo::signals::Signals;
+use crate::failure::Failure;
+use crate::loadtest::find_max::{self, Next, Said, Search};
+use crate::loadtest::job::{self, GENTLE, Order};
+use crate::loadtest::link::Link;
+use crate::loadtest::live::Live;
+use crate::loadtest::play::{Around, play};
+use crate::loadtest::preflight;
+use crate::loadtest::target::{self, Found, Surroundings};
+use crate::session;
+
+/// Runs the verb.
+pub(super) fn run(args: &LoadtestArgs, global: &Global, console: &mut Console<'_>) -> Result<u8, Failure> {
+    let outputs = outputs(&args.report)?;
+    let (found, around) = find(args, global, console)?;
+    let overhead = args.overhead.as_deref();
+    let direct = overhead.map(|address| target::direct(address, &found.target, &args.allow_target)).transpose()?;
+    let mut order = Order::read(args, found.target, direct)?;
+    ceiling(&order, &around)?;
+    let quiet = global.quiet || global.output.is_json();
+    for note in preflight::check(&order.plan)? {
+        if !quiet {
+            console.say(&format!("note: {note}"));
+        }
+    }
+    let id = run_id(console);
+    if found.is_own {
+        order.plan.load_id = Some(id.clone());
+    }
+    let stage = Stage { args, global, id, tells: around.is_ok() };
+    let signals = Signals::catch()?;
+    let seen = match &args.find_max {
+        None => stage.play(&order, title(&order.plan.target), &signals, console)?,
+        Some(conditions) => stage.search(conditions, order, &signals, console)?,
+    };
+    tell(&seen, &outputs, global, console)
+}
+
+/// Reads where reports go, and makes sure that they can be written before anything is sent.
+fn outputs(typed: &[String]) -> Result<Vec<Output>, Failure> {
+    let read = |text: &String| {
+        let output: Output = text.parse().map_err(|error| Failure::usage(format!("--report {text}: {error}"), ""))?;
+        output.check().map_err(|error| {
+            Failure::new(Exit::Error, "io", format!("nothing was sent: {error}"), "choose another file")
+        })?;
+        Ok(output)
+    };
+    typed.iter().map(read).collect()
+}
+
+type Asked = Result<Surroundings, Failure>;
+
+fn find(args: &LoadtestArgs, global: &Global, console: &Console<'_>) -> Result<(Found, Asked), Failure> {
+    let client = Client::new(session::socket(global, console), global.timeout)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let around = runtime.block_on(Surroundings::ask(&client));
+    Ok((target::find(args.target.as_deref(), &around, &args.allow_target)?, around))
+}
+
+/// The configuration of the daemon may say how much is too much.
+fn ceiling(order: &Order, around: &Asked) -> Result<(), Failure> {
+    let Some(most) = around.as_ref().ok().and_then(|around| around.limits.max_rate) else { return Ok(()) };
+    let peak = order.profile.as_ref().map_or(0.0, aya_load::profile::Profile::peak);
+    if peak <= most {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Exit::NotPermitted,
+        "not-permitted",
+        format!("the profile goes up to {peak:.0} requests a second, and the configuration allows {most:.0}"),
+        "take a lower rate, or raise [loadtest] max_rate in the configuration of ayad",
+    ))
+}
+
+/// Tells tests of the same daemon apart.
+fn run_id(console: &Console<'_>) -> String {
+    format!("load-{:x}-{:x}", (console.facts.now_ms)() & 0xffff_ffff, std::process::id())
+}
+
+fn title(target: &Target) -> String {
+    target.url.clone()
+}
+
+/// What is the same for every test of one command.
+struct Stage<'a> {
+    args: &'a LoadtestArgs,
+    global: &'a Global,
+    id: String,
+    tells: bool,
+}
+
+impl Stage<'_> {
+    fn play(
+        &self,
+        order: &Order,
+        title: String,
+        signals: &Signals,
+        console: &mut Console<'_>,
+    ) -> Result<Recording, Failure> {
+        let facts = &console.facts;
+        let quiet = self.global.quiet || self.global.output.is_json();
+        let screen = facts.stderr_tty && facts.stdin_tty && !facts.dumb && !self.args.no_live;
+        let mut live = Live::new(screen, quiet);
+        let socket = session::socket(self.global, console);
+        // A daemon that is not there is not told.
+        let link = if self.tells { Link::start(&socket, &self.id).ok() } else { None };
+        play(order, Around { link, live: &mut live, signals, title })
+    }
+
+    /// Looks for the greatest rate at which the conditions hold, and returns the test that confirmed it.
+    fn search(
+        &self,
+        conditions: &str,
+        mut order: Order,
+        signals: &Signals,
+        console: &mut Console<'_>,
+    ) -> Result<Recording, Failure> {
+        let texts: Vec<&str> = conditions.split(',').collect();
+        order.slo = job::conditions(&texts, "--find-max")?;
+        order.plan.slo = order.slo.iter().map(ToString::to_string).collect();
+        let first = order.profile.as_ref().map_or(GENTLE, aya_load::profile::Profile::peak);
+        let probe = self.args.duration.unwrap_or(find_max::PROBE);
+        let mut search = Search::new(first);
+        loop {
+            let (rate, length, is_last) = match search.next() {
+                Next::Probe(rate) => (rate, probe, false),
+                Next::Confirm(rate) => (rate, probe * 2, true),
+                Next::Nothing => return Err(nothing_holds(conditions)),
+            };
+            let what = if is_last { "confirming" } else { "trying" };
+            self.note(console, &format!("{what} {rate:.0}/s for {}s", length.as_secs()));
+            let seen = self.play(&order.at(rate, length), format!("find-max: {rate:.0}/s"), signals, console)?;
+            let said = find_max::judge(&order, &seen);
+            self.note(console, &told(rate, said, &seen));
+            search.told(rate, said);
+            if said == Said::Ended || (is_last && said == Said::Holds) {
+                return Ok(seen);
+            }
+        }
+    }
+
+    fn note(&self, console: &mut Console<'_>, text: &str) {
+        if !self.global.quiet && !self.global.output.is_json() {
+            console.say(text);
+        }
+    }
+}
+
+fn told(rate: f64, said: Said, seen: &Recording) -> String {
+    let p99 = seen.total.response.percentile_ms(99.0).map_or_else(|| "no answer".into(), |ms| format!("p99 {ms:.1} ms"));
+    let failed = seen.total.error_share().unwrap_or(0.0) * 100.0;
+    let word = match said {
+        Said::Holds => "holds",
+        Said::Fails => "does not hold",
+        Said::OwnLimit => "says nothing: the generator was full",
+        Said::Ended => "was ended",
+    };
+    format!("  {rate:.0}/s {word}: {p99}, {failed:.2} % failed")
+}
+
+fn nothing_holds(conditions: &str) -> Failure {
+    let message = format!("\"{conditions}\" holds at no rate, not even at one request a second");
+    Failure::new(Exit::Gate, "gate", message, "look at one request first: ayactl loadtest -n 10 -r 1")
+}
+
+/// Writes the reports, and shows the one that people read.
+fn tell(seen: &Recording, outputs: &[Output], global: &Global, console: &mut Console<'_>) -> Result<u8, Failure> {
+    let report = Report::of(seen);
+    for output in outputs {
+        output.write(&report).map_err(|error| {
+            Failure::new(Exit::Error, "io", error.to_string(), "choose another file with --report")
+        })?;
+        if !global.quiet && !global.output.is_json() {
+            console.say(&format!("wrote {output}"));
+        }
+    }
+    let view = session::view(global, console);
+    let text = match global.output {
+        Format::Table | Format::Wide => {
+            report.terminal(&Look { color: view.color, width: view.width.unwrap_or(80), ascii: console.facts.dumb })
+        }
+        Format::Name => format!("{}\n", report.verdict.word.shout()),
+        Format::Csv => report.csv(),
+        Format::Json | Format::Jsonl | Format::Yaml => {
+            crate::render::document(&report, &view)?.unwrap_or_default()
+        }
+    };
+    console.out.write_all(text.as_bytes())?;
+    console.out.flush()?;
+    Ok(status(&report, seen))
+}
+
+fn status(report: &Report, seen: &Recording) -> u8 {
+    let fails = report.gates.iter().any(|gate| gate.holds == Some(false));
+    let unknown = report.gates.iter().any(|gate| gate.holds.is_none());
+    if report.verdict.word == Word::GeneratorBound {
+        Exit::Invalid as u8
+    } else if fails || unknown || matches!(seen.ended, Ended::Aborted(_)) {
+        Exit::Gate as u8
+    } else {
+        Exit::Done as u8
+    }
+}

@@ -1,0 +1,10 @@
+//! Load tests from the command line: what was typed becomes a plan, `aya-load` plays it, and people, files and the daemon
+//! are told.
+
+pub mod find_max;
+pub mod job;
+pub mod link;
+pub mod live;
+pub mod play;
+pub mod preflight;
+pub mod target;
