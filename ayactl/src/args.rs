@@ -6,6 +6,7 @@ mod breaker;
 mod change;
 pub mod chaos;
 mod explain;
+mod loadtest;
 mod local;
 mod read;
 mod simulate;
@@ -27,6 +28,7 @@ pub use change::{
 };
 pub use chaos::{ChaosArgs, ChaosVerb, StopArgs};
 pub use explain::ExplainArgs;
+pub use loadtest::LoadtestArgs;
 pub use local::{CompletionArgs, DemoArgs, ManArgs, Shell, TopArgs};
 pub use read::{
     DescribeArgs, GetArgs, Kind, MetricsArgs, StatusArgs, VersionArgs, WatchArgs, WatchOption, WatchWhat,
@@ -171,6 +173,9 @@ pub enum Verb {
     /// Play a scenario in virtual time and compare algorithms on it
     #[command(alias = "sim")]
     Simulate(SimulateArgs),
+    /// Send requests at planned moments, and tell what came of them
+    #[command(alias = "load")]
+    Loadtest(Box<LoadtestArgs>),
     /// Start a daemon with practice backends and traffic, and show it
     Demo(DemoArgs),
 }

@@ -12,6 +12,7 @@ pub mod describe;
 pub mod drain;
 pub mod explain;
 pub mod get;
+mod loadtest;
 pub mod metrics;
 pub mod ready;
 pub mod reload;
@@ -58,6 +59,7 @@ pub fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Verb::Metrics(_) => with_daemon(global, console, async |s| metrics::run(s).await),
         Verb::Version(args) => with_daemon(global, console, async |s| version::run(s, &args).await),
         Verb::Top(args) => top::run(&args, global, console),
+        Verb::Loadtest(args) => loadtest::run(&args, global, console),
         Verb::Simulate(args) => simulate::run(&args, global, console),
         Verb::Demo(args) => demo::run(&args, global, console),
         Verb::Completion(args) => complete::run(&args, global, console),

@@ -16,6 +16,7 @@ pub mod complete;
 pub mod console;
 pub mod demo;
 pub mod failure;
+pub mod loadtest;
 pub mod man;
 pub mod render;
 pub mod select;

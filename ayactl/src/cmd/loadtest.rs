@@ -25,7 +25,8 @@ pub(super) fn run(args: &LoadtestArgs, global: &Global, console: &mut Console<'_
     let outputs = outputs(&args.report)?;
     let (found, around) = find(args, global, console)?;
     let overhead = args.overhead.as_deref();
-    let direct = overhead.map(|address| target::direct(address, &found.target, &args.allow_target)).transpose()?;
+    let direct =
+        overhead.map(|address| target::direct(address, &found.target, &args.allow_target)).transpose()?;
     let mut order = Order::read(args, found.target, direct)?;
     ceiling(&order, &around)?;
     let quiet = global.quiet || global.output.is_json();
@@ -50,7 +51,8 @@ pub(super) fn run(args: &LoadtestArgs, global: &Global, console: &mut Console<'_
 /// Reads where reports go, and makes sure that they can be written before anything is sent.
 fn outputs(typed: &[String]) -> Result<Vec<Output>, Failure> {
     let read = |text: &String| {
-        let output: Output = text.parse().map_err(|error| Failure::usage(format!("--report {text}: {error}"), ""))?;
+        let output: Output =
+            text.parse().map_err(|error| Failure::usage(format!("--report {text}: {error}"), ""))?;
         output.check().map_err(|error| {
             Failure::new(Exit::Error, "io", format!("nothing was sent: {error}"), "choose another file")
         })?;
@@ -140,7 +142,8 @@ impl Stage<'_> {
             };
             let what = if is_last { "confirming" } else { "trying" };
             self.note(console, &format!("{what} {rate:.0}/s for {}s", length.as_secs()));
-            let seen = self.play(&order.at(rate, length), format!("find-max: {rate:.0}/s"), signals, console)?;
+            let seen =
+                self.play(&order.at(rate, length), format!("find-max: {rate:.0}/s"), signals, console)?;
             let said = find_max::judge(&order, &seen);
             self.note(console, &told(rate, said, &seen));
             search.told(rate, said);
@@ -158,7 +161,11 @@ impl Stage<'_> {
 }
 
 fn told(rate: f64, said: Said, seen: &Recording) -> String {
-    let p99 = seen.total.response.percentile_ms(99.0).map_or_else(|| "no answer".into(), |ms| format!("p99 {ms:.1} ms"));
+    let p99 = seen
+        .total
+        .response
+        .percentile_ms(99.0)
+        .map_or_else(|| "no answer".into(), |ms| format!("p99 {ms:.1} ms"));
     let failed = seen.total.error_share().unwrap_or(0.0) * 100.0;
     let word = match said {
         Said::Holds => "holds",
@@ -175,20 +182,25 @@ fn nothing_holds(conditions: &str) -> Failure {
 }
 
 /// Writes the reports, and shows the one that people read.
-fn tell(seen: &Recording, outputs: &[Output], global: &Global, console: &mut Console<'_>) -> Result<u8, Failure> {
+fn tell(
+    seen: &Recording,
+    outputs: &[Output],
+    global: &Global,
+    console: &mut Console<'_>,
+) -> Result<u8, Failure> {
     let report = Report::of(seen);
     for output in outputs {
         output.write(&report).map_err(|error| {
             Failure::new(Exit::Error, "io", error.to_string(), "choose another file with --report")
         })?;
         if !global.quiet && !global.output.is_json() {
-            console.say(&format!("wrote {output}"));
+            console.say(&format!("wrote {}", output.file.display()));
         }
     }
     let view = session::view(global, console);
     let text = match global.output {
         Format::Table | Format::Wide => {
-            report.terminal(&Look { color: view.color, width: view.width.unwrap_or(80), ascii: console.facts.dumb })
+            report.terminal(Look { color: view.color, width: view.width.unwrap_or(80) })
         }
         Format::Name => format!("{}\n", report.verdict.word.shout()),
         Format::Csv => report.csv(),

@@ -49,7 +49,8 @@ impl Order {
         let (profile, text, arrivals) = profile(args)?;
         let headers = headers(args)?;
         let body = body(args.body.as_deref())?;
-        if args.insecure && !target.address.parse().is_ok_and(|a: std::net::SocketAddr| a.ip().is_loopback()) {
+        if args.insecure && !target.address.parse().is_ok_and(|a: std::net::SocketAddr| a.ip().is_loopback())
+        {
             let hint = "name the authority with --cacert FILE";
             return Err(Failure::usage("--insecure is for this machine alone", hint));
         }
@@ -143,7 +144,8 @@ fn profile(args: &LoadtestArgs) -> Result<(Option<Profile>, String, Arrivals), F
     }
     let text = args.rate.clone().unwrap_or_else(|| format!("{GENTLE:.0}"));
     let length = args.duration.unwrap_or(LENGTH);
-    let profile = Profile::parse(&text, Some(length)).map_err(|error| Failure::usage(format!("-r: {error}"), ""))?;
+    let profile =
+        Profile::parse(&text, Some(length)).map_err(|error| Failure::usage(format!("-r: {error}"), ""))?;
     Ok((Some(profile), text, typed.unwrap_or_default()))
 }
 
@@ -172,7 +174,9 @@ fn headers(args: &LoadtestArgs) -> Result<Vec<(String, String)>, Failure> {
 
 fn header(line: &str, place: &str) -> Result<(String, String), Failure> {
     match line.split_once(':') {
-        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_lowercase(), value.trim().to_owned())),
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_lowercase(), value.trim().to_owned()))
+        }
         // The value may be a secret that was put in the wrong place: it is not repeated.
         _ => Err(Failure::usage(format!("{place}: a header is NAME: VALUE"), "as in -H 'accept: text/html'")),
     }
@@ -208,7 +212,8 @@ fn text(path: &Path, option: &str) -> Result<String, Failure> {
 }
 
 fn bytes(path: &Path, option: &str) -> Result<Vec<u8>, Failure> {
-    let wrong = |what: String| Failure::usage(format!("{option} {}: {what}", path.display()), "is that the file?");
+    let wrong =
+        |what: String| Failure::usage(format!("{option} {}: {what}", path.display()), "is that the file?");
     let length = fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
     if length > LARGEST {
         return Err(wrong(format!("it has {length} bytes, and at most {LARGEST} are sent")));
@@ -221,7 +226,11 @@ fn command(words: impl Iterator<Item = String>) -> String {
     let quoted = words.enumerate().map(|(at, word)| {
         let word = if at == 0 { word.rsplit('/').next().unwrap_or_default().to_owned() } else { word };
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,%+".contains(c);
-        if !word.is_empty() && word.chars().all(is_plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+        if !word.is_empty() && word.chars().all(is_plain) {
+            word
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
     });
     quoted.collect::<Vec<_>>().join(" ")
 }
@@ -231,7 +240,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
-        let value = chunk.iter().fold(0_u32, |value, byte| value << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        let value =
+            chunk.iter().fold(0_u32, |value, byte| value << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
         for digit in 0..4 {
             let index = (value >> (18 - 6 * digit)) & 63;
             text.push(if digit <= chunk.len() { DIGITS[index as usize] as char } else { '=' });
@@ -246,7 +256,8 @@ mod tests {
 
     #[test]
     fn credentials_are_written_as_the_standard_says() {
-        for (plain, coded) in [("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("user:pass", "dXNlcjpwYXNz")] {
+        for (plain, coded) in [("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("user:pass", "dXNlcjpwYXNz")]
+        {
             assert_eq!(base64(plain.as_bytes()), coded);
         }
     }

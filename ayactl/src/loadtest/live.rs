@@ -174,11 +174,16 @@ fn picture(telling: &Telling<'_>) -> Vec<String> {
     } else {
         format!(" (profile × {:.2})", telling.factor)
     };
-    let offered = telling.offered().map_or_else(|| "closed loop".to_owned(), |rate| format!("offered {rate:.0}/s{factor}"));
+    let offered = telling
+        .offered()
+        .map_or_else(|| "closed loop".to_owned(), |rate| format!("offered {rate:.0}/s{factor}"));
     let lag = seen.lag.percentile_ms(99.0).map_or_else(|| "–".to_owned(), ms_words);
     let mut lines = vec![
         format!("{}  {}s of {}s", plan.target.url, last.at + 1, length(telling)),
-        format!("{offered}   sent {}/s   achieved {}/s   in flight {}", seen.sent, seen.answered, last.in_flight),
+        format!(
+            "{offered}   sent {}/s   achieved {}/s   in flight {}",
+            seen.sent, seen.answered, last.in_flight
+        ),
         format!("response p50 {}   p99 {}   p99.9 {}   send lag p99 {lag}", ms(50.0), ms(99.0), ms(99.9)),
         String::new(),
     ];

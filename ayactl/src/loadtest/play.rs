@@ -22,7 +22,7 @@ const SHOWN: usize = 120;
 const STEP: f64 = 1.1;
 
 /// What a test has around it.
-pub struct Around<'a> {
+pub(crate) struct Around<'a> {
     /// The daemon, where it is told.
     pub link: Option<Link>,
     /// The view for people.
@@ -34,10 +34,15 @@ pub struct Around<'a> {
 }
 
 /// Plays `order`. A first signal ends it early, with a report of what there is; a second one at once.
-pub fn play(order: &Order, around: Around<'_>) -> Result<Recording, Failure> {
+pub(crate) fn play(order: &Order, around: Around<'_>) -> Result<Recording, Failure> {
     let Around { link, live, signals, title } = around;
     let mut running = start(order.job()?).map_err(|error| {
-        Failure::new(aya_api::exit::Exit::Error, "engine", error.to_string(), "see --cacert, --threads and `ulimit -a`")
+        Failure::new(
+            aya_api::exit::Exit::Error,
+            "engine",
+            error.to_string(),
+            "see --cacert, --threads and `ulimit -a`",
+        )
     })?;
     let control = running.control();
     let mut watch = Watch::new(order.abort.clone());

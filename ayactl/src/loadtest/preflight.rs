@@ -55,7 +55,8 @@ fn ports(connections: u64, range: Option<&str>) -> Result<Option<String>, Failur
     let there = (last + 1).saturating_sub(first);
     let remedy = format!("sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\", or take -c {there} at most");
     if connections > there {
-        let message = format!("{connections} connections to one address need as many ports, and there are {there}");
+        let message =
+            format!("{connections} connections to one address need as many ports, and there are {there}");
         return Err(Failure::new(Exit::Error, "out-of-ports", message, remedy));
     }
     Ok((connections * 2 > there).then(|| {

@@ -84,7 +84,12 @@ pub fn direct(address: &str, through: &Target, allowed: &[String]) -> Result<Tar
     let to = self::address(&target)?;
     if !to.ip().is_loopback() && !is_allowed(&target, to, allowed, &[]) {
         let hint = format!("add --allow-target {}, if it is yours", to.ip());
-        return Err(Failure::new(Exit::NotPermitted, "not-permitted", format!("{to} is not this machine"), hint));
+        return Err(Failure::new(
+            Exit::NotPermitted,
+            "not-permitted",
+            format!("{to} is not this machine"),
+            hint,
+        ));
     }
     Ok(Target { address: to.to_string(), ..target })
 }
@@ -104,7 +109,11 @@ fn of_listener(listener: &ListenerView, host: Option<&str>, path: &str) -> Resul
         return Err(Failure::new(Exit::NotFound, "not-found", message, "name a URL instead"));
     };
     if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { IpAddr::from([127, 0, 0, 1]) } else { IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]) });
+        address.set_ip(if address.is_ipv4() {
+            IpAddr::from([127, 0, 0, 1])
+        } else {
+            IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])
+        });
     }
     let tls = listener.protocol == "https";
     let named = listener.tls.as_ref().and_then(|tls| tls.certificates.first()?.names.first().cloned());
@@ -147,7 +156,10 @@ fn of_url(typed: &str) -> Result<Target, Failure> {
         Some("https") => true,
         other => {
             let scheme = other.unwrap_or_default();
-            return Err(Failure::usage(format!("\"{scheme}\" cannot be spoken; there are http and https"), hint));
+            return Err(Failure::usage(
+                format!("\"{scheme}\" cannot be spoken; there are http and https"),
+                hint,
+            ));
         }
     };
     let Some(authority) = uri.authority() else {
@@ -196,7 +208,9 @@ fn is_allowed(target: &Target, address: SocketAddr, typed: &[String], configured
         allowed.eq_ignore_ascii_case(host)
             || allowed.parse::<IpAddr>() == Ok(address.ip())
             || allowed.strip_prefix("*.").is_some_and(|tail| {
-                host.to_ascii_lowercase().strip_suffix(&tail.to_ascii_lowercase()).is_some_and(|h| h.ends_with('.'))
+                host.to_ascii_lowercase()
+                    .strip_suffix(&tail.to_ascii_lowercase())
+                    .is_some_and(|h| h.ends_with('.'))
             })
     })
 }
@@ -229,17 +243,23 @@ mod tests {
 
     #[test]
     fn strangers_are_left_alone_unless_somebody_says_so() {
-        let refused = find(Some("http://192.0.2.7/"), &nobody(), &[]).map(|_| ()).expect_err("it is a stranger");
+        let refused =
+            find(Some("http://192.0.2.7/"), &nobody(), &[]).map(|_| ()).expect_err("it is a stranger");
         assert_eq!(refused.status, Exit::NotPermitted as u8);
         assert!(refused.hint.contains("--allow-target 192.0.2.7"), "{}", refused.hint);
         assert!(find(Some("http://192.0.2.7/"), &nobody(), &["192.0.2.7".into()]).is_ok());
-        let around = Surroundings { limits: LoadLimits { allow: vec!["192.0.2.7".into()], ..LoadLimits::default() }, ..Surroundings::default() };
+        let around = Surroundings {
+            limits: LoadLimits { allow: vec!["192.0.2.7".into()], ..LoadLimits::default() },
+            ..Surroundings::default()
+        };
         assert!(find(Some("http://192.0.2.7/"), &Ok(around), &[]).is_ok());
     }
 
     #[test]
     fn what_is_no_target_says_what_is() {
-        for (typed, part) in [("ftp://127.0.0.1/", "cannot be spoken"), ("http://", "no URL"), ("/x", "no listener")] {
+        for (typed, part) in
+            [("ftp://127.0.0.1/", "cannot be spoken"), ("http://", "no URL"), ("/x", "no listener")]
+        {
             let error = find(Some(typed), &nobody(), &[]).map(|_| ()).expect_err(typed);
             assert!(error.message.contains(part), "{typed}: {}", error.message);
         }
