@@ -25,7 +25,7 @@ pub use change::{
     ReadyArgs, ReloadArgs, Selection, StickyChoice, UpgradeArgs, WaitArgs, WeightArgs, WeightVerb,
 };
 pub use explain::ExplainArgs;
-pub use local::{CompletionArgs, DemoArgs, ManArgs, Shell, TopArgs};
+pub use local::{CompletionArgs, DemoArgs, ManArgs, PracticeBackendArgs, Shell, TopArgs};
 pub use read::{
     DescribeArgs, GetArgs, Kind, MetricsArgs, StatusArgs, VersionArgs, WatchArgs, WatchOption, WatchWhat,
 };
@@ -169,6 +169,9 @@ pub enum Verb {
     Simulate(SimulateArgs),
     /// Start a daemon with practice backends and traffic, and show it
     Demo(DemoArgs),
+    /// Play one backend of the demo
+    #[command(hide = true)]
+    PracticeBackend(PracticeBackendArgs),
 }
 
 /// Builds the command tree, with the exit codes at the end of the main help.

@@ -58,6 +58,7 @@ pub fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Verb::Top(args) => top::run(&args, global, console),
         Verb::Simulate(args) => simulate::run(&args, global, console),
         Verb::Demo(args) => demo::run(&args, global, console),
+        Verb::PracticeBackend(args) => demo::practice::play(&args, console),
         Verb::Completion(args) => complete::run(&args, global, console),
         Verb::Man(args) => man::run(&args, global, console),
     }

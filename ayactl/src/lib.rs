@@ -15,6 +15,7 @@ pub mod cmd;
 pub mod complete;
 pub mod console;
 pub mod demo;
+pub mod experiment;
 pub mod failure;
 pub mod man;
 pub mod render;

@@ -92,11 +92,16 @@ impl Sampler {
         }
     }
 
-    /// The last seconds of one backend.
+    /// The last [`WINDOW_S`] seconds of one backend.
     pub(super) fn window(&self, backend: &Arc<Backend>) -> Window {
+        self.last(backend, WINDOW_S as usize)
+    }
+
+    /// The last seconds of one backend, at most [`SPARK_POINTS`].
+    pub(super) fn last(&self, backend: &Arc<Backend>, seconds: usize) -> Window {
         let mut window = Window::default();
         if let Some(series) = self.series.get(&key(backend)) {
-            series.add_last(WINDOW_S as usize, &mut window);
+            series.add_last(seconds, &mut window);
         }
         window
     }

@@ -1,0 +1,81 @@
+//! Steps whose text is what a command would take.
+
+use std::time::Duration;
+
+use aya_api::fault::FaultBody;
+
+use super::check::Check;
+use super::model::{Action, LoadLine};
+use super::{practice, raw};
+
+/// What a step can be.
+pub(super) const KEYS: [&str; 8] = ["fault", "load", "drain", "maint", "ready", "weight", "wait", "run"];
+
+/// What a step says it does: each key that is set, and the step as people read it.
+pub(super) fn written(step: &raw::Step) -> Vec<(&'static str, String)> {
+    let run = step.run.as_ref().map(|argv| argv.join(" "));
+    let within = step.within.as_ref().map(|within| format!(" within {}", within.0)).unwrap_or_default();
+    let texts = [
+        step.fault.as_ref().map(|text| text.0.clone()),
+        step.load.as_ref().map(|text| text.0.clone()),
+        step.drain.as_ref().map(|text| text.0.clone()),
+        step.maint.as_ref().map(|text| text.0.clone()),
+        step.ready.as_ref().map(|text| text.0.clone()),
+        step.weight.as_ref().map(|text| text.0.clone()),
+        step.wait.as_ref().map(|text| format!("{text}{within}")),
+        run,
+    ];
+    let set = KEYS.into_iter().zip(texts).filter_map(|(key, text)| Some((key, text?)));
+    set.map(|(key, text)| (key, format!("{key} {text}"))).collect()
+}
+
+/// A fault, or something that is done to a practice backend.
+pub(super) fn fault(check: &mut Check<'_>, text: &str, path: &str) -> Option<Action> {
+    if let Some(read) = practice::parse(text) {
+        return match read {
+            Ok(practice) => {
+                check.name(path, &practice.backend);
+                Some(Action::Practice(practice))
+            }
+            Err((message, help)) => {
+                check.say(path, message, help);
+                None
+            }
+        };
+    }
+    match parse_fault(text) {
+        Ok(body) => {
+            for name in body.target.backend.iter().chain(&body.target.pool) {
+                check.name(path, name);
+            }
+            Some(Action::Fault(Box::new(body)))
+        }
+        Err(message) => {
+            check.say(path, message, "write it as after `ayactl chaos`, e.g. refuse shop/web-1 --for 10s");
+            None
+        }
+    }
+}
+
+/// A load.
+pub(super) fn load(check: &mut Check<'_>, text: &str, path: &str) -> Option<Action> {
+    match load_length(text) {
+        Ok(Some(length)) => Some(Action::Load(LoadLine { text: text.to_owned(), length })),
+        Ok(None) => {
+            check.say(path, "this load has no end", "say for how long: -d 20s");
+            None
+        }
+        Err(message) => {
+            check.say(path, message, "write it as after `ayactl loadtest`, e.g. -r 200 -d 20s");
+            None
+        }
+    }
+}
+
+fn parse_fault(_text: &str) -> Result<FaultBody, String> {
+    Err("faults cannot be read yet".into())
+}
+
+fn load_length(_text: &str) -> Result<Option<Duration>, String> {
+    Ok(Some(Duration::from_secs(20)))
+}
