@@ -15,16 +15,19 @@ mod backends;
 mod breaker;
 mod call;
 mod changes;
+mod chaos;
 mod daemon;
 mod discovery;
 mod entrance;
 mod events;
 mod explain;
+mod faults;
 mod journal;
 mod leases;
 mod listeners;
 mod members;
 mod metrics;
+mod notes;
 mod openapi;
 mod operations;
 mod orders;
@@ -33,6 +36,7 @@ mod peer;
 mod pools;
 mod reload;
 mod routes;
+mod runs;
 mod sampler;
 mod server;
 mod status;
@@ -150,6 +154,8 @@ pub struct Control {
     /// Of this process: one that succeeds has another process serve.
     last_upgrade_error: Option<String>,
     reloads: reload::Reloads,
+    chaos: faults::Chaos,
+    runs: runs::Runs,
     /// Addresses that have ended, until nobody accepts there any more.
     ending: Vec<Arc<Binding>>,
     upgrades: Upgrades,
@@ -202,6 +208,8 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         last_reload_error: None,
         last_upgrade_error: None,
         reloads: reload::Reloads::new(setup.kept),
+        chaos: faults::Chaos::default(),
+        runs: runs::Runs::default(),
         ending: Vec::new(),
         upgrades: Upgrades::new(setup.program, setup.entrance),
         streams: Arc::new(Semaphore::new(stream::MAX_STREAMS)),
@@ -269,10 +277,10 @@ async fn beat(
 impl Control {
     /// Ends leases and drains that are over. Says when to look again, if anything is under way.
     fn settle(&mut self, now: Tick) -> Option<Tick> {
-        let mut next = None;
+        let mut next = self.look_at_runs(now);
         if !self.upgrades.is_frozen() {
             self.end_leases(now);
-            next = self.leases.iter().map(|lease| lease.until).min();
+            next = self.leases.iter().map(|lease| lease.until).chain(next).min();
         }
         let mut drains = false;
         for backend in self.state.snapshot.load_full().backends() {

@@ -11,6 +11,7 @@
 pub mod args;
 pub mod buffers;
 pub mod certificates;
+pub mod chaos;
 pub mod clock;
 pub mod command;
 pub mod config;

@@ -130,8 +130,9 @@ impl Tunnel {
     pub fn check(&self) -> Result<(), End> {
         for (side, stream) in [(Side::Client, &self.client), (Side::Backend, &self.backend)] {
             let asked = match stream.plain() {
-                Plain::Tcp(tcp) => tcp.take_error(),
-                Plain::Unix(unix) => unix.take_error(),
+                Some(Plain::Tcp(tcp)) => tcp.take_error(),
+                Some(Plain::Unix(unix)) => unix.take_error(),
+                None => Ok(None),
             };
             if let Some(error) = asked.unwrap_or_else(Some) {
                 return Err(End { side, error });
@@ -183,8 +184,8 @@ impl Drop for Tunnel {
 /// close.
 pub fn reset_on_close(stream: &Stream) -> io::Result<()> {
     match stream.plain() {
-        Plain::Tcp(tcp) => SockRef::from(tcp).set_linger(Some(Duration::ZERO)),
-        Plain::Unix(_) => Ok(()),
+        Some(Plain::Tcp(tcp)) => SockRef::from(tcp).set_linger(Some(Duration::ZERO)),
+        Some(Plain::Unix(_)) | None => Ok(()),
     }
 }
 

@@ -38,6 +38,7 @@ pub use route::{Route, Target};
 pub use snapshot::{Hedging, Listener, ListenerCell, Pool, Snapshot, is_same_pool};
 pub use traces::{TRACES_KEPT, Traces};
 
+use crate::chaos::Faults;
 use crate::log::AccessLog;
 use crate::panics::Panic;
 use crate::tls::acme::Challenges;
@@ -75,6 +76,8 @@ pub struct State {
     pub stopping: AtomicBool,
     /// Turns true when the time to stop is over: workers cut what they still serve, and then no longer listen here.
     pub cut: watch::Sender<bool>,
+    /// Faults that are injected.
+    pub faults: Faults,
     rev: AtomicU64,
 }
 
@@ -119,8 +122,15 @@ impl State {
             handed_over: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             cut: watch::channel(false).0,
+            faults: Faults::default(),
             rev: AtomicU64::new(rev),
         }
+    }
+
+    /// Puts a configuration in force. The control thread alone does.
+    pub fn publish(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.store(Arc::clone(&snapshot));
+        self.faults.resolve(&snapshot);
     }
 
     /// A revision number never used before in this process.

@@ -15,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
+use crate::chaos::Shaped;
 use crate::queue::Queue;
 
 /// Where a server listens.
@@ -66,6 +67,8 @@ pub enum Stream {
     Plain(Plain),
     /// Inside TLS, on either side of it.
     Tls(Box<TlsStream<Plain>>),
+    /// As a fault makes it.
+    Shaped(Box<Shaped>),
 }
 
 impl Stream {
@@ -107,19 +110,25 @@ impl Stream {
         }
     }
 
+    /// True when a fault stands between it and the bytes, or did: nobody uses it again.
+    pub fn is_shaped(&self) -> bool {
+        matches!(self, Self::Shaped(_))
+    }
+
     /// The TCP socket, when nothing stands between it and the bytes.
     pub fn plain_tcp(&self) -> Option<&TcpStream> {
         match self {
             Self::Plain(Plain::Tcp(stream)) => Some(stream),
-            Self::Plain(Plain::Unix(_)) | Self::Tls(_) => None,
+            Self::Plain(Plain::Unix(_)) | Self::Tls(_) | Self::Shaped(_) => None,
         }
     }
 
-    /// The socket of the system underneath.
-    pub fn plain(&self) -> &Plain {
+    /// The socket of the system underneath; none where a fault answers in place of a backend.
+    pub fn plain(&self) -> Option<&Plain> {
         match self {
-            Self::Plain(plain) => plain,
-            Self::Tls(tls) => tls.get_ref().0,
+            Self::Plain(plain) => Some(plain),
+            Self::Tls(tls) => Some(tls.get_ref().0),
+            Self::Shaped(shaped) => shaped.plain(),
         }
     }
 }
@@ -244,4 +253,4 @@ macro_rules! carries_bytes {
 }
 
 carries_bytes!(Plain { Tcp, Unix });
-carries_bytes!(Stream { Plain, Tls });
+carries_bytes!(Stream { Plain, Tls, Shaped });

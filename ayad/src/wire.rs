@@ -321,7 +321,7 @@ impl Wire {
         match &mut self.stream {
             // What the system took needs no more pushing.
             Stream::Plain(_) => Poll::Ready(Ok(())),
-            tls @ Stream::Tls(_) => Pin::new(tls).poll_flush(cx),
+            other @ (Stream::Tls(_) | Stream::Shaped(_)) => Pin::new(other).poll_flush(cx),
         }
     }
 }

@@ -13,9 +13,10 @@ const FLOORS: &[(&str, &str, u32, &[&str])] = &[
     ("aya-api", "ayad/api", 0, &[]),
     ("aya-core", "ayad/core", 0, &[]),
     ("aya-sim", "ayad/sim", 1, &["aya-core"]),
+    ("aya-load", "ayactl/load", 1, &["aya-api"]),
     ("aya-tui", "tui", 1, &["aya-api"]),
     ("ayad", "ayad", 2, &["aya-api", "aya-core"]),
-    ("ayactl", "ayactl", 2, &["aya-api", "aya-sim", "aya-tui"]),
+    ("ayactl", "ayactl", 2, &["aya-api", "aya-load", "aya-sim", "aya-tui"]),
     ("aya-tests", "tests", 3, &["aya-api", "aya-core", "aya-sim", "aya-tui", "ayad"]),
 ];
 

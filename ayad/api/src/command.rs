@@ -9,17 +9,21 @@ pub mod algorithm;
 pub mod algorithms;
 pub mod backends;
 pub mod breaker;
+pub mod chaos;
 pub mod daemon;
 pub mod events;
 pub mod explain;
+pub mod faults;
 pub mod listeners;
 pub mod members;
 pub mod metrics;
+pub mod notes;
 pub mod openapi;
 pub mod operations;
 pub mod pools;
 pub mod reload;
 pub mod routes;
+pub mod runs;
 pub mod status;
 pub mod stream;
 pub mod upgrade;
@@ -110,6 +114,34 @@ pub enum Id {
     Reload,
     /// [`upgrade`]
     Upgrade,
+    /// [`chaos`]
+    Chaos,
+    /// [`chaos`], everything ended
+    ChaosPanic,
+    /// [`chaos`], locked
+    ChaosLock,
+    /// [`chaos`], unlocked
+    ChaosUnlock,
+    /// [`faults`]
+    Faults,
+    /// [`faults`], one of them
+    Fault,
+    /// [`faults`], injecting one
+    StartFault,
+    /// [`faults`], keeping one alive
+    RenewFault,
+    /// [`faults`], ending one
+    StopFault,
+    /// [`faults`], ending all
+    StopFaults,
+    /// [`runs`]
+    Runs,
+    /// [`runs`], telling of one
+    PutRun,
+    /// [`runs`], forgetting one
+    EndRun,
+    /// [`notes`]
+    AddNote,
     /// [`metrics`]
     Metrics,
     /// [`openapi`]
@@ -123,7 +155,7 @@ pub struct Spec {
     pub id: Id,
     /// HTTP method.
     pub method: Method,
-    /// Path; `{pool}` and `{backend}` stand for one segment each.
+    /// Path; `{pool}`, `{backend}` and `{id}` stand for one segment each.
     pub path: &'static str,
     /// What it does, in one sentence without a period.
     pub summary: &'static str,
@@ -191,6 +223,20 @@ pub const COMMANDS: &[Spec] = &[
     members::SPEC_REMOVE,
     reload::SPEC,
     upgrade::SPEC,
+    chaos::SPEC,
+    chaos::SPEC_PANIC,
+    chaos::SPEC_LOCK,
+    chaos::SPEC_UNLOCK,
+    faults::SPEC,
+    faults::SPEC_START,
+    faults::SPEC_STOP_ALL,
+    faults::SPEC_ONE,
+    faults::SPEC_STOP,
+    faults::SPEC_RENEW,
+    runs::SPEC,
+    runs::SPEC_PUT,
+    runs::SPEC_END,
+    notes::SPEC,
     metrics::SPEC,
     openapi::SPEC,
 ];

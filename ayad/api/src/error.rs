@@ -21,8 +21,10 @@ pub enum ErrorCode {
     MethodNotAllowed,
     /// The revision does not hold any more.
     Conflict,
-    /// The caller's level is too low.
+    /// The caller's level is too low, or faults are locked or not allowed.
     NotPermitted,
+    /// A fault would be more than its limits or the state of the pool allow.
+    Unsafe,
     /// The request is over a limit.
     TooLarge,
     /// The daemon is stopping or cannot write its journal.
@@ -41,6 +43,7 @@ impl ErrorCode {
             Self::MethodNotAllowed => 405,
             Self::Conflict => 412,
             Self::NotPermitted => 403,
+            Self::Unsafe => 409,
             Self::TooLarge => 413,
             Self::Unavailable => 503,
             Self::Internal => 500,
@@ -53,6 +56,7 @@ impl ErrorCode {
             Self::NotFound => Exit::NotFound,
             Self::Conflict => Exit::Conflict,
             Self::NotPermitted => Exit::NotPermitted,
+            Self::Unsafe => Exit::Gate,
             Self::BadRequest
             | Self::BadValue
             | Self::BadConfig

@@ -24,7 +24,8 @@ pub struct Event {
     pub at_ms: u64,
     /// How loud.
     pub severity: Severity,
-    /// `admin`, `health`, `breaker`, `breaker-order`, `outlier`, `panic`, `weight`, `algorithm`, `reload`, `daemon`, `listener`, `journal`, `upgrade`.
+    /// `admin`, `health`, `breaker`, `breaker-order`, `outlier`, `panic`, `weight`, `algorithm`, `reload`, `daemon`, `listener`, `journal`, `upgrade`,
+    /// `fault`, `run`, `note`.
     pub kind: String,
     /// What it is about: `pool/backend`, a pool, a listener, or `ayad`.
     pub subject: String,

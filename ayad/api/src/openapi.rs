@@ -29,7 +29,7 @@ pub fn document() -> Value {
 }
 
 fn operation(spec: &Spec, error: &Value, schemas: &mut Map<String, Value>) -> Value {
-    let mut parameters: Vec<Value> = ["pool", "backend"]
+    let mut parameters: Vec<Value> = ["pool", "backend", "id"]
         .into_iter()
         .filter(|name| spec.path.contains(&format!("{{{name}}}")))
         .map(|name| parameter(name, "path", "Its name", true))

@@ -9,6 +9,16 @@ use serde::{Deserialize, Serialize};
 /// A run that was not told of for so long counts as lost, in milliseconds.
 pub const LOST_AFTER_MS: u64 = 5_000;
 
+/// What the configuration says of load tests. Whoever runs one keeps to it: requests of a load test are like all others
+/// to the daemon.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadLimits {
+    /// Hosts beyond loopback and the daemon's own listeners that may be targets: a name, `*.name`, an address or a network.
+    pub allow: Vec<String>,
+    /// Most requests a second; absent for any number.
+    pub max_rate: Option<f64>,
+}
+
 /// What kind of run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -25,7 +25,7 @@
 mod rules;
 mod word;
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use rules::{BreakerRules, SlowCalls};
@@ -35,6 +35,10 @@ use word::{NOT_FLOWING, ORDER, ORDER_SHIFT, STATE, TAKEN, TAKEN_SHIFT, TIME, may
 use crate::axis::BreakerState;
 use crate::time::Tick;
 use crate::window::{Counts, Tally};
+
+/// The bits of the orders of people; above them are those of a fault.
+const PEOPLE: u8 = 0b11;
+const FAULT_SHIFT: u32 = 2;
 
 /// Most trials of a half-open breaker.
 pub const MAX_TRIALS: u32 = 63;
@@ -124,6 +128,8 @@ pub struct Breaker {
     opened: AtomicU64,
     /// Trials of this round that succeeded.
     good: AtomicU32,
+    /// The orders of people and of a fault. The word has the one that is in force.
+    ordered: AtomicU8,
     force: rules::Force,
     window: Tally<{ rules::BUCKETS }>,
 }
@@ -134,13 +140,39 @@ impl Breaker {
         state_of(self.word.load(Ordering::Acquire))
     }
 
-    /// What people made of it.
+    /// The order in force: that of a fault while there is one, else what people made of it.
     pub fn order(&self) -> Option<Order> {
         Order::of(self.word.load(Ordering::Acquire))
     }
 
-    /// Puts an order in force at once, or releases it: then the breaker goes on where it was.
+    /// What people made of it, whether or not a fault forces it otherwise.
+    pub fn people_order(&self) -> Option<Order> {
+        Order::from_code(self.ordered.load(Ordering::Acquire) & PEOPLE)
+    }
+
+    /// What a fault forces it to.
+    pub fn fault_order(&self) -> Option<Order> {
+        Order::from_code(self.ordered.load(Ordering::Acquire) >> FAULT_SHIFT)
+    }
+
+    /// Puts an order of people in force at once, or releases it: then the breaker goes on where it was. While a fault
+    /// forces the breaker, its order goes first.
     pub fn set_order(&self, order: Option<Order>) {
+        self.give_order(PEOPLE, order.map_or(0, |order| order as u8));
+    }
+
+    /// Puts the order of a fault in force at once, or takes it away: then the order of people holds again, if there is
+    /// one.
+    pub fn set_fault(&self, order: Option<Order>) {
+        self.give_order(!PEOPLE, order.map_or(0, |order| (order as u8) << FAULT_SHIFT));
+    }
+
+    fn give_order(&self, mask: u8, code: u8) {
+        let set = |ordered: u8| Some(ordered & !mask | code);
+        // Never refused, so both arms are what was there before.
+        let (Ok(before) | Err(before)) = self.ordered.fetch_update(Ordering::AcqRel, Ordering::Acquire, set);
+        let now = before & !mask | code;
+        let order = Order::from_code(now >> FAULT_SHIFT).or(Order::from_code(now & PEOPLE));
         let bits = order.map_or(0, |order| (order as u64) << ORDER_SHIFT);
         self.change(|word| Some(word & !ORDER | bits));
     }

@@ -26,6 +26,7 @@ pub mod auto;
 pub mod axis;
 pub mod breaker;
 pub mod certificate;
+pub mod chaos;
 pub mod discovery;
 pub mod exposition;
 pub mod flood;

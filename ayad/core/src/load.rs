@@ -72,6 +72,8 @@ pub struct Load {
     samples: AtomicU32,
     /// Looks that are granted, while the gate says so.
     looks: AtomicU32,
+    /// Requests that a fault makes up.
+    phantom: AtomicU32,
     /// What signals leave of its weight, in [`FULL_EASE`]ths.
     signal: AtomicU32,
     /// When it came into traffic, in nanoseconds; 0 when it was there from the beginning or that is long ago.
@@ -101,6 +103,7 @@ impl Load {
             decay_ms: AtomicU32::new(latency::DECAY_MS),
             samples: AtomicU32::new(0),
             looks: AtomicU32::new(0),
+            phantom: AtomicU32::new(0),
             signal: AtomicU32::new(FULL_EASE),
             ramp_since: AtomicU64::new(0),
             breaker: Breaker::default(),
@@ -232,6 +235,22 @@ impl Load {
     // Sequentially consistent for the drain: see `acquire`.
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// Requests that seem to be here because a fault says so.
+    pub fn phantom(&self) -> u32 {
+        self.phantom.load(Ordering::Relaxed)
+    }
+
+    /// Sets how many requests seem to be here beside those that are.
+    pub fn set_phantom(&self, requests: u32) {
+        self.phantom.store(requests, Ordering::Relaxed);
+    }
+
+    /// Requests as whoever picks or limits should see them: those that are here, and those that a fault makes up.
+    #[inline]
+    pub fn apparent(&self) -> u32 {
+        self.in_flight().saturating_add(self.phantom())
     }
 
     /// Takes a place for one request, or says that the backend is no longer eligible.

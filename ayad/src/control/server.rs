@@ -30,8 +30,9 @@ use super::patience::Patient;
 use super::peer::Actor;
 use super::upgrade::Doors;
 use super::{
-    Shared, admin, algorithm, algorithms, backends, breaker, daemon, events, explain, listeners, members,
-    metrics, openapi, operations, pools, reload, routes, status, stream, upgrade, weight,
+    Shared, admin, algorithm, algorithms, backends, breaker, chaos, daemon, events, explain, faults,
+    listeners, members, metrics, notes, openapi, operations, pools, reload, routes, runs, status, stream,
+    upgrade, weight,
 };
 use crate::descriptors;
 
@@ -285,6 +286,20 @@ async fn dispatch(id: Id, shared: &Shared, call: Call, asked: &str) -> Result<Re
         Id::Algorithm => changed(shared, &call, asked, algorithm::handle),
         Id::AddMember => changed(shared, &call, asked, members::add),
         Id::RemoveMember => changed(shared, &call, asked, members::remove),
+        Id::Chaos => chaos::handle(&shared.borrow()),
+        Id::ChaosPanic => chaos::panic(&mut shared.borrow_mut(), &call),
+        Id::ChaosLock => chaos::lock(&mut shared.borrow_mut(), &call),
+        Id::ChaosUnlock => chaos::unlock(&mut shared.borrow_mut(), &call),
+        Id::Faults => faults::handle_all(&shared.borrow(), &call),
+        Id::Fault => faults::handle_one(&shared.borrow(), &call),
+        Id::StartFault => faults::start(&mut shared.borrow_mut(), &call),
+        Id::RenewFault => faults::renew(&mut shared.borrow_mut(), &call),
+        Id::StopFault => faults::stop(&mut shared.borrow_mut(), &call),
+        Id::StopFaults => faults::stop_all(&mut shared.borrow_mut(), &call),
+        Id::Runs => runs::handle_all(&shared.borrow()),
+        Id::PutRun => runs::put(&mut shared.borrow_mut(), &call),
+        Id::EndRun => runs::end(&mut shared.borrow_mut(), &call),
+        Id::AddNote => notes::add(&mut shared.borrow_mut(), &call),
         Id::Reload => reload::handle(shared, &call).await,
         Id::Upgrade => upgrade::handle(shared, &call).await,
     }
@@ -383,7 +398,7 @@ mod tests {
     #[test]
     fn every_command_is_found_by_its_own_path() {
         for spec in COMMANDS {
-            let path = spec.path.replace("{pool}", "p").replace("{backend}", "b");
+            let path = spec.path.replace("{pool}", "p").replace("{backend}", "b").replace("{id}", "i");
             let (found, _) = find(spec.method.as_str(), &path).unwrap();
             assert_eq!(found.id, spec.id);
         }

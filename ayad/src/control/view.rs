@@ -50,12 +50,12 @@ impl Control {
 
     /// Faults that are injected, and what limits them.
     pub fn chaos_view(&self) -> ChaosView {
-        ChaosView { allowed: true, ..ChaosView::default() }
+        ChaosView { allowed: true, lock: self.chaos.lock.clone(), ..ChaosView::default() }
     }
 
     /// Runs that were told of.
     pub fn run_views(&self) -> Vec<RunView> {
-        Vec::new()
+        self.runs.views()
     }
 
     /// The process.

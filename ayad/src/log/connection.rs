@@ -27,6 +27,9 @@ pub struct ConnectionLine<'s> {
     pub reason: Option<&'static str>,
     /// Backends asked.
     pub attempts: u32,
+    /// Which faults hit it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<&'s str>,
     /// Bytes from the client to the backend.
     pub bytes_received: u64,
     /// Bytes from the backend to the client.

@@ -133,6 +133,9 @@ pub struct LogLine<'e> {
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'e str>,
     attempts: u32,
+    /// Which faults hit it, as `f7 latency`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'e str>,
     /// Of a request that was hedged: whether the second attempt brought the answer, `won` or `lost`.
     #[serde(skip_serializing_if = "Option::is_none")]
     hedge: Option<&'static str>,
@@ -223,6 +226,7 @@ impl<'e> LogLine<'e> {
             reason: exchange.reason.map(Reason::as_str),
             detail: exchange.cause.as_deref(),
             attempts: exchange.attempts,
+            fault: exchange.faults.as_deref(),
             hedge: draft.hedge,
             failed_attempts: &draft.attempts,
             bytes_received: exchange.bytes_received,
@@ -253,6 +257,7 @@ impl<'e> LogLine<'e> {
             reason: Some(reason.as_str()),
             detail,
             attempts: 0,
+            fault: None,
             hedge: None,
             failed_attempts: &[],
             bytes_received: 0,

@@ -7,6 +7,7 @@ use std::task::{Context, Waker};
 
 use aya_core::hash::address_key;
 
+use crate::chaos::Marks;
 use crate::state::{Listener, State};
 use crate::stream::Plain;
 use crate::tls::Handshake;
@@ -33,6 +34,8 @@ pub struct Client {
     pub local: OnceLock<SocketAddr>,
     /// What its TLS handshake told; unset without TLS, and before it.
     pub handshake: OnceLock<Handshake>,
+    /// What faults decided about it.
+    pub marks: Marks,
     closing: AtomicBool,
     waker: OnceLock<Waker>,
 }
@@ -51,6 +54,7 @@ impl Client {
             listener,
             local: OnceLock::new(),
             handshake: OnceLock::new(),
+            marks: Marks::default(),
             closing: AtomicBool::new(false),
             waker: OnceLock::new(),
         }
@@ -62,9 +66,9 @@ impl Client {
     }
 
     /// Takes down what it connected to, unless that is known; `stream` is its connection.
-    pub fn learn_local(&self, stream: &Plain) {
+    pub fn learn_local(&self, stream: Option<&Plain>) {
         if self.local.get().is_none()
-            && let Plain::Tcp(tcp) = stream
+            && let Some(Plain::Tcp(tcp)) = stream
             && let Ok(local) = tcp.local_addr()
         {
             self.local.get_or_init(|| local);

@@ -187,6 +187,8 @@ pub struct Exchange {
     pub grpc_status: Option<u32>,
     /// The answer itself says that its backend failed, whatever its status.
     pub is_failure: bool,
+    /// Which faults hit it.
+    pub faults: Option<Box<str>>,
     /// What it tells about its backend was taken down already.
     pub is_measured: bool,
     ended: Option<Tick>,
@@ -217,6 +219,7 @@ impl Exchange {
             cause: None,
             grpc_status: None,
             is_failure: false,
+            faults: None,
             is_measured: false,
             ended: None,
         }

@@ -16,6 +16,7 @@ use super::exchange::{Exchange, Place};
 use super::pass::{Awaited, Upload};
 use super::turn::Turn;
 use super::worker::Worker;
+use crate::chaos::{Spoken, Struck};
 use crate::clock;
 use crate::config::UpstreamProtocol;
 use crate::h1::{Framing, Limits, ResponseHead, write_field};
@@ -24,7 +25,7 @@ use crate::queue::Queue;
 use crate::state::State;
 use crate::stream::Endpoint;
 use crate::tls::Offer;
-use crate::upstream::{self, ConnectError, Connection, HeadFailure, Upstream};
+use crate::upstream::{self, ConnectError, Connection, HeadFailure, SharedList, Upstream};
 use crate::wire::Mode;
 
 /// Most interim answers before the real one: a backend that sends nothing else is broken.
@@ -49,13 +50,23 @@ pub(super) async fn forward<D: Downstream>(
 ) -> Result<Upstream, Failed> {
     exchange.place = Some(picked.place);
     exchange.note_picked();
-    let mut kept = take_kept(down, exchange);
+    let mut struck = exchange.strike(turn.head.data());
+    let mut kept = match &mut struck {
+        None => take_kept(down, exchange),
+        Some(struck) => {
+            Box::pin(suffer(down, exchange, struck)).await?;
+            if struck.wants_own() { None } else { take_kept(down, exchange) }
+        }
+    };
     loop {
         let was_kept = kept.is_some();
         let mut up = match kept.take() {
             Some(kept) => kept,
             // Boxed, because it is rare and large.
-            None => Box::pin(connect(down, exchange)).await.map_err(Failed::Unsent)?,
+            None => {
+                let made = Box::pin(connect(down, exchange, struck.as_deref_mut(), way.to_head)).await;
+                made.map_err(Failed::Unsent)?
+            }
         };
         exchange.note_connected();
         let place = exchange.place.as_ref().ok_or(Failed::Unsent(Reason::NoBackend))?;
@@ -111,17 +122,56 @@ pub(super) fn connect_due(place: &Place, now: Tick) -> Tick {
     conf.retry.rules.try_deadline(place.since(), None).map_or(ends, |try_ends| try_ends.min(ends))
 }
 
+/// Lets an attempt feel faults that act before its connection: it waits as for a backend that is slow, and fails as with
+/// one that refuses or resets. A refusal is a real one in everything that follows from it: the backend leaves traffic
+/// until checks bring it back.
+async fn suffer<D: Downstream>(
+    down: &mut D,
+    exchange: &mut Exchange,
+    struck: &mut Struck,
+) -> Result<(), Failed> {
+    let place = exchange.place.as_ref().ok_or(Failed::Unsent(Reason::NoBackend))?;
+    down.wait().arm(answer_due(place, place.since()));
+    within(down, struck.wait(), Reason::FirstByteTimeout).await.map_err(|reason| match reason {
+        Reason::FirstByteTimeout => Failed::Sent(reason),
+        _ => Failed::Final(reason),
+    })?;
+    fate(&exchange.client.state, place, struck).map_or(Ok(()), Err)
+}
+
+/// How an attempt fails that is not even made.
+pub(super) fn fate(state: &State, place: &Place, struck: &Struck) -> Option<Failed> {
+    if struck.is_refused {
+        state.refused(place.backend());
+        return Some(Failed::Unsent(Reason::ConnectRefused));
+    }
+    struck.is_reset.then_some(Failed::Sent(Reason::ClosedEarly))
+}
+
+/// When the answer must have begun of a backend that is waited for since `now`, after the time that faults took.
+pub(super) fn struck_due(place: &Place, now: Tick, struck: Option<&Struck>) -> Tick {
+    let waited = struck.map_or(Duration::ZERO, |struck| struck.waited);
+    let waited = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
+    answer_due(place, Tick::from_nanos(now.as_nanos().saturating_sub(waited)))
+}
+
 /// Makes a new connection.
-async fn connect<D: Downstream>(down: &mut D, exchange: &mut Exchange) -> Result<Upstream, Reason> {
+async fn connect<D: Downstream>(
+    down: &mut D,
+    exchange: &mut Exchange,
+    mut struck: Option<&mut Struck>,
+    to_head: bool,
+) -> Result<Upstream, Reason> {
     let place = exchange.place.as_ref().ok_or(Reason::NoBackend)?;
     let conf = &place.pool.conf;
     if conf.proxy_protocol.is_some() {
         down.learn_local();
     }
     down.wait().arm(connect_due(place, clock::now()));
-    let made = within(down, connect_to(&exchange.client, place), Reason::ConnectTimeout).await?;
+    let connecting = connect_to(&exchange.client, place, struck.as_deref_mut(), to_head);
+    let made = within(down, connecting, Reason::ConnectTimeout).await?;
     let now = clock::now();
-    down.wait().arm(answer_due(place, now));
+    down.wait().arm(struck_due(place, now, struck.as_deref()));
     made.map_err(|error| {
         let (reason, cause) = connect_reason(&exchange.client.state, place, &error);
         exchange.cause = cause;
@@ -129,8 +179,28 @@ async fn connect<D: Downstream>(down: &mut D, exchange: &mut Exchange) -> Result
     })
 }
 
-/// Connects to the backend in which a place was taken, as its pool says.
-pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Upstream, ConnectError> {
+/// Connects to the backend in which a place was taken, as its pool says, and as faults let it. `to_head` says that this is
+/// for a `HEAD`.
+pub(super) async fn connect_to(
+    client: &Client,
+    place: &Place,
+    struck: Option<&mut Struck>,
+    to_head: bool,
+) -> Result<Upstream, ConnectError> {
+    let Some(struck) = struck else { return connect_as(client, place, None, to_head).await };
+    if let Some(answer) = struck.answer(to_head) {
+        return Ok(Upstream::H1(Box::new(Connection::new(answer))));
+    }
+    struck.reach().await;
+    connect_as(client, place, Some(struck), to_head).await
+}
+
+async fn connect_as(
+    client: &Client,
+    place: &Place,
+    struck: Option<&mut Struck>,
+    to_head: bool,
+) -> Result<Upstream, ConnectError> {
     let conf = &place.pool.conf;
     let mut first = Vec::new();
     if let Some(version) = conf.proxy_protocol {
@@ -153,7 +223,18 @@ pub(super) async fn connect_to(client: &Client, place: &Place) -> Result<Upstrea
     let stream = upstream::open(&place.backend().resolved, tls, offer, &first);
     let begun = clock::now();
     let up = match conf.protocol {
-        UpstreamProtocol::Http1 => Upstream::H1(Box::new(Connection::new(stream.await?))),
+        UpstreamProtocol::Http1 => {
+            let mut stream = stream.await?;
+            if let Some(struck) = struck {
+                stream = struck.shape(stream, &Spoken::http1(to_head));
+            }
+            Upstream::H1(Box::new(Connection::new(stream)))
+        }
+        UpstreamProtocol::Http2 if struck.as_ref().is_some_and(|struck| struck.is_shaped()) => {
+            let struck = struck.expect("the guard saw it");
+            let stream = async { Ok(struck.shape(stream.await?, &Spoken::http2())) };
+            Upstream::H2(Box::new(SharedList::connect_alone(stream, tls.is_some()).await?))
+        }
         UpstreamProtocol::Http2 => {
             let call = place.cell().shared.connect(stream, &conf.keepalive, tls.is_some()).await?;
             Upstream::H2(Box::new(call))

@@ -18,12 +18,14 @@ use aya_core::time::Tick;
 
 use super::again::{self, Extra};
 use super::between::{Failed, Picked, Way};
+use super::client::Client;
 use super::downstream::{Downstream, Reply};
 use super::exchange::{Exchange, Place};
 use super::forward::{
-    MOST_INTERIM, answer_due, begin, connect_due, connect_reason, connect_to, failed, kept,
+    MOST_INTERIM, answer_due, begin, connect_due, connect_reason, connect_to, failed, fate, kept, struck_due,
 };
 use super::turn::Turn;
+use crate::chaos::Struck;
 use crate::clock;
 use crate::h1::ResponseHead;
 use crate::queue::Queue;
@@ -253,28 +255,42 @@ async fn wait<D: Downstream>(
 /// One attempt of a request without a body, which knows nothing of the client. As in `forward`, a kept connection that
 /// turns out to be closed is replaced by a fresh one.
 fn attempt<'a>(
-    exchange: &Exchange,
+    exchange: &mut Exchange,
     head: &'a Queue,
     place: &'a Place,
     way: &'a Way,
     interims: &'a Interims,
 ) -> impl Future<Output = Result<Answered, Lost>> + Send + 'a {
+    let mut struck =
+        if exchange.client.state.faults.is_idle() { None } else { exchange.strike_at(place, head.data()) };
     let client = Arc::clone(&exchange.client);
     async move {
-        if let Some(kept) = kept(place) {
-            match ask(kept, head, place, way, interims).await {
+        if let Some(struck) = &mut struck {
+            suffer(&client, place, struck).await?;
+        }
+        if let Some(kept) = kept(place).filter(|_| struck.as_ref().is_none_or(|struck| !struck.wants_own())) {
+            match ask(kept, head, place, way, interims, struck.as_deref()).await {
                 Err(Failed::Stale(_)) => {}
                 ended => return ended.map_err(Lost::from),
             }
         }
         let due = clock::instant(connect_due(place, clock::now()));
-        let made = tokio::time::timeout_at(due, connect_to(&client, place)).await;
+        let connecting = connect_to(&client, place, struck.as_deref_mut(), way.to_head);
+        let made = tokio::time::timeout_at(due, connecting).await;
         let fresh = made.map_err(|_| Failed::Unsent(Reason::ConnectTimeout))?.map_err(|error| {
             let (reason, cause) = connect_reason(&client.state, place, &error);
             Lost { failed: Failed::Unsent(reason), cause }
         })?;
-        ask(fresh, head, place, way, interims).await.map_err(Lost::from)
+        ask(fresh, head, place, way, interims, struck.as_deref()).await.map_err(Lost::from)
     }
+}
+
+/// Lets an attempt feel faults that act before its connection, as `forward` does.
+async fn suffer(client: &Client, place: &Place, struck: &mut Struck) -> Result<(), Failed> {
+    let due = clock::instant(answer_due(place, place.since()));
+    let waited = tokio::time::timeout_at(due, struck.wait()).await;
+    waited.map_err(|_| Failed::Sent(Reason::FirstByteTimeout))?;
+    fate(&client.state, place, struck).map_or(Ok(()), Err)
 }
 
 /// Sends the request, and waits for the head of the answer.
@@ -284,11 +300,12 @@ async fn ask(
     place: &Place,
     way: &Way,
     interims: &Interims,
+    struck: Option<&Struck>,
 ) -> Result<Answered, Failed> {
     begin(&mut up, head, place, way, Mode::Plain);
     let mut response = ResponseHead::default();
     let connected = clock::now();
-    let due = clock::instant(answer_due(place, connected));
+    let due = clock::instant(struck_due(place, connected, struck));
     let mut interim = 0;
     let answered = poll_fn(|cx| {
         // What cannot be written shows when the answer is read.

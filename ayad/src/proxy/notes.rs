@@ -12,6 +12,7 @@ use super::exchange::{Exchange, Place};
 use super::trace::{Attempt, Brief};
 use super::verdict;
 use super::worker::Worker;
+use crate::chaos::{Asked, Struck};
 use crate::clock;
 use crate::h1::{Known, Refusal};
 use crate::log::LogDraft;
@@ -80,6 +81,38 @@ impl Exchange {
     /// The first backend was picked at that time.
     pub(super) fn note_pick_at(&mut self, at: Tick) {
         self.steps.picked.get_or_insert(at);
+    }
+
+    /// What faults do to the attempt at the place that was taken. Costs one load while there are none.
+    #[inline]
+    pub(super) fn strike(&mut self, head: &[u8]) -> Option<Box<Struck>> {
+        if self.client.state.faults.is_idle() {
+            return None;
+        }
+        let place = self.place.take();
+        let struck = place.as_ref().and_then(|place| self.strike_at(place, head));
+        self.place = place;
+        struck
+    }
+
+    /// The same at another place.
+    #[cold]
+    pub(super) fn strike_at(&mut self, place: &Place, head: &[u8]) -> Option<Box<Struck>> {
+        let client = &self.client;
+        let struck = client.state.faults.strike(&Asked {
+            pool: &place.pool.name,
+            token: place.backend().load.token(),
+            head,
+            route: self.route,
+            client: self.address.unwrap_or_else(|| client.peer.ip().to_canonical()),
+            marks: &client.marks,
+            is_http: true,
+        })?;
+        self.faults = Some(match self.faults.take() {
+            Some(before) => format!("{before}, {}", struck.note).into(),
+            None => struck.note.as_str().into(),
+        });
+        Some(struck)
     }
 
     /// A connection to the backend is there.

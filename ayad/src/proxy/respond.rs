@@ -81,6 +81,7 @@ pub(super) async fn pass_on<D: Downstream>(
     if let Some(token) = token {
         bind(exchange, token, &mut added);
     }
+    tell_faults(exchange, &mut added);
     down.answer(Reply { bytes: up.head_bytes(head), head, added: added.data(), switches: false });
     drop(added);
     exchange.note_grpc(grpc::status_at_once(up.head_bytes(head), &head.fields));
@@ -247,6 +248,16 @@ fn bind(exchange: &Exchange, token: u64, added: &mut Queue) {
     added.extend(b"; Path=/; HttpOnly; SameSite=Lax\r\n");
 }
 
+/// Says which faults hit the request.
+fn tell_faults(exchange: &Exchange, added: &mut Queue) {
+    if let Some(faults) = &exchange.faults {
+        added.extend(words::FAULT.as_bytes());
+        added.extend(b": ");
+        added.extend(faults.as_bytes());
+        added.extend(b"\r\n");
+    }
+}
+
 /// Answers in place of a backend.
 pub(super) async fn refuse<D: Downstream>(
     down: &mut D,
@@ -257,7 +268,10 @@ pub(super) async fn refuse<D: Downstream>(
 ) {
     let id = exchange.id().clone();
     let (content_type, body) = words::text(reason, manner.format, id.as_str());
-    let (head, added) = words::head(reason, manner.format, content_type, body.len(), id.as_bytes());
+    let (head, mut added) = words::head(reason, manner.format, content_type, body.len(), id.as_bytes());
+    if let Some(faults) = &exchange.faults {
+        added.extend_from_slice(format!("{}: {faults}\r\n", words::FAULT).as_bytes());
+    }
     exchange.note_answer(reason.status());
     exchange.grpc_status = manner.format.is_grpc().then(|| aya_core::grpc::status_of(reason.status()).into());
     exchange.bytes_sent = if manner.head_only { 0 } else { body.len() as u64 };

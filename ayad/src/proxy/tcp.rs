@@ -34,6 +34,7 @@ use super::between::{Hit, RouteId};
 use super::exchange::Place;
 use super::worker::Worker;
 use super::{forward, introduce};
+use crate::chaos::{Spoken, Struck};
 use crate::clock;
 use crate::config::Sticky;
 use crate::proxy_protocol::{Facts, write_header};
@@ -89,7 +90,7 @@ async fn find(session: &mut Session, client: &TcpStream) -> Result<(Stream, Vec<
     });
     let first = if peeks { sniff::sniff(session, client, limit).await? } else { Vec::new() };
     let hit = route(session)?;
-    let backend = Stream::Plain(reach(session, &hit).await?);
+    let backend = reach(session, &hit).await?;
     let Some(version) = hit.pool.conf.proxy_protocol else { return Ok((backend, first)) };
     let mut up = Vec::new();
     let facts = Facts { authority: session.sni.as_deref(), ..Facts::default() };
@@ -133,14 +134,15 @@ fn route(session: &Session) -> Result<Hit, Reason> {
 }
 
 /// Connects to a backend, or to the next one.
-async fn reach(session: &mut Session, hit: &Hit) -> Result<Plain, Reason> {
+async fn reach(session: &mut Session, hit: &Hit) -> Result<Stream, Reason> {
     let mut tried = Tried::new();
     let mut last = Reason::NoBackend;
     while tried.len() < hit.pool.conf.retry.rules.attempts as usize {
         let (place, index) = pick(session, hit, &tried).ok_or(last)?;
         tried.push(index);
         session.picked(place);
-        match connect(session).await {
+        let struck = session.strike(hit.route);
+        match connect(session, struck).await {
             Ok(backend) => {
                 session.connected();
                 return Ok(backend);
@@ -176,9 +178,20 @@ fn pick(session: &Session, hit: &Hit, tried: &Tried) -> Option<(Place, usize)> {
     })
 }
 
-async fn connect(session: &Session) -> Result<Plain, Reason> {
+/// Connects to the backend in which a place was taken, as faults let it. What they make of a connection that is
+/// waited for counts as connecting.
+async fn connect(session: &Session, mut struck: Option<Box<Struck>>) -> Result<Stream, Reason> {
     let place = session.place.as_ref().ok_or(Reason::NoBackend)?;
-    let connecting = place.backend().resolved.connect();
+    if let Some(failed) = struck.as_ref().and_then(|struck| forward::fate(&session.state, place, struck)) {
+        return Err(failed.reason());
+    }
+    let connecting = async {
+        if let Some(struck) = &mut struck {
+            struck.wait().await;
+            struck.reach().await;
+        }
+        place.backend().resolved.connect().await
+    };
     let connected = tokio::time::timeout(place.pool.conf.connect_timeout, connecting).await;
     let backend = connected
         .map_err(|_| Reason::ConnectTimeout)?
@@ -186,7 +199,11 @@ async fn connect(session: &Session) -> Result<Plain, Reason> {
     if let Plain::Tcp(stream) = &backend {
         prepare(stream);
     }
-    Ok(backend)
+    let stream = Stream::Plain(backend);
+    Ok(match struck {
+        Some(mut struck) => struck.shape(stream, &Spoken::Bytes),
+        None => stream,
+    })
 }
 
 /// Passes bytes on until both sides are done, one breaks, or nothing moves for too long. The one timer is set anew

@@ -169,7 +169,8 @@ pub(super) fn keep(exchange: &Exchange, now: Tick) {
         None => exchange.status >= 500 || exchange.is_failure,
     };
     let is_told = matches!(exchange.reason, Some(reason) if reason != Reason::ClientGone);
-    if !(is_ours || is_told || exchange.attempts > 1 || exchange.is_sampled) {
+    let is_hit = exchange.faults.is_some();
+    if !(is_ours || is_told || is_hit || exchange.attempts > 1 || exchange.is_sampled) {
         return;
     }
     let state = &exchange.client.state;
@@ -205,6 +206,7 @@ fn explain(exchange: &Exchange, now: Tick) -> RequestExplanation {
         status: exchange.status,
         reason: exchange.reason.map(|reason| reason.as_str().to_owned()),
         detail: exchange.cause.as_deref().map(str::to_owned),
+        fault: exchange.faults.as_deref().map(str::to_owned),
         sampled: exchange.is_sampled,
         attempts,
         picked_ms: exchange.steps.picked.map(from),

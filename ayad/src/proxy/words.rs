@@ -7,6 +7,9 @@ use http::StatusCode;
 /// Header that says why the proxy answered by itself.
 pub(super) const REASON: &str = "x-aya-reason";
 
+/// Header that says which faults hit a request.
+pub(super) const FAULT: &str = "x-aya-fault";
+
 /// Forms in which a client may want to be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {

@@ -84,8 +84,8 @@ impl EventLog {
         }
     }
 
-    /// Adds an event, tells the streams, and writes it to the log of the process.
-    pub fn push(&self, new: NewEvent) {
+    /// Adds an event, tells the streams, and writes it to the log of the process. Gives it with its number.
+    pub fn push(&self, new: NewEvent) -> Event {
         let (from, to) = new.change.unzip();
         let mut ring = self.lock();
         let is_held = self.held.load(Ordering::Acquire);
@@ -103,7 +103,8 @@ impl EventLog {
             op: new.op,
         };
         if is_held {
-            return trace(&event);
+            trace(&event);
+            return event;
         }
         if ring.len() == EVENTS_KEPT {
             ring.pop_front();
@@ -113,6 +114,7 @@ impl EventLog {
         self.newest.send_replace(seq);
         // Without the lock: whoever reads the log of the process may be slow.
         trace(&event);
+        event
     }
 
     /// While it is held, events get no number and go to the log of the process alone: another process gives out

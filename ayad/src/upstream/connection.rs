@@ -180,7 +180,11 @@ impl Connection {
     /// True when the exchange is over without a trace, so that another one may follow. Bytes that nobody asked for
     /// would be taken for the next answer.
     pub fn is_reusable(&self) -> bool {
-        self.stays && self.wire.is_body_over() && self.wire.is_flushed() && self.wire.input.is_empty()
+        self.stays
+            && !self.wire.stream.is_shaped()
+            && self.wire.is_body_over()
+            && self.wire.is_flushed()
+            && self.wire.input.is_empty()
     }
 
     /// Gives its memory back until the next exchange.

@@ -124,6 +124,14 @@ impl SharedList {
         Ok(call)
     }
 
+    /// Connects for one request alone: nobody else gets a place on it.
+    pub async fn connect_alone(
+        stream: impl Future<Output = Result<Stream, ConnectError>>,
+        is_secure: bool,
+    ) -> Result<Call, ConnectError> {
+        Ok(Call::on(&start(stream.await?).await?).over(is_secure))
+    }
+
     /// Lets go of connections that are idle or alive for too long, and says how many.
     pub fn close_old(&self, now: Tick, keepalive: &Keepalive) -> usize {
         let mut list = self.lock();

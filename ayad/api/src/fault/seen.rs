@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Fault, FaultTarget, Per};
+use crate::run::LoadLimits;
 
 /// How much may be hit. The narrower of what the configuration and what the caller say holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +28,8 @@ pub struct ChaosLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultState {
+    /// It was only tried: nobody is hit.
+    Planned,
     /// It is injected.
     Active,
     /// It has ended; nothing of it is left.
@@ -91,7 +94,7 @@ pub struct StopView {
 /// One fault.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultView {
-    /// Its id, e.g. `f7`.
+    /// Its id, e.g. `f7`; empty for one that was only tried.
     pub id: String,
     /// What is done.
     pub fault: Fault,
@@ -156,6 +159,12 @@ pub struct ChaosView {
     pub longest_ms: u64,
     /// Limits of the configuration.
     pub limits: ChaosLimits,
+    /// Most faults at once.
+    #[serde(default)]
+    pub max_faults: u32,
+    /// What the configuration says of load tests.
+    #[serde(default)]
+    pub load: LoadLimits,
     /// Faults that are injected now, oldest first.
     pub faults: Vec<FaultView>,
     /// The last ones that ended, newest first.

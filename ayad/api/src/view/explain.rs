@@ -194,6 +194,9 @@ pub struct RequestExplanation {
     pub reason: Option<String>,
     /// More about that.
     pub detail: Option<String>,
+    /// Which faults hit it, as `f7 latency`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// Kept because it was sampled; otherwise because it failed or was tried again.
     pub sampled: bool,
     /// Every attempt, in order.

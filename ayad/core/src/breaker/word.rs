@@ -36,7 +36,11 @@ impl Order {
     }
 
     pub(super) const fn of(word: u64) -> Option<Self> {
-        match (word & ORDER) >> ORDER_SHIFT {
+        Self::from_code(((word & ORDER) >> ORDER_SHIFT) as u8)
+    }
+
+    pub(super) const fn from_code(code: u8) -> Option<Self> {
+        match code {
             1 => Some(Self::Open),
             2 => Some(Self::Closed),
             3 => Some(Self::Held),

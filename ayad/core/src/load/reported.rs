@@ -35,7 +35,7 @@ impl Load {
 
     /// Requests the backend has now, by our own count and what it reported of others.
     pub fn seen_in_flight(&self, now: Tick) -> f32 {
-        self.in_flight() as f32 + self.others(now)
+        self.apparent() as f32 + self.others(now)
     }
 }
 

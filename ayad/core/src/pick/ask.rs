@@ -50,7 +50,7 @@ impl<'a> Ask<'a> {
     }
 
     fn is_below_bound(&self, load: &Load) -> bool {
-        (load.in_flight() + 1) as f32 <= (self.bound * load.effective_weight() as f32).ceil()
+        (load.apparent() + 1) as f32 <= (self.bound * load.effective_weight() as f32).ceil()
     }
 }
 

@@ -144,7 +144,7 @@ impl std::fmt::Debug for Chooser {
 fn mean(set: &[Arc<Load>], ask: &Ask<'_>) -> f32 {
     let (mut in_flight, mut weight) = (1.0, 0.0);
     for load in set.iter().filter(|load| load.eligible(ask.now)) {
-        in_flight += load.in_flight() as f32;
+        in_flight += load.apparent() as f32;
         weight += load.effective_weight() as f32;
     }
     if weight > 0.0 { in_flight / weight } else { 1.0 / FULL_EASE as f32 }

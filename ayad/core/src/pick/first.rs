@@ -40,7 +40,7 @@ impl Picker for First {
             if weight == 0 || !ask.allows(index, load) {
                 continue;
             }
-            let in_flight = u64::from(load.in_flight());
+            let in_flight = u64::from(load.apparent());
             if in_flight * u64::from(FULL_EASE) < self.limit * weight {
                 return Some(index);
             }

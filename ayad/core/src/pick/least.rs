@@ -39,7 +39,7 @@ impl Picker for Least {
             if weight == 0 || !ask.allows(index, load) {
                 continue;
             }
-            let in_flight = u64::from(load.in_flight());
+            let in_flight = u64::from(load.apparent());
             let mine = in_flight * least_weight;
             let theirs = least * u64::from(weight);
             if least_weight == 0 || mine < theirs {
@@ -56,7 +56,7 @@ impl Picker for Least {
 
     fn score(&self, set: &[Arc<Load>], index: usize, _ask: &Ask<'_>) -> Score {
         let weight = (self.weight)(&set[index]) as f32 / FULL_EASE as f32;
-        Score::plain(set[index].in_flight() as f32 / weight)
+        Score::plain(set[index].apparent() as f32 / weight)
     }
 
     fn prepare(&mut self, len: usize) {

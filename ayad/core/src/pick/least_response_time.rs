@@ -63,7 +63,7 @@ impl Picker for LeastResponseTime {
             if weight == 0 || !ask.allows(index, load) {
                 continue;
             }
-            let in_flight = load.in_flight();
+            let in_flight = load.apparent();
             let estimate = estimate(load, in_flight, ask.now);
             fastest = fastest.min(estimate.unwrap_or(f64::INFINITY));
             let busy = (f64::from(in_flight) + 1.0) / f64::from(weight);
@@ -79,8 +79,8 @@ impl Picker for LeastResponseTime {
 
     fn score(&self, set: &[Arc<Load>], index: usize, ask: &Ask<'_>) -> Score {
         let (load, weight) = (&set[index], set[index].effective_weight());
-        let busy = (f64::from(load.in_flight()) + 1.0) * f64::from(FULL_EASE) / f64::from(weight);
-        let estimate = estimate(load, load.in_flight(), ask.now);
+        let busy = (f64::from(load.apparent()) + 1.0) * f64::from(FULL_EASE) / f64::from(weight);
+        let estimate = estimate(load, load.apparent(), ask.now);
         Score::plain(estimate.map_or(0.0, |ns| (ns * busy / 1e6) as f32))
     }
 

@@ -40,13 +40,13 @@ impl Picker for PowerOfTwo {
 
     fn score(&self, set: &[Arc<Load>], index: usize, _ask: &Ask<'_>) -> Score {
         let weight = set[index].effective_weight() as f32 / FULL_EASE as f32;
-        Score::plain(set[index].in_flight() as f32 / weight)
+        Score::plain(set[index].apparent() as f32 / weight)
     }
 }
 
 fn better(set: &[Arc<Load>], a: usize, b: usize, rng: &mut Rng) -> usize {
     let [mine, theirs] = [a, b].map(|index| u64::from(set[index].effective_weight()));
-    let [busy, other] = [a, b].map(|index| u64::from(set[index].in_flight()));
+    let [busy, other] = [a, b].map(|index| u64::from(set[index].apparent()));
     match (busy * theirs).cmp(&(other * mine)) {
         std::cmp::Ordering::Less => a,
         std::cmp::Ordering::Greater => b,

@@ -79,12 +79,12 @@ impl Picker for PeakEwma {
 fn peak(load: &Load, decay_ns: f32, now: Tick) -> Option<f32> {
     let peak = load.peak_ns()?;
     let quiet = nanos(now.since(load.latency_at())) as f32;
-    let doubt = if load.in_flight() == 0 { 1.0 + quiet / 1e9 } else { 1.0 };
+    let doubt = if load.apparent() == 0 { 1.0 + quiet / 1e9 } else { 1.0 };
     Some(peak * (-quiet / decay_ns).exp() / (doubt * doubt))
 }
 
 /// Expected wait in nanoseconds, for each unit of weight.
 fn cost(load: &Load, peak: f32) -> f32 {
     let weight = load.effective_weight() as f32 / FULL_EASE as f32;
-    peak * (load.in_flight() as f32 + 1.0) / weight
+    peak * (load.apparent() as f32 + 1.0) / weight
 }

@@ -39,7 +39,7 @@ fn forced(word: Word) -> Option<Forced> {
 impl Control {
     pub(super) fn plan_breaker(&self, id: &str, order: Word) -> Result<Plan, ApiError> {
         let backend = self.find_backend(id)?;
-        let before = word(backend.load.breaker().order());
+        let before = word(backend.load.breaker().people_order());
         let verb = match before {
             Word::None => "release",
             Word::Open => "open",

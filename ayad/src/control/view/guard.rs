@@ -42,7 +42,7 @@ pub(super) fn outliers(pool: &config::Pool) -> &'static str {
 /// The breaker of a backend.
 pub(super) fn breaker(backend: &Backend, past: &Past) -> BreakerView {
     let breaker = backend.load.breaker();
-    let order = word(breaker.order());
+    let order = word(breaker.people_order());
     let counts = breaker.counts(clock::now());
     BreakerView {
         state: state(breaker.state()),

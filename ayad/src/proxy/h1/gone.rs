@@ -116,8 +116,8 @@ impl H1 {
 
 fn tcp(stream: &Stream) -> Option<&TcpStream> {
     match stream.plain() {
-        Plain::Tcp(tcp) => Some(tcp),
-        Plain::Unix(_) => None,
+        Some(Plain::Tcp(tcp)) => Some(tcp),
+        Some(Plain::Unix(_)) | None => None,
     }
 }
 

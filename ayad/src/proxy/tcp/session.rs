@@ -9,8 +9,10 @@ use aya_core::reason::{Blame, Reason};
 use aya_core::time::Tick;
 use tokio::net::TcpStream;
 
+use crate::chaos::{Asked, Marks, Struck};
 use crate::clock;
 use crate::log::ConnectionLine;
+use crate::proxy::between::RouteId;
 use crate::proxy::exchange::Place;
 use crate::proxy::verdict;
 use crate::proxy::worker::Worker;
@@ -37,6 +39,9 @@ pub(in crate::proxy) struct Session {
     attempts: u32,
     picked: Option<Tick>,
     connected: Option<Tick>,
+    /// What faults decided about it, and which ones hit it.
+    marks: Marks,
+    faults: String,
     /// Bytes written to the backend that are not the client's.
     header: u64,
     totals: Totals,
@@ -59,6 +64,8 @@ impl Session {
             attempts: 0,
             picked: None,
             connected: None,
+            marks: Marks::default(),
+            faults: String::new(),
             header: 0,
             totals: Totals::default(),
             over: false,
@@ -92,6 +99,25 @@ impl Session {
         self.picked.get_or_insert_with(|| place.since());
         verdict::begun(&self.state, &place);
         self.place = Some(place);
+    }
+
+    /// What faults do to the attempt at the place that was taken.
+    pub(super) fn strike(&mut self, route: RouteId) -> Option<Box<Struck>> {
+        let place = self.place.as_ref().filter(|_| !self.state.faults.is_idle())?;
+        let struck = self.state.faults.strike(&Asked {
+            pool: &place.pool.name,
+            token: place.backend().load.token(),
+            head: b"",
+            route: Some(route),
+            client: self.client(),
+            marks: &self.marks,
+            is_http: false,
+        })?;
+        if !self.faults.is_empty() {
+            self.faults.push_str(", ");
+        }
+        self.faults.push_str(&struck.note);
+        Some(struck)
     }
 
     /// The backend is there: that is the success of which breakers and algorithms learn.
@@ -175,6 +201,7 @@ impl Session {
             backend: backend.map(|backend| backend.name.as_str()),
             reason: reason.map(Reason::as_str),
             attempts: self.attempts,
+            fault: Some(self.faults.as_str()).filter(|faults| !faults.is_empty()),
             bytes_received: self.totals.up,
             bytes_sent: self.totals.down,
             timing_us: crate::log::ConnectionTiming {

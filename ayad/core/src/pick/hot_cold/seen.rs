@@ -54,7 +54,7 @@ pub(super) struct Seen {
 impl Seen {
     #[inline]
     pub(super) fn of(load: &Load, weight: u32, now: Tick, measure: Measure) -> Self {
-        let own = load.in_flight() as f32;
+        let own = load.apparent() as f32;
         let in_flight = own + load.others(now);
         let quiet = if in_flight < 1.0 {
             now.as_nanos().saturating_sub(load.latency_at().as_nanos()) as f32 * 1e-9

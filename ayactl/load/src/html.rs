@@ -1,0 +1,259 @@
+//! One page of HTML that needs nothing else to be read: no library, no font, no network.
+//!
+//! Whoever has something to tell fills a [`Page`] from top to bottom; [`plot`] draws figures for it. Everything that is
+//! given as text is escaped here, so callers hand over what they have.
+
+use std::fmt::Write as _;
+
+pub mod plot;
+mod scale;
+mod svg;
+
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/page.js");
+
+/// How good or bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// As hoped.
+    Good,
+    /// To be looked at.
+    Warn,
+    /// Failed.
+    Bad,
+    /// Neither.
+    Plain,
+}
+
+impl Tone {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Warn => "warn",
+            Self::Bad => "bad",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+/// One figure of the summary.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// What it is, e.g. `response p99`.
+    pub name: String,
+    /// The figure with its unit.
+    pub value: String,
+    /// One more line in small type; may be empty.
+    pub note: String,
+}
+
+/// A cell of a table.
+#[derive(Clone, Debug)]
+pub struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    /// A cell in the colour of `tone`.
+    pub fn toned(text: impl Into<String>, tone: Tone) -> Self {
+        Self { text: text.into(), tone }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), tone: Tone::Plain }
+    }
+}
+
+/// A page in the making.
+#[derive(Debug)]
+pub struct Page {
+    title: String,
+    body: String,
+    contents: Vec<(usize, String)>,
+}
+
+impl Page {
+    /// A page with a title and nothing else.
+    pub fn new(title: &str) -> Self {
+        Self { title: title.to_owned(), body: String::new(), contents: Vec::new() }
+    }
+
+    /// The verdict, which comes first: a line in a colour, and sentences below it.
+    pub fn verdict(&mut self, tone: Tone, line: &str, sentences: &[String]) {
+        let _ = write!(
+            self.body,
+            "<div class=\"verdict {}\" role=\"status\"><strong>{}</strong>",
+            tone.class(),
+            escaped(line)
+        );
+        for sentence in sentences {
+            let _ = write!(self.body, "<p>{}</p>", escaped(sentence));
+        }
+        self.body.push_str("</div>\n");
+    }
+
+    /// A row of cards.
+    pub fn cards(&mut self, cards: &[Card]) {
+        self.body.push_str("<dl class=\"cards\">");
+        for Card { name, value, note } in cards {
+            let (name, value, note) = (escaped(name), escaped(value), escaped(note));
+            let _ =
+                write!(self.body, "<div><dt>{name}</dt><dd>{value}</dd><dd class=\"note\">{note}</dd></div>");
+        }
+        self.body.push_str("</dl>\n");
+    }
+
+    /// Begins a section; it is in the table of contents.
+    pub fn section(&mut self, title: &str) {
+        let number = self.contents.len() + 1;
+        let _ = writeln!(self.body, "<h2 id=\"s{number}\">{}</h2>", escaped(title));
+        self.contents.push((number, title.to_owned()));
+    }
+
+    /// A paragraph.
+    pub fn text(&mut self, text: &str) {
+        let _ = writeln!(self.body, "<p>{}</p>", escaped(text));
+    }
+
+    /// Text as it was written, e.g. a command.
+    pub fn code(&mut self, text: &str) {
+        let _ = writeln!(self.body, "<pre tabindex=\"0\">{}</pre>", escaped(text));
+    }
+
+    /// Terms with their meanings.
+    pub fn terms(&mut self, terms: &[(&str, &str)]) {
+        self.body.push_str("<dl class=\"terms\">");
+        for (term, meaning) in terms {
+            let _ = write!(self.body, "<dt>{}</dt><dd>{}</dd>", escaped(term), escaped(meaning));
+        }
+        self.body.push_str("</dl>\n");
+    }
+
+    /// A table; the first column is text, the others are numbers.
+    pub fn table(&mut self, caption: &str, head: &[&str], rows: &[Vec<Cell>]) {
+        let _ = write!(
+            self.body,
+            "<div class=\"wide\" tabindex=\"0\"><table><caption>{}</caption><thead><tr>",
+            escaped(caption)
+        );
+        for name in head {
+            let _ = write!(self.body, "<th scope=\"col\">{}</th>", escaped(name));
+        }
+        self.body.push_str("</tr></thead><tbody>");
+        for row in rows {
+            self.body.push_str("<tr>");
+            for Cell { text, tone } in row {
+                let class =
+                    if *tone == Tone::Plain { String::new() } else { format!(" class=\"{}\"", tone.class()) };
+                let _ = write!(self.body, "<td{class}>{}</td>", escaped(text));
+            }
+            self.body.push_str("</tr>");
+        }
+        self.body.push_str("</tbody></table></div>\n");
+    }
+
+    /// A figure, as one of [`plot`]'s drawings gives it.
+    pub fn figure(&mut self, figure: &plot::Figure) {
+        self.body.push_str(figure.html());
+    }
+
+    /// The page. `data` is a file name with JSON that the page carries and offers for download.
+    pub fn finish(self, data: Option<(&str, &str)>) -> String {
+        let title = escaped(&self.title);
+        let mut page = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
+             script-src 'unsafe-inline'; img-src data:\">\n<meta name=\"viewport\" content=\"width=device-width, \
+             initial-scale=1\">\n<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n"
+        );
+        if self.contents.len() > 2 {
+            page.push_str("<nav aria-label=\"Contents\">");
+            for (number, title) in &self.contents {
+                let _ = write!(page, "<a href=\"#s{number}\">{}</a> ", escaped(title));
+            }
+            page.push_str("</nav>\n");
+        }
+        page.push_str(&self.body);
+        if let Some((name, json)) = data {
+            let _ = write!(
+                page,
+                "<h2>Data</h2>\n<p><button type=\"button\" id=\"save\" data-name=\"{}\">Save what this page was made of \
+                 as JSON</button></p>\n<script type=\"application/json\" id=\"data\">{}</script>\n",
+                escaped(name),
+                in_script(json)
+            );
+        }
+        let _ = write!(page, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n");
+        page
+    }
+}
+
+/// Text as it may stand in HTML and SVG, in elements and in quoted attributes.
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            c if c.is_control() && c != '\n' && c != '\t' => safe.push('\u{fffd}'),
+            c => safe.push(c),
+        }
+    }
+    safe
+}
+
+/// JSON as it may stand in a script element: nothing in it can end the element.
+fn in_script(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::html::plot::{Mark, Scale, Series, Span, TimePlot};
+
+    const EVIL: &str = "</script><script>alert('x')</script>\"><img src=x onerror=alert(1)>";
+
+    fn page() -> String {
+        let mut page = Page::new(EVIL);
+        page.verdict(Tone::Bad, EVIL, &[EVIL.to_owned()]);
+        page.cards(&[Card { name: EVIL.into(), value: EVIL.into(), note: EVIL.into() }]);
+        page.section(EVIL);
+        page.code(EVIL);
+        page.terms(&[(EVIL, EVIL)]);
+        page.table(EVIL, &[EVIL], &[vec![EVIL.into()]]);
+        let plot = TimePlot {
+            title: EVIL.into(),
+            unit: EVIL.into(),
+            scale: Scale::Linear,
+            times: vec![0.0, 1.0, 2.0],
+            series: vec![Series { name: EVIL.into(), values: vec![Some(1.0), None, Some(3.0)] }],
+            marks: vec![Mark { at: 1.0, label: EVIL.into() }],
+            spans: vec![Span { from: 0.5, to: 1.5, label: EVIL.into() }],
+        };
+        page.figure(&plot.draw());
+        page.finish(Some((EVIL, &serde_json::json!({ "text": EVIL }).to_string())))
+    }
+
+    #[test]
+    fn nothing_that_is_given_becomes_markup() {
+        let page = page();
+        assert!(!page.contains("<img"), "an element got in");
+        assert_eq!(page.matches("<script>").count(), 1, "only the page's own script");
+        assert_eq!(page.matches("</script>").count(), page.matches("<script").count());
+    }
+
+    #[test]
+    fn a_page_loads_nothing() {
+        let page = page();
+        for word in ["http://", "https://", "src=\"", "@import", "url("] {
+            assert!(!page.contains(word), "{word}");
+        }
+    }
+}
