@@ -9,14 +9,14 @@
 
 mod backend;
 mod config;
-mod crew;
+pub(crate) mod crew;
 mod daemon;
 pub(crate) mod practice;
 mod report;
 mod rng;
 pub(crate) mod signals;
 mod stage;
-mod traffic;
+pub(crate) mod traffic;
 mod troupe;
 
 use std::time::Duration;

@@ -4,14 +4,17 @@
 //! all that is wrong with it), [`runner`] (what happens when, pure), [`figures`] (what conditions are judged by).
 
 pub mod check;
+pub mod drive;
 pub mod figures;
 pub mod formats;
 pub mod history;
+pub mod load;
 pub mod model;
 pub mod practice;
 pub mod raw;
 pub mod reading;
 pub mod record;
+pub mod recorder;
 pub mod recovery;
 pub mod runner;
 pub mod source;

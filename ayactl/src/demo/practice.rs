@@ -109,6 +109,16 @@ pub(crate) fn ask(control: &Path, request: &Request) -> Result<Told, Failure> {
     }
 }
 
+/// What was done, in words.
+pub(crate) fn told(verb: Verb, backend: &str, length: Duration) -> String {
+    let seconds = length.as_secs_f64();
+    match verb {
+        Verb::Pause => format!("fault: {backend} is paused for {seconds} s"),
+        Verb::Kill => format!("fault: {backend} is killed, and started again after {seconds} s"),
+        Verb::Restart => format!("fault: {backend} is killed and started again"),
+    }
+}
+
 /// Plays one backend until its standard input ends or its parent dies.
 pub(crate) fn play(args: &PracticeBackendArgs, console: &mut Console<'_>) -> Result<u8, Failure> {
     // While it is stopped it cannot see that its input ended; then the system ends it.

@@ -113,10 +113,9 @@ impl Check<'_> {
         let metric = condition.metric;
         if scope == LOAD {
             let known = matches!(metric, Metric::Percentile(p) if [50.0, 99.0, 99.9].contains(&p))
-                || matches!(metric, Metric::Service(p) | Metric::Lag(p) if p == 99.0)
                 || matches!(metric, Metric::Errors | Metric::Rate | Metric::InFlight);
             if !known {
-                let help = "of a load there are p50, p99, p99.9, service-p99, lag-p99, err, rate, in-flight";
+                let help = "of a load there are p50, p99, p99.9, err, rate, in-flight";
                 self.say(path, format!("nobody measures {metric} of a load"), help);
             } else if !has_load {
                 self.say(path, "there is no load in this file", "add a step, e.g. load = \"-r 200 -d 20s\"");

@@ -77,8 +77,6 @@ fn of_load(load: &LoadView, metric: Metric) -> Option<f64> {
         Metric::Percentile(50.0) => load.p50_ms,
         Metric::Percentile(99.0) => load.p99_ms,
         Metric::Percentile(99.9) => load.p999_ms,
-        Metric::Service(99.0) => load.service_p99_ms,
-        Metric::Lag(99.0) => load.lag_p99_ms,
         Metric::Errors => load.error_share,
         Metric::Rate => Some(load.achieved),
         Metric::InFlight => Some(load.in_flight as f64),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aya_api::condition::Condition;
 use aya_api::fault::{ChaosLimits, FaultBody};
 
+use super::load::LoadLine;
 use super::source::Source;
 
 /// How long it may take until the probes hold again, when the file does not say.
@@ -80,15 +81,6 @@ pub enum Action {
     WaitFor(Condition, Duration),
     /// Runs a program.
     Run(Vec<String>, Duration),
-}
-
-/// Load as it is typed.
-#[derive(Clone, Debug)]
-pub struct LoadLine {
-    /// As after `ayactl loadtest`.
-    pub text: String,
-    /// How long it takes.
-    pub length: Duration,
 }
 
 /// What is done to the process of a practice backend.

@@ -1,12 +1,10 @@
 //! Steps whose text is what a command would take.
 
-use std::time::Duration;
-
 use aya_api::fault::FaultBody;
 
 use super::check::Check;
-use super::model::{Action, LoadLine};
-use super::{practice, raw};
+use super::model::Action;
+use super::{load, practice, raw};
 
 /// What a step can be.
 pub(super) const KEYS: [&str; 8] = ["fault", "load", "drain", "maint", "ready", "weight", "wait", "run"];
@@ -59,14 +57,10 @@ pub(super) fn fault(check: &mut Check<'_>, text: &str, path: &str) -> Option<Act
 
 /// A load.
 pub(super) fn load(check: &mut Check<'_>, text: &str, path: &str) -> Option<Action> {
-    match load_length(text) {
-        Ok(Some(length)) => Some(Action::Load(LoadLine { text: text.to_owned(), length })),
-        Ok(None) => {
-            check.say(path, "this load has no end", "say for how long: -d 20s");
-            None
-        }
-        Err(message) => {
-            check.say(path, message, "write it as after `ayactl loadtest`, e.g. -r 200 -d 20s");
+    match load::parse(text) {
+        Ok(line) => Some(Action::Load(line)),
+        Err((message, help)) => {
+            check.say(path, message, help);
             None
         }
     }
@@ -74,8 +68,4 @@ pub(super) fn load(check: &mut Check<'_>, text: &str, path: &str) -> Option<Acti
 
 fn parse_fault(_text: &str) -> Result<FaultBody, String> {
     Err("faults cannot be read yet".into())
-}
-
-fn load_length(_text: &str) -> Result<Option<Duration>, String> {
-    Ok(Some(Duration::from_secs(20)))
 }

@@ -24,6 +24,7 @@ pub struct Gate {
     pub failed_value: Option<Value>,
     hold: Hold,
     seen: Duration,
+    had_data: bool,
 }
 
 impl Gate {
@@ -38,14 +39,20 @@ impl Gate {
             failed_value: None,
             hold: Hold::default(),
             seen: Duration::ZERO,
+            had_data: false,
         }
+    }
+
+    /// Whether there ever was something to judge by.
+    pub fn had_data(&self) -> bool {
+        self.had_data
     }
 
     pub(super) fn look(&mut self, now: Duration, sight: &dyn Sight) {
         self.value = sight.value(&self.condition);
         self.holds = self.value.as_ref().and_then(|value| self.condition.holds(value));
         if self.value.is_some() {
-            self.seen = now;
+            (self.seen, self.had_data) = (now, true);
         }
         self.is_met = self.hold.look(&self.condition, self.holds == Some(true), now);
     }
