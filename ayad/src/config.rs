@@ -5,6 +5,7 @@
 //! once, and [`report`] shows problems with file, line and caret. A [`Config`] that exists is valid: names
 //! resolve, addresses parse, durations are durations. Nothing here touches the running daemon.
 
+mod chaos;
 pub mod check;
 pub mod describe;
 mod discover;
@@ -40,6 +41,7 @@ use aya_core::retry::RetryRules;
 use aya_core::route::{RouteSpec, Router};
 use ipnet::IpNet;
 
+pub use chaos::{Chaos, Loadtest};
 pub use describe::{describe, describe_json};
 pub use discover::{Discover, Source};
 pub use division::{Division, HashBy};
@@ -110,6 +112,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// The process.
     pub daemon: Daemon,
+    /// Limits of faults and load tests.
+    pub chaos: Chaos,
     /// Listeners, in order of name.
     pub listeners: Vec<Listener>,
     /// Pools, in order of name.

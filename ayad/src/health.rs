@@ -61,7 +61,7 @@ pub const PROBES: &[ProbeSpec] = &[
 
 /// What [`Cause::Unreachable`] says, so that another process can say the same.
 pub fn reasons() -> impl Iterator<Item = &'static &'static str> {
-    tcp::UNREACHABLE.iter().chain(&handshake::UNREACHABLE)
+    tcp::UNREACHABLE.iter().chain(&handshake::UNREACHABLE).chain(&attempt::LIES)
 }
 
 /// Why a check did not pass.
@@ -214,7 +214,8 @@ impl Checker {
         let mut unmade = Unmade::default();
         loop {
             if backend.load.admin() != Admin::Maint {
-                let (verdict, took) = attempt::make(&backend, &check, tls.as_deref(), &slots).await;
+                let (verdict, took) =
+                    attempt::make(&backend, &state.faults, &check, tls.as_deref(), &slots).await;
                 let verdict = match verdict {
                     Ok(()) => Ok(Ok(())),
                     Err(NoPass::Failed(cause)) => Ok(Err(cause)),

@@ -84,6 +84,8 @@ fn drain(running: &Running, mut second: mpsc::UnboundedReceiver<i32>) -> Exit {
     }
     state.stopping.store(true, Ordering::Relaxed);
     let snapshot = state.snapshot.load_full();
+    // Nobody is there any more to end them.
+    state.faults.end_all(&snapshot);
     for binding in &snapshot.bindings {
         binding.end(if is_handed_over { Ending::HandOver } else { Ending::Refuse });
     }

@@ -4,6 +4,7 @@
 mod alloc;
 mod auto;
 mod balancing;
+mod chaos;
 mod churn;
 mod cli;
 mod context;

@@ -8,6 +8,7 @@
 pub mod bandwidth;
 mod breaker;
 pub mod cap;
+pub mod caution;
 pub mod corrupt;
 pub mod drop_first;
 mod error;

@@ -5,6 +5,7 @@
 //! written out first, so that the sections know one form only. Where shape problems left holes, checks
 //! that would merely repeat them stay silent.
 
+mod chaos;
 mod daemon;
 mod listen;
 mod pool;
@@ -50,6 +51,7 @@ pub fn check(
     }
     let sections = Sections::collect(&documents, &mut problems);
     let daemon = daemon::check(&sections.daemons, env, &mut problems);
+    let chaos = chaos::check(&sections.chaos, &sections.loadtests, &mut problems);
     let mut warnings = Vec::new();
     let mut found = Findings { problems: &mut problems, warnings: &mut warnings };
     let checked = listen::check(&sections.listeners, daemon.admin_listen, &mut found);
@@ -63,7 +65,7 @@ pub fn check(
     match route::compile(&routes, &mut problems) {
         Some(router) if problems.is_empty() => {
             let routes = routes.into_iter().map(|(route, _)| route).collect();
-            Ok(Config { file, daemon, listeners, pools, routes, router, covered, warnings })
+            Ok(Config { file, daemon, chaos, listeners, pools, routes, router, covered, warnings })
         }
         _ => Err(Problems::of(subject, problems)),
     }
@@ -81,6 +83,8 @@ struct Entry<'a, T> {
 struct Sections<'a> {
     documents: &'a [Document],
     daemons: Vec<(&'a super::raw::daemon::Daemon, At<'a>)>,
+    chaos: Vec<(&'a super::raw::chaos::Chaos, At<'a>)>,
+    loadtests: Vec<(&'a super::raw::chaos::Loadtest, At<'a>)>,
     listeners: Vec<Entry<'a, Listen>>,
     pools: Vec<Entry<'a, Pool>>,
     routes: Vec<Entry<'a, Route>>,
@@ -88,12 +92,25 @@ struct Sections<'a> {
 
 impl<'a> Sections<'a> {
     fn collect(documents: &'a [Document], problems: &mut Vec<Problem>) -> Self {
+        let (mut chaos, mut loadtests) = (vec![], vec![]);
         let (mut daemons, mut listeners, mut pools, mut routes) = (vec![], vec![], vec![], vec![]);
         for document in documents {
             let root = document.root();
             // `aya` is checked and `include` followed by now; shorthand was written out.
-            let File { aya: _, include: _, backends: _, listen, daemon, pool, route } = &document.raw;
+            let File {
+                aya: _,
+                include: _,
+                backends: _,
+                listen,
+                daemon,
+                chaos: limits,
+                loadtest,
+                pool,
+                route,
+            } = &document.raw;
             daemons.extend(daemon.as_ref().map(|daemon| (daemon, root.key("daemon"))));
+            chaos.extend(limits.as_ref().map(|limits| (limits, root.key("chaos"))));
+            loadtests.extend(loadtest.as_ref().map(|limits| (limits, root.key("loadtest"))));
             let named = listen.as_ref().and_then(Listeners::named);
             listeners.extend(entries(named, root.key("listen")));
             pools.extend(entries(pool.as_ref(), root.key("pool")));
@@ -103,6 +120,8 @@ impl<'a> Sections<'a> {
         Self {
             documents,
             daemons,
+            chaos,
+            loadtests,
             listeners: unique("listener", listeners, problems),
             pools: unique("pool", pools, problems),
             routes: unique("route", routes, problems),

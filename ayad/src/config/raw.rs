@@ -11,6 +11,7 @@
 
 pub mod algorithm;
 pub mod auto;
+pub mod chaos;
 pub mod daemon;
 pub mod discover;
 pub mod division;
@@ -51,6 +52,10 @@ pub struct File {
     pub backends: Option<Vec<BackendEntry>>,
     /// Settings of the process.
     pub daemon: Option<daemon::Daemon>,
+    /// Limits of faults that are injected on purpose.
+    pub chaos: Option<chaos::Chaos>,
+    /// Limits of load tests.
+    pub loadtest: Option<chaos::Loadtest>,
     /// Pools: backends that serve the same thing.
     pub pool: Option<BTreeMap<String, pool::Pool>>,
     /// Routes: which request goes to which pool. The most specific match wins, never the order in the file.

@@ -170,8 +170,17 @@ pub(super) fn read_flawless(source: &Arc<Source>, text: &str) -> Option<Document
 /// Reads a section that defines one route and nothing else. `None` when it does not, or when anything is wrong with it.
 pub(super) fn read_lone(source: &Arc<Source>, text: &str) -> Option<Lone> {
     let Document { marks, raw, .. } = read_flawless(source, text)?;
-    let File { aya: None, include: None, listen: None, backends: None, daemon: None, pool: None, route } =
-        raw
+    let File {
+        aya: None,
+        include: None,
+        listen: None,
+        backends: None,
+        daemon: None,
+        chaos: None,
+        loadtest: None,
+        pool: None,
+        route,
+    } = raw
     else {
         return None;
     };

@@ -168,6 +168,7 @@ pub fn prepare(mut config: Config, before: &Before<'_>) -> Result<Prepared, Appl
     let snapshot = Snapshot {
         file: config.file,
         daemon: in_force(before, config.daemon),
+        chaos: config.chaos,
         generation: before.snapshot.map_or(1, |s| s.generation + 1),
         loaded_ms: clock::wall_ms(),
         listeners,

@@ -1,6 +1,7 @@
 //! Figures over time: once a second the cells of all workers are read, and what is new since the last time
 //! is kept for a minute. Requests never compute a rate or a percentile.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ struct Second {
     requests: u32,
     failures: u32,
     moved: u32,
+    sum_us: u64,
 }
 
 /// The last minute of one backend, and its totals.
@@ -41,6 +43,8 @@ pub(super) struct Window {
     pub failures: u64,
     /// Failed requests that went on to another backend.
     pub moved: u64,
+    /// Sum of the latencies, in microseconds.
+    pub sum_us: u64,
     /// Seconds covered, at most [`WINDOW_S`].
     pub seconds: u64,
 }
@@ -80,6 +84,33 @@ impl Sampler {
         }
     }
 
+    /// Reads the cells of these backends alone, of which no other is kept. For whoever looks at some of them more often
+    /// than once a second: what are seconds elsewhere are then the times between two looks.
+    pub(super) fn sample_some<'b>(&mut self, backends: impl Iterator<Item = &'b Arc<Backend>>) {
+        let wanted: HashMap<usize, &Arc<Backend>> = backends.map(|b| (key(b), b)).collect();
+        self.series.retain(|key, _| wanted.contains_key(key));
+        for (key, backend) in wanted {
+            match self.series.entry(key) {
+                Entry::Occupied(mut known) => known.get_mut().sample(),
+                Entry::Vacant(new) => {
+                    // What was before the first look is not new.
+                    let series = new.insert(Series::new(backend));
+                    series.sample();
+                    series.seconds.clear();
+                }
+            }
+        }
+    }
+
+    /// The last `looks` at one backend.
+    pub(super) fn last(&self, backend: &Arc<Backend>, looks: usize) -> Window {
+        let mut window = Window::default();
+        if let Some(series) = self.series.get(&key(backend)) {
+            series.add_last(looks, &mut window);
+        }
+        window
+    }
+
     /// Tells the workers after what time a waiting request is hedged, where pools do that.
     pub(super) fn set_hedge_delays(&self, snapshot: &Snapshot) {
         for pool in &snapshot.pools {
@@ -95,15 +126,6 @@ impl Sampler {
     /// The last [`WINDOW_S`] seconds of one backend.
     pub(super) fn window(&self, backend: &Arc<Backend>) -> Window {
         self.last(backend, WINDOW_S as usize)
-    }
-
-    /// The last seconds of one backend, at most [`SPARK_POINTS`].
-    pub(super) fn last(&self, backend: &Arc<Backend>, seconds: usize) -> Window {
-        let mut window = Window::default();
-        if let Some(series) = self.series.get(&key(backend)) {
-            series.add_last(seconds, &mut window);
-        }
-        window
     }
 
     /// Requests of one backend that were over in the last second.
@@ -184,7 +206,9 @@ impl Series {
         for (index, count) in &second.latencies {
             self.all.add(usize::from(*index), u64::from(*count));
         }
-        self.sum_us = self.backend.workers.iter().map(|w| w.latency.sum_us()).sum();
+        let sum_us = self.backend.workers.iter().map(|w| w.latency.sum_us()).sum();
+        second.sum_us = sum_us - self.sum_us.min(sum_us);
+        self.sum_us = sum_us;
         let totals = self.backend.totals();
         let new = |now: u64, before: u64| now.saturating_sub(before).try_into().unwrap_or(u32::MAX);
         second.requests = new(totals.requests, self.totals.requests);
@@ -205,6 +229,7 @@ impl Series {
             window.requests += u64::from(second.requests);
             window.failures += u64::from(second.failures);
             window.moved += u64::from(second.moved);
+            window.sum_us += second.sum_us;
             window.seconds += 1;
         }
     }
@@ -217,6 +242,7 @@ impl Window {
         self.requests += other.requests;
         self.failures += other.failures;
         self.moved += other.moved;
+        self.sum_us += other.sum_us;
         self.seconds = self.seconds.max(other.seconds);
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aya_core::health::Cause;
 
 use super::{NoPass, command, grpc, handshake, http, icmp, mysql, postgres, redis, tcp, tls};
+use crate::chaos::{CheckFate, Faults};
 use crate::clock;
 use crate::command::{Slot, Slots};
 use crate::config::{Check, Probe};
@@ -12,11 +13,15 @@ use crate::state::Backend;
 use crate::stream::Stream;
 use crate::tls::{ClientTls, Offer};
 
+/// Why a check failed that a fault made fail.
+pub(super) const LIES: [&str; 1] = ["an injected fault says that it fails"];
+
 /// Makes one check of a backend, and says how long it took. Takes no longer than its timeout, after what a program has to
 /// wait for its slot: at most an interval, which no verdict comes of. Cancel-safe: dropping the future closes its
 /// connection and ends its program.
 pub(super) async fn make(
     backend: &Backend,
+    faults: &Faults,
     check: &Check,
     tls: Option<&ClientTls>,
     slots: &Slots,
@@ -29,7 +34,17 @@ pub(super) async fn make(
         _ => None,
     };
     let started = clock::now();
-    let verdict = tokio::time::timeout(check.timeout, probe(backend, check, tls, slot)).await;
+    let checking = async {
+        match faults.check(backend.load.token()) {
+            None => probe(backend, check, tls, slot).await,
+            Some(CheckFate::Passes) => Ok(()),
+            Some(CheckFate::Fails) => Err(NoPass::Failed(Cause::Unreachable(LIES[0]))),
+            Some(CheckFate::Refused) => Err(NoPass::Failed(Cause::Refused)),
+            // Until the timeout, as one that nobody answers.
+            Some(CheckFate::Silent) => std::future::pending().await,
+        }
+    };
+    let verdict = tokio::time::timeout(check.timeout, checking).await;
     let verdict = verdict.unwrap_or(Err(NoPass::Failed(Cause::TimedOut)));
     (verdict, clock::now().since(started))
 }

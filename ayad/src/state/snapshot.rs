@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub file: Option<PathBuf>,
     /// Settings of the process.
     pub daemon: config::Daemon,
+    /// Limits of faults and load tests.
+    pub chaos: config::Chaos,
     /// Counts the configurations applied since the start.
     pub generation: u64,
     /// When it was applied, wall clock.

@@ -66,6 +66,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rng::Rng;
 
     const ALL: [Spread; 4] = [Spread::Uniform, Spread::Normal, Spread::Exponential, Spread::Pareto];
 

@@ -22,6 +22,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::rng::Rng;
 
     proptest! {
         #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::At;
+use super::chaos::only;
 use crate::config::env::{MAX_SOCKET_PATH, is_socket_path};
 use crate::config::raw;
 use crate::config::raw::format::Size;
@@ -26,14 +27,9 @@ pub(super) fn check(
     env: &Env,
     problems: &mut Vec<Problem>,
 ) -> Daemon {
-    if let [(_, first), rest @ ..] = daemons {
-        for (_, second) in rest {
-            let problem = Problem::new(second.name(), "[daemon] is written in two files");
-            problems.push(problem.other(first.name(), "first written").help("keep it in one"));
-        }
-    }
     let absent = raw::daemon::Daemon::default();
-    let (daemon, at) = daemons.first().map_or((&absent, None), |(daemon, at)| (*daemon, Some(at)));
+    let written = only(daemons, "daemon", problems);
+    let (daemon, at) = written.as_ref().map_or((&absent, None), |(daemon, at)| (*daemon, Some(at)));
     let raw::daemon::Daemon {
         control,
         state_dir,
