@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod drive;
+pub mod fault_line;
 pub mod figures;
 pub mod formats;
 pub mod history;
@@ -17,6 +18,7 @@ pub mod record;
 pub mod recorder;
 pub mod recovery;
 pub mod runner;
+pub mod shipped;
 pub mod source;
 mod steps;
 pub mod verdict;

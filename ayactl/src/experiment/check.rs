@@ -24,32 +24,51 @@ pub fn read(path: &Path, text: &str, given: &Vars) -> Result<Experiment, Vec<Pro
     let source = Source::new(path.display().to_string(), text);
     let Document { file, places } = reading::read::<raw::File>(&source, given)?;
     let name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut check = Check { source: &source, places: &places, problems: Vec::new(), names: Vec::new() };
+    let mut check = Check::new(&source, &places);
     let experiment = check.experiment(name, file, given);
     if check.problems.is_empty() { Ok(experiment) } else { Err(check.problems) }
 }
 
 /// A check in progress.
-pub(super) struct Check<'a> {
+pub struct Check<'a> {
     source: &'a Source,
+    /// What stands before every path: where in the file the experiment is.
+    prefix: String,
     places: &'a Places,
     problems: Vec<Problem>,
     names: Vec<(String, Range<usize>)>,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    /// Has looked at nothing yet.
+    pub fn new(source: &'a Source, places: &'a Places) -> Self {
+        Self { source, prefix: String::new(), places, problems: Vec::new(), names: Vec::new() }
+    }
+
+    /// What is looked at from now on stands behind `prefix`.
+    pub fn inside(&mut self, prefix: String) {
+        self.prefix = prefix;
+    }
+
+    /// Everything that is wrong.
+    pub fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
+
     /// Notes what is wrong at a path.
-    pub(super) fn say(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
-        let span = self.places.of(path);
+    pub fn say(&mut self, path: &str, message: impl Into<String>, help: impl Into<String>) {
+        let span = self.places.of(&format!("{}{path}", self.prefix));
         self.problems.push(self.source.problem(&span, message, help));
     }
 
     /// Remembers that a pool or backend is named at a path.
     pub(super) fn name(&mut self, path: &str, name: &str) {
-        self.names.push((name.to_owned(), self.places.of(path)));
+        let span = self.places.of(&format!("{}{path}", self.prefix));
+        self.names.push((name.to_owned(), span));
     }
 
-    fn experiment(&mut self, name: String, file: raw::File, given: &Vars) -> Experiment {
+    /// From what is written to an experiment; what is wrong is noted, and what is left of it is then of no use.
+    pub fn experiment(&mut self, name: String, file: raw::File, given: &Vars) -> Experiment {
         if file.aya != 1 {
             self.say(
                 "aya",
@@ -100,7 +119,7 @@ impl Check<'_> {
     }
 
     /// A condition with a scope that its metric can have.
-    pub(super) fn condition(&mut self, text: &str, path: &str, has_load: bool) -> Option<Condition> {
+    pub fn condition(&mut self, text: &str, path: &str, has_load: bool) -> Option<Condition> {
         let condition: Condition = text.parse().ok()?;
         let Some(scope) = condition.scope.clone() else {
             self.say(

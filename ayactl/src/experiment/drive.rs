@@ -5,6 +5,9 @@ mod finish;
 mod programs;
 mod tell;
 
+pub use self::act::listener;
+pub use self::tell::millis;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -36,6 +39,8 @@ pub struct Options {
     pub last: Option<Record>,
     /// Id of the run.
     pub id: String,
+    /// The run that it is part of, which is told together with it.
+    pub parent: Option<(String, aya_api::run::RunBody)>,
 }
 
 /// An experiment being played.
@@ -80,7 +85,7 @@ impl<'a> Driver<'a> {
     }
 
     /// Plays it to its end, and tells `progress` how it goes. Errors only when the daemon refuses it as a whole.
-    pub async fn play(
+    pub(crate) async fn play(
         &mut self,
         signals: &Signals,
         progress: &mut dyn FnMut(&Runner<'_>, Duration),

@@ -1,10 +1,8 @@
 //! Steps whose text is what a command would take.
 
-use aya_api::fault::FaultBody;
-
 use super::check::Check;
 use super::model::Action;
-use super::{load, practice, raw};
+use super::{fault_line, load, practice, raw};
 
 /// What a step can be.
 pub(super) const KEYS: [&str; 8] = ["fault", "load", "drain", "maint", "ready", "weight", "wait", "run"];
@@ -41,15 +39,15 @@ pub(super) fn fault(check: &mut Check<'_>, text: &str, path: &str) -> Option<Act
             }
         };
     }
-    match parse_fault(text) {
+    match fault_line::parse(text) {
         Ok(body) => {
             for name in body.target.backend.iter().chain(&body.target.pool) {
                 check.name(path, name);
             }
             Some(Action::Fault(Box::new(body)))
         }
-        Err(message) => {
-            check.say(path, message, "write it as after `ayactl chaos`, e.g. refuse shop/web-1 --for 10s");
+        Err((message, help)) => {
+            check.say(path, message, help);
             None
         }
     }
@@ -64,8 +62,4 @@ pub(super) fn load(check: &mut Check<'_>, text: &str, path: &str) -> Option<Acti
             None
         }
     }
-}
-
-fn parse_fault(_text: &str) -> Result<FaultBody, String> {
-    Err("faults cannot be read yet".into())
 }

@@ -1,5 +1,6 @@
 //! What the runner wants is done.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use aya_api::axis::Admin;
@@ -16,6 +17,7 @@ use crate::demo::practice;
 use crate::experiment::check::LOAD;
 use crate::experiment::load::Load;
 use crate::experiment::model::{Action, Order, Practice};
+use crate::experiment::recorder::Recorder;
 use crate::experiment::runner::{Answer, Inverse, Task};
 
 /// Seed of what loads ask for: the same in every run.
@@ -50,7 +52,7 @@ impl Driver<'_> {
             Action::Fault(body) => self.inject(index, *body).await?,
             Action::Practice(what) => self.practise(index, what).await?,
             Action::Load(line) => {
-                let address = self.listener()?;
+                let address = listener(self.recorder)?;
                 let most = self.recorder.figures.status.as_ref().and_then(|s| s.chaos.load.max_rate);
                 if let Some(most) = most.filter(|most| f64::from(line.rate) > *most) {
                     return Err(format!("the configuration allows {most} requests a second"));
@@ -82,14 +84,6 @@ impl Driver<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Where the daemon takes requests.
-    fn listener(&self) -> Result<std::net::SocketAddr, String> {
-        let status = self.recorder.figures.status.as_ref().ok_or("the daemon does not answer")?;
-        let bound = status.listeners.iter().filter(|listener| listener.protocol == "http");
-        let mut addresses = bound.flat_map(|listener| &listener.bind).filter_map(|bind| bind.parse().ok());
-        addresses.next().ok_or_else(|| "the daemon has no HTTP listener on an address".to_owned())
     }
 
     async fn inject(&mut self, index: usize, mut body: FaultBody) -> Result<(), String> {
@@ -213,6 +207,14 @@ impl Driver<'_> {
     fn reason(&self) -> String {
         format!("experiment {}", self.runner.experiment.name)
     }
+}
+
+/// Where the daemon takes requests.
+pub fn listener(recorder: &Recorder) -> Result<SocketAddr, String> {
+    let status = recorder.figures.status.as_ref().ok_or("the daemon does not answer")?;
+    let bound = status.listeners.iter().filter(|listener| listener.protocol == "http");
+    let mut addresses = bound.flat_map(|listener| &listener.bind).filter_map(|bind| bind.parse().ok());
+    addresses.next().ok_or_else(|| "the daemon has no HTTP listener on an address".to_owned())
 }
 
 fn with_hint(error: &aya_api::client::ClientError) -> String {

@@ -25,6 +25,9 @@ impl Driver<'_> {
     pub(super) async fn tell(&self) {
         let state = if self.runner.phase == Phase::Before { RunState::Preparing } else { RunState::Running };
         let _ = self.recorder.client.call(&PutRun::new(&self.options.id, self.body(state, None))).await;
+        if let Some((id, body)) = &self.options.parent {
+            let _ = self.recorder.client.call(&PutRun::new(id, body.clone())).await;
+        }
     }
 
     pub(super) fn body(&self, state: RunState, verdict: Option<String>) -> RunBody {
@@ -53,7 +56,8 @@ impl Driver<'_> {
     }
 }
 
-pub(super) fn millis(length: std::time::Duration) -> u64 {
+/// A length in whole milliseconds.
+pub fn millis(length: std::time::Duration) -> u64 {
     u64::try_from(length.as_millis()).unwrap_or(u64::MAX)
 }
 
