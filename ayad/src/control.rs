@@ -114,6 +114,8 @@ pub struct Setup {
     pub looks: mpsc::Receiver<Look>,
     /// What another process handed over.
     pub taken_over: Option<TakenOver>,
+    /// What seeds of faults are drawn from.
+    pub seed: u64,
     /// To be told when everything serves.
     pub ready: std::sync::mpsc::SyncSender<()>,
 }
@@ -208,7 +210,7 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
         last_reload_error: None,
         last_upgrade_error: None,
         reloads: reload::Reloads::new(setup.kept),
-        chaos: faults::Chaos::default(),
+        chaos: faults::Chaos::new(setup.seed),
         runs: runs::Runs::default(),
         ending: Vec::new(),
         upgrades: Upgrades::new(setup.program, setup.entrance),
@@ -278,6 +280,7 @@ impl Control {
     /// Ends leases and drains that are over. Says when to look again, if anything is under way.
     fn settle(&mut self, now: Tick) -> Option<Tick> {
         let mut next = self.look_at_runs(now);
+        next = self.look_at_faults(now).into_iter().chain(next).min();
         if !self.upgrades.is_frozen() {
             self.end_leases(now);
             next = self.leases.iter().map(|lease| lease.until).chain(next).min();

@@ -170,6 +170,7 @@ fn start_behind(
     let (looked, looks) = mpsc::channel(discovery::LOOKS_QUEUED);
     let entrance = Entrance::new(Arc::clone(&file), socket, admin);
     let setup = Setup {
+        seed: seed(),
         state: Arc::clone(&state),
         source,
         kept,

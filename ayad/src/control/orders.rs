@@ -22,7 +22,7 @@ use crate::config::Backend;
 /// Longest lease.
 const LONGEST_LEASE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Longest reason, in bytes.
-const LONGEST_REASON: usize = 500;
+pub(super) const LONGEST_REASON: usize = 500;
 
 /// What is ordered.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! From what the daemon knows to the shapes of the API: the only place where views are made.
 
 mod division;
-mod guard;
+pub(super) mod guard;
 mod listener;
 mod narrow;
 mod signal;
@@ -13,7 +13,6 @@ use std::sync::atomic::Ordering;
 
 use aya_api::SCHEMA_VERSION;
 use aya_api::axis::{Admin, Health};
-use aya_api::fault::ChaosView;
 use aya_api::run::RunView;
 use aya_api::view::{
     AdminView, AlgorithmView, BackendDetail, BackendView, CheckView, Count, DaemonView, GeoView, HealthView,
@@ -46,11 +45,6 @@ impl Control {
             chaos: self.chaos_view(),
             runs: self.run_views(),
         }
-    }
-
-    /// Faults that are injected, and what limits them.
-    pub fn chaos_view(&self) -> ChaosView {
-        ChaosView { allowed: true, lock: self.chaos.lock.clone(), ..ChaosView::default() }
     }
 
     /// Runs that were told of.
@@ -293,7 +287,7 @@ fn traffic(window: &Window) -> Traffic {
     }
 }
 
-fn admin(state: core::Admin) -> Admin {
+pub(super) fn admin(state: core::Admin) -> Admin {
     match state {
         core::Admin::Ready => Admin::Ready,
         core::Admin::Draining => Admin::Draining,
@@ -302,7 +296,7 @@ fn admin(state: core::Admin) -> Admin {
     }
 }
 
-fn health(state: core::Health) -> Health {
+pub(super) fn health(state: core::Health) -> Health {
     match state {
         core::Health::Up => Health::Up,
         core::Health::Down => Health::Down,

@@ -97,7 +97,8 @@ pub(super) fn ease(backend: &Backend) -> Option<f64> {
     (ease != full).then(|| f64::from(ease) / f64::from(full))
 }
 
-fn state(state: core::BreakerState) -> Breaker {
+/// The state of a breaker.
+pub(in crate::control) fn state(state: core::BreakerState) -> Breaker {
     match state {
         core::BreakerState::Off => Breaker::Off,
         core::BreakerState::Closed => Breaker::Closed,
