@@ -99,7 +99,9 @@ impl Faults {
         let ended = Vec::clone(&self.set.load());
         self.put(Vec::new(), snapshot, &mut touched);
         drop(touched);
-        ended.iter().for_each(|active| active.end());
+        for active in &ended {
+            active.end();
+        }
         ended
     }
 

@@ -15,6 +15,7 @@ mod admit;
 mod again;
 pub mod between;
 mod body;
+mod breakdown;
 pub mod client;
 pub mod client_hello;
 mod closing;
@@ -38,6 +39,7 @@ mod report;
 mod respond;
 mod route;
 mod shadow;
+mod struck;
 mod tcp;
 pub mod trace;
 mod turn;
@@ -148,6 +150,7 @@ fn find_way(
     admit::admit(&exchange.client, request)?;
 
     exchange.note_identity(request, &identity);
+    exchange.note_run(request);
     let id = exchange.id.as_ref().map(Id::as_bytes).unwrap_or_default();
     let expects_continue = request.head.expects_continue && matches!(body, Body::Unread);
     head::write(&exchange.client, request, &target, id, matches!(body, Body::Unread), out);

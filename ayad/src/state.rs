@@ -14,6 +14,7 @@ mod crew;
 mod events;
 mod reported;
 mod route;
+mod runs;
 mod snapshot;
 mod traces;
 
@@ -35,6 +36,7 @@ pub use crew::{Arrival, Crew, Inbox, Seat, WorkerOrder};
 pub use events::{EVENTS_KEPT, EventLog, NewEvent};
 pub use reported::{AgentFact, Reported, Standing, Turn};
 pub use route::{Route, Target};
+pub use runs::LiveRuns;
 pub use snapshot::{Hedging, Listener, ListenerCell, Pool, Snapshot, is_same_pool};
 pub use traces::{TRACES_KEPT, Traces};
 
@@ -78,6 +80,8 @@ pub struct State {
     pub cut: watch::Sender<bool>,
     /// Faults that are injected.
     pub faults: Faults,
+    /// Load tests that are under way.
+    pub runs: LiveRuns,
     rev: AtomicU64,
 }
 
@@ -123,14 +127,15 @@ impl State {
             stopping: AtomicBool::new(false),
             cut: watch::channel(false).0,
             faults: Faults::default(),
+            runs: LiveRuns::default(),
             rev: AtomicU64::new(rev),
         }
     }
 
     /// Puts a configuration in force. The control thread alone does.
-    pub fn publish(&self, snapshot: Arc<Snapshot>) {
-        self.snapshot.store(Arc::clone(&snapshot));
-        self.faults.resolve(&snapshot);
+    pub fn publish(&self, snapshot: &Arc<Snapshot>) {
+        self.snapshot.store(Arc::clone(snapshot));
+        self.faults.resolve(snapshot);
     }
 
     /// A revision number never used before in this process.

@@ -4,6 +4,7 @@
 
 mod bytes;
 mod held;
+mod http2;
 mod residue;
 mod whole;
 

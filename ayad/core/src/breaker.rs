@@ -22,6 +22,7 @@
 //! What it deliberately does not do: compare backends (that is [`crate::outlier`]), or count what the client did; the
 //! caller decides what a failure is.
 
+mod orders;
 mod rules;
 mod word;
 
@@ -30,15 +31,11 @@ use std::time::Duration;
 
 pub use rules::{BreakerRules, SlowCalls};
 pub use word::Order;
-use word::{NOT_FLOWING, ORDER, ORDER_SHIFT, STATE, TAKEN, TAKEN_SHIFT, TIME, may_pass, state_of};
+use word::{NOT_FLOWING, ORDER, STATE, TAKEN, TAKEN_SHIFT, TIME, may_pass, state_of};
 
 use crate::axis::BreakerState;
 use crate::time::Tick;
 use crate::window::{Counts, Tally};
-
-/// The bits of the orders of people; above them are those of a fault.
-const PEOPLE: u8 = 0b11;
-const FAULT_SHIFT: u32 = 2;
 
 /// Most trials of a half-open breaker.
 pub const MAX_TRIALS: u32 = 63;
@@ -138,43 +135,6 @@ impl Breaker {
     /// What it has learned; see [`Breaker::order`] for what holds instead.
     pub fn state(&self) -> BreakerState {
         state_of(self.word.load(Ordering::Acquire))
-    }
-
-    /// The order in force: that of a fault while there is one, else what people made of it.
-    pub fn order(&self) -> Option<Order> {
-        Order::of(self.word.load(Ordering::Acquire))
-    }
-
-    /// What people made of it, whether or not a fault forces it otherwise.
-    pub fn people_order(&self) -> Option<Order> {
-        Order::from_code(self.ordered.load(Ordering::Acquire) & PEOPLE)
-    }
-
-    /// What a fault forces it to.
-    pub fn fault_order(&self) -> Option<Order> {
-        Order::from_code(self.ordered.load(Ordering::Acquire) >> FAULT_SHIFT)
-    }
-
-    /// Puts an order of people in force at once, or releases it: then the breaker goes on where it was. While a fault
-    /// forces the breaker, its order goes first.
-    pub fn set_order(&self, order: Option<Order>) {
-        self.give_order(PEOPLE, order.map_or(0, |order| order as u8));
-    }
-
-    /// Puts the order of a fault in force at once, or takes it away: then the order of people holds again, if there is
-    /// one.
-    pub fn set_fault(&self, order: Option<Order>) {
-        self.give_order(!PEOPLE, order.map_or(0, |order| (order as u8) << FAULT_SHIFT));
-    }
-
-    fn give_order(&self, mask: u8, code: u8) {
-        let set = |ordered: u8| Some(ordered & !mask | code);
-        // Never refused, so both arms are what was there before.
-        let (Ok(before) | Err(before)) = self.ordered.fetch_update(Ordering::AcqRel, Ordering::Acquire, set);
-        let now = before & !mask | code;
-        let order = Order::from_code(now >> FAULT_SHIFT).or(Order::from_code(now & PEOPLE));
-        let bits = order.map_or(0, |order| (order as u64) << ORDER_SHIFT);
-        self.change(|word| Some(word & !ORDER | bits));
     }
 
     /// Sets the rules; `None` switches the breaker off. New rules keep the state, the order and what was counted.

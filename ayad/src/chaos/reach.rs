@@ -81,6 +81,9 @@ impl Reach {
     }
 }
 
+/// What a backend is called in one respect.
+type NamesOf = fn(&Backend) -> Vec<String>;
+
 fn route_of(snapshot: &Snapshot, name: &str) -> Result<RouteId, BadTarget> {
     let index = snapshot.routes.iter().position(|route| route.name == name);
     let known = || snapshot.routes.iter().map(|route| route.name.clone()).collect();
@@ -101,11 +104,11 @@ fn backends_of(
         (None, Some(route)) => vec![&snapshot.pools[snapshot.targets[route.index].pool]],
         (None, None) => snapshot.pools.iter().collect(),
     };
-    let all = |of: fn(&Backend) -> Vec<String>| -> Vec<String> {
+    let all = |of: NamesOf| -> Vec<String> {
         let all: BTreeSet<_> = snapshot.backends().flat_map(|backend| of(backend)).collect();
         all.into_iter().collect()
     };
-    let named: [(_, &Option<String>, fn(&Backend) -> Vec<String>); 3] = [
+    let named: [(_, &Option<String>, NamesOf); 3] = [
         ("backend", &target.backend, |backend| vec![backend.id.clone()]),
         ("zone", &target.zone, |backend| backend.past().zone.clone().into_iter().collect()),
         ("label", &target.label, |backend| backend.past().tags.clone()),

@@ -89,10 +89,10 @@ impl Http1 {
                     }
                     Ok(Step::Trailers) => match reader.trailers(bytes, &mut Fields::default()) {
                         Ok(size) => size?,
-                        Err(_) => return self.rest(bytes),
+                        Err(_) => return Some(self.rest(bytes)),
                     },
                     Ok(Step::More) => return None,
-                    Ok(Step::Done) | Err(_) => return self.rest(bytes),
+                    Ok(Step::Done) | Err(_) => return Some(self.rest(bytes)),
                 };
                 Some(Part { len, is_body: false, is_last: self.ends() })
             }
@@ -105,7 +105,7 @@ impl Http1 {
         match head.read(bytes, self.to_head, LIMITS) {
             Ok(true) => {}
             Ok(false) => return None,
-            Err(_) => return self.rest(bytes),
+            Err(_) => return Some(self.rest(bytes)),
         }
         if head.status == 101 {
             self.state = State::Rest { is_body: true };
@@ -120,9 +120,9 @@ impl Http1 {
         matches!(&self.state, State::Body(reader) if reader.is_done())
     }
 
-    fn rest(&mut self, bytes: &[u8]) -> Option<Part> {
+    fn rest(&mut self, bytes: &[u8]) -> Part {
         self.state = State::Rest { is_body: false };
-        Some(Part { len: bytes.len(), is_body: false, is_last: false })
+        Part { len: bytes.len(), is_body: false, is_last: false }
     }
 }
 

@@ -166,7 +166,7 @@ fn steer(state: &State, name: &str, algorithm: Choice) {
     for pool in snapshot.pools.iter_mut().filter(|pool| pool.name == name) {
         *pool = Arc::new(pool.with_algorithm(algorithm, state.next_rev(), pool.rev));
     }
-    state.publish(Arc::new(snapshot));
+    state.publish(&Arc::new(snapshot));
 }
 
 /// Tells that a rule for some requests holds from now on, or does not any more.

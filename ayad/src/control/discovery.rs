@@ -183,7 +183,7 @@ impl Control {
         refresh_pool(&pool, &|id| weighed.contains(id), &next_rev);
         let mut snapshot = (*before).clone();
         snapshot.pools[index] = pool;
-        self.state.publish(Arc::new(snapshot));
+        self.state.publish(&Arc::new(snapshot));
         for backend in left {
             // It has what it was given; nothing new comes, so idle connections are of no use.
             backend.close_idle();

@@ -244,7 +244,7 @@ impl Control {
         let weighed = self.journal.weighed();
         apply::refresh_backends(&snapshot, &|id| weighed.contains(id), &|| self.state.next_rev());
         self.state.snapshot.load().part_with(&removed);
-        self.state.publish(Arc::clone(&snapshot));
+        self.state.publish(&snapshot);
         self.state.access_log.switch(log);
         Prepared::serve(&snapshot, &served);
         for binding in &opened {

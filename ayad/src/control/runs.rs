@@ -150,6 +150,7 @@ pub(super) fn put(control: &mut Control, call: &Call) -> Result<Reply, ApiError>
     }
     let state = run.state;
     let before = control.runs.put(id, &call.by.name, run, clock::now())?;
+    control.publish_runs();
     let view = control.runs.find(id)?.clone();
     if before != Some(state) {
         control.tell_run(&view, before);
@@ -168,6 +169,7 @@ pub(super) fn end(control: &mut Control, call: &Call) -> Result<Reply, ApiError>
         control.check_in_charge()?;
         control.end_faults_of_run(id, "forgotten");
         control.runs.remove(id);
+        control.publish_runs();
     }
     Reply::json(&view, None)
 }
@@ -182,7 +184,14 @@ impl Control {
             self.state.events.push(event.ordered(Some(run.by), None));
             self.end_faults_of_run(&run.id, word(RunState::Lost));
         }
+        self.publish_runs();
         self.runs.next_look()
+    }
+
+    /// Lets workers know which runs are under way.
+    fn publish_runs(&self) {
+        let live = self.runs.kept.iter().filter(|kept| is_live(kept.view.run.state));
+        self.state.runs.set(live.map(|kept| kept.view.id.clone()).collect());
     }
 
     fn tell_run(&self, view: &RunView, before: Option<RunState>) {

@@ -12,6 +12,7 @@ use aya_core::reason::Reason;
 use aya_core::time::Tick;
 
 use super::between::RouteId;
+use super::breakdown::Breakdown;
 use super::client::Client;
 use super::notes::Id;
 use super::record;
@@ -187,6 +188,8 @@ pub struct Exchange {
     pub grpc_status: Option<u32>,
     /// The answer itself says that its backend failed, whatever its status.
     pub is_failure: bool,
+    /// Where its time goes, when a load test asks for that.
+    pub breakdown: Option<Breakdown>,
     /// Which faults hit it.
     pub faults: Option<Box<str>>,
     /// What it tells about its backend was taken down already.
@@ -219,6 +222,7 @@ impl Exchange {
             cause: None,
             grpc_status: None,
             is_failure: false,
+            breakdown: None,
             faults: None,
             is_measured: false,
             ended: None,

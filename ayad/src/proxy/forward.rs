@@ -14,6 +14,7 @@ use super::client::Client;
 use super::downstream::{Downstream, Reply};
 use super::exchange::{Exchange, Place};
 use super::pass::{Awaited, Upload};
+use super::struck::{struck_due, suffer};
 use super::turn::Turn;
 use super::worker::Worker;
 use crate::chaos::{Spoken, Struck};
@@ -60,13 +61,12 @@ pub(super) async fn forward<D: Downstream>(
     };
     loop {
         let was_kept = kept.is_some();
-        let mut up = match kept.take() {
-            Some(kept) => kept,
+        let mut up = if let Some(kept) = kept.take() {
+            kept
+        } else {
             // Boxed, because it is rare and large.
-            None => {
-                let made = Box::pin(connect(down, exchange, struck.as_deref_mut(), way.to_head)).await;
-                made.map_err(Failed::Unsent)?
-            }
+            let made = Box::pin(connect(down, exchange, struck.as_deref_mut(), way.to_head)).await;
+            made.map_err(Failed::Unsent)?
         };
         exchange.note_connected();
         let place = exchange.place.as_ref().ok_or(Failed::Unsent(Reason::NoBackend))?;
@@ -120,39 +120,6 @@ pub(super) fn connect_due(place: &Place, now: Tick) -> Tick {
     let conf = &place.pool.conf;
     let ends = now.after(conf.connect_timeout);
     conf.retry.rules.try_deadline(place.since(), None).map_or(ends, |try_ends| try_ends.min(ends))
-}
-
-/// Lets an attempt feel faults that act before its connection: it waits as for a backend that is slow, and fails as with
-/// one that refuses or resets. A refusal is a real one in everything that follows from it: the backend leaves traffic
-/// until checks bring it back.
-async fn suffer<D: Downstream>(
-    down: &mut D,
-    exchange: &mut Exchange,
-    struck: &mut Struck,
-) -> Result<(), Failed> {
-    let place = exchange.place.as_ref().ok_or(Failed::Unsent(Reason::NoBackend))?;
-    down.wait().arm(answer_due(place, place.since()));
-    within(down, struck.wait(), Reason::FirstByteTimeout).await.map_err(|reason| match reason {
-        Reason::FirstByteTimeout => Failed::Sent(reason),
-        _ => Failed::Final(reason),
-    })?;
-    fate(&exchange.client.state, place, struck).map_or(Ok(()), Err)
-}
-
-/// How an attempt fails that is not even made.
-pub(super) fn fate(state: &State, place: &Place, struck: &Struck) -> Option<Failed> {
-    if struck.is_refused {
-        state.refused(place.backend());
-        return Some(Failed::Unsent(Reason::ConnectRefused));
-    }
-    struck.is_reset.then_some(Failed::Sent(Reason::ClosedEarly))
-}
-
-/// When the answer must have begun of a backend that is waited for since `now`, after the time that faults took.
-pub(super) fn struck_due(place: &Place, now: Tick, struck: Option<&Struck>) -> Tick {
-    let waited = struck.map_or(Duration::ZERO, |struck| struck.waited);
-    let waited = u64::try_from(waited.as_nanos()).unwrap_or(u64::MAX);
-    answer_due(place, Tick::from_nanos(now.as_nanos().saturating_sub(waited)))
 }
 
 /// Makes a new connection.

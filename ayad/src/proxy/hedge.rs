@@ -22,8 +22,9 @@ use super::client::Client;
 use super::downstream::{Downstream, Reply};
 use super::exchange::{Exchange, Place};
 use super::forward::{
-    MOST_INTERIM, answer_due, begin, connect_due, connect_reason, connect_to, failed, fate, kept, struck_due,
+    MOST_INTERIM, answer_due, begin, connect_due, connect_reason, connect_to, failed, kept,
 };
+use super::struck::{fate, struck_due};
 use super::turn::Turn;
 use crate::chaos::Struck;
 use crate::clock;
@@ -129,6 +130,9 @@ pub(super) async fn race<D: Downstream>(
     let head = std::mem::take(&mut turn.head);
     let mut other = Second::default();
     exchange.note_pick_at(first.place.since());
+    if let Some(breakdown) = &mut exchange.breakdown {
+        breakdown.attempt(&first.place);
+    }
     let finish = run(down, &head, exchange, &first.place, way, delay, &mut other, second).await;
     turn.head = head;
     let Second { picked, extra } = other;

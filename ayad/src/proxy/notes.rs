@@ -70,6 +70,9 @@ impl Exchange {
         if let Some(failed) = self.failed.take() {
             failed.workers[self.client.worker].moved_on();
         }
+        if let (Some(breakdown), Some(place)) = (&mut self.breakdown, &self.place) {
+            breakdown.attempt(place);
+        }
         if let Some(place) = &self.place {
             verdict::begun(&self.client.state, place);
         }

@@ -82,6 +82,7 @@ pub(super) async fn pass_on<D: Downstream>(
         bind(exchange, token, &mut added);
     }
     tell_faults(exchange, &mut added);
+    exchange.tell_breakdown(&mut added);
     down.answer(Reply { bytes: up.head_bytes(head), head, added: added.data(), switches: false });
     drop(added);
     exchange.note_grpc(grpc::status_at_once(up.head_bytes(head), &head.fields));

@@ -33,7 +33,7 @@ use self::session::Session;
 use super::between::{Hit, RouteId};
 use super::exchange::Place;
 use super::worker::Worker;
-use super::{forward, introduce};
+use super::{forward, introduce, struck};
 use crate::chaos::{Spoken, Struck};
 use crate::clock;
 use crate::config::Sticky;
@@ -182,7 +182,7 @@ fn pick(session: &Session, hit: &Hit, tried: &Tried) -> Option<(Place, usize)> {
 /// waited for counts as connecting.
 async fn connect(session: &Session, mut struck: Option<Box<Struck>>) -> Result<Stream, Reason> {
     let place = session.place.as_ref().ok_or(Reason::NoBackend)?;
-    if let Some(failed) = struck.as_ref().and_then(|struck| forward::fate(&session.state, place, struck)) {
+    if let Some(failed) = struck.as_ref().and_then(|hit| struck::fate(&session.state, place, hit)) {
         return Err(failed.reason());
     }
     let connecting = async {

@@ -222,3 +222,27 @@ fn limits_skip_and_say_so() {
     assert_eq!(seen.skipped[0].cause, "max-traffic");
     assert_eq!(seen.hit + seen.skipped[0].count, 400);
 }
+
+#[test]
+fn a_load_test_learns_where_the_time_went() {
+    let backend = Backend::saying("one");
+    let daemon = Inside::http(&[("one", backend.address)], "");
+    let ask = |token| {
+        let answer = aya_tests::client::ask(daemon.address(), request("GET", "/", &[("x-aya-load", token)]));
+        answer.field("server-timing").map(str::to_owned)
+    };
+    assert_eq!(ask("run-1"), None);
+    daemon.state().runs.set(vec!["run-1".into()]);
+    daemon.all(fault(r#"{"kind":"latency","mean_ms":50}"#));
+
+    let told = ask("run-1").expect("it is told");
+    let times: Vec<f64> = told
+        .split(", ")
+        .filter_map(|part| part.split(';').nth(1)?.strip_prefix("dur=")?.parse().ok())
+        .collect();
+
+    assert!(told.starts_with("queue;dur=") && told.ends_with(";desc=\"main/one\""), "{told}");
+    assert!(times.len() == 3 && times[2] >= 50.0 && times[1].abs() < 1e-9, "{told}");
+    assert_eq!(ask("run-2"), None);
+    assert!(backend.heads().iter().all(|head| head.field("x-aya-load").is_none()));
+}

@@ -250,7 +250,6 @@ impl fmt::Display for Fault {
             }
             Self::Error { status, .. } => write!(f, " {status}"),
             Self::Reset { phase: Phase::Before, .. } => f.write_str(" before the answer"),
-            Self::Reset { phase: Phase::Inside, after_bytes } => write!(f, " after {after_bytes} B"),
             Self::Hang {} | Self::Refuse {} | Self::Partition {} => Ok(()),
             Self::Bandwidth { up, down } => {
                 let mut write = |name, limit: &Option<u64>| match limit {
@@ -262,7 +261,9 @@ impl fmt::Display for Fault {
             }
             Self::SlowClose { delay_ms } => write!(f, " {delay_ms} ms"),
             Self::Slice { bytes, pause_us, .. } => write!(f, " {bytes} B, {pause_us} µs apart"),
-            Self::Truncate { after_bytes } => write!(f, " after {after_bytes} B"),
+            Self::Truncate { after_bytes } | Self::Reset { phase: Phase::Inside, after_bytes } => {
+                write!(f, " after {after_bytes} B")
+            }
             Self::Corrupt { one_in } => write!(f, " one byte in {one_in}"),
             Self::DropFirst { count } => write!(f, " {count}"),
             Self::Flap { period_ms, away } => write!(f, " {:.0} % of every {period_ms} ms", away * 100.0),

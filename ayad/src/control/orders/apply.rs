@@ -116,7 +116,7 @@ impl Control {
                 auto.set_open(0);
             }
         }
-        self.state.publish(Arc::new(snapshot));
+        self.state.publish(&Arc::new(snapshot));
         let note = AlgorithmOrder { until_ms: record.operation.until_ms, restored };
         // What the configuration says is no order: nobody is overruled who has taken theirs back.
         if is_auto || record.clears {
