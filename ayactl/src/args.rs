@@ -4,6 +4,7 @@
 
 mod breaker;
 mod change;
+mod experiment;
 mod explain;
 mod local;
 mod read;
@@ -23,6 +24,10 @@ pub use breaker::{BreakerArgs, BreakerVerb, OrderArgs};
 pub use change::{
     AlgorithmArgs, AlgorithmVerb, BackendArgs, BackendVerb, ChangeArgs, DrainArgs, MaintArgs, OnDeadline,
     ReadyArgs, ReloadArgs, Selection, StickyChoice, UpgradeArgs, WaitArgs, WeightArgs, WeightVerb,
+};
+pub use experiment::{
+    ChaosArgs, ExperimentVerb, GamedayArgs, GamedayRunArgs, GamedayVerb, HistoryArgs, InitArgs, PracticeArgs,
+    ReportArgs, ReportFormat, RestartArgs, RunArgs, ValidateArgs,
 };
 pub use explain::ExplainArgs;
 pub use local::{CompletionArgs, DemoArgs, ManArgs, PracticeBackendArgs, Shell, TopArgs};
@@ -152,6 +157,10 @@ pub enum Verb {
     /// Add backends to a pool, or remove them
     #[command(alias = "node")]
     Backend(BackendArgs),
+    /// Run experiments, and stop or kill practice backends
+    Chaos(ChaosArgs),
+    /// Hold a game day: experiments, notes and load on one time line, and one report
+    Gameday(GamedayArgs),
     /// Make the daemon read its configuration again
     Reload(ReloadArgs),
     /// Hand everything over to a new process, without a client noticing

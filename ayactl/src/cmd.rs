@@ -9,9 +9,12 @@ pub mod breaker;
 pub mod change;
 pub mod describe;
 pub mod drain;
+pub mod experiment;
 pub mod explain;
+pub mod gameday;
 pub mod get;
 pub mod metrics;
+mod practice;
 pub mod ready;
 pub mod reload;
 mod repeat;
@@ -51,6 +54,8 @@ pub fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Verb::Breaker(args) => with_daemon(global, console, async |s| breaker::run(s, &args).await),
         Verb::Algorithm(args) => with_daemon(global, console, async |s| algorithm::run(s, &args).await),
         Verb::Backend(args) => with_daemon(global, console, async |s| backend::run(s, &args).await),
+        Verb::Chaos(args) => experiment::run(args.verb, global, console),
+        Verb::Gameday(args) => gameday::run(args.verb, global, console),
         Verb::Reload(args) => with_daemon(global, console, async |s| reload::run(s, &args).await),
         Verb::Upgrade(args) => with_daemon(global, console, async |s| upgrade::run(s, &args).await),
         Verb::Metrics(_) => with_daemon(global, console, async |s| metrics::run(s).await),

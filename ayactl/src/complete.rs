@@ -68,6 +68,15 @@ pub fn backends(typed: &OsStr) -> Vec<CompletionCandidate> {
     offer(typed, backend_names(&ask(&GetPools).unwrap_or_default()))
 }
 
+/// Experiments that ship.
+pub fn experiments(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let each = crate::experiment::shipped::EXPERIMENTS.iter();
+    offer(
+        typed,
+        each.map(|(name, text)| ((*name).to_owned(), crate::experiment::shipped::title(text))).collect(),
+    )
+}
+
 /// Pools, each with its algorithm.
 pub fn pools(typed: &OsStr) -> Vec<CompletionCandidate> {
     offer(typed, pool_names(&ask(&GetPools).unwrap_or_default()))

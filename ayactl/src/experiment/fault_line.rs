@@ -15,10 +15,7 @@ use crate::time::parse_some;
 type Wrong = (String, String);
 
 /// What every fault takes.
-const COMMON: [&str; 14] = [
-    "share", "per", "seed", "for", "zone", "label", "route", "method", "path", "header", "client", "pool",
-    "backend", "stop-if",
-];
+const COMMON: [&str; 6] = ["percent", "match", "per", "seed", "for", "stop-if"];
 
 /// Reads it.
 pub fn parse(line: &str) -> Result<FaultBody, Wrong> {
@@ -86,13 +83,8 @@ fn takes(kind: &str, shape: &Map<String, Value>) -> String {
     format!("{kind} takes {}", flags.into_iter().chain(all).collect::<Vec<_>>().join(", "))
 }
 
-/// A pool, `pool/backend`, or `zone=a`.
+/// A pool, or `pool/backend`.
 fn aim(target: FaultTarget, word: &str) -> Result<FaultTarget, Wrong> {
-    if let Some((name, value)) = word.split_once('=') {
-        let mut body = FaultBody::new(Fault::Refuse {}, target);
-        common(&mut body, name, value)?;
-        return Ok(body.target);
-    }
     let slot = if word.contains('/') { &target.backend } else { &target.pool };
     if slot.is_some() {
         return Err((
@@ -107,9 +99,14 @@ fn aim(target: FaultTarget, word: &str) -> Result<FaultTarget, Wrong> {
 }
 
 fn common(body: &mut FaultBody, name: &str, value: &str) -> Result<(), Wrong> {
-    let text = || Some(value.to_owned());
     match name {
-        "share" => body.share = formats::share(value)?,
+        "percent" => body.share = percent(value)?,
+        "match" => {
+            let (name, value) = value
+                .split_once('=')
+                .ok_or_else(|| (format!("--match {value}"), "write it like --match zone=a".to_owned()))?;
+            aim_part(&mut body.target, name, value)?;
+        }
         "per" => {
             body.per = match value {
                 "request" => Per::Request,
@@ -130,23 +127,33 @@ fn common(body: &mut FaultBody, name: &str, value: &str) -> Result<(), Wrong> {
             value.parse::<Condition>().map_err(|error| (format!("--stop-if: {error}"), String::new()))?;
             body.stop_if.push(value.to_owned());
         }
-        "pool" => body.target.pool = text(),
-        "backend" => body.target.backend = text(),
-        "zone" => body.target.zone = text(),
-        "label" => body.target.label = text(),
-        "route" => body.target.route = text(),
-        "method" => body.target.method = text(),
-        "path" => body.target.path = text(),
-        "header" => body.target.header = text(),
-        "client" => body.target.client = text(),
-        _ => {
-            return Err((
-                format!("a fault has no target \"{name}\""),
-                "name a pool, a backend, or zone=NAME".into(),
-            ));
-        }
+        _ => return Err((format!("a fault does not take --{name}"), String::new())),
     }
     Ok(())
+}
+
+/// A part of a target: `zone=a`.
+fn aim_part(target: &mut FaultTarget, name: &str, value: &str) -> Result<(), Wrong> {
+    let slot = match name {
+        "zone" => &mut target.zone,
+        "label" => &mut target.label,
+        "route" => &mut target.route,
+        "method" => &mut target.method,
+        "path" => &mut target.path,
+        "header" => &mut target.header,
+        "client" => &mut target.client,
+        _ => {
+            let help = "there are zone, label, route, method, path, header, client";
+            return Err((format!("nothing can be matched by \"{name}\""), help.to_owned()));
+        }
+    };
+    *slot = Some(value.to_owned());
+    Ok(())
+}
+
+/// A share in percent, with or without the sign, as 0 to 1.
+fn percent(text: &str) -> Result<f64, Wrong> {
+    formats::share(&format!("{}%", text.trim_end_matches('%')))
 }
 
 /// A figure of one kind.
@@ -165,8 +172,8 @@ fn own(kind: &str, shape: &Map<String, Value>, name: &str, value: &str) -> Resul
         let length = parse_some(value).map_err(|_| wrong("a duration such as 200ms"))?;
         let number = length.as_secs_f64() * factor;
         if types.contains("integer") { json!(number.round() as u64) } else { json!(number) }
-    } else if let (true, Some(_)) = (types.contains("number"), value.strip_suffix('%')) {
-        json!(formats::share(value)?)
+    } else if key == "away" {
+        json!(percent(value)?)
     } else if types.contains("integer") {
         json!(value.parse::<u64>().map_err(|_| wrong("a whole number"))?)
     } else if types.contains("number") {
@@ -185,13 +192,13 @@ mod tests {
 
     #[test]
     fn lines_read_as_they_are_typed() {
-        let body = parse("latency shop/web-1 --mean 200ms --jitter 50ms --share 30% --for 10s").unwrap();
+        let body = parse("latency shop/web-1 --mean 200ms --jitter 50ms --percent 30 --for 10s").unwrap();
         assert_eq!(body.fault.to_string(), "latency 200 ms ± 50 ms uniform");
         assert_eq!((body.target.to_string(), body.share, body.for_ms), ("shop/web-1".into(), 0.3, 10_000));
-        assert_eq!(parse("refuse zone=a").unwrap().target.to_string(), "zone=a");
+        assert_eq!(parse("refuse --match zone=a").unwrap().target.to_string(), "zone=a");
         assert_eq!(parse("error shop --status 503").unwrap().fault.to_string(), "error 503");
         assert_eq!(
-            parse("flap shop/a --period 2s --away 30%").unwrap().fault.to_string(),
+            parse("flap shop/a --period 2s --away 30").unwrap().fault.to_string(),
             "flap 30 % of every 2000 ms"
         );
         assert_eq!(parse("health-lie shop/a --says down").unwrap().fault.to_string(), "health-lie down");
@@ -208,7 +215,7 @@ mod tests {
             ("latency shop --mean 5", "is not a duration", ""),
             ("error shop --status x", "is not a whole number", ""),
             ("refuse shop img", "\"img\" is another", "a step for each"),
-            ("refuse shop --share 5", "\"5\" is not a share", "50%"),
+            ("refuse shop --percent x", "is not a share", "50%"),
             ("refuse shop --for", "needs a value", ""),
             ("health-lie shop --says maybe", "health-lie: unknown variant", "--says"),
         ] {

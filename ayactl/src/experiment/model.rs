@@ -123,6 +123,17 @@ pub enum Anchor {
     End(usize),
 }
 
+impl Anchor {
+    /// The same moment when a step comes before all others.
+    #[must_use]
+    pub fn later(self) -> Self {
+        match self {
+            Self::Begin(step) => Self::Begin(step + 1),
+            Self::End(step) => Self::End(step + 1),
+        }
+    }
+}
+
 impl Experiment {
     /// What a moment is called.
     pub fn anchor(&self, anchor: Anchor) -> String {

@@ -33,6 +33,12 @@ shipped!(
 /// Every game day that ships: its name and its text.
 pub const GAMEDAYS: &[(&str, &str)] = &[("first", include_str!("../../../profiles/gameday/first.toml"))];
 
+/// The title in the text of a file.
+pub fn title(text: &str) -> String {
+    let line = text.lines().find_map(|line| line.strip_prefix("title = \""));
+    line.map(|rest| rest.trim_end_matches('"').to_owned()).unwrap_or_default()
+}
+
 /// The experiment that is meant: a file, a file of that name in `folder`, or one that ships. Answers with the path it is to
 /// be known by and its text.
 pub fn find(name: &str, folder: Option<&Path>) -> Result<(PathBuf, String), Failure> {
@@ -61,7 +67,12 @@ fn look(
         let path = beside.unwrap_or_else(|| PathBuf::from(name));
         let text = std::fs::read_to_string(&path).map_err(|error| {
             let message = format!("cannot read {}: {error}", path.display());
-            Failure::new(Exit::Error, "io", message, format!("name a file, or a {kind} that ships: see `{lists}`"))
+            Failure::new(
+                Exit::Error,
+                "io",
+                message,
+                format!("name a file, or a {kind} that ships: see `{lists}`"),
+            )
         })?;
         return Ok((path, text));
     }

@@ -18,15 +18,21 @@ pub fn read(path: &Path, text: &str, given: &Vars) -> Result<GameDay, Vec<Proble
     let Document { file, places } = reading::read::<raw::File>(&source, given)?;
     let mut check = Check::new(&source, &places);
     if file.aya != 1 {
-        check.say("aya", format!("aya = {} is a format of another version", file.aya), "this ayactl reads aya = 1");
+        check.say(
+            "aya",
+            format!("aya = {} is a format of another version", file.aya),
+            "this ayactl reads aya = 1",
+        );
     }
     let load = file.load.as_ref().and_then(|text| load_of(&mut check, &text.0));
     if file.moment.is_empty() {
         check.say("moment", "a game day on which nothing happens", "add a [[moment]]");
     }
     let stop: Vec<_> = file.stop.conditions.iter().enumerate().collect();
-    let stop: Vec<_> =
-        stop.into_iter().filter_map(|(i, text)| check.condition(&text.0, &format!("stop.if[{i}]"), false)).collect();
+    let stop: Vec<_> = stop
+        .into_iter()
+        .filter_map(|(i, text)| check.condition(&text.0, &format!("stop.if[{i}]"), false))
+        .collect();
     let mut others = Vec::new();
     let mut moments = Vec::new();
     for (index, moment) in file.moment.into_iter().enumerate() {

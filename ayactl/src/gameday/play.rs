@@ -74,7 +74,11 @@ impl<'a> Player<'a> {
     }
 
     /// Plays it to its end.
-    pub(crate) async fn play(mut self, signals: &Signals, progress: &mut Progress<'_>) -> Result<Record, Failure> {
+    pub(crate) async fn play(
+        mut self,
+        signals: &Signals,
+        progress: &mut Progress<'_>,
+    ) -> Result<Record, Failure> {
         let run = PutRun::new(&self.id, self.body(RunState::Running, None));
         let by = self.recorder.client.change(&run, &ChangeOptions::default()).await?.by;
         if let Some(line) = &self.day.load {
@@ -125,7 +129,12 @@ impl<'a> Player<'a> {
         true
     }
 
-    async fn happen(&mut self, index: usize, signals: &Signals, progress: &mut Progress<'_>) -> Result<(), Failure> {
+    async fn happen(
+        &mut self,
+        index: usize,
+        signals: &Signals,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), Failure> {
         let day = self.day;
         let now_ms = self.recorder.wall_ms();
         self.steps[index].started_ms = Some(now_ms);
@@ -190,7 +199,11 @@ impl<'a> Player<'a> {
             let verdict = &run.record.verdict;
             if verdict.word != Word::Held {
                 let why = verdict.reasons.first().unwrap_or(&verdict.text);
-                reasons.push(format!("{} ({}): {why}", run.record.title, verdict.word.shown().to_lowercase()));
+                reasons.push(format!(
+                    "{} ({}): {why}",
+                    run.record.title,
+                    verdict.word.shown().to_lowercase()
+                ));
             }
         }
         if let Some(cut) = &self.cut {

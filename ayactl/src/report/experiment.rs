@@ -30,7 +30,10 @@ pub fn of(record: &Record) -> Document {
         Section::new("Time line", parts::plots(&record.samples, &pools, &[record], &record.events, start)),
         Section::new("Back to normal", back),
         Section::new("What AYA decided, and why", parts::decisions(&record.events, start)),
-        Section::new("Who did what", vec![Block::Table(parts::people(&record.events, &record.operations, start))]),
+        Section::new(
+            "Who did what",
+            vec![Block::Table(parts::people(&record.events, &record.operations, start))],
+        ),
         parts::follow_up_section(&[record]),
         parts::words(),
     ];

@@ -22,7 +22,11 @@ pub fn of(day: &GameDay) -> Document {
     about.push(Block::Text(format!("{by} ran {}; the run is called {}.", day.file, day.id)));
     let rows = day.runs.iter().map(|run| {
         let verdict = &run.record.verdict;
-        let late = if run.late_ms > 1000 { format!(" ({} late)", parts::seconds(run.late_ms)) } else { String::new() };
+        let late = if run.late_ms > 1000 {
+            format!(" ({} late)", parts::seconds(run.late_ms))
+        } else {
+            String::new()
+        };
         vec![
             plain(format!("{}{late}", parts::since(start, run.record.started_ms))),
             plain(&run.record.title),

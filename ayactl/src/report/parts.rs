@@ -47,7 +47,12 @@ pub(super) fn hypothesis(record: &Record) -> Vec<Block> {
             (Some(false), _) => judged("no", Some(false)),
             (None, _) => plain(""),
         };
-        vec![plain(&probe.condition), held(probe.held_before, &probe.before), held(probe.held_after, &after), back]
+        vec![
+            plain(&probe.condition),
+            held(probe.held_before, &probe.before),
+            held(probe.held_after, &after),
+            back,
+        ]
     });
     let during = record.during.iter().map(|gate| {
         let (text, good) = match (&gate.at_ms, gate.had_data) {
@@ -85,7 +90,11 @@ pub(super) fn expected(record: &Record) -> Table {
         let within = format!("{} after {}", seconds(expect.within_ms), expect.after);
         vec![plain(&expect.what), plain(within), judged(text, good)]
     });
-    Table { caption: "Had to come about".into(), head: vec!["condition", "within", "came"], rows: rows.collect() }
+    Table {
+        caption: "Had to come about".into(),
+        head: vec!["condition", "within", "came"],
+        rows: rows.collect(),
+    }
 }
 
 /// What was done.
@@ -97,7 +106,11 @@ pub(super) fn steps(record: &Record, start_ms: u64) -> Table {
         let told = if good.is_some() { judged(outcome, good) } else { plain(outcome) };
         vec![plain(&step.what), plain(at(step.started_ms)), plain(at(step.ended_ms)), told]
     });
-    Table { caption: "Steps".into(), head: vec!["step", "from", "to", "what came of it"], rows: rows.collect() }
+    Table {
+        caption: "Steps".into(),
+        head: vec!["step", "from", "to", "what came of it"],
+        rows: rows.collect(),
+    }
 }
 
 /// How long metrics took to be back to normal.
@@ -129,7 +142,8 @@ pub(super) fn recoveries(list: &[Recovery]) -> Table {
         ]
     });
     Table {
-        caption: "Time until each metric was back to normal, counted from when everything had been put back".into(),
+        caption: "Time until each metric was back to normal, counted from when everything had been put back"
+            .into(),
         head: vec!["metric", "before", "worst", "normal up to", "back after", "last run"],
         rows: rows.collect(),
     }
@@ -140,7 +154,9 @@ pub(super) fn decisions(events: &[Event], start_ms: u64) -> Vec<Block> {
     let of_daemon = events.iter().filter(|e| DECISIONS.contains(&e.kind.as_str()) && e.by.is_none());
     let all: Vec<&Event> = of_daemon.collect();
     if all.is_empty() {
-        return vec![Block::Text("AYA changed nothing by itself: no breaker, no health, no outlier, no algorithm.".into())];
+        return vec![Block::Text(
+            "AYA changed nothing by itself: no breaker, no health, no outlier, no algorithm.".into(),
+        )];
     }
     let rows = all.iter().take(MOST).map(|event| event_row(event, start_ms, &event.cause));
     let table = Table {
@@ -169,22 +185,28 @@ fn event_row(event: &Event, start_ms: u64, why: &str) -> Vec<Cell> {
 pub(super) fn people(events: &[Event], operations: &[Operation], start_ms: u64) -> Table {
     let mut rows: Vec<(u64, Vec<Cell>)> = Vec::new();
     for operation in operations {
-        let what = format!(
-            "{}: {} {} → {}",
-            operation.subject, operation.field, operation.before, operation.after
-        );
+        let what =
+            format!("{}: {} {} → {}", operation.subject, operation.field, operation.before, operation.after);
         let why = operation.reason.clone().unwrap_or_default();
-        let row = vec![plain(since(start_ms, operation.at_ms)), plain(&operation.by), plain(what), plain(why)];
+        let row =
+            vec![plain(since(start_ms, operation.at_ms)), plain(&operation.by), plain(what), plain(why)];
         rows.push((operation.at_ms, row));
     }
     for event in events.iter().filter(|event| matches!(event.kind.as_str(), "fault" | "note")) {
         let by = event.by.clone().unwrap_or_else(|| "ayad".to_owned());
         let what = match event.kind.as_str() {
             "note" => format!("note: {}", event.cause),
-            _ => event_row(event, start_ms, "")[1..4].iter().map(|(text, _)| text.as_str()).collect::<Vec<_>>().join(" "),
+            _ => event_row(event, start_ms, "")[1..4]
+                .iter()
+                .map(|(text, _)| text.as_str())
+                .collect::<Vec<_>>()
+                .join(" "),
         };
         let why = if event.kind == "note" { String::new() } else { event.cause.clone() };
-        rows.push((event.at_ms, vec![plain(since(start_ms, event.at_ms)), plain(by), plain(what), plain(why)]));
+        rows.push((
+            event.at_ms,
+            vec![plain(since(start_ms, event.at_ms)), plain(by), plain(what), plain(why)],
+        ));
     }
     rows.sort_by_key(|(at, _)| *at);
     let rows = rows.into_iter().take(MOST).map(|(_, row)| row).collect();
@@ -192,7 +214,13 @@ pub(super) fn people(events: &[Event], operations: &[Operation], start_ms: u64) 
 }
 
 /// Plots over time of the pools, with faults as spans, and decisions and notes as marks.
-pub(super) fn plots(samples: &[Sample], pools: &[String], records: &[&Record], events: &[Event], start_ms: u64) -> Vec<Block> {
+pub(super) fn plots(
+    samples: &[Sample],
+    pools: &[String],
+    records: &[&Record],
+    events: &[Event],
+    start_ms: u64,
+) -> Vec<Block> {
     if samples.len() < 2 {
         return vec![Block::Text("The run was too short for a plot.".into())];
     }
@@ -213,11 +241,18 @@ pub(super) fn plots(samples: &[Sample], pools: &[String], records: &[&Record], e
         .take(MARKS)
         .map(|event| {
             let to = event.to.as_deref().unwrap_or(&event.cause);
-            let label = if event.kind == "note" { event.cause.clone() } else { format!("{} {} {to}", event.subject, event.kind) };
+            let label = if event.kind == "note" {
+                event.cause.clone()
+            } else {
+                format!("{} {} {to}", event.subject, event.kind)
+            };
             Mark { at: at(event.at_ms), label }
         })
         .collect();
-    let of = |name: String, value: &dyn Fn(&Sample) -> Option<f64>| Series { name, values: samples.iter().map(value).collect() };
+    let of = |name: String, value: &dyn Fn(&Sample) -> Option<f64>| Series {
+        name,
+        values: samples.iter().map(value).collect(),
+    };
     let by_pool = |value: fn(&PoolSample) -> Option<f64>| -> Vec<Series> {
         let each = pools.iter();
         each.map(|pool| of(pool.clone(), &|sample: &Sample| value(sample.pools.get(pool)?))).collect()
@@ -242,7 +277,11 @@ pub(super) fn plots(samples: &[Sample], pools: &[String], records: &[&Record], e
     vec![
         plot("Requests a second, by pool", "/s", rates),
         plot("Latency that 99 of 100 requests stay below (p99), by pool", "ms", by_pool(|pool| pool.p99_ms)),
-        plot("Failed requests, in percent of all, by pool", "%", by_pool(|pool| pool.err.map(|err| err * 100.0))),
+        plot(
+            "Failed requests, in percent of all, by pool",
+            "%",
+            by_pool(|pool| pool.err.map(|err| err * 100.0)),
+        ),
         plot("Backends that may serve, by pool", "backends", by_pool(|pool| Some(f64::from(pool.eligible)))),
     ]
 }
@@ -264,12 +303,21 @@ pub(super) fn follow_ups(records: &[&Record]) -> Vec<String> {
         }
         let blind = record.stop.iter().filter(|gate| !gate.had_data && record.reverted_ms.is_some());
         list.extend(blind.map(|gate| {
-            format!("{name}: the stop condition {} never had anything to judge by: it protected nobody", gate.condition)
+            format!(
+                "{name}: the stop condition {} never had anything to judge by: it protected nobody",
+                gate.condition
+            )
         }));
         let slower = record.recoveries.iter().filter_map(|recovery| {
             let (now, last) = (recovery.took_ms?, recovery.last_ms?);
             (now > last + 2000).then(|| {
-                format!("{name}: {} {} took {} to be back, {} in the run before", recovery.pool, recovery.metric, seconds(now), seconds(last))
+                format!(
+                    "{name}: {} {} took {} to be back, {} in the run before",
+                    recovery.pool,
+                    recovery.metric,
+                    seconds(now),
+                    seconds(last)
+                )
             })
         });
         list.extend(slower);
@@ -285,7 +333,9 @@ pub(super) fn follow_up_section(records: &[&Record]) -> Section {
     } else {
         vec![Block::List(list)]
     };
-    blocks.push(Block::Text("What people want to do about it (to be filled in): who, what, until when.".into()));
+    blocks.push(Block::Text(
+        "What people want to do about it (to be filled in): who, what, until when.".into(),
+    ));
     Section::new("Follow-ups", blocks)
 }
 
@@ -296,9 +346,15 @@ pub(super) fn words() -> Section {
         ("backend", "One server of a pool, written pool/backend."),
         ("p99", "Of 100 requests, 99 were answered in less than this time. It is taken over 2 seconds."),
         ("fault", "A failure that was injected on purpose. It always has an end."),
-        ("breaker", "Holds requests back from a backend that keeps failing (open), and tries it again later (half-open)."),
+        (
+            "breaker",
+            "Holds requests back from a backend that keeps failing (open), and tries it again later (half-open).",
+        ),
         ("health", "What checks say of a backend: up or down."),
-        ("outlier", "A backend that does worse than the others of its pool. It gets less, then nothing for a while."),
+        (
+            "outlier",
+            "A backend that does worse than the others of its pool. It gets less, then nothing for a while.",
+        ),
         ("hypothesis", "What was said to hold before, during and after the faults."),
         ("put back", "Every fault was ended, and every order undone."),
     ];
@@ -307,5 +363,9 @@ pub(super) fn words() -> Section {
 
 /// When something began and how long it took.
 pub(super) fn when(start_ms: u64, end_ms: u64) -> String {
-    format!("It began at {} and took {}. Times with a plus sign count from there.", time::stamp(start_ms), seconds(end_ms.saturating_sub(start_ms)))
+    format!(
+        "It began at {} and took {}. Times with a plus sign count from there.",
+        time::stamp(start_ms),
+        seconds(end_ms.saturating_sub(start_ms))
+    )
 }

@@ -36,7 +36,8 @@ impl Document {
                 match block {
                     Block::Text(text) => page.text(text),
                     Block::List(list) => {
-                        let rows: Vec<Vec<HtmlCell>> = list.iter().map(|item| vec![item.as_str().into()]).collect();
+                        let rows: Vec<Vec<HtmlCell>> =
+                            list.iter().map(|item| vec![item.as_str().into()]).collect();
                         page.table("", &[""], &rows);
                     }
                     Block::Table(table) if table.rows.is_empty() => {}
@@ -44,7 +45,9 @@ impl Document {
                         let rows: Vec<Vec<HtmlCell>> = table
                             .rows
                             .iter()
-                            .map(|row| row.iter().map(|(text, tone)| HtmlCell::toned(text.clone(), *tone)).collect())
+                            .map(|row| {
+                                row.iter().map(|(text, tone)| HtmlCell::toned(text.clone(), *tone)).collect()
+                            })
                             .collect();
                         page.table(&table.caption, &table.head, &rows);
                     }
