@@ -4,6 +4,7 @@
 
 mod breaker;
 mod change;
+pub mod chaos;
 mod experiment;
 mod explain;
 mod local;
@@ -25,8 +26,9 @@ pub use change::{
     AlgorithmArgs, AlgorithmVerb, BackendArgs, BackendVerb, ChangeArgs, DrainArgs, MaintArgs, OnDeadline,
     ReadyArgs, ReloadArgs, Selection, StickyChoice, UpgradeArgs, WaitArgs, WeightArgs, WeightVerb,
 };
+pub use chaos::{ChaosArgs, ChaosVerb, StopArgs};
 pub use experiment::{
-    ChaosArgs, ExperimentVerb, GamedayArgs, GamedayRunArgs, GamedayVerb, HistoryArgs, InitArgs, PracticeArgs,
+    ExperimentVerb, GamedayArgs, GamedayRunArgs, GamedayVerb, HistoryArgs, InitArgs, PracticeArgs,
     ReportArgs, ReportFormat, RestartArgs, RunArgs, ValidateArgs,
 };
 pub use explain::ExplainArgs;
@@ -157,7 +159,7 @@ pub enum Verb {
     /// Add backends to a pool, or remove them
     #[command(alias = "node")]
     Backend(BackendArgs),
-    /// Run experiments, and stop or kill practice backends
+    /// Inject faults, run experiments, see what they do, end them, or let nobody inject any
     Chaos(ChaosArgs),
     /// Hold a game day: experiments, notes and load on one time line, and one report
     Gameday(GamedayArgs),

@@ -7,6 +7,7 @@ pub mod algorithm;
 pub mod backend;
 pub mod breaker;
 pub mod change;
+pub mod chaos;
 pub mod describe;
 pub mod drain;
 pub mod experiment;
@@ -31,7 +32,7 @@ pub mod weight;
 
 use tokio::runtime::Builder;
 
-use crate::args::{Cli, Global, Verb};
+use crate::args::{ChaosArgs, ChaosVerb, Cli, Global, Verb};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -54,7 +55,10 @@ pub fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Verb::Breaker(args) => with_daemon(global, console, async |s| breaker::run(s, &args).await),
         Verb::Algorithm(args) => with_daemon(global, console, async |s| algorithm::run(s, &args).await),
         Verb::Backend(args) => with_daemon(global, console, async |s| backend::run(s, &args).await),
-        Verb::Chaos(args) => experiment::run(args.verb, global, console),
+        Verb::Chaos(ChaosArgs { verb: ChaosVerb::Experiment(verb) }) => {
+            experiment::run(verb, global, console)
+        }
+        Verb::Chaos(args) => with_daemon(global, console, async |s| chaos::run(s, &args).await),
         Verb::Gameday(args) => gameday::run(args.verb, global, console),
         Verb::Reload(args) => with_daemon(global, console, async |s| reload::run(s, &args).await),
         Verb::Upgrade(args) => with_daemon(global, console, async |s| upgrade::run(s, &args).await),

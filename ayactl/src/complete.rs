@@ -12,11 +12,13 @@ use aya_api::change::{Change, Operation};
 use aya_api::client::Client;
 use aya_api::command::Call;
 use aya_api::command::algorithms::GetAlgorithms;
+use aya_api::command::faults::GetFaults;
 use aya_api::command::listeners::GetListeners;
 use aya_api::command::pools::GetPools;
 use aya_api::command::routes::GetRoutes;
 use aya_api::event::Event;
 use aya_api::exit::Exit;
+use aya_api::fault::FaultView;
 use aya_api::view::{AlgorithmInfo, BackendView, ListenerView, PoolView, RouteView};
 use clap::ValueEnum;
 use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
@@ -124,6 +126,20 @@ pub fn explained(typed: &OsStr) -> Vec<CompletionCandidate> {
     offer(typed, names)
 }
 
+/// Whom a fault can be for.
+pub fn fault_targets(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let mut names = offer(typed, vec![("all".to_owned(), "every backend".to_owned())]);
+    names.extend(pools_and_backends(typed));
+    names
+}
+
+/// Faults that are injected, each with what it does.
+pub fn faults(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let known = ask(&GetFaults::default()).unwrap_or_default();
+    let about = |fault: &FaultView| format!("{} for {}", fault.fault, fault.target);
+    offer(typed, known.into_iter().map(|fault| (fault.id.clone(), about(&fault))).collect())
+}
+
 /// Backends as `pool/backend=`, each with its weight.
 pub fn weights(typed: &OsStr) -> Vec<CompletionCandidate> {
     let pools = ask(&GetPools).unwrap_or_default();
@@ -188,10 +204,13 @@ fn column_names(words: &[String]) -> Vec<(String, String)> {
         "algo",
         "reload",
         "upgrade",
+        "chaos",
     ];
     match words.iter().find(|word| verbs.contains(&word.as_str())).map_or("", String::as_str) {
         "drain" | "ready" | "maint" | "reload" | "upgrade" => names_of::<Change>(),
         "weight" | "algorithm" | "algo" if has("set") => names_of::<Change>(),
+        "chaos" if has("log") => names_of::<Event>(),
+        "chaos" => names_of::<FaultView>(),
         "breaker" if !has("list") => names_of::<Change>(),
         "weight" | "breaker" => names_of::<BackendView>(),
         "algorithm" | "algo" if has("list") => names_of::<AlgorithmInfo>(),

@@ -5,7 +5,6 @@
 
 pub mod check;
 pub mod drive;
-pub mod fault_line;
 pub mod figures;
 pub mod formats;
 pub mod history;

@@ -9,19 +9,6 @@ use clap_complete::ArgValueCompleter;
 use crate::complete;
 use crate::time::parse_some;
 
-/// `ayactl chaos`.
-#[derive(Args, Debug)]
-#[command(
-    arg_required_else_help = true,
-    after_help = "Examples:\n  ayactl chaos run backend-dies\n  ayactl chaos init --from backend-dies > mine.toml\n  \
-                  ayactl chaos history"
-)]
-pub struct ChaosArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub verb: ExperimentVerb,
-}
-
 /// Verbs about experiments and practice backends.
 #[derive(Debug, Subcommand)]
 pub enum ExperimentVerb {

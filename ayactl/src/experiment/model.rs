@@ -135,6 +135,17 @@ impl Anchor {
 }
 
 impl Experiment {
+    /// Puts its limits upon a fault; what the fault's own line says stays.
+    pub fn limit(&self, body: &mut FaultBody) {
+        let own = body.limits.unwrap_or_default();
+        body.limits = Some(ChaosLimits {
+            max_backends: own.max_backends.or(self.limits.max_backends),
+            max_traffic: own.max_traffic.or(self.limits.max_traffic),
+            min_ready: own.min_ready.or(self.limits.min_ready),
+            max_held: own.max_held.or(self.limits.max_held),
+        });
+    }
+
     /// What a moment is called.
     pub fn anchor(&self, anchor: Anchor) -> String {
         match anchor {

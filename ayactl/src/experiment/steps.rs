@@ -2,7 +2,8 @@
 
 use super::check::Check;
 use super::model::Action;
-use super::{fault_line, load, practice, raw};
+use super::{load, practice, raw};
+use crate::cmd::chaos::parse_fault;
 
 /// What a step can be.
 pub(super) const KEYS: [&str; 8] = ["fault", "load", "drain", "maint", "ready", "weight", "wait", "run"];
@@ -39,15 +40,15 @@ pub(super) fn fault(check: &mut Check<'_>, text: &str, path: &str) -> Option<Act
             }
         };
     }
-    match fault_line::parse(text) {
+    match parse_fault(text) {
         Ok(body) => {
             for name in body.target.backend.iter().chain(&body.target.pool) {
                 check.name(path, name);
             }
             Some(Action::Fault(Box::new(body)))
         }
-        Err((message, help)) => {
-            check.say(path, message, help);
+        Err(failure) => {
+            check.say(path, failure.message, failure.hint);
             None
         }
     }

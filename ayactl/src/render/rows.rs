@@ -1,6 +1,7 @@
 //! The columns of every kind of object.
 
 mod backend;
+mod fault;
 mod journal;
 mod pool;
 mod request;

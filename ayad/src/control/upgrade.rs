@@ -235,6 +235,7 @@ impl Control {
         }
         let hint = "is a limit on open files reached?";
         let lock = self.journal.lock().map_err(|error| failed(error.to_string(), hint))?;
+        self.end_all_faults("upgrade: faults do not go to the next process", "ayad");
         // A stop from here on must not spoil the sockets for the other process.
         self.state.handed_over.store(true, Ordering::Release);
         self.upgrades.doors.send_replace(Doors::Waiting);

@@ -93,10 +93,11 @@ pub(in crate::cmd) fn known(experiment: &Experiment, status: &Status) -> Result<
         }
     }
     if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure { status: Exit::NotFound as u8, ..refused(&mut problems) })
+        return Ok(());
     }
+    let mut failure = refused(&mut problems);
+    failure.status = Exit::NotFound as u8;
+    Err(failure)
 }
 
 /// Says what would be done, and whom each fault would hit.
@@ -120,7 +121,7 @@ async fn plan(session: &mut Session<'_, '_>, experiment: &Experiment) -> Result<
         let _ = writeln!(text, "  {}: {}", step.name, step.what);
         if let Action::Fault(body) = &step.action {
             let mut body = (**body).clone();
-            body.limits.get_or_insert(experiment.limits);
+            experiment.limit(&mut body);
             let options = ChangeOptions { dry_run: true, ..ChangeOptions::default() };
             match session.client.change(&StartFault::new(body), &options).await {
                 Ok(fault) => {

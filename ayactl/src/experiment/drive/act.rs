@@ -90,7 +90,7 @@ impl Driver<'_> {
         let experiment = self.runner.experiment;
         body.run = Some(self.options.id.clone());
         body.lease_ms = Some(body.lease_ms.unwrap_or(LEASE_MS).min(LEASE_MS));
-        body.limits.get_or_insert(experiment.limits);
+        experiment.limit(&mut body);
         // The daemon looks at them ten times a second, also when this process hangs.
         let own = experiment.stop.iter().filter(|stop| stop.scope.as_deref() != Some(LOAD));
         body.stop_if.extend(own.map(ToString::to_string));
