@@ -1,5 +1,8 @@
 //! From a file to an [`Experiment`], or to all that is wrong with it.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;

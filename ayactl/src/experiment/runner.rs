@@ -24,7 +24,7 @@ pub const DATA: Duration = Duration::from_secs(10);
 /// How long a stop condition may have nothing to judge by while a fault is injected.
 pub const BLIND: Duration = Duration::from_secs(5);
 /// For how long the probes hold again before the run is over.
-pub const STABLE: Duration = Duration::from_secs(1);
+pub const STABLE: Duration = Duration::from_secs(2);
 /// How long inverses may take.
 pub const REVERT: Duration = Duration::from_secs(10);
 

@@ -42,6 +42,7 @@ pub(super) fn hypothesis(record: &Record) -> Vec<Block> {
     let probes = record.probes.iter().map(|probe| {
         let after = probe.after.clone().unwrap_or_else(|| "not looked at".to_owned());
         let back = match (probe.held_after, probe.recovered_ms) {
+            (Some(true), Some(ms)) if ms < 500 => plain("at once"),
             (Some(true), Some(ms)) => plain(format!("after {}", seconds(ms))),
             (Some(true), None) => plain("yes"),
             (Some(false), _) => judged("no", Some(false)),
