@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use aya_api::axis::{Admin, Health};
+use aya_api::axis::{Admin, Breaker, Health};
 use aya_api::run::RunState;
+use aya_api::view::BackendView;
 use aya_tests::control::Control;
 use aya_tests::{binary, wait};
 use serde_json::Value;
@@ -33,12 +34,20 @@ impl Demo {
             }
         };
         let demo = Self { child, socket, state: tempfile::tempdir().expect("a folder for runs") };
-        wait::until_true("the demo is calm", || {
-            let status = demo.control().status();
-            let shop = status.pools.iter().find(|pool| pool.name == "shop").expect("a shop");
-            shop.eligible == 4 && shop.traffic.latency.is_some()
-        });
+        demo.calm();
         demo
+    }
+
+    /// Waits until the shop is well: all of it serves, and nothing is left of what was before.
+    fn calm(&self) {
+        wait::until_true("the demo is calm", || {
+            let status = self.control().status();
+            let shop = status.pools.iter().find(|pool| pool.name == "shop").expect("a shop");
+            let well = |b: &BackendView| {
+                b.health.state == Health::Up && b.breaker.state == Breaker::Closed && b.standing.is_none()
+            };
+            shop.backends.iter().all(well) && shop.eligible == 4 && shop.traffic.latency.is_some()
+        });
     }
 
     fn control(&self) -> Control {
@@ -93,6 +102,7 @@ fn hold(part: usize) {
     let demo = Demo::start();
     let mut failed = Vec::new();
     for file in shipped().iter().skip(part).step_by(2) {
+        demo.calm();
         let (status, record) = demo.run(&[file.to_str().expect("a plain path")]);
         let verdict = &record["verdict"];
         if status != Some(0) || verdict["word"] != "held" {

@@ -2,8 +2,11 @@
 
 use super::check::Check;
 use super::model::Action;
+use super::practice::Verb;
 use super::{load, practice, raw};
 use crate::cmd::chaos::parse_fault;
+use crate::failure::closest;
+use aya_api::fault::KINDS;
 
 /// What a step can be.
 pub(super) const KEYS: [&str; 8] = ["fault", "load", "drain", "maint", "ready", "weight", "wait", "run"];
@@ -39,6 +42,16 @@ pub(super) fn fault(check: &mut Check<'_>, text: &str, path: &str) -> Option<Act
                 None
             }
         };
+    }
+    let first = text.split_whitespace().next().unwrap_or_default();
+    if !KINDS.iter().any(|kind| kind.name == first) {
+        let names = || KINDS.iter().map(|kind| kind.name).chain(Verb::ALL.map(Verb::as_str));
+        let help = match closest(first, names()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        check.say(path, format!("there is no fault \"{first}\""), help);
+        return None;
     }
     match parse_fault(text) {
         Ok(body) => {
