@@ -4,6 +4,8 @@
 mod experiment;
 mod gameday;
 mod parts;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use aya_load::html::Tone;

@@ -43,9 +43,7 @@ impl Demo {
         wait::until_true("the demo is calm", || {
             let status = self.control().status();
             let shop = status.pools.iter().find(|pool| pool.name == "shop").expect("a shop");
-            let well = |b: &BackendView| {
-                b.health.state == Health::Up && b.breaker.state == Breaker::Closed && b.standing.is_none()
-            };
+            let well = |b: &BackendView| b.health.state == Health::Up && b.breaker.state == Breaker::Closed;
             shop.backends.iter().all(well) && shop.eligible == 4 && shop.traffic.latency.is_some()
         });
     }
@@ -200,7 +198,7 @@ fn what_cannot_be_run_is_told_before_anything_is_done() {
     for (from, to, status, told) in [
         ("shop: err < 50%", "shop: rate > 100000", 6, "does not hold: shop: rate > 100000"),
         ("shop: err < 50%", "shop: err < 50%\", \"shop/web-1: p99 < 0.01ms", 6, "does not hold: shop/web-1"),
-        ("shop/web-1", "shop/web-9", 3, "no backend \\\"shop/web-9\\\""),
+        ("shop/web-1", "shop/web-9", 3, "the daemon has no backend"),
         ("drain = \"shop/web-2\"", "load = \"-r 10\"", 1, "has no end"),
     ] {
         fs::write(&file, LONG.replace(from, to)).expect("it can be written");

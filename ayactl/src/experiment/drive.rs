@@ -106,6 +106,10 @@ impl<'a> Driver<'a> {
                 self.runner.halt(now, Cause::Deadline);
             }
             self.notice(now).await;
+            if self.runner.phase == Phase::After {
+                let recoveries = self.recoveries(&self.samples());
+                self.runner.is_normal = recoveries.iter().all(|recovery| recovery.took_ms.is_some());
+            }
             let tasks = self.runner.tick(now, &self.recorder.figures);
             for task in tasks {
                 self.act(task).await;

@@ -29,6 +29,15 @@ pub struct LoadLine {
     pub path: Option<Uri>,
 }
 
+impl LoadLine {
+    /// In words.
+    pub fn told(&self) -> String {
+        let to = self.path.as_ref().map(|path| format!(" for {path}")).unwrap_or_default();
+        let length = crate::time::setting(u64::try_from(self.length.as_millis()).unwrap_or(u64::MAX));
+        format!("{} requests a second{to}, for at most {length}", self.rate)
+    }
+}
+
 /// Reads it. A mistake comes with its remedy.
 pub fn parse(text: &str) -> Result<LoadLine, (String, String)> {
     let wrong = |what: String| (what, "write it like -r 200 -d 20s /path".to_owned());

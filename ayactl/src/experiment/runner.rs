@@ -131,6 +131,8 @@ pub struct Runner<'e> {
     pub reverted: Option<Duration>,
     /// When the first step after the baseline began.
     pub begun: Option<Duration>,
+    /// Whether every metric is back to normal, as far as whoever plays it knows; looked at after everything was put back.
+    pub is_normal: bool,
     /// What could not be put back.
     pub stuck: Vec<String>,
     fail_fast: bool,
@@ -156,6 +158,7 @@ impl<'e> Runner<'e> {
             cause: None,
             reverted: None,
             begun: None,
+            is_normal: true,
             stuck: Vec::new(),
             fail_fast,
             next: 0,
@@ -322,7 +325,7 @@ impl<'e> Runner<'e> {
         let is_stable = self.stable.is_some_and(|since| now.saturating_sub(since) >= STABLE);
         let is_decided = self.expects.iter().all(ExpectRun::is_decided);
         let is_late = seen >= self.experiment.within;
-        if !(is_stable || is_late) || !is_decided {
+        if !(is_stable && self.is_normal || is_late) || !is_decided {
             return;
         }
         for probe in &mut self.probes {

@@ -14,7 +14,7 @@ use super::record::{Record, Run};
 use crate::demo::signals::Signals;
 use crate::experiment::drive::{Driver, Options, listener, millis};
 use crate::experiment::history::History;
-use crate::experiment::load::Load;
+use crate::experiment::load::{Load, LoadLine};
 use crate::experiment::record::{Record as ExperimentRecord, SCHEMA_VERSION};
 use crate::experiment::recorder::{LOOK, Recorder};
 use crate::experiment::runner::Runner;
@@ -239,7 +239,7 @@ impl<'a> Player<'a> {
             promise: self.day.promise.clone(),
             file: self.day.file.clone(),
             by: Some(by),
-            load: self.day.load.as_ref().map(|line| line.text.clone()),
+            load: self.day.load.as_ref().map(LoadLine::told),
             started_ms: self.started_ms,
             ended_ms: self.recorder.wall_ms(),
             verdict,

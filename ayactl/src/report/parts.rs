@@ -84,6 +84,7 @@ pub(super) fn hypothesis(record: &Record) -> Vec<Block> {
 pub(super) fn expected(record: &Record) -> Table {
     let rows = record.expects.iter().map(|expect| {
         let (text, good) = match (expect.took_ms, expect.decided) {
+            (Some(ms), _) if ms < 100 => ("at once".to_owned(), Some(true)),
             (Some(ms), _) => (format!("after {}", seconds(ms)), Some(true)),
             (None, true) => (format!("not in time: it was {}", expect.value), Some(false)),
             (None, false) => ("the run ended before".to_owned(), None),
@@ -127,7 +128,11 @@ pub(super) fn recoveries(list: &[Recovery]) -> Table {
             Some(0) => plain("at once, or it never left"),
             Some(ms) => plain(seconds(ms)),
         };
-        let last = recovery.last_ms.map_or_else(|| "no earlier run".to_owned(), seconds);
+        let last = match recovery.last_ms {
+            None => "not known".to_owned(),
+            Some(0) => "at once".to_owned(),
+            Some(ms) => seconds(ms),
+        };
         let name = match recovery.metric.as_str() {
             "err" => "failed requests",
             "eligible" => "backends that may serve",
@@ -237,7 +242,11 @@ pub(super) fn plots(
             Some(Span { from: at(step.started_ms?), to, label: step.what.clone() })
         })
         .collect();
-    let told = events.iter().filter(|e| DECISIONS.contains(&e.kind.as_str()) || e.kind == "note");
+    let is_about = |e: &&Event| pools.iter().any(|pool| e.subject.split('/').next() == Some(pool));
+    let told = events.iter().filter(|e| {
+        let is_step = e.cause.starts_with("fault: ");
+        e.kind == "note" && !is_step || DECISIONS.contains(&e.kind.as_str()) && is_about(e)
+    });
     let marks: Vec<Mark> = told
         .take(MARKS)
         .map(|event| {

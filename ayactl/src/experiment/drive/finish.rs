@@ -66,12 +66,12 @@ impl Driver<'_> {
         self.started_ms + millis(moment)
     }
 
-    fn samples(&self) -> Vec<Sample> {
+    pub(super) fn samples(&self) -> Vec<Sample> {
         let all = self.recorder.samples.iter();
         all.filter(|sample| sample.at_ms >= self.started_ms).cloned().collect()
     }
 
-    fn recoveries(&self, samples: &[Sample]) -> Vec<Recovery> {
+    pub(super) fn recoveries(&self, samples: &[Sample]) -> Vec<Recovery> {
         let (Some(begun), Some(reverted)) = (self.runner.begun, self.runner.reverted) else {
             return Vec::new();
         };

@@ -1,5 +1,7 @@
 //! How a run is told to the daemon, so that everybody can see it.
 
+use std::fmt::Write as _;
+
 use aya_api::change::ChangeOptions;
 use aya_api::command::runs::PutRun;
 use aya_api::condition::Value;
@@ -96,7 +98,7 @@ pub(super) fn outcome(fault: &FaultView) -> String {
     };
     let mut text = format!("hit {} of {} attempts: {share}", seen.hit, seen.matched);
     for skipped in &seen.skipped {
-        text.push_str(&format!("; {} skipped by {}", skipped.count, skipped.cause));
+        let _ = write!(text, "; {} skipped by {}", skipped.count, skipped.cause);
     }
     text
 }
