@@ -5,6 +5,7 @@
 mod breaker;
 mod change;
 pub mod chaos;
+mod experiment;
 mod explain;
 mod loadtest;
 mod local;
@@ -27,9 +28,13 @@ pub use change::{
     ReadyArgs, ReloadArgs, Selection, StickyChoice, UpgradeArgs, WaitArgs, WeightArgs, WeightVerb,
 };
 pub use chaos::{ChaosArgs, ChaosVerb, StopArgs};
+pub use experiment::{
+    ExperimentVerb, GamedayArgs, GamedayRunArgs, GamedayVerb, HistoryArgs, InitArgs, PracticeArgs,
+    ReportArgs, ReportFormat, RestartArgs, RunArgs, ValidateArgs,
+};
 pub use explain::ExplainArgs;
 pub use loadtest::LoadtestArgs;
-pub use local::{CompletionArgs, DemoArgs, ManArgs, Shell, TopArgs};
+pub use local::{CompletionArgs, DemoArgs, ManArgs, PracticeBackendArgs, Shell, TopArgs};
 pub use read::{
     DescribeArgs, GetArgs, Kind, MetricsArgs, StatusArgs, VersionArgs, WatchArgs, WatchOption, WatchWhat,
 };
@@ -156,8 +161,10 @@ pub enum Verb {
     /// Add backends to a pool, or remove them
     #[command(alias = "node")]
     Backend(BackendArgs),
-    /// Inject faults, see what they do, end them, or let nobody inject any
+    /// Inject faults, run experiments, see what they do, end them, or let nobody inject any
     Chaos(ChaosArgs),
+    /// Hold a game day: experiments, notes and load on one time line, and one report
+    Gameday(GamedayArgs),
     /// Make the daemon read its configuration again
     Reload(ReloadArgs),
     /// Hand everything over to a new process, without a client noticing
@@ -178,6 +185,9 @@ pub enum Verb {
     Loadtest(Box<LoadtestArgs>),
     /// Start a daemon with practice backends and traffic, and show it
     Demo(DemoArgs),
+    /// Play one backend of the demo
+    #[command(hide = true)]
+    PracticeBackend(PracticeBackendArgs),
 }
 
 /// Builds the command tree, with the exit codes at the end of the main help.

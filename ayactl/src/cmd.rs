@@ -10,10 +10,13 @@ pub mod change;
 pub mod chaos;
 pub mod describe;
 pub mod drain;
+pub mod experiment;
 pub mod explain;
+pub mod gameday;
 pub mod get;
 mod loadtest;
 pub mod metrics;
+mod practice;
 pub mod ready;
 pub mod reload;
 mod repeat;
@@ -30,7 +33,7 @@ pub mod weight;
 
 use tokio::runtime::Builder;
 
-use crate::args::{Cli, Global, Verb};
+use crate::args::{ChaosArgs, ChaosVerb, Cli, Global, Verb};
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::session::Session;
@@ -53,7 +56,11 @@ pub fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Verb::Breaker(args) => with_daemon(global, console, async |s| breaker::run(s, &args).await),
         Verb::Algorithm(args) => with_daemon(global, console, async |s| algorithm::run(s, &args).await),
         Verb::Backend(args) => with_daemon(global, console, async |s| backend::run(s, &args).await),
+        Verb::Chaos(ChaosArgs { verb: ChaosVerb::Experiment(verb) }) => {
+            experiment::run(verb, global, console)
+        }
         Verb::Chaos(args) => with_daemon(global, console, async |s| chaos::run(s, &args).await),
+        Verb::Gameday(args) => gameday::run(args.verb, global, console),
         Verb::Reload(args) => with_daemon(global, console, async |s| reload::run(s, &args).await),
         Verb::Upgrade(args) => with_daemon(global, console, async |s| upgrade::run(s, &args).await),
         Verb::Metrics(_) => with_daemon(global, console, async |s| metrics::run(s).await),
@@ -62,6 +69,7 @@ pub fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Verb::Loadtest(args) => loadtest::run(&args, global, console),
         Verb::Simulate(args) => simulate::run(&args, global, console),
         Verb::Demo(args) => demo::run(&args, global, console),
+        Verb::PracticeBackend(args) => demo::practice::play(&args, console),
         Verb::Completion(args) => complete::run(&args, global, console),
         Verb::Man(args) => man::run(&args, global, console),
     }

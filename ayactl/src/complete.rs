@@ -70,6 +70,15 @@ pub fn backends(typed: &OsStr) -> Vec<CompletionCandidate> {
     offer(typed, backend_names(&ask(&GetPools).unwrap_or_default()))
 }
 
+/// Experiments that ship.
+pub fn experiments(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let each = crate::experiment::shipped::EXPERIMENTS.iter();
+    offer(
+        typed,
+        each.map(|(name, text)| ((*name).to_owned(), crate::experiment::shipped::title(text))).collect(),
+    )
+}
+
 /// Pools, each with its algorithm.
 pub fn pools(typed: &OsStr) -> Vec<CompletionCandidate> {
     offer(typed, pool_names(&ask(&GetPools).unwrap_or_default()))
@@ -200,7 +209,7 @@ fn column_names(words: &[String]) -> Vec<(String, String)> {
     match words.iter().find(|word| verbs.contains(&word.as_str())).map_or("", String::as_str) {
         "drain" | "ready" | "maint" | "reload" | "upgrade" => names_of::<Change>(),
         "weight" | "algorithm" | "algo" if has("set") => names_of::<Change>(),
-        "chaos" if has("history") => names_of::<Event>(),
+        "chaos" if has("log") => names_of::<Event>(),
         "chaos" => names_of::<FaultView>(),
         "breaker" if !has("list") => names_of::<Change>(),
         "weight" | "breaker" => names_of::<BackendView>(),

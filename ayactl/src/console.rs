@@ -46,6 +46,8 @@ pub struct Facts {
     pub named_socket: Option<PathBuf>,
     /// Folder for sockets of this user.
     pub runtime_dir: Option<PathBuf>,
+    /// Folder for what programs of this user keep; absent when nobody says where the user is at home.
+    pub state_dir: Option<PathBuf>,
     /// Milliseconds since 1970.
     pub now_ms: fn() -> u64,
 }
@@ -67,6 +69,7 @@ impl Facts {
             dumb,
             named_socket: path(aya_api::SOCKET_ENV),
             runtime_dir: path("XDG_RUNTIME_DIR"),
+            state_dir: path("XDG_STATE_HOME").or_else(|| path("HOME").map(|home| home.join(".local/state"))),
             now_ms: clock,
         }
     }
@@ -148,6 +151,7 @@ mod tests {
             dumb: false,
             named_socket: None,
             runtime_dir: None,
+            state_dir: None,
             now_ms: || 0,
         }
     }

@@ -2,20 +2,22 @@
 //! enough.
 //!
 //! The daemon is the real `ayad` next to this binary, as a child process with a configuration, a socket and
-//! a state folder of its own. Backends and clients are threads of this process, each with a runtime of its
-//! own, so that none waits for another. Everything is owned by one `Stage`, which takes it down in the right
+//! a state folder of its own. Each backend is a child process too, so that it can be stopped and killed (`ayactl chaos
+//! pause`); clients are a thread of this process. Everything is owned by one `Stage`, which takes it down in the right
 //! order whichever way the demo ends: clients, daemon, backends, folder. It is not a benchmark: clients,
 //! proxy and backends share the machine.
 
 mod backend;
 mod config;
-mod crew;
+pub(crate) mod crew;
 mod daemon;
+pub(crate) mod practice;
 mod report;
 mod rng;
 pub(crate) mod signals;
 mod stage;
-mod traffic;
+pub(crate) mod traffic;
+mod troupe;
 
 use std::time::Duration;
 

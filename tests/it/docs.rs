@@ -17,6 +17,7 @@ const DOCUMENTS: &[&str] = &[
     "README.md",
     "ayad/docs/ARCHITECTURE.md",
     "ayad/docs/CHANGELOG.md",
+    "ayad/docs/GAMEDAY.md",
     "ayad/docs/LEXICON.md",
     "ayad/docs/PERFORMANCE.md",
     "ayad/docs/TENETS.md",

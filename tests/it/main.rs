@@ -14,6 +14,7 @@ mod descriptors;
 mod discovery;
 mod docs;
 mod drain;
+mod experiments;
 mod explain;
 mod floors;
 mod guard;

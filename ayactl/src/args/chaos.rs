@@ -10,6 +10,7 @@ use clap_complete::ArgValueCompleter;
 pub use fault::{FaultLine, FaultVerb, Forced, Lie, Spread};
 pub use how::{FaultArgs, Match, PerChoice};
 
+use super::ExperimentVerb;
 use crate::complete;
 
 /// `ayactl chaos`.
@@ -80,8 +81,11 @@ pub enum ChaosVerb {
         reason: Option<String>,
     },
     /// List what happened to faults and runs, and what people noted
-    #[command(after_help = "Examples:\n  ayactl chaos history\n  ayactl chaos history -o jsonl")]
-    History,
+    #[command(after_help = "Examples:\n  ayactl chaos log\n  ayactl chaos log -o jsonl")]
+    Log,
+    /// Run experiments, and pause, kill or restart practice backends.
+    #[command(flatten)]
+    Experiment(ExperimentVerb),
 }
 
 /// Which faults to end.

@@ -70,6 +70,20 @@ pub struct ManArgs {
     pub dir: Option<PathBuf>,
 }
 
+/// `ayactl practice-backend`, which the demo runs for itself.
+#[derive(Args, Debug)]
+pub struct PracticeBackendArgs {
+    /// Which one
+    #[arg(long)]
+    pub part: usize,
+    /// Seed of its latencies
+    #[arg(long)]
+    pub seed: u64,
+    /// Where it listens; a free port when absent
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub address: std::net::SocketAddr,
+}
+
 /// `ayactl demo`.
 #[derive(Args, Debug)]
 #[command(

@@ -47,12 +47,15 @@ pub async fn run(session: &mut Session<'_, '_>, args: &ChaosArgs) -> Result<u8, 
             let chaos = session.client.change(&Unlock, &because(reason.as_ref())).await?;
             locked(session, &chaos)
         }
-        ChaosVerb::History => {
+        ChaosVerb::Log => {
             let mut events = session.client.call(&GetEvents { since: 0 }).await?;
             events.retain(|event| HISTORY.contains(&event.kind.as_str()));
             let text = render::list(events, &session.view)?;
             session.print(&text)?;
             Ok(Exit::Done as u8)
+        }
+        ChaosVerb::Experiment(_) => {
+            Err(Failure::usage("experiments are not run inside another session", "run it by itself"))
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The practice backends: small HTTP servers of unequal speed, one slow, one that fails now and then.
 
 use std::convert::Infallible;
+#[cfg(test)]
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::net::TcpListener as StdListener;
+#[cfg(test)]
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +21,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::crew::{Crew, Stop};
+#[cfg(test)]
+use super::crew::Crew;
+use super::crew::Stop;
 use super::rng::Rng;
 
 /// Path of the health check.
@@ -54,24 +59,47 @@ pub(super) struct Part {
     pub median_ms: f64,
     /// How it behaves.
     pub temper: Temper,
+    /// Its zone.
+    pub zone: &'static str,
 }
 
-const fn part(pool: &'static str, name: &'static str, median_ms: f64, temper: Temper) -> Part {
-    Part { pool, name, median_ms, temper }
+const fn part(
+    pool: &'static str,
+    name: &'static str,
+    median_ms: f64,
+    temper: Temper,
+    zone: &'static str,
+) -> Part {
+    Part { pool, name, median_ms, temper, zone }
+}
+
+impl Part {
+    /// `pool/backend`.
+    pub(super) fn id(&self) -> String {
+        format!("{}/{}", self.pool, self.name)
+    }
 }
 
 /// Who plays: `web-4` is slow, `img-2` is moody.
 pub(super) const CAST: [Part; 6] = [
-    part("shop", "web-1", 4.0, Temper::Steady),
-    part("shop", "web-2", 6.0, Temper::Steady),
-    part("shop", "web-3", 8.0, Temper::Steady),
-    part("shop", "web-4", 60.0, Temper::Steady),
-    part("img", "img-1", 3.0, Temper::Steady),
-    part("img", "img-2", 5.0, Temper::Moody),
+    part("shop", "web-1", 4.0, Temper::Steady, "a"),
+    part("shop", "web-2", 6.0, Temper::Steady, "b"),
+    part("shop", "web-3", 8.0, Temper::Steady, "a"),
+    part("shop", "web-4", 60.0, Temper::Steady, "b"),
+    part("img", "img-1", 3.0, Temper::Steady, "a"),
+    part("img", "img-2", 5.0, Temper::Moody, "b"),
 ];
+
+/// Serves one of them until told to stop.
+pub(super) async fn play(listener: StdListener, index: usize, seed: u64, stop: Stop) {
+    let Some(part) = CAST.get(index) else { return };
+    let rng = Mutex::new(Rng::new(seed, index as u64));
+    serve(listener, Arc::new(Actor { part: *part, rng, started: Instant::now() }), stop).await;
+}
 
 /// Opens a port for each backend and serves them all from one thread. Returns their addresses in the order
 /// of [`CAST`].
+#[cfg(test)]
 pub(super) fn start(seed: u64) -> io::Result<(Crew, Vec<SocketAddr>)> {
     let mut listeners = Vec::new();
     let mut addresses = Vec::new();
@@ -83,10 +111,8 @@ pub(super) fn start(seed: u64) -> io::Result<(Crew, Vec<SocketAddr>)> {
     }
     let crew = Crew::start("backends", move |mut stop| async move {
         let mut servers = JoinSet::new();
-        for (index, (listener, part)) in listeners.into_iter().zip(CAST).enumerate() {
-            let rng = Mutex::new(Rng::new(seed, index as u64));
-            let actor = Arc::new(Actor { part, rng, started: Instant::now() });
-            servers.spawn(serve(listener, actor, stop.clone()));
+        for (index, listener) in listeners.into_iter().enumerate() {
+            servers.spawn(play(listener, index, seed, stop.clone()));
         }
         stop.told().await;
     })?;

@@ -20,13 +20,16 @@ pub(super) fn text(folder: &Path, socket: &Path, addresses: &[SocketAddr]) -> St
     for (pool, path) in POOLS {
         let _ = write!(text, "\n[pool.{pool}]\nalgorithm = \"weighted-least-connections\"\nbackends = [\n");
         for (part, address) in CAST.iter().zip(addresses).filter(|(part, _)| part.pool == pool) {
-            let _ = writeln!(text, "  {{ name = \"{}\", address = \"{address}\" }},", part.name);
+            let (name, zone) = (part.name, part.zone);
+            let _ = writeln!(text, "  {{ name = \"{name}\", address = \"{address}\", zone = \"{zone}\" }},");
         }
         let _ = write!(
             text,
             "]\nhealth = {{ kind = \"http\", path = \"{HEALTH_PATH}\", status = \"2xx\", interval = \"1s\", \
              timeout = \"500ms\", rise = 2, fall = 2 }}\n\
-             breaker = {{ failures = 5, open = \"2s\" }}\n\n\
+             breaker = {{ failures = 5, open = \"2s\" }}\n\
+             retry = {{ on = [\"connect-failure\", \"reset\", \"timeout\", 503], per_try = \"1s\" }}\n\
+             slow_start = \"4s\"\n\n\
              [route.{pool}]\nmatch = {{ path = \"{path}\" }}\npool = \"{pool}\"\n"
         );
     }

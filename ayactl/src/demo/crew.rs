@@ -7,18 +7,18 @@ use tokio::runtime::Builder;
 use tokio::sync::watch;
 
 /// Told to stop and waited for when dropped.
-pub(super) struct Crew {
+pub(crate) struct Crew {
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
 
 /// Tells a task that it should stop.
 #[derive(Clone)]
-pub(super) struct Stop(watch::Receiver<bool>);
+pub(crate) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
     /// Returns once the task should stop. Cancel-safe.
-    pub(super) async fn told(&mut self) {
+    pub(crate) async fn told(&mut self) {
         // An error means that the crew is gone, which is a stop as well.
         let _ = self.0.wait_for(|stop| *stop).await;
     }
@@ -26,7 +26,7 @@ impl Stop {
 
 impl Crew {
     /// Starts a thread that runs the task which `begin` makes.
-    pub(super) fn start<F: Future<Output = ()>>(
+    pub(crate) fn start<F: Future<Output = ()>>(
         name: &str,
         begin: impl FnOnce(Stop) -> F + Send + 'static,
     ) -> io::Result<Self> {

@@ -27,6 +27,7 @@ pub(crate) fn facts() -> Facts {
         dumb: false,
         named_socket: None,
         runtime_dir: None,
+        state_dir: None,
         now_ms: || fixture::NOW,
     }
 }

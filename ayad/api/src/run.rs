@@ -147,6 +147,9 @@ pub struct RunBody {
     /// Its steps.
     #[serde(default)]
     pub steps: Vec<StepView>,
+    /// Pools that it does something to. While one experiment is under way on a pool, another one on it is refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pools: Vec<String>,
     /// Its verdict in words, once there is one: `VALID …`, `GENERATOR-BOUND …`, `hypothesis held`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,

@@ -57,6 +57,7 @@ impl Runs {
     /// Takes what is told, and gives the state before. Errors when the id is somebody else's, or there is no room.
     fn put(&mut self, id: &str, by: &str, run: RunBody, now: Tick) -> Result<Option<RunState>, ApiError> {
         let told_ms = clock::wall_ms();
+        self.check_alone(id, &run)?;
         if let Some(kept) = self.kept.iter_mut().find(|kept| kept.view.id == id) {
             if kept.view.by != by {
                 let message = format!("the run \"{id}\" is {}'s", kept.view.by);
@@ -78,6 +79,25 @@ impl Runs {
         let view = RunView { id: id.to_owned(), by: by.to_owned(), told_ms, run };
         self.kept.insert(0, Kept { view, told: now });
         Ok(None)
+    }
+
+    /// An experiment has its pools to itself: of two at once neither could say what came of what.
+    fn check_alone(&self, id: &str, run: &RunBody) -> Result<(), ApiError> {
+        if run.kind != RunKind::Experiment || !is_live(run.state) {
+            return Ok(());
+        }
+        let others = self.kept.iter().map(|kept| &kept.view).filter(|other| {
+            other.id != id && other.run.kind == RunKind::Experiment && is_live(other.run.state)
+        });
+        for other in others {
+            if let Some(pool) = run.pools.iter().find(|pool| other.run.pools.contains(pool)) {
+                let message =
+                    format!("{} runs the experiment \"{}\" on {pool} already", other.by, other.run.title);
+                let hint = format!("wait until it ends, or end it: its run is {}", other.id);
+                return Err(ApiError::new(ErrorCode::Conflict, message, hint));
+            }
+        }
+        Ok(())
     }
 
     /// Forgets what ended long ago, and gives those that are lost from now on.
@@ -239,8 +259,26 @@ mod tests {
             load: None,
             gates: Vec::new(),
             steps: Vec::new(),
+            pools: Vec::new(),
             verdict: None,
         }
+    }
+
+    #[test]
+    fn an_experiment_has_its_pools_to_itself() {
+        let mut runs = Runs::default();
+        let on = |pools: &[&str], state| RunBody {
+            kind: RunKind::Experiment,
+            pools: pools.iter().map(|pool| (*pool).to_owned()).collect(),
+            ..body(state)
+        };
+        runs.put("a", "kim", on(&["shop", "img"], RunState::Running), at(0)).unwrap();
+        let refused = runs.put("b", "lee", on(&["img"], RunState::Preparing), at(0)).unwrap_err();
+        assert_eq!(refused.code, ErrorCode::Conflict);
+        assert!(refused.message.starts_with("kim runs the experiment"), "{}", refused.message);
+        assert!(runs.put("b", "lee", on(&["api"], RunState::Preparing), at(0)).is_ok());
+        runs.put("a", "kim", on(&["shop", "img"], RunState::Done), at(1)).unwrap();
+        assert!(runs.put("c", "lee", on(&["img"], RunState::Running), at(1)).is_ok());
     }
 
     fn at(seconds: u64) -> Tick {

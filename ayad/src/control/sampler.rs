@@ -123,7 +123,7 @@ impl Sampler {
         }
     }
 
-    /// The last seconds of one backend.
+    /// The last [`WINDOW_S`] seconds of one backend.
     pub(super) fn window(&self, backend: &Arc<Backend>) -> Window {
         self.last(backend, WINDOW_S as usize)
     }

@@ -261,7 +261,7 @@ fn allowed(path: &str) -> String {
 /// Every command has its handler: the compiler asks for it.
 async fn dispatch(id: Id, shared: &Shared, call: Call, asked: &str) -> Result<Reply, ApiError> {
     match id {
-        Id::Status => status::handle(&shared.borrow()),
+        Id::Status => status::handle(&shared.borrow(), &call),
         Id::Daemon => daemon::handle(&shared.borrow()),
         Id::Listeners => listeners::handle(&shared.borrow()),
         Id::Routes => routes::handle(&shared.borrow()),

@@ -3,6 +3,7 @@
 mod division;
 pub(super) mod guard;
 mod listener;
+mod narrow;
 mod signal;
 mod tls;
 mod upstream;

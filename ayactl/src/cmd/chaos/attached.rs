@@ -94,7 +94,7 @@ fn receipt(session: &mut Session<'_, '_>, fault: &FaultView) -> Result<u8, Failu
     let stopped = ["condition", "no data"].iter().any(|cause| ended_by.starts_with(cause));
     if stopped {
         let message = format!("the fault {} was ended early: {ended_by}", fault.id);
-        return Err(Failure::new(Exit::Gate, "stopped", message, "see `ayactl chaos history`"));
+        return Err(Failure::new(Exit::Gate, "stopped", message, "see `ayactl chaos log`"));
     }
     Ok(Exit::Done as u8)
 }

@@ -1,0 +1,149 @@
+//! Runs that were made: one file each in a folder of the person who made them, the newest [`KEPT`] of them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use aya_api::exit::Exit;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::failure::{Failure, closest};
+
+/// Runs that are kept.
+pub const KEPT: usize = 100;
+/// Largest file that is read, in bytes.
+const LARGEST: u64 = 64 << 20;
+
+/// A folder of runs.
+#[derive(Clone, Debug)]
+pub struct History {
+    folder: PathBuf,
+}
+
+impl History {
+    /// The folder `kind` (`experiments`, `gamedays`) below the state folder of a person.
+    pub fn new(state: &Path, kind: &str) -> Self {
+        Self { folder: state.join("aya").join(kind) }
+    }
+
+    /// Makes sure that a run can be kept, before it is made.
+    pub fn prepare(&self) -> Result<(), Failure> {
+        let wrong = |error: std::io::Error| {
+            let message = format!("runs cannot be kept in {}: {error}", self.folder.display());
+            let hint = "make it writable, or set XDG_STATE_HOME to a folder that is";
+            Failure::new(Exit::Error, "io", message, hint)
+        };
+        fs::create_dir_all(&self.folder).map_err(wrong)?;
+        tempfile::NamedTempFile::new_in(&self.folder).map(drop).map_err(wrong)
+    }
+
+    /// Keeps a run, and forgets the oldest ones. Answers with its file.
+    pub fn keep(&self, id: &str, run: &impl Serialize) -> Result<PathBuf, Failure> {
+        let path = self.folder.join(format!("{id}.json"));
+        let text = serde_json::to_vec(run).map_err(std::io::Error::from)?;
+        // A file is there whole or not at all.
+        let file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        fs::write(file.path(), text)?;
+        file.persist(&path).map_err(|error| error.error)?;
+        let ids = self.ids()?;
+        for old in ids.iter().rev().skip(KEPT) {
+            fs::remove_file(self.folder.join(format!("{old}.json")))?;
+        }
+        Ok(path)
+    }
+
+    /// Ids of the runs, oldest first.
+    pub fn ids(&self) -> Result<Vec<String>, Failure> {
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(Failure::from(error).context(self.folder.display())),
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if let Some(id) = name.strip_suffix(".json") {
+                found.push((entry.metadata()?.modified()?, id.to_owned()));
+            }
+        }
+        found.sort();
+        Ok(found.into_iter().map(|(_, id)| id).collect())
+    }
+
+    /// One run: by its id, by the name it begins with (then the newest), or the newest of all for `last`.
+    pub fn read<T: DeserializeOwned>(&self, id: &str) -> Result<T, Failure> {
+        let ids = self.ids()?;
+        let newest = |begins: &str| {
+            let of = |known: &&String| known.strip_prefix(begins).is_some_and(|rest| rest.starts_with("-2"));
+            ids.iter().rev().find(of)
+        };
+        let exact = ids.iter().find(|known| *known == id);
+        let found = exact.or_else(|| if id == "last" { ids.last() } else { newest(id) });
+        let found = found.ok_or_else(|| {
+            let hint = match closest(id, ids.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None if ids.is_empty() => "none has been made yet".to_owned(),
+                None => "`ayactl chaos history` lists them".to_owned(),
+            };
+            Failure::new(Exit::NotFound, "not-found", format!("there is no run \"{id}\""), hint)
+        })?;
+        self.load(found)
+    }
+
+    /// Every run that can be read, newest first. A file that cannot be read is left out, with a word of warning.
+    pub fn all<T: DeserializeOwned>(&self) -> Result<(Vec<T>, Vec<String>), Failure> {
+        let (mut runs, mut warnings) = (Vec::new(), Vec::new());
+        for id in self.ids()?.iter().rev() {
+            match self.load(id) {
+                Ok(run) => runs.push(run),
+                Err(failure) => warnings.push(failure.message),
+            }
+        }
+        Ok((runs, warnings))
+    }
+
+    fn load<T: DeserializeOwned>(&self, id: &str) -> Result<T, Failure> {
+        let path = self.folder.join(format!("{id}.json"));
+        let failed = |cause: String| {
+            let message = format!("{} cannot be read: {cause}", path.display());
+            Failure::new(Exit::Error, "io", message, "remove it if it is of another version")
+        };
+        let size = fs::metadata(&path).map_err(|error| failed(error.to_string()))?.len();
+        if size > LARGEST {
+            return Err(failed(format!("it has {size} bytes")));
+        }
+        let text = fs::read(&path).map_err(|error| failed(error.to_string()))?;
+        serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_runs_are_kept_and_found_by_the_beginning_of_their_name() {
+        let state = tempfile::tempdir().unwrap();
+        let history = History::new(state.path(), "experiments");
+        history.prepare().unwrap();
+        for number in 0..KEPT + 3 {
+            history.keep(&format!("dies-2026{number:04}"), &number).unwrap();
+        }
+        assert_eq!(history.ids().unwrap().len(), KEPT);
+        assert_eq!(history.read::<usize>("last").unwrap(), KEPT + 2);
+        assert_eq!(history.read::<usize>("dies").unwrap(), KEPT + 2);
+        assert_eq!(history.read::<usize>("dies-20260050").unwrap(), 50);
+        let failure = history.read::<usize>("dyes-20260050").unwrap_err();
+        assert_eq!((failure.status, failure.hint.starts_with("did you mean \"dies-2026")), (3, true));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_told_before_the_run() {
+        let state = tempfile::tempdir().unwrap();
+        std::fs::write(state.path().join("aya"), "a file").unwrap();
+        let failure = History::new(state.path(), "experiments").prepare().unwrap_err();
+        assert!(failure.message.contains("runs cannot be kept in"), "{}", failure.message);
+        assert!(failure.hint.contains("XDG_STATE_HOME"));
+    }
+}
