@@ -155,6 +155,7 @@ impl<'o> Telling<'o> {
             load: Some(self.load()),
             gates: self.gates().into_iter().map(gate_view).collect(),
             steps: Vec::new(),
+            pools: Vec::new(),
             verdict,
         }
     }

@@ -126,6 +126,7 @@ fn run(id: &str, kind: RunKind, state: RunState) -> RunView {
                 },
                 StepView { what: "wait 5s".into(), started_ms: None, ended_ms: None, outcome: None },
             ],
+            pools: Vec::new(),
             verdict: None,
         },
     }
