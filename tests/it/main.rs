@@ -20,6 +20,7 @@ mod floors;
 mod guard;
 mod health;
 mod http2;
+mod loadtest;
 mod parts;
 mod proxy;
 mod reload;

@@ -9,6 +9,7 @@ use crate::time::{parse_some, parse_span};
 
 /// `ayactl loadtest`.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of the command line")]
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Requests are sent at their planned moments, however long others take (an open loop); --closed sends the \

@@ -38,9 +38,8 @@ pub fn judge(order: &Order, seen: &Recording) -> Said {
     let standings = gate::standings(&order.slo, &seen.total, seconds, in_flight);
     match verdict::judge(seen).word {
         Word::GeneratorBound => Said::OwnLimit,
-        Word::TargetBound => Said::Fails,
         Word::Valid if standings.iter().all(|standing| standing.holds == Some(true)) => Said::Holds,
-        Word::Valid => Said::Fails,
+        Word::Valid | Word::TargetBound => Said::Fails,
     }
 }
 

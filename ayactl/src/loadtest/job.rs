@@ -102,6 +102,7 @@ impl Order {
     }
 
     /// The same at another rate, for some time.
+    #[must_use]
     pub fn at(&self, rate: f64, length: Duration) -> Self {
         let mut plan = self.plan.clone();
         plan.profile = format!("{rate:.0}/{}s", length.as_secs());

@@ -103,7 +103,7 @@ fn first(around: &Surroundings) -> Result<&ListenerView, Failure> {
 }
 
 fn of_listener(listener: &ListenerView, host: Option<&str>, path: &str) -> Result<Target, Failure> {
-    let bound = listener.bind.iter().filter_map(|bind| bind.parse::<SocketAddr>().ok()).next();
+    let bound = listener.bind.iter().find_map(|bind| bind.parse::<SocketAddr>().ok());
     let Some(mut address) = bound else {
         let message = format!("listener {} has no address that can be connected to", listener.name);
         return Err(Failure::new(Exit::NotFound, "not-found", message, "name a URL instead"));
