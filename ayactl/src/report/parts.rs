@@ -31,6 +31,11 @@ pub(super) fn seconds(ms: u64) -> String {
     format!("{:.1} s", ms as f64 / 1e3)
 }
 
+/// How long something took, for people.
+fn soon(ms: u64) -> String {
+    if ms < 100 { "at once".to_owned() } else { seconds(ms) }
+}
+
 /// Seconds since the start, for people: `+12.3 s`.
 pub(super) fn since(start_ms: u64, at_ms: u64) -> String {
     format!("+{}", seconds(at_ms.saturating_sub(start_ms)))
@@ -128,11 +133,7 @@ pub(super) fn recoveries(list: &[Recovery]) -> Table {
             Some(0) => plain("at once, or it never left"),
             Some(ms) => plain(seconds(ms)),
         };
-        let last = match recovery.last_ms {
-            None => "not known".to_owned(),
-            Some(0) => "at once".to_owned(),
-            Some(ms) => seconds(ms),
-        };
+        let last = recovery.last_ms.map_or_else(|| "not known".to_owned(), soon);
         let name = match recovery.metric.as_str() {
             "err" => "failed requests",
             "eligible" => "backends that may serve",
@@ -322,11 +323,11 @@ pub(super) fn follow_ups(records: &[&Record]) -> Vec<String> {
             let (now, last) = (recovery.took_ms?, recovery.last_ms?);
             (now > last + 2000).then(|| {
                 format!(
-                    "{name}: {} {} took {} to be back, {} in the run before",
+                    "{name}: {} {} was back after {}; in the run before: {}",
                     recovery.pool,
                     recovery.metric,
-                    seconds(now),
-                    seconds(last)
+                    soon(now),
+                    soon(last)
                 )
             })
         });

@@ -17,7 +17,6 @@ use crate::demo::signals::Signals;
 use crate::experiment::drive::{Driver, Options};
 use crate::experiment::history::History;
 use crate::experiment::model::{Action, Experiment, Step};
-use crate::experiment::record::Record;
 use crate::experiment::recorder::Recorder;
 use crate::experiment::source::Problem;
 use crate::experiment::verdict::Word;
@@ -175,7 +174,7 @@ async fn play(
     let options = Options {
         fail_fast: args.fail_fast,
         deadline: args.deadline,
-        last: history.read::<Record>(&experiment.name).ok(),
+        last: history.last_of(&experiment.name),
         id: id_of(&experiment.name, recorder.wall_ms()),
         parent: None,
     };
