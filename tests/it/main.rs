@@ -5,6 +5,7 @@ mod alloc;
 mod auto;
 mod balancing;
 mod chaos;
+mod chaos_control;
 mod churn;
 mod cli;
 mod context;

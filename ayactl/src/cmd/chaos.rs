@@ -13,6 +13,7 @@ use aya_api::exit::Exit;
 use aya_api::fault::{ChaosView, FaultView};
 
 pub use self::body::{body_of, parse_fault};
+pub(super) use self::text::lock_line;
 use crate::args::{ChaosArgs, ChaosVerb, StopArgs};
 use crate::failure::Failure;
 use crate::render::{self};

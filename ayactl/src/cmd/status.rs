@@ -1,6 +1,7 @@
 //! `ayactl status`: one screen. What is wrong comes first, then the pools, then what gets no requests and why.
 
 mod alarms;
+mod chaos;
 mod out;
 
 use std::fmt::Write as _;
@@ -76,6 +77,7 @@ fn screen(status: &Status, view: &View) -> Result<String, Failure> {
         let _ = write!(text, "\nNOT ELIGIBLE\n{}", draw(&out::of_service(&out, view.now_ms), view));
     }
     text.push_str(&overrides(status, view));
+    text.push_str(&chaos::lines(status, view)?);
     Ok(text)
 }
 

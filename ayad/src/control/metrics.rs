@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use aya_api::error::{ApiError, ErrorCode};
+use aya_api::fault::KINDS;
 use aya_api::view::{AutoView, BackendView, Freshness, PoolView};
 use aya_core::histogram::bounds;
 use aya_core::reason::Reason;
@@ -23,6 +24,7 @@ pub(super) fn handle(control: &Control) -> Result<Reply, ApiError> {
     requests(control, &mut picture);
     listeners(control, &mut picture);
     backends(control, &mut picture);
+    faults(control, &mut picture);
     picture.text().map(|text| Reply::Text(TEXT, text)).map_err(|_| {
         ApiError::new(ErrorCode::Internal, "the metrics could not be written", "report this defect")
     })
@@ -61,6 +63,20 @@ fn requests(control: &Control, picture: &mut Picture) {
     for route in &control.state.snapshot.load().routes {
         let count = route.requests.load(Ordering::Relaxed);
         picture.add(names::ROUTE_REQUESTS, vec![("route", route.name.clone())], Value::Count(count));
+    }
+}
+
+fn faults(control: &Control, picture: &mut Picture) {
+    let locked = f64::from(u8::from(control.chaos.lock.is_some()));
+    picture.add(names::FAULTS_LOCKED, vec![], Value::Level(locked));
+    for kind in KINDS {
+        let labels: Labels = vec![("kind", kind.name.to_owned())];
+        let sums = control.chaos.sums(kind.name);
+        picture.add(names::FAULTS, labels.clone(), Value::Level(sums.active as f64));
+        picture.add(names::FAULT_MATCHES, labels.clone(), Value::Count(sums.matched));
+        picture.add(names::FAULT_HITS, labels.clone(), Value::Count(sums.hit));
+        picture.add(names::FAULT_SKIPS, labels.clone(), Value::Count(sums.skipped));
+        picture.add(names::FAULT_HELD, labels, Value::Level(sums.held as f64));
     }
 }
 

@@ -56,6 +56,12 @@ metrics! {
     HANDSHAKES: Counter = "ayad_tls_handshakes", "TLS handshakes with clients, by result";
     CERTIFICATE_END: Gauge = "ayad_certificate_expiry_time_seconds", "When a certificate in force expires, in seconds since 1970";
     ACME_FAILURES: Gauge = "ayad_acme_failed_orders", "Orders of a certificate that failed since the last one that did not";
+    FAULTS: Gauge = "ayad_faults", "Faults that are injected now, by kind";
+    FAULTS_LOCKED: Gauge = "ayad_faults_locked", "1 while nobody may inject faults";
+    FAULT_MATCHES: Counter = "ayad_fault_matches", "What faults matched, by kind";
+    FAULT_HITS: Counter = "ayad_fault_hits", "What faults hit of that, by kind";
+    FAULT_SKIPS: Counter = "ayad_fault_skips", "What faults were meant to hit and did not, by kind";
+    FAULT_HELD: Gauge = "ayad_fault_held_requests", "Requests that faults hold now, by kind";
     ROUTE_REQUESTS: Counter = "ayad_route_requests", "Requests matched by a route";
     POOL_HEDGE_DELAY: Gauge = "ayad_pool_hedge_delay_seconds", "Wait after which a request is sent to a second backend as well; absent while unknown";
     POOL_HEDGES: Counter = "ayad_pool_hedges", "Requests sent to a second backend as well";

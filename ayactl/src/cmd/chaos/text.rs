@@ -57,7 +57,7 @@ fn state(fault: &FaultView, now_ms: u64) -> String {
             let lease = fault.lease_ends_ms.map(|at| format!("; its lease {}", time::ending(now_ms, at)));
             let started = time::age(now_ms, fault.started_ms);
             let ends = time::ending(now_ms, fault.ends_ms);
-            format!("active for {started}, {ends}{}", lease.unwrap_or_default())
+            format!("active for {started}, ends {ends}{}", lease.unwrap_or_default())
         }
         FaultState::Ended => {
             let ended_ms = fault.ended_ms.unwrap_or(fault.ends_ms);
@@ -76,7 +76,7 @@ fn asked(fault: &FaultView) -> String {
 }
 
 /// `4.9 % (4.1 % to 5.8 %): 60 of 1234`.
-pub(crate) fn observed(fault: &FaultView) -> String {
+fn observed(fault: &FaultView) -> String {
     let seen = &fault.observed;
     match (seen.share, seen.low, seen.high) {
         (Some(share), Some(low), Some(high)) => {
@@ -184,7 +184,7 @@ pub(super) fn chaos(chaos: &ChaosView, view: &View) -> Result<String, Failure> {
 }
 
 /// Who may inject, in one line.
-pub(crate) fn lock_line(chaos: &ChaosView, now_ms: u64) -> String {
+pub(in crate::cmd) fn lock_line(chaos: &ChaosView, now_ms: u64) -> String {
     let active = chaos.faults.len() as u64;
     let active = format!("{} injected", time::count(active, "fault"));
     match &chaos.lock {

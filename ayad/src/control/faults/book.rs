@@ -1,6 +1,6 @@
 //! Who injected what, why and until when, and the faults that have ended.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,12 +30,37 @@ pub(in crate::control) struct Chaos {
     pub(super) ended: VecDeque<FaultView>,
     /// Figures of the pools that stop conditions are about.
     pub(super) figures: Sampler,
+    /// What those that ended did, by kind.
+    before: BTreeMap<&'static str, Sums>,
     /// The number of the last one.
     pub(super) last: u64,
     /// What seeds of faults are drawn from.
     pub(super) seed: u64,
     /// When figures are taken next.
     pub(super) look_at: Tick,
+}
+
+/// What faults of one kind did since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::control) struct Sums {
+    /// As many are injected now.
+    pub(in crate::control) active: u64,
+    /// What matched.
+    pub(in crate::control) matched: u64,
+    /// What was hit of that.
+    pub(in crate::control) hit: u64,
+    /// What was meant to be hit and was not.
+    pub(in crate::control) skipped: u64,
+    /// What is held now.
+    pub(in crate::control) held: u64,
+}
+
+impl Sums {
+    fn add(&mut self, observed: &Observed) {
+        self.matched += observed.matched;
+        self.hit += observed.hit;
+        self.skipped += observed.skipped.iter().map(|skipped| skipped.count).sum::<u64>();
+    }
 }
 
 /// A fault that is injected.
@@ -160,6 +185,18 @@ impl Chaos {
         active.or_else(|| self.ended.iter().find(|view| view.id == id).cloned())
     }
 
+    /// What faults of a kind did since the start.
+    pub(in crate::control) fn sums(&self, kind: &str) -> Sums {
+        let mut sums = self.before.get(kind).copied().unwrap_or_default();
+        for entry in self.active.iter().filter(|entry| entry.body.fault.kind() == kind) {
+            let observed = entry.observed();
+            sums.active += 1;
+            sums.held += observed.held;
+            sums.add(&observed);
+        }
+        sums
+    }
+
     /// All ids there are.
     pub(super) fn ids(&self) -> Vec<String> {
         let active = self.active.iter().map(|entry| &entry.id);
@@ -186,6 +223,7 @@ impl Control {
         view.state = FaultState::Ended;
         view.ended_ms = Some(clock::wall_ms());
         view.ended_by = Some(cause.to_owned());
+        self.chaos.before.entry(entry.body.fault.kind()).or_default().add(&view.observed);
         let Observed { hit, matched, .. } = view.observed;
         let cause = format!("{cause}; it hit {hit} of {matched}");
         let event = entry.event(Severity::Info, cause).change("active", "ended");
