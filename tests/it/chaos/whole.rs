@@ -151,7 +151,7 @@ fn breakers_and_loads_are_forced_and_let_go() {
 #[test]
 fn a_slow_backend_is_hedged() {
     let (one, two) = (Backend::saying("one"), Backend::saying("two"));
-    let keys = "hedge = { after = \"p50\", min = \"20ms\" }\nretry = { budget = \"100%\" }";
+    let keys = "hedge = { after = \"p50\", min = \"20ms\" }\nalgorithm = \"round-robin\"\nretry = { budget = \"100%\" }";
     let daemon = Inside::http(&[("one", one.address), ("two", two.address)], keys);
     // What is slow is learned from those that are not.
     wait::repeat_until(|| {
