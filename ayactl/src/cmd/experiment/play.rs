@@ -183,17 +183,13 @@ async fn play(
     let mut driver = Driver::new(experiment, &mut recorder, options);
     let record = driver.play(signals, &mut |runner, now| progress.tell(runner, now, &mut **err)).await?;
     history.keep(&record.id, &record)?;
-    match render::document(&record, &session.view)? {
-        Some(document) => session.print(&document)?,
-        None => {
-            let document = report::of_experiment(&record);
-            let text = document.text(&session.view, &SHOWN);
-            session.print(&text)?;
-            session.note(&format!(
-                "report: ayactl chaos report {} --format html > {}.html",
-                record.id, record.id
-            ));
-        }
+    if let Some(document) = render::document(&record, &session.view)? {
+        session.print(&document)?;
+    } else {
+        let text = report::of_experiment(&record).text(&session.view, &SHOWN);
+        session.print(&text)?;
+        let id = &record.id;
+        session.note(&format!("report: ayactl chaos report {id} --format html > {id}.html"));
     }
     if let (Word::Interrupted, Some(signal)) = (record.verdict.word, signals.caught()) {
         return Err(Failure::signal(signal));
