@@ -57,12 +57,11 @@ async fn note(session: &mut Session<'_, '_>, text: &str) -> Result<u8, Failure> 
         call = call.about(&day.id);
     }
     let event = session.client.call(&call).await?;
-    match render::document(&event, &session.view)? {
-        Some(document) => session.print(&document)?,
-        None => {
-            let about = day.map_or("no game day runs; it is among the events", |day| day.run.title.as_str());
-            session.print(&format!("noted at {} ({about})\n", time::clock(event.at_ms)))?;
-        }
+    if let Some(document) = render::document(&event, &session.view)? {
+        session.print(&document)?;
+    } else {
+        let about = day.map_or("no game day runs; it is among the events", |day| day.run.title.as_str());
+        session.print(&format!("noted at {} ({about})\n", time::clock(event.at_ms)))?;
     }
     Ok(Exit::Done as u8)
 }
@@ -126,13 +125,8 @@ fn show(
 ) -> Result<(), Failure> {
     let document = report::of_gameday(record);
     let json = serde_json::to_string_pretty(record).map_err(std::io::Error::from)?;
-    match render::document(record, &session.view)? {
-        Some(text) => session.print(&text)?,
-        None => {
-            let text = document.text(&session.view, &SHOWN);
-            session.print(&text)?;
-        }
-    }
+    let shown = render::document(record, &session.view)?;
+    session.print(&shown.unwrap_or_else(|| document.text(&session.view, &SHOWN)))?;
     for (path, format) in reports {
         let text = experiment::written(&document, &record.id, &json, *format);
         std::fs::write(path, text).map_err(|error| Failure::from(error).context(path.display()))?;

@@ -29,13 +29,11 @@ impl Sight for Figures {
             return of_load(load, condition.metric).map(Value::Number);
         }
         let pools = &self.status.as_ref()?.pools;
-        match scope.split_once('/') {
-            None => of_pool(pools.iter().find(|pool| pool.name == scope)?, condition.metric),
-            Some(_) => {
-                let mut backends = pools.iter().flat_map(|pool| &pool.backends);
-                of_backend(backends.find(|backend| backend.id == scope)?, condition.metric)
-            }
+        if scope.contains('/') {
+            let mut backends = pools.iter().flat_map(|pool| &pool.backends);
+            return of_backend(backends.find(|backend| backend.id == scope)?, condition.metric);
         }
+        of_pool(pools.iter().find(|pool| pool.name == scope)?, condition.metric)
     }
 }
 

@@ -7,6 +7,8 @@ use aya_api::exit::Exit;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::record::Record;
+use super::verdict::Word;
 use crate::failure::{Failure, closest};
 
 /// Runs that are kept.
@@ -89,6 +91,15 @@ impl History {
             Failure::new(Exit::NotFound, "not-found", format!("there is no run \"{id}\""), hint)
         })?;
         self.load(found)
+    }
+
+    /// The newest run of an experiment that came to its end, alone or in a game day. A run that was cut short has nothing
+    /// that another could be compared with.
+    pub fn last_of(&self, experiment: &str) -> Option<Record> {
+        let ids = self.ids().ok()?;
+        let named = ids.iter().rev().filter(|id| id.contains(experiment));
+        let mut runs = named.filter_map(|id| self.load::<Record>(id).ok());
+        runs.find(|run| run.experiment == experiment && matches!(run.verdict.word, Word::Held | Word::Failed))
     }
 
     /// Every run that can be read, newest first. A file that cannot be read is left out, with a word of warning.

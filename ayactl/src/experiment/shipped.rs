@@ -57,7 +57,7 @@ fn look(
     kind: &str,
     lists: &str,
 ) -> Result<(PathBuf, String), Failure> {
-    let is_path = name.contains('/') || name.ends_with(".toml");
+    let is_path = name.contains('/') || Path::new(name).extension().is_some_and(|ending| ending == "toml");
     let beside = folder.map(|folder| {
         let file = if is_path { name.to_owned() } else { format!("{name}.toml") };
         folder.join(file)

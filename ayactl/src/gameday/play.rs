@@ -15,7 +15,7 @@ use crate::demo::signals::Signals;
 use crate::experiment::drive::{Driver, Options, listener, millis};
 use crate::experiment::history::History;
 use crate::experiment::load::{Load, LoadLine};
-use crate::experiment::record::{Record as ExperimentRecord, SCHEMA_VERSION};
+use crate::experiment::record::SCHEMA_VERSION;
 use crate::experiment::recorder::{LOOK, Recorder};
 use crate::experiment::runner::Runner;
 use crate::experiment::verdict::{Verdict, Word};
@@ -148,7 +148,7 @@ impl<'a> Player<'a> {
                 let options = Options {
                     fail_fast: self.fail_fast,
                     deadline: None,
-                    last: self.history.read::<ExperimentRecord>(&experiment.name).ok(),
+                    last: self.history.last_of(&experiment.name),
                     id: format!("{}-{}-{}", self.id, index + 1, experiment.name).chars().take(64).collect(),
                     parent: Some((self.id.clone(), self.body(RunState::Running, None))),
                 };

@@ -31,6 +31,11 @@ pub(super) fn seconds(ms: u64) -> String {
     format!("{:.1} s", ms as f64 / 1e3)
 }
 
+/// How long something took, for people.
+fn soon(ms: u64) -> String {
+    if ms < 100 { "at once".to_owned() } else { seconds(ms) }
+}
+
 /// Seconds since the start, for people: `+12.3 s`.
 pub(super) fn since(start_ms: u64, at_ms: u64) -> String {
     format!("+{}", seconds(at_ms.saturating_sub(start_ms)))
@@ -128,11 +133,7 @@ pub(super) fn recoveries(list: &[Recovery]) -> Table {
             Some(0) => plain("at once, or it never left"),
             Some(ms) => plain(seconds(ms)),
         };
-        let last = match recovery.last_ms {
-            None => "not known".to_owned(),
-            Some(0) => "at once".to_owned(),
-            Some(ms) => seconds(ms),
-        };
+        let last = recovery.last_ms.map_or_else(|| "not known".to_owned(), soon);
         let name = match recovery.metric.as_str() {
             "err" => "failed requests",
             "eligible" => "backends that may serve",
@@ -219,6 +220,34 @@ pub(super) fn people(events: &[Event], operations: &[Operation], start_ms: u64) 
     Table { caption: "Orders, faults and notes".into(), head: vec!["when", "who", "what", "why"], rows }
 }
 
+/// Faults, as times of a plot.
+fn faults(records: &[&Record], at: impl Fn(u64) -> f64, end: f64) -> Vec<Span> {
+    let steps = records.iter().flat_map(|record| &record.steps).filter(|step| step.kind == "fault");
+    let spans = steps.filter_map(|step| {
+        let to = step.ended_ms.map_or(end, &at);
+        Some(Span { from: at(step.started_ms?), to, label: step.what.clone() })
+    });
+    spans.collect()
+}
+
+/// Decisions about `pools` and what people noted, as moments of a plot.
+fn happenings(events: &[Event], pools: &[String], at: impl Fn(u64) -> f64) -> Vec<Mark> {
+    let is_about = |event: &Event| pools.iter().any(|pool| event.subject.split('/').next() == Some(pool));
+    let told = events.iter().filter(|event| {
+        // Faults are drawn as times already.
+        let is_noted = event.kind == "note" && !event.cause.starts_with("fault: ");
+        is_noted || DECISIONS.contains(&event.kind.as_str()) && is_about(event)
+    });
+    let marks = told.take(MARKS).map(|event| {
+        let to = event.to.as_deref().unwrap_or(&event.cause);
+        let is_note = event.kind == "note";
+        let label =
+            if is_note { event.cause.clone() } else { format!("{} {} {to}", event.subject, event.kind) };
+        Mark { at: at(event.at_ms), label }
+    });
+    marks.collect()
+}
+
 /// Plots over time of the pools, with faults as spans, and decisions and notes as marks.
 pub(super) fn plots(
     samples: &[Sample],
@@ -233,32 +262,7 @@ pub(super) fn plots(
     let at = |ms: u64| ms.saturating_sub(start_ms) as f64 / 1e3;
     let times: Vec<f64> = samples.iter().map(|sample| at(sample.at_ms)).collect();
     let end = times.last().copied().unwrap_or_default();
-    let spans: Vec<Span> = records
-        .iter()
-        .flat_map(|record| &record.steps)
-        .filter(|step| step.kind == "fault")
-        .filter_map(|step| {
-            let to = step.ended_ms.map_or(end, at);
-            Some(Span { from: at(step.started_ms?), to, label: step.what.clone() })
-        })
-        .collect();
-    let is_about = |e: &&Event| pools.iter().any(|pool| e.subject.split('/').next() == Some(pool));
-    let told = events.iter().filter(|e| {
-        let is_step = e.cause.starts_with("fault: ");
-        e.kind == "note" && !is_step || DECISIONS.contains(&e.kind.as_str()) && is_about(e)
-    });
-    let marks: Vec<Mark> = told
-        .take(MARKS)
-        .map(|event| {
-            let to = event.to.as_deref().unwrap_or(&event.cause);
-            let label = if event.kind == "note" {
-                event.cause.clone()
-            } else {
-                format!("{} {} {to}", event.subject, event.kind)
-            };
-            Mark { at: at(event.at_ms), label }
-        })
-        .collect();
+    let (spans, marks) = (faults(records, at, end), happenings(events, pools, at));
     let of = |name: String, value: &dyn Fn(&Sample) -> Option<f64>| Series {
         name,
         values: samples.iter().map(value).collect(),
@@ -322,11 +326,11 @@ pub(super) fn follow_ups(records: &[&Record]) -> Vec<String> {
             let (now, last) = (recovery.took_ms?, recovery.last_ms?);
             (now > last + 2000).then(|| {
                 format!(
-                    "{name}: {} {} took {} to be back, {} in the run before",
+                    "{name}: {} {} was back after {}; in the run before: {}",
                     recovery.pool,
                     recovery.metric,
-                    seconds(now),
-                    seconds(last)
+                    soon(now),
+                    soon(last)
                 )
             })
         });

@@ -69,16 +69,20 @@ fn steps() -> Vec<StepRecord> {
     }]
 }
 
+fn events() -> Vec<Event> {
+    let change = Some(("in", "suspected"));
+    vec![
+        event(1, 3400, "outlier", "shop/web-1", change, "median 305 ms, others 5 ms"),
+        event(2, 5000, "note", "slow-20261123T001424", None, "the pager stayed silent"),
+    ]
+}
+
+fn recovery(metric: &str, [before, worst, normal]: [f64; 3], took_ms: Option<u64>) -> Recovery {
+    let (pool, metric) = ("shop".into(), metric.into());
+    Recovery { pool, metric, before, worst, normal, took_ms, last_ms: Some(500) }
+}
+
 fn record() -> Record {
-    let recovery = |metric: &str, before, worst, normal, took_ms| Recovery {
-        pool: "shop".into(),
-        metric: metric.into(),
-        before,
-        worst,
-        normal,
-        took_ms,
-        last_ms: Some(500),
-    };
     let late = "expected shop/web-1: breaker = open within 2 s after fault 1: it was closed";
     Record {
         schema_version: 1,
@@ -127,15 +131,12 @@ fn record() -> Record {
         }],
         steps: steps(),
         recoveries: vec![
-            recovery("p99", 20.0, 400.0, 30.0, Some(3500)),
-            recovery("err", 0.0, 0.0, 0.005, Some(0)),
-            recovery("eligible", 4.0, 4.0, 4.0, None),
+            recovery("p99", [20.0, 400.0, 30.0], Some(3500)),
+            recovery("err", [0.0, 0.0, 0.005], Some(0)),
+            recovery("eligible", [4.0, 4.0, 4.0], None),
         ],
         samples: (0..24).map(sample).collect(),
-        events: vec![
-            event(1, 3400, "outlier", "shop/web-1", Some(("in", "suspected")), "median 305 ms, others 5 ms"),
-            event(2, 5000, "note", "slow-20261123T001424", None, "the pager stayed silent"),
-        ],
+        events: events(),
         operations: Vec::new(),
         compared_with: Some("slow-20261122T001424".into()),
     }

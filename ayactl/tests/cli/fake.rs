@@ -186,6 +186,20 @@ fn read(world: &mut World, id: Id, pool: &str, backend: &str) -> Result<String, 
         | Id::BreakerReset
         | Id::Reload
         | Id::Upgrade
+        | Id::Chaos
+        | Id::ChaosPanic
+        | Id::ChaosLock
+        | Id::ChaosUnlock
+        | Id::Faults
+        | Id::Fault
+        | Id::StartFault
+        | Id::RenewFault
+        | Id::StopFault
+        | Id::StopFaults
+        | Id::Runs
+        | Id::PutRun
+        | Id::EndRun
+        | Id::AddNote
         | Id::Openapi => json!(null),
     };
     Ok(value.to_string())

@@ -17,7 +17,9 @@ pub fn parse_fault(line: &str) -> Result<FaultBody, Failure> {
     let words = words(line).map_err(|what| Failure::usage(format!("fault \"{line}\": {what}"), ""))?;
     let parsed = FaultLine::try_parse_from(words).map_err(|error| {
         let text = error.to_string();
-        let what = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        // What is missing stands in the lines after the first; help comes after an empty one.
+        let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+        let what = lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned();
         Failure::usage(
             format!("fault \"{line}\": {what}"),
             "see `ayactl chaos --help` for what a fault takes",

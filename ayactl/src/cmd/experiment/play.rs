@@ -17,7 +17,6 @@ use crate::demo::signals::Signals;
 use crate::experiment::drive::{Driver, Options};
 use crate::experiment::history::History;
 use crate::experiment::model::{Action, Experiment, Step};
-use crate::experiment::record::Record;
 use crate::experiment::recorder::Recorder;
 use crate::experiment::source::Problem;
 use crate::experiment::verdict::Word;
@@ -175,7 +174,7 @@ async fn play(
     let options = Options {
         fail_fast: args.fail_fast,
         deadline: args.deadline,
-        last: history.read::<Record>(&experiment.name).ok(),
+        last: history.last_of(&experiment.name),
         id: id_of(&experiment.name, recorder.wall_ms()),
         parent: None,
     };
@@ -184,17 +183,13 @@ async fn play(
     let mut driver = Driver::new(experiment, &mut recorder, options);
     let record = driver.play(signals, &mut |runner, now| progress.tell(runner, now, &mut **err)).await?;
     history.keep(&record.id, &record)?;
-    match render::document(&record, &session.view)? {
-        Some(document) => session.print(&document)?,
-        None => {
-            let document = report::of_experiment(&record);
-            let text = document.text(&session.view, &SHOWN);
-            session.print(&text)?;
-            session.note(&format!(
-                "report: ayactl chaos report {} --format html > {}.html",
-                record.id, record.id
-            ));
-        }
+    if let Some(document) = render::document(&record, &session.view)? {
+        session.print(&document)?;
+    } else {
+        let text = report::of_experiment(&record).text(&session.view, &SHOWN);
+        session.print(&text)?;
+        let id = &record.id;
+        session.note(&format!("report: ayactl chaos report {id} --format html > {id}.html"));
     }
     if let (Word::Interrupted, Some(signal)) = (record.verdict.word, signals.caught()) {
         return Err(Failure::signal(signal));

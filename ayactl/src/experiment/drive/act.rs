@@ -70,7 +70,7 @@ impl Driver<'_> {
                     Order::Admin(state) => format!("{id} is {state} again"),
                     Order::Weight(weight) => format!("{id} has the weight {weight} again"),
                 };
-                let inverse = (before != order).then(|| Inverse { subject: id, order: before, told });
+                let inverse = (before != order).then_some(Inverse { subject: id, order: before, told });
                 self.runner.answer(self.now(), Answer::Began(index, inverse));
                 self.runner.answer(self.now(), Answer::Ended(index, "done".to_owned()));
             }
@@ -80,7 +80,7 @@ impl Driver<'_> {
                 self.runner.answer(self.now(), Answer::Began(index, None));
             }
             Action::Wait(_) | Action::WaitFor(..) => {
-                self.runner.answer(self.now(), Answer::Began(index, None))
+                self.runner.answer(self.now(), Answer::Began(index, None));
             }
         }
         Ok(())
