@@ -8,6 +8,7 @@ use aya_load::plan::{Model, Plan, Target};
 use aya_load::profile::Profile;
 use aya_load::record::Ended;
 
+#[expect(clippy::print_stdout, reason = "it is what the example is for")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [address, rate, connections, seconds] = &arguments[..] else {

@@ -3,6 +3,8 @@
 //! A [`Report`] carries the histograms of its steps, so that two of them can be compared with statistics and several
 //! generators' can be added without loss. Long runs have longer steps: a report has at most [`MOST_STEPS`].
 
+use std::fmt::Write as _;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -347,18 +349,19 @@ impl Report {
     pub fn verdict_line(&self) -> String {
         let mut line = self.verdict.word.shout().to_owned();
         if let Some(offered) = self.offered {
-            line += &format!(" offered {}/s", number(self.rate(offered)));
+            let _ = write!(line, " offered {}/s", number(self.rate(offered)));
         }
-        line += &format!(
+        let _ = write!(
+            line,
             " sent {}/s achieved {}/s",
             number(self.rate(self.sent)),
             number(self.rate(self.achieved))
         );
         if let Some(lag) = self.lag.as_ref().and_then(|lag| lag.p99_ms) {
-            line += &format!(" send-lag p99 {}", time(Some(lag)));
+            let _ = write!(line, " send-lag p99 {}", time(Some(lag)));
         }
         if let Some(share) = self.error_share() {
-            line += &format!(" errors {}", percent(share));
+            let _ = write!(line, " errors {}", percent(share));
         }
         line
     }

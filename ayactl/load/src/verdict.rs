@@ -138,9 +138,9 @@ mod tests {
         assert_eq!(word(|_| {}), Word::Valid);
         assert_eq!(word(|seen| seen.total.lag = [(900, 10_000)].into_iter().collect()), Word::GeneratorBound);
         assert_eq!(word(|seen| seen.total.waited = 200), Word::TargetBound);
-        assert_eq!(word(|seen| drop(seen.total.errors.insert(ErrorKind::Timeout, 200))), Word::TargetBound);
+        assert_eq!(word(|seen| seen.total.errors = [(ErrorKind::Timeout, 200)].into()), Word::TargetBound);
         assert_eq!(
-            word(|seen| drop(seen.total.errors.insert(ErrorKind::OutOfPorts, 1))),
+            word(|seen| seen.total.errors = [(ErrorKind::OutOfPorts, 1)].into()),
             Word::GeneratorBound
         );
         assert_eq!(word(|seen| seen.total.answered = 9_000), Word::TargetBound);

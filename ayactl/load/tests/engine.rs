@@ -23,8 +23,8 @@ struct Server {
 impl Server {
     /// Each connection is handed to `serve` on a thread of its own.
     fn start(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
-        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap();
+        let socket = TcpListener::bind("127.0.0.1:0").expect("loopback");
+        let address = socket.local_addr().expect("it is bound");
         let ended = Arc::new(AtomicBool::new(false));
         let (flag, serve) = (Arc::clone(&ended), Arc::new(serve));
         let thread = std::thread::spawn(move || {
@@ -97,8 +97,8 @@ fn closed(mut plan: Plan, requests: u64) -> Recording {
 }
 
 fn run(plan: Plan, profile: Option<Profile>) -> Recording {
-    let requests = Arc::new(Fixed::new(&plan, &[], Vec::new()).unwrap());
-    let mut running = start(Job { plan, profile, requests }).unwrap();
+    let requests = Arc::new(Fixed::new(&plan, &[], Vec::new()).expect("it is valid"));
+    let mut running = start(Job { plan, profile, requests }).expect("it starts");
     while running.next(Duration::from_secs(60)) != Step::Over {}
     running.finish(Ended::Done)
 }
@@ -244,8 +244,8 @@ fn a_stopped_test_ends_soon_with_what_there_is() {
     let mut plan = plan(&server, 8);
     (plan.model, plan.length_ms) = (Model::Open, 600_000);
     let profile = Profile::constant(200.0, Duration::from_secs(600));
-    let requests = Arc::new(Fixed::new(&plan, &[], Vec::new()).unwrap());
-    let mut running = start(Job { plan, profile: Some(profile), requests }).unwrap();
+    let requests = Arc::new(Fixed::new(&plan, &[], Vec::new()).expect("it is valid"));
+    let mut running = start(Job { plan, profile: Some(profile), requests }).expect("it starts");
     assert_eq!(running.next(Duration::from_secs(30)), Step::Second(0));
     running.control().stop();
     while running.next(Duration::from_secs(30)) != Step::Over {}

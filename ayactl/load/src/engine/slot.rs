@@ -77,7 +77,9 @@ impl Own {
 
     /// Sends requests over one connection until it ends.
     async fn carry(&self, stream: impl Stream, first: Taken) -> Left {
-        let Ok((mut sender, connection)) = http1::handshake(TokioIo::new(stream)).await else {
+        let Ok((mut sender, connection)) =
+            http1::Builder::new().writev(false).handshake(TokioIo::new(stream)).await
+        else {
             self.ended(&first.work, &Outcome::Failed(ErrorKind::Garbage));
             return Left::Next;
         };

@@ -134,7 +134,7 @@ async fn pace(worker: &Rc<Worker>, setup: &Setup, mut schedule: Schedule<'_>) ->
             in_a_row = 0;
             timer.until(due.min(now + NAP)).await?;
         }
-        let lane = coin.as_mut().map_or(0, |coin| (coin.next() & 1) as usize);
+        let lane = coin.as_mut().map_or(0, |coin| (coin.bits() & 1) as usize);
         worker.give(Work { number, lane, planned, sent: planned });
         in_a_row += 1;
         if in_a_row >= IN_A_ROW {

@@ -1,4 +1,4 @@
-//! One line of an access log: AYA's own JSON, the common and combined formats, and HAProxy's.
+//! One line of an access log: AYA's own JSON, the common and combined formats, and that of `HAProxy`.
 
 use serde::Deserialize;
 
@@ -72,13 +72,13 @@ fn checked(method: &str, uri: &str, at_ms: i64, is_exact: bool) -> Result<Entry,
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// `10/Oct/2025:13:55:36 +0200`, or HAProxy's `06/Feb/2009:12:14:14.655`, in milliseconds since 1970.
+/// `10/Oct/2025:13:55:36 +0200`, or as `HAProxy` writes it, `06/Feb/2009:12:14:14.655`, in milliseconds since 1970.
 fn time(text: &str) -> Option<(i64, bool)> {
     let (date, zone) = text.split_once(' ').unwrap_or((text, "+0000"));
     let mut parts = date.splitn(4, ':');
     let mut day = parts.next()?.split('/');
     let (day, month, year) = (number(day.next()?)?, day.next()?, number(day.next()?)?);
-    let month = MONTHS.iter().position(|known| *known == month)? as i64 + 1;
+    let month = MONTHS.iter().position(|known| *known == month)?.cast_signed() as i64 + 1;
     let (hour, minute, second) = (number(parts.next()?)?, number(parts.next()?)?, parts.next()?);
     let (second, millis) = second.split_once('.').map_or((second, None), |(s, ms)| (s, Some(ms)));
     let ms = millis.map_or(Some(0), |ms| if ms.len() == 3 { number(ms) } else { None })?;

@@ -67,7 +67,7 @@ impl Replay {
     }
 
     /// The next request with its moment; `None` at the end. Moments never go back.
-    pub fn next(&mut self) -> Result<Option<Request>, InputError> {
+    pub fn next_request(&mut self) -> Result<Option<Request>, InputError> {
         loop {
             while !self.at_end && self.window.len() < WINDOW {
                 self.fill()?;
@@ -150,9 +150,9 @@ impl Replay {
 
     /// Lines of the same second are taken to be at equal distances in it.
     fn spread(&mut self) {
-        let all = self.second.len() as i64;
+        let all = self.second.len().cast_signed() as i64;
         for (index, entry) in std::mem::take(&mut self.second).into_iter().enumerate() {
-            self.push(entry.at_ms + index as i64 * 1000 / all, (entry.method, entry.path));
+            self.push(entry.at_ms + index.cast_signed() as i64 * 1000 / all, (entry.method, entry.path));
         }
     }
 
@@ -174,7 +174,7 @@ mod tests {
     }
 
     fn all(mut replay: Replay, most: usize) -> Vec<(String, u128)> {
-        let each = std::iter::from_fn(|| replay.next().unwrap());
+        let each = std::iter::from_fn(|| replay.next_request().unwrap());
         each.take(most).map(|request| (request.path, request.at.unwrap().as_millis())).collect()
     }
 
@@ -188,7 +188,7 @@ mod tests {
         let expected = [("/a", 0), ("/b", 250), ("/c", 1000), ("/a", 2000), ("/b", 2250)];
         assert_eq!(all(one, 5), expected.map(|(path, at)| (path.to_owned(), at)));
         let (_folder, mut once) = replay(OWN, 1.0, false);
-        while once.next().unwrap().is_some() {}
+        while once.next_request().unwrap().is_some() {}
         assert_eq!(once.unreadable().0, 1);
         assert_eq!(once.unreadable().1.unwrap().0, 2);
     }
@@ -203,8 +203,8 @@ mod tests {
     #[test]
     fn a_file_without_requests_is_told() {
         let (_folder, mut one) = replay("a\nb\n", 1.0, true);
-        assert!(one.next().unwrap_err().to_string().contains("access.log:1: "));
+        assert!(one.next_request().unwrap_err().to_string().contains("access.log:1: "));
         let (_folder, mut one) = replay("", 1.0, true);
-        assert!(one.next().unwrap_err().to_string().contains("no line in it"));
+        assert!(one.next_request().unwrap_err().to_string().contains("no line in it"));
     }
 }

@@ -58,7 +58,7 @@ impl Template {
                     let _ = write!(into, "{}", rank + 1);
                 }
                 Piece::Uuid => {
-                    let (high, low) = (rng.next(), rng.next());
+                    let (high, low) = (rng.bits(), rng.bits());
                     let _ = write!(
                         into,
                         "{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",

@@ -55,9 +55,7 @@ fn read(line: &str) -> Result<(Recipe, u32), String> {
 /// Path and query of a URL; its host is not asked.
 pub(super) fn path_of(url: &str) -> Option<&str> {
     let path = match url.split_once("://") {
-        Some((scheme, rest)) if matches!(scheme, "http" | "https") => {
-            rest.find(['/', '?']).map_or("/", |at| &rest[at..])
-        }
+        Some(("http" | "https", rest)) => rest.find(['/', '?']).map_or("/", |at| &rest[at..]),
         _ => url,
     };
     let path = path.split('#').next().unwrap_or(path);

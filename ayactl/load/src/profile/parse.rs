@@ -271,7 +271,7 @@ mod tests {
         assert!(error.contains("  100..x/30s,5000/1m\n       ^\n"), "{error}");
         for (text, part) in [
             ("", "nothing"),
-            ("5000,,5", "nothing between"),
+            ("5000/1s,,5/1s", "nothing between"),
             ("5000", "not for how long"),
             ("-5/1s", "below zero"),
             ("0/10s", "less than one request"),

@@ -1,4 +1,4 @@
-//! The percentile distribution of the response time, as HdrHistogram's tools write and plot it.
+//! The percentile distribution of the response time, as the tools of `HdrHistogram` write and plot it.
 
 use std::fmt::Write as _;
 

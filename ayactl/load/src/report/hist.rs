@@ -98,7 +98,7 @@ pub(crate) fn bound(value: u64) -> u64 {
     if value < PARTS {
         return value;
     }
-    let width = 1_u64 << (63 - value.leading_zeros() - PARTS.trailing_zeros());
+    let width = 1_u64 << (value.ilog2() - PARTS.trailing_zeros());
     value.div_ceil(width).saturating_mul(width)
 }
 

@@ -1,4 +1,4 @@
-//! The verdict and the objectives as JUnit's XML, a test case each.
+//! The verdict and the objectives as XML of `JUnit`, a test case each.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use super::{Report, Word};
 use crate::html::escaped;
 
 impl Report {
-    /// The report as JUnit XML. An objective without data counts as skipped.
+    /// The report as XML of `JUnit`. An objective without data counts as skipped.
     pub fn junit(&self) -> String {
         let is_valid = self.verdict.word != Word::GeneratorBound;
         let failures =

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Latency, MEANINGS, Report, number, percent, time};
+use super::{Latency, MEANINGS, Report, number, time};
 
 /// Text in a cell or a line of Markdown: nothing in it becomes markup.
 fn plain(text: &str) -> String {
@@ -47,35 +47,11 @@ impl Report {
             "|--:".repeat(heads.len())
         );
         for (name, latency) in self.latencies() {
-            row(&mut text, &plain(&name), latency);
+            row(&mut text, &plain(&name), &latency);
         }
         self.gates_below(&mut text);
-        if !self.failures.is_empty() {
-            text.push_str("\n| Without an answer | count | first |\n|:--|--:|:--|\n");
-            for failure in &self.failures {
-                let _ = writeln!(
-                    text,
-                    "| {} | {} | {} |",
-                    plain(&failure.kind),
-                    failure.count,
-                    plain(&failure.first)
-                );
-            }
-        }
-        if !self.backends.is_empty() {
-            text.push_str("\n| Backend (means) | requests | send lag | proxy queue | retries | backend | rest | p99 |\n|:--|--:|--:|--:|--:|--:|--:|--:|\n");
-            for one in &self.backends {
-                let parts = [one.lag_ms, one.queue_ms, one.retries_ms, one.backend_ms, one.rest_ms];
-                let parts = parts.map(|ms| time(Some(ms))).join(" | ");
-                let _ = writeln!(
-                    text,
-                    "| {} | {} | {parts} | {} |",
-                    plain(&one.name),
-                    one.count,
-                    time(one.p99_ms)
-                );
-            }
-        }
+        self.failures_below(&mut text);
+        self.split_below(&mut text);
         for added in &self.overhead {
             let [low, high] = added.interval_ms.map(|ms| time(Some(ms)));
             let _ = writeln!(
@@ -91,6 +67,38 @@ impl Report {
         }
         let _ = writeln!(text, "\nAgain: <code>{}</code>", plain(&self.asked.command));
         text
+    }
+
+    fn failures_below(&self, text: &mut String) {
+        if !self.failures.is_empty() {
+            text.push_str("\n| Without an answer | count | first |\n|:--|--:|:--|\n");
+            for failure in &self.failures {
+                let _ = writeln!(
+                    text,
+                    "| {} | {} | {} |",
+                    plain(&failure.kind),
+                    failure.count,
+                    plain(&failure.first)
+                );
+            }
+        }
+    }
+
+    fn split_below(&self, text: &mut String) {
+        if !self.backends.is_empty() {
+            text.push_str("\n| Backend (means) | requests | send lag | proxy queue | retries | backend | rest | p99 |\n|:--|--:|--:|--:|--:|--:|--:|--:|\n");
+            for one in &self.backends {
+                let parts = [one.lag_ms, one.queue_ms, one.retries_ms, one.backend_ms, one.rest_ms];
+                let parts = parts.map(|ms| time(Some(ms))).join(" | ");
+                let _ = writeln!(
+                    text,
+                    "| {} | {} | {parts} | {} |",
+                    plain(&one.name),
+                    one.count,
+                    time(one.p99_ms)
+                );
+            }
+        }
     }
 
     fn gates_below(&self, text: &mut String) {
@@ -122,14 +130,9 @@ impl Report {
         }
         all
     }
-
-    /// The share of failed requests in words.
-    pub(super) fn errors_in_words(&self) -> String {
-        self.error_share().map_or_else(|| "–".to_owned(), percent)
-    }
 }
 
-fn row(text: &mut String, name: &str, latency: Latency) {
+fn row(text: &mut String, name: &str, latency: &Latency) {
     let values: Vec<String> = latency.columns().iter().map(|(_, ms)| time(*ms)).collect();
     let _ = writeln!(text, "| {name} | {} | {} |", latency.count, values.join(" | "));
 }

@@ -117,7 +117,8 @@ fn steps(reports: &[Report], step_s: f64, started_ms: u64) -> Result<Vec<Step>, 
     let mut places: BTreeMap<u64, Vec<Step>> = BTreeMap::new();
     for report in reports {
         let factor = (step_s / report.step_s).round().max(1.0) as usize;
-        if !(report.step_s > 0.0) || (report.step_s * factor as f64 - step_s).abs() > 1e-6 {
+        let is_length = report.step_s.is_finite() && report.step_s > 0.0;
+        if !is_length || (report.step_s * factor as f64 - step_s).abs() > 1e-6 {
             return Err(MergeError::Steps(report.step_s.to_string(), step_s.to_string()));
         }
         let shift = ((report.started_ms - started_ms) as f64 / 1e3 / step_s).round() as u64;

@@ -179,7 +179,7 @@ fn marks(events: &[Event], started_ms: u64) -> Vec<Mark> {
         match begun {
             Some(begun) => begun.until_s = Some(at(event)),
             None => {
-                marks.push(Mark { at_s: at(event), until_s: None, kind: event.kind.clone(), what: words })
+                marks.push(Mark { at_s: at(event), until_s: None, kind: event.kind.clone(), what: words });
             }
         }
     }

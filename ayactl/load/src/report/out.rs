@@ -15,9 +15,9 @@ pub enum Format {
     Md,
     /// The shape itself.
     Json,
-    /// JUnit XML.
+    /// XML of `JUnit`.
     Junit,
-    /// The percentile distribution of HdrHistogram's tools.
+    /// The percentile distribution of the tools of `HdrHistogram`.
     Hgrm,
     /// A line a step.
     Csv,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::input::Rng;
 
+#[expect(clippy::too_many_lines, reason = "it is one literal")]
 /// A report of twelve seconds at 500 requests a second whose latencies are multiplied by `factor`.
 pub(crate) fn report(seed: u64, factor: f64) -> Report {
     let mut rng = Rng::new(seed, 0);
