@@ -101,6 +101,7 @@ pub(crate) fn request() -> RequestExplanation {
         left_out: 0,
     };
     RequestExplanation {
+        fault: None,
         id: "4f1c0e1d8a3b5c7d9e0f1a2b3c4d5e6f".into(),
         at_ms: NOW,
         took_ms: 31.0,
