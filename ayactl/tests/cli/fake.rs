@@ -170,6 +170,9 @@ fn read(world: &mut World, id: Id, pool: &str, backend: &str) -> Result<String, 
         Id::Requests => json!(if empty { vec![] } else { vec![explained::request()] }),
         Id::Events => json!(if empty { vec![] } else { vec![fixture::event(11), fixture::event(12)] }),
         Id::Operations => json!(if empty { vec![] } else { vec![fixture::operation()] }),
+        Id::Chaos => json!(status.chaos),
+        Id::Faults => json!(status.chaos.faults),
+        Id::Runs => json!(status.runs),
         Id::Stream => {
             let items = if world.streams.is_empty() { vec![] } else { world.streams.remove(0) };
             return Ok(items.iter().map(|item| serde_json::to_string(item).unwrap() + "\n").collect());
@@ -186,17 +189,14 @@ fn read(world: &mut World, id: Id, pool: &str, backend: &str) -> Result<String, 
         | Id::BreakerReset
         | Id::Reload
         | Id::Upgrade
-        | Id::Chaos
         | Id::ChaosPanic
         | Id::ChaosLock
         | Id::ChaosUnlock
-        | Id::Faults
         | Id::Fault
         | Id::StartFault
         | Id::RenewFault
         | Id::StopFault
         | Id::StopFaults
-        | Id::Runs
         | Id::PutRun
         | Id::EndRun
         | Id::AddNote
