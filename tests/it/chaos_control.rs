@@ -228,6 +228,7 @@ fn running(title: &str) -> RunBody {
         load: None,
         gates: Vec::new(),
         steps: Vec::new(),
+        pools: Vec::new(),
         verdict: None,
     }
 }

@@ -20,7 +20,8 @@ fn helps(command: &clap::Command, path: &str, all: &mut String) {
     assert_eq!((ran.status, ran.err.as_str()), (0, ""), "{path}");
     assert!(ran.out.contains("Examples:\n"), "{path} has no examples");
     writeln!(all, "==== ayactl {path}\n{}", ran.out).unwrap();
-    for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
+    let shown = |verb: &&clap::Command| verb.get_name() != "help" && !verb.is_hide_set();
+    for verb in command.get_subcommands().filter(shown) {
         helps(verb, format!("{path} {}", verb.get_name()).trim(), all);
     }
 }
