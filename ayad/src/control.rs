@@ -235,9 +235,8 @@ pub async fn run(setup: Setup) -> std::io::Result<()> {
     if let Some(admin) = admin {
         tokio::task::spawn_local(server::serve(Rc::clone(&shared), Door::Metrics(admin), doors));
     }
-    if setup.ready.send(()).is_err() {
-        tracing::debug!("nobody waits for the start any more");
-    }
+    // An error means that nobody waits for the start any more.
+    let _ = setup.ready.send(());
     beat(&shared, setup.signals, looks).await;
     Ok(())
 }

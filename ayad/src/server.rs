@@ -147,7 +147,6 @@ fn start_behind(
     };
     let prepared = apply::prepare(config, &before)?;
     drop(before);
-
     let (handed, journal, damage) = take_journal(&prepared.snapshot, &daemon.state_dir, &mut inheritance)?;
     let Handed { rev, seq, events, learned, chosen, line } = handed;
     let drained = handover::learned::resume(&prepared.snapshot, learned);
@@ -157,8 +156,7 @@ fn start_behind(
     let access_log = AccessLog::new();
     let max_clients = descriptors::max_clients(prepared.snapshot.backends().count(), workers);
     access_log.switch(prepared.log);
-    let (crew, inboxes) = Crew::new(workers);
-    let events = EventLog::resume(seq, events);
+    let ((crew, inboxes), events) = (Crew::new(workers), EventLog::resume(seq, events));
     let (mut snapshot, rev) = (prepared.snapshot, revs.get().max(rev));
     snapshot.generation += taken_over.as_ref().map_or(0, |before| before.line.generation);
     let parts = Parts { snapshot, crew, rev, max_clients, refusals, access_log, challenges, events };

@@ -32,7 +32,11 @@ impl Inside {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("ayad.toml");
         let (control, state) = (folder.path().join("control.sock"), folder.path().join("state"));
-        let daemon = format!("[daemon]\ncontrol = {control:?}\nstate_dir = {state:?}\nworkers = 2\n");
+        let daemon = format!(
+            "[daemon]\ncontrol = \"{}\"\nstate_dir = \"{}\"\nworkers = 2\n",
+            control.display(),
+            state.display()
+        );
         std::fs::write(&path, format!("aya = 1\n{daemon}{text}")).expect("a file in it");
         let (env, kept, source) = (Env::default(), Arc::new(Kept::default()), Origin::File(path));
         let config = source.load(&env, &kept).unwrap_or_else(|problems| panic!("{problems}"));

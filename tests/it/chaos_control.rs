@@ -8,7 +8,7 @@ use aya_api::command::faults::{GetFault, GetFaults, RenewFault, StartFault, Stop
 use aya_api::command::notes::AddNote;
 use aya_api::command::runs::{EndRun, GetRuns, PutRun};
 use aya_api::error::ErrorCode;
-use aya_api::fault::{ChaosLimits, Fault, FaultBody, FaultState, FaultTarget, FaultView};
+use aya_api::fault::{ChaosLimits, Distribution, Fault, FaultBody, FaultState, FaultTarget, FaultView};
 use aya_api::run::{RunBody, RunKind, RunState};
 use aya_tests::backend::Backend;
 use aya_tests::binary;
@@ -69,7 +69,10 @@ impl Bench {
 }
 
 fn latency(target: FaultTarget) -> FaultBody {
-    FaultBody::new(Fault::Latency { mean_ms: 1.0, jitter_ms: 0.0, distribution: Default::default() }, target)
+    FaultBody::new(
+        Fault::Latency { mean_ms: 1.0, jitter_ms: 0.0, distribution: Distribution::default() },
+        target,
+    )
 }
 
 fn main_pool() -> FaultBody {

@@ -104,7 +104,7 @@ fn what_cannot_be_is_told_before_anything_is_sent() {
     };
     for (words, exit, part) in [
         (&["http://192.0.2.1/"][..], Exit::NotPermitted, "--allow-target 192.0.2.1"),
-        (&[&gone][..], Exit::Error, "does not take connections"),
+        (&[gone.as_str()][..], Exit::Error, "does not take connections"),
         (&["/x"][..], Exit::Unreachable, "/nowhere/ayad.sock"),
         (&["-r", "0", "http://127.0.0.1:9/"][..], Exit::Usage, "less than one request"),
         (&["-r", "-5", "http://127.0.0.1:9/"][..], Exit::Usage, "-5"),

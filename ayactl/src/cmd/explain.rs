@@ -228,6 +228,9 @@ fn request_text(request: &RequestExplanation, view: &View) -> String {
     let reason = request.reason.as_deref().map(|reason| format!(", {reason}")).unwrap_or_default();
     let detail = request.detail.as_deref().map(|detail| format!(": {detail}")).unwrap_or_default();
     let _ = writeln!(text, "Answer:    {status}{reason}{detail}");
+    if let Some(fault) = &request.fault {
+        let _ = writeln!(text, "Fault:     hit by {fault}");
+    }
     let steps = [
         ("picked", request.picked_ms),
         ("connected", request.connected_ms),

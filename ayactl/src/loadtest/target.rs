@@ -227,27 +227,27 @@ fn name(host: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn nobody() -> Result<Surroundings, Failure> {
-        Ok(Surroundings::default())
-    }
-
     #[test]
     fn urls_are_taken_apart() {
-        let found = find(Some("127.0.0.1:8080/a?b=c"), &nobody(), &[]).map(|found| found.target);
+        let found =
+            find(Some("127.0.0.1:8080/a?b=c"), &Ok(Surroundings::default()), &[]).map(|found| found.target);
         let target = found.expect("it is loopback");
         assert_eq!((target.address.as_str(), target.path.as_str()), ("127.0.0.1:8080", "/a?b=c"));
         assert_eq!(target.host, "127.0.0.1:8080");
-        let secure = find(Some("https://127.0.0.1"), &nobody(), &[]).expect("it is loopback").target;
+        let secure = find(Some("https://127.0.0.1"), &Ok(Surroundings::default()), &[])
+            .expect("it is loopback")
+            .target;
         assert!(secure.tls && secure.address == "127.0.0.1:443" && secure.path == "/");
     }
 
     #[test]
     fn strangers_are_left_alone_unless_somebody_says_so() {
-        let refused =
-            find(Some("http://192.0.2.7/"), &nobody(), &[]).map(|_| ()).expect_err("it is a stranger");
+        let refused = find(Some("http://192.0.2.7/"), &Ok(Surroundings::default()), &[])
+            .map(|_| ())
+            .expect_err("it is a stranger");
         assert_eq!(refused.status, Exit::NotPermitted as u8);
         assert!(refused.hint.contains("--allow-target 192.0.2.7"), "{}", refused.hint);
-        assert!(find(Some("http://192.0.2.7/"), &nobody(), &["192.0.2.7".into()]).is_ok());
+        assert!(find(Some("http://192.0.2.7/"), &Ok(Surroundings::default()), &["192.0.2.7".into()]).is_ok());
         let around = Surroundings {
             limits: LoadLimits { allow: vec!["192.0.2.7".into()], ..LoadLimits::default() },
             ..Surroundings::default()
@@ -260,7 +260,7 @@ mod tests {
         for (typed, part) in
             [("ftp://127.0.0.1/", "cannot be spoken"), ("http://", "no URL"), ("/x", "no listener")]
         {
-            let error = find(Some(typed), &nobody(), &[]).map(|_| ()).expect_err(typed);
+            let error = find(Some(typed), &Ok(Surroundings::default()), &[]).map(|_| ()).expect_err(typed);
             assert!(error.message.contains(part), "{typed}: {}", error.message);
         }
     }

@@ -20,7 +20,7 @@ use crate::state::NewEvent;
 /// Most runs that are kept; one that is over makes place for a new one.
 const MOST: usize = 32;
 /// How long a run is kept after its end.
-const KEPT: Duration = Duration::from_mins(10);
+const KEPT: Duration = Duration::from_secs(600);
 /// Longest id, title, verdict or word of a run, in bytes.
 const LONGEST_TEXT: usize = 1000;
 /// Most gates, steps or points of a run.

@@ -1,6 +1,8 @@
 //! Faults that act on bytes, and on TCP connections.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use aya_tests::backend::Backend;
 use aya_tests::client::{Client, get, request};

@@ -1,6 +1,8 @@
 //! Faults that act on an attempt as a whole, and on what the daemon thinks.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use aya_core::axis::Health;
 use aya_tests::backend::Backend;

@@ -190,6 +190,7 @@ fn request(number: u64) -> RequestExplanation {
         at_ms: NOW_MS - number * SECOND,
         took_ms: 31.0,
         rule: None,
+        fault: (number == 0).then(|| "f7 reset before the answer".to_owned()),
         listener: "web".into(),
         client: "10.0.0.7".into(),
         request: format!("GET shop.example.com/cart/{number}"),

@@ -76,6 +76,8 @@ fn chaos() -> ChaosView {
         allowed: true,
         lock: None,
         longest_ms: 10 * MINUTE,
+        max_faults: 16,
+        load: aya_api::run::LoadLimits::default(),
         limits: ChaosLimits { max_backends: Some(2), min_ready: Some(1), ..ChaosLimits::default() },
         faults: vec![first, second],
         ended: vec![ended],

@@ -11,6 +11,7 @@ use crate::{complete, time};
 
 /// What every fault takes.
 #[derive(Args, Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of the command line")]
 pub struct FaultArgs {
     /// A pool, a backend, or "all"
     #[arg(value_name = "POOL|POOL/BACKEND|all", add = ArgValueCompleter::new(complete::fault_targets))]

@@ -11,7 +11,7 @@ use crate::config::raw;
 use crate::config::report::Problem;
 use crate::config::{Chaos, Loadtest};
 
-const LONGEST: Duration = Duration::from_mins(10);
+const LONGEST: Duration = Duration::from_secs(600);
 const MAX_FAULTS: u32 = 16;
 
 /// The one table of this name, if it is written; a second one is a problem.

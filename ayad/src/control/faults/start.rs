@@ -158,7 +158,7 @@ impl Control {
 }
 
 /// Pools of these backends.
-fn pools_of<'s>(ids: impl Iterator<Item = impl AsRef<str>>, snapshot: &'s Snapshot) -> BTreeSet<&'s str> {
+fn pools_of(ids: impl Iterator<Item = impl AsRef<str>>, snapshot: &Snapshot) -> BTreeSet<&str> {
     ids.filter_map(|id| snapshot.backend_by_id(id.as_ref()).map(|backend| backend.pool.clone()))
         .filter_map(|name| snapshot.pool(&name).map(|pool| pool.name.as_str()))
         .collect()

@@ -37,6 +37,9 @@ pub(super) fn lines(model: &Model, request: &RequestExplanation, width: u16) -> 
             Fact::new(1, request.algorithm.clone().unwrap_or_default(), Tone::Accent),
         ],
     ));
+    if let Some(fault) = &request.fault {
+        lines.extend(page::sentence("fault", &format!("hit by {fault}"), Tone::Warn, width));
+    }
     lines.push(times(request));
     lines.push(Line::Facts("id", vec![Fact::new(0, request.id.clone(), Tone::Muted)]));
     let seen = || request.attempts.iter().filter_map(|attempt| attempt.candidates.as_ref());
