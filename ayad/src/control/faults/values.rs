@@ -97,7 +97,7 @@ fn wrong(fault: &Fault) -> Option<(String, &'static str)> {
 
 #[cfg(test)]
 mod tests {
-    use aya_api::fault::{ChaosLimits, FaultTarget};
+    use aya_api::fault::{ChaosLimits, Distribution, FaultTarget};
 
     use super::*;
 
