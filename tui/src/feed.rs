@@ -5,25 +5,19 @@
 //! daemon that is gone is asked again forever, at most [`MAX_BACKOFF`] apart.
 
 mod mailbox;
+mod order;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use aya_api::change::ChangeOptions;
 use aya_api::client::{Client, ClientError, Events};
-use aya_api::command::admin::SetAdmin;
-use aya_api::command::algorithm::SetAlgorithm;
 use aya_api::command::algorithms::GetAlgorithms;
 use aya_api::command::backends::GetBackend;
-use aya_api::command::chaos::Panic;
 use aya_api::command::events::GetEvents;
 use aya_api::command::explain::{ExplainBackend, ExplainPick, GetRequests};
-use aya_api::command::faults::StopFault;
 use aya_api::command::status::GetStatus;
-use aya_api::command::weight::SetWeight;
-use aya_api::error::ErrorCode;
 use aya_api::event::StreamItem;
 use aya_api::view::Status;
 use tokio::sync::{mpsc, oneshot};
@@ -31,11 +25,8 @@ use tokio::task::JoinSet;
 
 use self::mailbox::Mailbox;
 use crate::Error;
-use crate::figure;
 use crate::message::{BackendRef, Message, Refusal, Request, Watch};
 use crate::model::MAX_EXPLAINED;
-use crate::plan::{Order, Wish};
-use crate::theme::Tone;
 
 /// Time between two pictures.
 const POLL: Duration = Duration::from_secs(1);
@@ -294,7 +285,7 @@ impl Line {
     async fn accept(&mut self, request: Request) -> bool {
         match request {
             Request::Change(order) => {
-                self.changes.spawn(change(self.client.clone(), Arc::clone(&self.mailbox), order));
+                self.changes.spawn(order::change(self.client.clone(), Arc::clone(&self.mailbox), order));
                 false
             }
             Request::Watch(watched) => {
@@ -303,7 +294,7 @@ impl Line {
                 false
             }
             Request::Panic => {
-                self.changes.spawn(panic(self.client.clone(), Arc::clone(&self.mailbox)));
+                self.changes.spawn(order::panic(self.client.clone(), Arc::clone(&self.mailbox)));
                 false
             }
             Request::Algorithms => {
@@ -323,67 +314,6 @@ async fn next(events: &mut Option<Events>) -> Result<Option<StreamItem>, ClientE
         Some(events) => events.next().await,
         None => std::future::pending().await,
     }
-}
-
-/// Stops all faults and locks.
-async fn panic(client: Client, mailbox: Arc<Mailbox>) {
-    mailbox.push(match stop_all(&client).await {
-        Ok(text) => Message::Told { tone: Tone::Good, text },
-        Err(error) => {
-            let text = format!("PANIC: faults may go on: {}; {}", cause(&error), error.hint());
-            Message::Told { tone: Tone::Bad, text }
-        }
-    });
-}
-
-async fn change(client: Client, mailbox: Arc<Mailbox>, order: Order) {
-    let message = match send(&client, &order).await {
-        Ok(message) => message,
-        Err(error) => {
-            let conflict = matches!(&error, ClientError::Refused(e) if e.code == ErrorCode::Conflict);
-            let refusal = Refusal { cause: error.to_string(), hint: error.hint(), conflict };
-            Message::Refused { order, refusal }
-        }
-    };
-    mailbox.push(message);
-}
-
-async fn send(client: &Client, order: &Order) -> Result<Message, ClientError> {
-    let options = ChangeOptions { if_rev: Some(order.if_rev), ..ChangeOptions::default() };
-    let change = match &order.wish {
-        Wish::StopFault { id } => return stop(client, id).await,
-        Wish::Admin { target, state } => {
-            client.change(&SetAdmin::new(&target.pool, &target.backend, *state, None), &options).await
-        }
-        Wish::Weight { target, weight } => {
-            client.change(&SetWeight::new(&target.pool, &target.backend, *weight), &options).await
-        }
-        Wish::Algorithm { pool, name } => client.change(&SetAlgorithm::new(pool, name), &options).await,
-    };
-    Ok(Message::Done(Box::new(change?)))
-}
-
-/// Ends one fault, and says what came of it.
-async fn stop(client: &Client, id: &str) -> Result<Message, ClientError> {
-    let ended = client.call(&StopFault::new(id)).await?;
-    let observed = &ended.observed;
-    let text = format!(
-        "{}: {} at {} ended, {} of {} hit",
-        ended.id,
-        ended.fault,
-        ended.target,
-        figure::count(observed.hit),
-        figure::count(observed.matched)
-    );
-    Ok(Message::Told { tone: Tone::Good, text })
-}
-
-/// Ends all faults and locks, and says what holds from now on.
-async fn stop_all(client: &Client) -> Result<String, ClientError> {
-    let options =
-        ChangeOptions { reason: Some("panic key of the dashboard".into()), ..ChangeOptions::default() };
-    client.change(&Panic, &options).await?;
-    Ok("PANIC: all faults have ended, and nobody can inject; `ayactl chaos unlock` allows it again".into())
 }
 
 /// The cause alone: the screen already names the socket.

@@ -127,7 +127,8 @@ mod tests {
     fn numbers_that_make_no_fault_are_refused() {
         let error = |status| Fault::Error { status, body: String::new(), headers: Vec::new() };
         assert!(check(&body(error(503)), 60_000).is_ok());
-        let latency = |mean_ms| Fault::Latency { mean_ms, jitter_ms: 0.0, distribution: Distribution::default() };
+        let latency =
+            |mean_ms| Fault::Latency { mean_ms, jitter_ms: 0.0, distribution: Distribution::default() };
         for fault in [
             error(199),
             error(600),

@@ -1,0 +1,26 @@
+//! Figures as people read them.
+
+/// A number with as many digits as say something.
+pub(crate) fn number(value: f64) -> String {
+    match value.abs() {
+        v if v >= 100.0 || v == 0.0 => format!("{value:.0}"),
+        v if v >= 10.0 => format!("{value:.1}"),
+        v if v >= 0.095 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+/// A time with its unit.
+pub(crate) fn time(ms: Option<f64>) -> String {
+    match ms {
+        None => "–".to_owned(),
+        Some(ms) if ms.abs() >= 1e3 => format!("{} s", number(ms / 1e3)),
+        Some(ms) if ms.abs() >= 1.0 || ms == 0.0 => format!("{} ms", number(ms)),
+        Some(ms) => format!("{} µs", number(ms * 1e3)),
+    }
+}
+
+/// A share in percent.
+pub(crate) fn percent(share: f64) -> String {
+    format!("{} %", number(share * 100.0))
+}
