@@ -1,6 +1,6 @@
 //! `/v1/faults`: faults that are injected, one by one.
 //!
-//! [`start`] says whether one may be, [`book`] keeps who injected what, why and until when, [`watch`] ends what is over,
+//! [`mod@start`] says whether one may be, [`book`] keeps who injected what, why and until when, [`watch`] ends what is over,
 //! and [`figures`] is what stop conditions are judged by. What a fault does is in [`crate::chaos`]. All of it is in memory
 //! alone: nothing is written down, nothing goes to the next process.
 
