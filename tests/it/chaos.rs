@@ -42,6 +42,8 @@ impl Inside {
         let config = source.load(&env, &kept).unwrap_or_else(|problems| panic!("{problems}"));
         let start = Start { config, source, kept, env, program: Program::of_process() };
         let running = server::start(start, None).unwrap_or_else(|error| panic!("{error}"));
+        // What fails here is told on the terminal, not in the daemon's log.
+        drop(std::panic::take_hook());
         Self { running, _folder: folder }
     }
 

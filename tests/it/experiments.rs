@@ -100,8 +100,14 @@ fn hold(part: usize) {
     let demo = Demo::start();
     let mut failed = Vec::new();
     for file in shipped().iter().skip(part).step_by(2) {
+        let name = file.to_str().expect("a plain path");
         demo.calm();
-        let (status, record) = demo.run(&[file.to_str().expect("a plain path")]);
+        let (mut status, mut record) = demo.run(&[name]);
+        // They are about times, and the machine may be busy with something else: what is true holds the second time.
+        if status == Some(6) {
+            demo.calm();
+            (status, record) = demo.run(&[name]);
+        }
         let verdict = &record["verdict"];
         if status != Some(0) || verdict["word"] != "held" {
             failed.push(format!("{}: exit {status:?}: {verdict}\n{}", file.display(), record["steps"]));

@@ -15,7 +15,7 @@ fn shop() -> (Daemon, [Backend; 2]) {
     let [a, b] = backends.each_ref().map(|backend| backend.address);
     let text = format!(
         "[listen.main]\nbind = \"127.0.0.1:0\"\n[pool.shop]\nbackends = [{{ name = \"a\", address = \"{a}\" }}, \
-         {{ name = \"b\", address = \"{b}\" }}]\nhealth = {{ kind = \"none\" }}\n[route.shop]\npool = \"shop\"\n"
+         {{ name = \"b\", address = \"{b}\" }}]\nhealth = {{ kind = \"none\" }}\nalgorithm = \"round-robin\"\n[route.shop]\npool = \"shop\"\n"
     );
     (Setup::new(&text).start(), backends)
 }
