@@ -6,6 +6,7 @@ mod bytes;
 mod held;
 mod http2;
 mod residue;
+mod tcp;
 mod whole;
 
 use std::net::SocketAddr;

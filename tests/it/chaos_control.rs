@@ -2,18 +2,22 @@
 
 use std::process::{Child, Command, Output, Stdio};
 
+use aya_api::axis::BreakerOrder;
 use aya_api::change::ChangeOptions;
 use aya_api::command::chaos::{GetChaos, Lock, Panic, Unlock};
 use aya_api::command::faults::{GetFault, GetFaults, RenewFault, StartFault, StopAll, StopFault};
 use aya_api::command::notes::AddNote;
 use aya_api::command::runs::{EndRun, GetRuns, PutRun};
 use aya_api::error::ErrorCode;
-use aya_api::fault::{ChaosLimits, Distribution, Fault, FaultBody, FaultState, FaultTarget, FaultView};
+use aya_api::fault::{
+    ChaosLimits, Distribution, Fault, FaultBody, FaultState, FaultTarget, FaultView, Phase,
+};
 use aya_api::run::{RunBody, RunKind, RunState};
 use aya_tests::backend::Backend;
 use aya_tests::binary;
-use aya_tests::client;
+use aya_tests::client::{self, Client};
 use aya_tests::daemon::{Daemon, pool};
+use aya_tests::load::{self, Load};
 use aya_tests::wait::until;
 
 const ASIS: fn() -> ChangeOptions = ChangeOptions::default;
@@ -184,6 +188,45 @@ fn a_share_of_nothing_hits_nothing_and_counts() {
     let get = GetFault::new(&fault.id);
     bench.request_until(|| bench.daemon.control.call(&get).observed.matched >= 20);
     assert_eq!(bench.daemon.control.call(&get).observed.hit, 0);
+}
+
+#[test]
+fn a_share_of_all_hits_all() {
+    let bench = Bench::start("");
+    let error = Fault::Error { status: 418, body: String::new(), headers: Vec::new() };
+    let fault = bench.inject(&FaultBody::new(error, FaultTarget::pool("main")));
+    let tally = load::run(bench.daemon.address(), &Load { requests: 500, connections: 4, fields: &[] });
+    assert_eq!((tally.statuses.get(&418), tally.failed), (Some(&500), 0), "{tally:?}");
+    let seen = bench.daemon.control.call(&GetFault::new(&fault.id)).observed;
+    assert_eq!((seen.matched, seen.hit, seen.share), (500, 500, Some(1.0)));
+    bench.daemon.control.call(&StopAll);
+    load::run(bench.daemon.address(), &Load { requests: 500, connections: 4, fields: &[] }).expect_all_fine();
+}
+
+/// One fault for each place where faults act: connecting, the attempt, its bytes, the breaker.
+#[test]
+fn faults_act_wherever_they_can() {
+    let backend = Backend::saying("a");
+    let daemon = Daemon::start(&pool(&[("a", backend.address)], "retry = { attempts = 1 }"));
+    let reason = |fault: Fault| {
+        let body = FaultBody { force: true, ..FaultBody::new(fault, FaultTarget::pool("main")) };
+        daemon.control.call(&StartFault::new(body));
+        let mut client = Client::connect(daemon.address());
+        client.send(client::request("GET", "/", &[]));
+        let said = client.try_answer().map(|answer| answer.reason().unwrap_or("none").to_owned());
+        daemon.control.call(&StopAll);
+        assert_eq!(client::get(daemon.address(), "/").text(), "a");
+        said.ok()
+    };
+    let latency = main_pool().fault;
+    assert_eq!(reason(Fault::Refuse {}).as_deref(), Some("connect-refused"));
+    assert_eq!(
+        reason(Fault::Reset { phase: Phase::Before, after_bytes: 0 }).as_deref(),
+        Some("closed-early")
+    );
+    assert_eq!(reason(latency).as_deref(), Some("none"));
+    assert_eq!(reason(Fault::Truncate { after_bytes: 60 }), None);
+    assert_eq!(reason(Fault::Breaker { order: BreakerOrder::Open }).as_deref(), Some("no-backend"));
 }
 
 /// Ends whatever happens.

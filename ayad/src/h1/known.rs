@@ -78,6 +78,8 @@ known! {
     RetryAfter = "retry-after",
     /// `X-Aya-Reason`
     Reason = "x-aya-reason",
+    /// `X-Aya-Fault`
+    Fault = "x-aya-fault",
     /// `X-Aya-Load`
     Load = "x-aya-load",
     /// `Endpoint-Load-Metrics`
@@ -136,7 +138,7 @@ static BY_LENGTH: [&[(Known, &[u8])]; 27] = [
     &[],
     &[(Known::Forwarded, b"forwarded")],
     &[(Known::Connection, b"connection"), (Known::KeepAlive, b"keep-alive"), (Known::Load, b"x-aya-load")],
-    &[(Known::RetryAfter, b"retry-after")],
+    &[(Known::RetryAfter, b"retry-after"), (Known::Fault, b"x-aya-fault")],
     &[
         (Known::ContentType, b"content-type"),
         (Known::RequestId, b"x-request-id"),

@@ -28,6 +28,17 @@ fn latency_delays_an_answer_and_is_told() {
 }
 
 #[test]
+fn only_the_proxy_says_which_fault_hit() {
+    let backend = Backend::with(|visit| {
+        visit.raw_answer("HTTP/1.1 200 OK\r\nX-Aya-Fault: f9 made-up\r\nContent-Length: 3\r\n\r\none")
+    });
+    let daemon = Inside::http(&[("one", backend.address)], "");
+    assert_eq!(get(daemon.address(), "/").field("x-aya-fault"), None);
+    daemon.all(fault(r#"{"kind":"latency","mean_ms":1}"#));
+    assert_eq!(get(daemon.address(), "/").head.all("x-aya-fault"), ["f1 latency"]);
+}
+
+#[test]
 fn latency_beyond_the_patience_is_a_backend_that_is_too_slow() {
     let backend = Backend::saying("one");
     let keys = "retry = { attempts = 1 }\ntimeouts = { first_byte = \"200ms\" }";

@@ -111,7 +111,7 @@ impl Downstream for H1 {
         self.holds_body &= reply.head.status != 100;
         let out = self.wire.output();
         status_line(out, reply);
-        let replaced = [Known::ContentLength, Known::TransferEncoding, Known::Reason];
+        let replaced = [Known::ContentLength, Known::TransferEncoding, Known::Reason, Known::Fault];
         Hop::of(reply.bytes, &reply.head.fields, &replaced).runs(|run| out.extend(run));
         out.extend(b"\r\n");
     }
@@ -140,7 +140,7 @@ impl Downstream for H1 {
         }
         let bodiless = head.status < 200 || head.status == 204;
         let length = if bodiless { Known::ContentLength } else { Known::Other };
-        let replaced = [Known::TransferEncoding, Known::Reason, length];
+        let replaced = [Known::TransferEncoding, Known::Reason, Known::Fault, length];
         self.wire.begin_output(mode);
         let out = self.wire.output();
         status_line(out, reply);
@@ -202,7 +202,7 @@ impl H1 {
         self.wire.begin_body(Framing::UntilClose, false);
         let out = self.wire.output();
         status_line(out, reply);
-        let replaced = [Known::ContentLength, Known::TransferEncoding, Known::Reason];
+        let replaced = [Known::ContentLength, Known::TransferEncoding, Known::Reason, Known::Fault];
         Hop::of(reply.bytes, &reply.head.fields, &replaced).runs(|run| out.extend(run));
         out.extend(b"connection: upgrade\r\n");
         for protocol in reply.head.fields.all(reply.bytes, Known::Upgrade) {

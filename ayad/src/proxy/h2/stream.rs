@@ -276,7 +276,8 @@ impl Downstream for H2 {
     }
 
     fn interim(&mut self, reply: Reply<'_>) {
-        let hop = Hop::of(reply.bytes, &reply.head.fields, &[Known::ContentLength, Known::Reason]);
+        let hop =
+            Hop::of(reply.bytes, &reply.head.fields, &[Known::ContentLength, Known::Reason, Known::Fault]);
         let response = response::of_text(reply.head.status, reply.bytes, hop.passing(), b"");
         if let Err(error) = self.respond.send_informational(response) {
             tracing::debug!(%error, "an interim answer was not sent");
@@ -288,7 +289,11 @@ impl Downstream for H2 {
         let status = if reply.switches { 200 } else { head.status };
         let bodiless = reply.switches || head.status < 200 || head.status == 204;
         let length = if bodiless { Known::ContentLength } else { Known::Other };
-        let hop = Hop::of(reply.bytes, &head.fields, &[Known::TransferEncoding, Known::Reason, length]);
+        let hop = Hop::of(
+            reply.bytes,
+            &head.fields,
+            &[Known::TransferEncoding, Known::Reason, Known::Fault, length],
+        );
         let is_proof = |field: &&crate::h1::Field| {
             reply.switches && field.name.of(reply.bytes).eq_ignore_ascii_case(websocket::ACCEPT.as_bytes())
         };
