@@ -33,7 +33,7 @@ use crate::clock;
 use crate::plan::Plan;
 use crate::profile::Profile;
 use crate::record::{
-    Ended, Generator, OfBackend, OfStatus, Overhead, RECORDING_VERSION, Recording, Second, Seen,
+    Ended, ErrorKind, Generator, OfBackend, OfStatus, Overhead, RECORDING_VERSION, Recording, Second, Seen,
 };
 
 /// A request as it goes out.
@@ -238,13 +238,16 @@ impl Running {
         }
         let took = Instant::now().saturating_duration_since(self.started);
         let mut total = Seen::default();
+        self.seconds.values().for_each(|second| total.merge(&second.seen));
         let mut by_status: BTreeMap<u16, OfStatus> = BTreeMap::new();
         let mut by_backend: BTreeMap<String, OfBackend> = BTreeMap::new();
         let mut overhead = self.plan.overhead.is_some().then(Overhead::default);
         let mut generator = Generator { threads: self.plan.threads, ..Generator::default() };
         for handle in self.threads {
             let Ok(last) = handle.join() else { continue };
-            total.merge(&last.total);
+            if last.unfinished > 0 {
+                *total.errors.entry(ErrorKind::Unfinished).or_default() += last.unfinished;
+            }
             for (status, of) in last.by_status {
                 let all = by_status.entry(status).or_default();
                 all.response.merge(&of.response);

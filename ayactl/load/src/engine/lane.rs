@@ -6,8 +6,6 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::wire::Shared;
 
 /// A request on its way through the generator. Times are since the beginning of the test.
@@ -27,8 +25,8 @@ pub(super) struct Slot {
     pub(super) work: Cell<Option<Work>>,
     /// Wakes its task.
     pub(super) waker: RefCell<Option<Waker>>,
-    /// When the request it sends has taken too long.
-    pub(super) deadline: Cell<Option<Instant>>,
+    /// When the request it sends has taken too long, since the beginning of the test.
+    pub(super) deadline: Cell<Option<Duration>>,
     /// It has.
     pub(super) is_late: Cell<bool>,
 }
@@ -126,7 +124,7 @@ impl Lane {
     }
 
     /// Marks what takes too long at `now`, and wakes everybody when it is the end.
-    pub(super) fn sweep(&self, now: Instant, is_end: bool) {
+    pub(super) fn sweep(&self, now: Duration, is_end: bool) {
         for slot in self.slots.borrow().iter() {
             let is_late = slot.deadline.get().is_some_and(|deadline| deadline <= now);
             if is_late {

@@ -1,4 +1,4 @@
-//! What one thread saw: the running second, and everything so far.
+//! What one thread saw: the running second, which is handed over when it is whole, and what is told once at the end.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
@@ -14,19 +14,20 @@ pub(super) struct Partial {
     pub(super) thread: u32,
     /// The second it is in: all before are whole.
     pub(super) reached: u32,
-    /// Number, requests in flight at most, and what was seen.
+    /// Number, requests in flight at most, and what was seen. Packing it is left to whoever takes it: here it would be lag.
     pub(super) seconds: Vec<(u32, u64, Seen)>,
 }
 
 /// What a thread leaves behind.
 #[derive(Default)]
 pub(super) struct Last {
-    pub(super) total: Seen,
     pub(super) by_status: BTreeMap<u16, OfStatus>,
     pub(super) by_backend: BTreeMap<String, OfBackend>,
     pub(super) overhead: Option<Overhead>,
     pub(super) connections: u64,
     pub(super) most_open: u64,
+    /// Requests that were still under way at the end.
+    pub(super) unfinished: u64,
 }
 
 /// How a request ended.
@@ -58,7 +59,6 @@ impl Shard {
 
     /// A request was due at `planned` and given out.
     pub(super) fn offered(&mut self, planned: Duration) {
-        self.last.total.offered += 1;
         let second = planned.as_secs() as u32;
         if second == self.second {
             self.now.offered += 1;
@@ -70,7 +70,6 @@ impl Shard {
     /// A request found no free connection.
     pub(super) fn waited(&mut self) {
         self.now.waited += 1;
-        self.last.total.waited += 1;
     }
 
     /// So many requests are under way.
@@ -81,41 +80,33 @@ impl Shard {
     /// A request was sent.
     pub(super) fn sent(&mut self, work: &Work) {
         let lag = work.sent.saturating_sub(work.planned).as_micros() as u64;
-        for seen in [&mut self.now, &mut self.last.total] {
-            seen.sent += 1;
-            seen.lag.record(lag);
-        }
+        self.now.sent += 1;
+        self.now.lag.record(lag);
     }
 
     /// A request ended at `now`.
     pub(super) fn ended(&mut self, work: &Work, now: Duration, outcome: &Outcome) {
         let us = |from: Duration| now.saturating_sub(from).as_micros() as u64;
         let (response, service) = (us(work.planned), us(work.sent));
-        for seen in [&mut self.now, &mut self.last.total] {
-            match outcome {
-                Outcome::Answer { status, bytes, .. } => {
-                    seen.answered += 1;
-                    seen.bytes += bytes;
-                    seen.failed += u64::from(*status >= 500);
-                    *seen.statuses.entry(*status).or_default() += 1;
-                }
-                Outcome::Failed(kind) => {
-                    *seen.errors.entry(*kind).or_default() += 1;
-                    seen.failed += u64::from(*kind != ErrorKind::Unfinished);
-                    if *kind == ErrorKind::Unfinished {
-                        continue;
-                    }
+        let seen = &mut self.now;
+        seen.response.record(response);
+        seen.service.record(service);
+        match outcome {
+            Outcome::Answer { status, bytes, timing } => {
+                seen.answered += 1;
+                seen.bytes += bytes;
+                seen.failed += u64::from(*status >= 500);
+                *seen.statuses.entry(*status).or_default() += 1;
+                let of = self.last.by_status.entry(*status).or_default();
+                of.response.record(response);
+                of.service.record(service);
+                if let Some(timing) = timing {
+                    self.split(work, response, *status, timing);
                 }
             }
-            seen.response.record(response);
-            seen.service.record(service);
-        }
-        if let Outcome::Answer { status, timing, .. } = outcome {
-            let of = self.last.by_status.entry(*status).or_default();
-            of.response.record(response);
-            of.service.record(service);
-            if let Some(timing) = timing {
-                self.split(work, response, *status, timing);
+            Outcome::Failed(kind) => {
+                *seen.errors.entry(*kind).or_default() += 1;
+                seen.failed += 1;
             }
         }
         self.compare(work, now, service);
@@ -156,8 +147,7 @@ impl Shard {
         if second == self.second && !is_end {
             return;
         }
-        let mut seen = std::mem::take(&mut self.now);
-        seen.pack();
+        let seen = std::mem::take(&mut self.now);
         let mut seconds = vec![(self.second, std::mem::take(&mut self.in_flight), seen)];
         for (at, offered) in std::mem::take(&mut self.late) {
             seconds.push((at, 0, Seen { offered, ..Seen::default() }));

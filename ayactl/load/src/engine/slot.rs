@@ -1,5 +1,6 @@
 //! The task of one slot: takes requests, makes connections when it needs them, sends one request after the other.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -33,7 +34,7 @@ type Nothing = std::future::Ready<hyper::Result<()>>;
 
 /// Sends requests of lane `lane` until there are none.
 pub(super) async fn run(worker: Rc<Worker>, lane: usize, index: usize, slot: Rc<Slot>) {
-    let own = Own { worker, lane, index, slot };
+    let own = Own { worker, lane, index, slot, ended_at: Cell::default() };
     match own.worker.wire.protocol {
         Protocol::Http1 => own.one_by_one().await,
         Protocol::Http2 => own.among_others().await,
@@ -46,6 +47,8 @@ struct Own {
     lane: usize,
     index: usize,
     slot: Rc<Slot>,
+    /// When its last request ended, if that was just now: each look at the clock costs.
+    ended_at: Cell<Option<Duration>>,
 }
 
 impl Own {
@@ -180,6 +183,7 @@ impl Own {
         self.ended(work, &Outcome::Failed(kind));
         tokio::time::sleep(*wait).await;
         *wait = (*wait * 2).min(LONGEST_WAIT);
+        self.ended_at.set(None);
         self.next(None::<Pin<&mut Nothing>>).await
     }
 
@@ -198,15 +202,19 @@ impl Own {
     ) -> Option<Taken> {
         let mut is_asked = self.slot.work.get().is_some();
         let mut is_over = false;
-        let work = poll_fn(|cx| {
+        let mut ended_at = self.ended_at.take();
+        let (work, now) = poll_fn(|cx| {
             self.slot.wakes(cx.waker());
+            let now = ended_at.take();
+            let now = || now.unwrap_or_else(|| self.worker.now());
             if let Some(work) = self.slot.work.take() {
-                return Poll::Ready(Some(work));
+                return Poll::Ready(Some((work, now())));
             }
             if !std::mem::replace(&mut is_asked, true)
-                && let Some(work) = self.worker.take(self.lane, self.index)
+                && let now = now()
+                && let Some(work) = self.worker.take(self.lane, self.index, now)
             {
-                return Poll::Ready(Some(work));
+                return Poll::Ready(Some((work, now)));
             }
             if self.worker.is_over() {
                 return Poll::Ready(None);
@@ -220,7 +228,7 @@ impl Own {
             Poll::Pending
         })
         .await?;
-        Some(Taken { work: self.worker.begin(work, &self.slot), request: None })
+        Some(Taken { work: self.worker.begin(work, &self.slot, now), request: None })
     }
 
     /// Waits for something, but not after the request has become late.
@@ -240,7 +248,9 @@ impl Own {
     fn ended(&self, work: &Work, outcome: &Outcome) {
         self.slot.deadline.set(None);
         self.slot.is_late.set(false);
-        self.worker.ended(work, outcome);
+        let now = self.worker.now();
+        self.ended_at.set(Some(now));
+        self.worker.ended(work, outcome, now);
     }
 }
 

@@ -19,7 +19,6 @@ use crate::arrivals::Schedule;
 use crate::input::Rng;
 use crate::plan::{Model, Plan, Protocol};
 use crate::profile::Profile;
-use crate::record::ErrorKind;
 
 /// Longest sleep of the pacer: so soon it sees that the rate was changed or the test was stopped.
 const NAP: Duration = Duration::from_millis(50);
@@ -67,7 +66,7 @@ struct Closed {
     next: Cell<u64>,
     step: u64,
     most: u64,
-    ends: Instant,
+    ends: Duration,
 }
 
 /// Runs a thread to its end.
@@ -155,15 +154,18 @@ async fn loop_closed(worker: &Rc<Worker>, setup: &Setup) {
     let Some(closed) = &worker.closed else { return };
     for lane in &worker.lanes {
         for _ in 0..lane.cap {
-            match closed.take(worker, lane.index) {
+            match closed.take(worker, lane.index, worker.now()) {
                 Some(work) => worker.give(work),
                 None => break,
             }
         }
     }
-    while Instant::now() < closed.ends && !setup.control.is_stopped() && closed.has_more() {
-        let nap = Instant::now() + NAP;
-        sleep_until(nap.min(closed.ends)).await;
+    while !setup.control.is_stopped() && closed.has_more() {
+        let left = closed.ends.saturating_sub(worker.now());
+        if left.is_zero() {
+            break;
+        }
+        tokio::time::sleep(left.min(NAP)).await;
     }
 }
 
@@ -172,23 +174,22 @@ async fn tend(worker: Rc<Worker>) {
     let mut looks = interval(SWEEP.min(worker.timeout / 10).max(Duration::from_millis(1)));
     loop {
         looks.tick().await;
-        let now = Instant::now();
+        let now = worker.now();
         for lane in &worker.lanes {
             lane.sweep(now, false);
         }
-        worker.shard.borrow_mut().tick(worker.now(), false);
+        worker.shard.borrow_mut().tick(now, false);
     }
 }
 
 impl Closed {
-    /// The next request, which is planned for now.
-    fn take(&self, worker: &Worker, lane: usize) -> Option<Work> {
+    /// The next request, which is planned for `now`.
+    fn take(&self, worker: &Worker, lane: usize, now: Duration) -> Option<Work> {
         let number = self.next.get();
-        if number >= self.most || Instant::now() >= self.ends || worker.is_over.get() {
+        if number >= self.most || now >= self.ends || worker.is_over.get() {
             return None;
         }
         self.next.set(number + self.step);
-        let now = worker.now();
         Some(Work { number, lane, planned: now, sent: now })
     }
 
@@ -213,7 +214,7 @@ impl Worker {
             next: Cell::new(u64::from(*thread)),
             step: u64::from(plan.threads.max(1)),
             most: plan.requests.unwrap_or(u64::MAX),
-            ends: *started + Duration::from_millis(plan.length_ms),
+            ends: Duration::from_millis(plan.length_ms),
         });
         Self {
             lanes: lanes.collect(),
@@ -266,10 +267,10 @@ impl Worker {
         }
     }
 
-    /// The next request for a slot that is done with its last.
-    pub(super) fn take(&self, lane: usize, index: usize) -> Option<Work> {
+    /// The next request for a slot that is done with its last at `now`.
+    pub(super) fn take(&self, lane: usize, index: usize, now: Duration) -> Option<Work> {
         let Some(closed) = &self.closed else { return self.lanes[lane].take(index) };
-        let work = closed.take(self, lane)?;
+        let work = closed.take(self, lane, now)?;
         self.in_flight.set(self.in_flight.get() + 1);
         if self.counts(&work) {
             let mut shard = self.shard.borrow_mut();
@@ -279,10 +280,9 @@ impl Worker {
         Some(work)
     }
 
-    /// A slot begins to send a request: now.
-    pub(super) fn begin(&self, mut work: Work, slot: &Slot) -> Work {
-        let now = Instant::now();
-        work.sent = now.saturating_duration_since(self.started);
+    /// A slot begins to send a request: at `now`.
+    pub(super) fn begin(&self, mut work: Work, slot: &Slot, now: Duration) -> Work {
+        work.sent = now;
         slot.deadline.set(Some(now + self.timeout));
         if self.counts(&work) {
             self.shard.borrow_mut().sent(&work);
@@ -295,11 +295,10 @@ impl Worker {
         self.requests.request(number, &lane.host)
     }
 
-    /// A request ended.
-    pub(super) fn ended(&self, work: &Work, outcome: &Outcome) {
+    /// A request ended: at `now`.
+    pub(super) fn ended(&self, work: &Work, outcome: &Outcome, now: Duration) {
         self.in_flight.set(self.in_flight.get() - 1);
         if self.counts(work) {
-            let now = self.now();
             let mut shard = self.shard.borrow_mut();
             shard.tick(now, false);
             shard.ended(work, now, outcome);
@@ -322,7 +321,7 @@ impl Worker {
     /// No further request is given out: whoever is free may go. What waits is sent all the same, by those who are not.
     fn finish(&self) {
         self.is_over.set(true);
-        let now = Instant::now();
+        let now = self.now();
         self.lanes.iter().for_each(|lane| lane.sweep(now, true));
     }
 
@@ -333,16 +332,7 @@ impl Worker {
         let now = self.now();
         let mut shard = self.shard.borrow_mut();
         shard.tick(now, false);
-        shard.unfinished(left);
-    }
-}
-
-impl super::shard::Shard {
-    /// So many requests were still under way at the end.
-    fn unfinished(&mut self, count: u64) {
-        if count > 0 {
-            *self.last.total.errors.entry(ErrorKind::Unfinished).or_default() += count;
-        }
+        shard.last.unfinished = left;
     }
 }
 
