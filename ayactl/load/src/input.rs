@@ -16,11 +16,11 @@ mod rng;
 mod template;
 mod urls;
 
-pub use har::har;
-pub use replay::Replay;
+pub use har::{Har, har};
+pub use replay::{Replay, Survey, WINDOW, survey};
 pub use rng::Rng;
 pub use template::Template;
-pub use urls::urls;
+pub use urls::{Listed, origin_of, urls};
 
 /// Most bytes that an input may keep in memory.
 pub const MOST_KEPT: usize = 64 << 20;
@@ -83,6 +83,8 @@ pub struct Request {
     pub path: String,
     /// Fields of the head, beside those that the engine sets by itself.
     pub headers: Vec<(String, String)>,
+    /// The host it names, where the input knows one: with its port, unless that is the usual one.
+    pub host: Option<String>,
     /// The body; may be empty.
     pub body: Arc<[u8]>,
     /// When it is to be sent after the start; `None` when the profile says so.
@@ -98,6 +100,8 @@ pub struct Recipe {
     pub path: Template,
     /// Names and values of fields.
     pub headers: Vec<(String, Template)>,
+    /// The host it names, where the input knows one.
+    pub host: Option<String>,
     /// The body.
     pub body: Body,
 }
@@ -115,7 +119,7 @@ impl Recipe {
     /// A request without a body and fields of its own.
     pub fn get(path: &str) -> Result<Self, InputError> {
         let body = Body::Fixed(Arc::from([]));
-        Ok(Self { method: "GET".into(), path: path.parse()?, headers: Vec::new(), body })
+        Ok(Self { method: "GET".into(), path: path.parse()?, headers: Vec::new(), host: None, body })
     }
 
     fn make(&self, n: u64, rng: &mut Rng, into: &mut Request) {
@@ -132,6 +136,7 @@ impl Recipe {
             template.render(n, rng, &mut value);
             into.headers.push((name.clone(), value));
         }
+        into.host.clone_from(&self.host);
         into.body = match &self.body {
             Body::Fixed(bytes) => Arc::clone(bytes),
             Body::Template(template) => {
@@ -162,6 +167,15 @@ fn escape_target(path: &mut String, from: usize) {
             }
         }
     }
+}
+
+/// The target of a recorded request, as it can be sent: clients send characters that no URL may have.
+fn sendable(path: &str) -> String {
+    let mut path = path.to_owned();
+    if path.parse::<http::uri::PathAndQuery>().is_err() {
+        escape_target(&mut path, 0);
+    }
+    path
 }
 
 /// A source of requests.
@@ -201,6 +215,16 @@ impl Source {
             && recipe.path.is_fixed()
             && recipe.headers.iter().all(|(_, value)| value.is_fixed())
             && matches!(recipe.body, Body::Fixed(_))
+    }
+
+    /// How many different ones there are, before anything is filled in.
+    pub fn recipes(&self) -> impl ExactSizeIterator<Item = &Recipe> {
+        self.recipes.iter().map(|(recipe, _)| recipe)
+    }
+
+    /// Decides everything that is left to chance.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Makes the request of the number `n` into `into`, whose memory is used again.

@@ -37,6 +37,7 @@ impl Report {
                 Ended::Done => None,
                 Ended::Interrupted => Some("it was interrupted: what is here is whole, but less".to_owned()),
                 Ended::Aborted(condition) => Some(format!("its condition \"{condition}\" held")),
+                Ended::Cut(why) => Some(format!("what it was to send could not be read on: {why}")),
             },
             offered: is_open.then_some(total.offered),
             sent: total.sent,

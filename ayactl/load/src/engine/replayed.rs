@@ -1,0 +1,134 @@
+//! The requests of an access log at their moments. One thread reads the log ahead of those that send, by a bounded number of
+//! requests, so that neither a slow disk nor a large file is in their way.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::HeaderValue;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+
+use super::common::{self, Common};
+use super::due::Moments;
+use super::{Outgoing, Requests};
+use crate::input::{InputError, Replay, Request, Template};
+use crate::plan::Plan;
+
+/// Requests that are read ahead for all threads together.
+const AHEAD: usize = 4096;
+
+/// The requests of a log.
+#[derive(Debug)]
+pub struct Replayed {
+    common: Common,
+    body: Arc<[u8]>,
+    keeps_host: bool,
+    read: Arc<Read>,
+    moments: Vec<Mutex<Option<Receiver<(u64, Duration)>>>>,
+    ends: Duration,
+}
+
+/// What was read and is not sent yet.
+#[derive(Debug)]
+struct Read {
+    /// By thread, so that none waits for another.
+    parts: Vec<Mutex<HashMap<u64, Request>>>,
+    failed: Mutex<Option<String>>,
+}
+
+impl Read {
+    fn part(&self, number: u64) -> MutexGuard<'_, HashMap<u64, Request>> {
+        let index = (number % self.parts.len() as u64) as usize;
+        self.parts[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Replayed {
+    /// Begins to read ahead. The typed `headers` are added to each request, and `body` to those that may have one; with
+    /// `keeps_host`, each is for the host that the log names. The test ends with the plan's length. Errors name what cannot
+    /// be sent, or the file that cannot be read.
+    pub fn start(
+        plan: &Plan,
+        replay: Replay,
+        headers: &[(String, Template)],
+        body: Vec<u8>,
+        keeps_host: bool,
+    ) -> Result<Self, String> {
+        let common = Common::new(plan, headers)?;
+        let threads = plan.threads.max(1) as usize;
+        let (to, moments): (Vec<_>, Vec<_>) =
+            (0..threads).map(|_| channel((AHEAD / threads).max(1))).map(|(to, of)| (Some(to), of)).unzip();
+        let parts = (0..threads).map(|_| Mutex::default()).collect();
+        let read = Arc::new(Read { parts, failed: Mutex::default() });
+        let (own, most) = (Arc::clone(&read), plan.requests.unwrap_or(u64::MAX));
+        std::thread::Builder::new()
+            .name("load-replay".to_owned())
+            .spawn(move || {
+                if let Err(error) = feed(replay, &own, to, most) {
+                    *own.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+                }
+            })
+            .map_err(|error| format!("no thread to read the log with: {error}"))?;
+        Ok(Self {
+            common,
+            body: body.into(),
+            keeps_host,
+            read,
+            moments: moments.into_iter().map(|of| Mutex::new(Some(of))).collect(),
+            ends: Duration::from_millis(plan.length_ms),
+        })
+    }
+}
+
+/// Reads on until the end, or until nobody wants more.
+fn feed(
+    mut replay: Replay,
+    read: &Read,
+    mut to: Vec<Option<Sender<(u64, Duration)>>>,
+    most: u64,
+) -> Result<(), InputError> {
+    let threads = to.len() as u64;
+    for number in 0..most {
+        let Some(request) = replay.next_request()? else { return Ok(()) };
+        let at = request.at.unwrap_or_default();
+        read.part(number).insert(number, request);
+        let of_thread = &mut to[(number % threads) as usize];
+        if of_thread.as_ref().is_some_and(|to| to.blocking_send((number, at)).is_ok()) {
+            continue;
+        }
+        // That thread has ended; the others are at the same moments, and end as well.
+        read.part(number).remove(&number);
+        *of_thread = None;
+        if to.iter().all(Option::is_none) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+impl Requests for Replayed {
+    fn request(&self, number: u64, host: &HeaderValue) -> Outgoing {
+        // Each is asked for once, after it was given out.
+        let mut asked = self.read.part(number).remove(&number).unwrap_or_default();
+        if !self.keeps_host {
+            asked.host = None;
+        }
+        if common::has_body(&asked.method) {
+            asked.body = Arc::clone(&self.body);
+        }
+        self.common.make(number, asked, host)
+    }
+
+    fn moments(&self, thread: u32) -> Option<Moments> {
+        let mut of = self.moments.get(thread as usize)?.lock().unwrap_or_else(PoisonError::into_inner);
+        of.take().map(|of| Moments::new(of, self.ends))
+    }
+
+    fn forget(&self, number: u64) {
+        self.read.part(number).remove(&number);
+    }
+
+    fn failed(&self) -> Option<String> {
+        self.read.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
