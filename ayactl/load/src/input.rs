@@ -112,7 +112,21 @@ pub enum Body {
     /// The same bytes each time.
     Fixed(Arc<[u8]>),
     /// Text with something to fill in.
-    Template(Template),
+    Template(Arc<Template>),
+}
+
+impl Body {
+    /// The body of the number `n`.
+    pub fn make(&self, n: u64, rng: &mut Rng) -> Arc<[u8]> {
+        match self {
+            Self::Fixed(bytes) => Arc::clone(bytes),
+            Self::Template(template) => {
+                let mut text = String::new();
+                template.render(n, rng, &mut text);
+                Arc::from(text.into_bytes())
+            }
+        }
+    }
 }
 
 impl Recipe {
@@ -137,14 +151,7 @@ impl Recipe {
             into.headers.push((name.clone(), value));
         }
         into.host.clone_from(&self.host);
-        into.body = match &self.body {
-            Body::Fixed(bytes) => Arc::clone(bytes),
-            Body::Template(template) => {
-                let mut text = String::new();
-                template.render(n, rng, &mut text);
-                Arc::from(text.into_bytes())
-            }
-        };
+        into.body = self.body.make(n, rng);
         into.at = None;
     }
 }
@@ -202,6 +209,11 @@ impl Source {
         (total > 0).then(|| Self { recipes: summed.into(), total, seed, in_order: false })
     }
 
+    /// The same recipe each time.
+    pub fn one(recipe: Recipe, seed: u64) -> Self {
+        Self { recipes: Arc::from([(recipe, 1)]), total: 1, seed, in_order: true }
+    }
+
     /// Requests in their order, and then again from the first. `None` when there is none.
     pub fn in_order(recipes: Vec<Recipe>, seed: u64) -> Option<Self> {
         let weighted = recipes.into_iter().map(|recipe| (recipe, 1)).collect();
@@ -220,11 +232,6 @@ impl Source {
     /// How many different ones there are, before anything is filled in.
     pub fn recipes(&self) -> impl ExactSizeIterator<Item = &Recipe> {
         self.recipes.iter().map(|(recipe, _)| recipe)
-    }
-
-    /// Decides everything that is left to chance.
-    pub fn seed(&self) -> u64 {
-        self.seed
     }
 
     /// Makes the request of the number `n` into `into`, whose memory is used again.

@@ -73,9 +73,16 @@ impl Common {
     }
 
     /// Makes request number `number` of what an input says. Typed fields take the place of those of the same name there.
+    pub(super) fn make(&self, number: u64, asked: Request, host: &HeaderValue) -> Outgoing {
+        let (mut request, own) = self.draft(asked);
+        self.finish(number, &mut request, own.as_ref().unwrap_or(host));
+        request
+    }
+
+    /// The part of a request that is the same whatever its number, and its own host.
     ///
     /// Everything that goes in was checked when the test began; what cannot be all the same is left out.
-    pub(super) fn make(&self, number: u64, asked: Request, host: &HeaderValue) -> Outgoing {
+    pub(super) fn draft(&self, asked: Request) -> (Outgoing, Option<HeaderValue>) {
         let mut fields = self.fields.clone();
         for (name, value) in asked.headers {
             let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
@@ -85,6 +92,12 @@ impl Common {
                 fields.append(name, value);
             }
         }
+        if !fields.contains_key(USER_AGENT) && !self.filled.iter().any(|(name, _)| *name == USER_AGENT) {
+            fields.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+        }
+        if let Some(id) = &self.load_id {
+            fields.insert(LOAD_FIELD, id.clone());
+        }
         let mut request = http::Request::new(Full::new(Bytes::from_owner(asked.body)));
         if let Ok(method) = Method::from_bytes(asked.method.as_bytes()) {
             *request.method_mut() = method;
@@ -93,15 +106,13 @@ impl Common {
             *request.uri_mut() = Uri::from(path);
         }
         *request.headers_mut() = fields;
-        let named = asked.host.and_then(|host| HeaderValue::try_from(host).ok());
-        self.finish(number, &mut request, named.as_ref().unwrap_or(host));
-        request
+        (request, asked.host.and_then(|host| HeaderValue::try_from(host).ok()))
     }
 
     /// Adds what differs from request to request, and says for which host it is.
     pub(super) fn finish(&self, number: u64, request: &mut Outgoing, host: &HeaderValue) {
-        let fields = request.headers_mut();
         if !self.filled.is_empty() {
+            let fields = request.headers_mut();
             let mut rng = Rng::new(self.seed ^ HEADERS, number);
             for (name, template) in &self.filled {
                 let mut text = String::new();
@@ -111,18 +122,7 @@ impl Common {
                 }
             }
         }
-        if !fields.contains_key(USER_AGENT) {
-            fields.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-        }
-        if let Some(id) = &self.load_id {
-            fields.insert(LOAD_FIELD, id.clone());
-        }
         address(request, host, self.is_http2, self.scheme);
-    }
-
-    /// The typed fields that are the same each time.
-    pub(super) fn fields(&self) -> &HeaderMap {
-        &self.fields
     }
 }
 

@@ -1,20 +1,17 @@
 //! The same request again and again.
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, Uri};
-use http_body_util::Full;
+use http::HeaderValue;
 
-use super::common::{self, Common};
-use super::{Outgoing, Requests};
-use crate::input::Template;
+use super::common::Common;
+use super::{Made, Outgoing, Requests};
+use crate::input::{Body, Recipe, Request, Source, Template};
 use crate::plan::Plan;
 
 /// One request, made once.
 #[derive(Debug)]
 pub struct Fixed {
-    method: Method,
-    uri: Uri,
-    body: Bytes,
+    request: Outgoing,
+    host: Option<HeaderValue>,
     common: Common,
 }
 
@@ -24,22 +21,27 @@ impl Fixed {
     pub fn new(plan: &Plan, headers: &[(String, String)], body: Vec<u8>) -> Result<Self, String> {
         let literal = |(name, value): &(String, String)| (name.clone(), Template::literal(value));
         let headers: Vec<(String, Template)> = headers.iter().map(literal).collect();
-        let common = Common::new(plan, &headers)?;
-        let method = common::method(&plan.method)?;
-        let path = &plan.target.path;
-        common::check_path(&Template::literal(path), path)?;
-        let uri = path.parse().map_err(|_| format!("\"{path}\" is no path"))?;
-        Ok(Self { method, uri, body: body.into(), common })
+        let recipe = Recipe {
+            method: plan.method.clone(),
+            path: Template::literal(&plan.target.path),
+            headers: Vec::new(),
+            host: None,
+            body: Body::Fixed(body.into()),
+        };
+        Ok(Made::new(plan, Source::one(recipe, plan.seed), &headers, false)?.once())
+    }
+
+    /// What is asked for each time.
+    pub(super) fn of(common: Common, asked: Request) -> Self {
+        let (request, host) = common.draft(asked);
+        Self { request, host, common }
     }
 }
 
 impl Requests for Fixed {
     fn request(&self, number: u64, host: &HeaderValue) -> Outgoing {
-        let mut request = http::Request::new(Full::new(self.body.clone()));
-        *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.uri.clone();
-        *request.headers_mut() = self.common.fields().clone();
-        self.common.finish(number, &mut request, host);
+        let mut request = self.request.clone();
+        self.common.finish(number, &mut request, self.host.as_ref().unwrap_or(host));
         request
     }
 }

@@ -1,9 +1,11 @@
 //! Requests that are made anew each time: of lists, of recordings of a browser, and with something filled in.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 
 use super::common::{self, Common};
-use super::{Outgoing, Requests};
+use super::{Fixed, Outgoing, Requests};
 use crate::input::{Request, Source, Template};
 use crate::plan::Plan;
 
@@ -38,19 +40,32 @@ impl Made {
         Ok(Self { source, common, keeps_host })
     }
 
-    /// Whether all are the same, so that [`super::Fixed`] makes them at less cost.
-    pub fn is_fixed(&self) -> bool {
-        self.source.is_fixed() && self.common.is_fixed()
+    /// What the engine takes: requests that are all the same are made once.
+    pub fn requests(self) -> Arc<dyn Requests> {
+        if !(self.source.is_fixed() && self.common.is_fixed()) {
+            return Arc::new(self);
+        }
+        Arc::new(self.once())
     }
-}
 
-impl Requests for Made {
-    fn request(&self, number: u64, host: &HeaderValue) -> Outgoing {
+    /// The first request.
+    pub(super) fn once(self) -> Fixed {
+        let asked = self.asked(0);
+        Fixed::of(self.common, asked)
+    }
+
+    fn asked(&self, number: u64) -> Request {
         let mut asked = Request::default();
         self.source.next(number, &mut asked);
         if !self.keeps_host {
             asked.host = None;
         }
-        self.common.make(number, asked, host)
+        asked
+    }
+}
+
+impl Requests for Made {
+    fn request(&self, number: u64, host: &HeaderValue) -> Outgoing {
+        self.common.make(number, self.asked(number), host)
     }
 }

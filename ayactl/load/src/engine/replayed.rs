@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{Receiver, Sender, channel};
 use super::common::{self, Common};
 use super::due::Moments;
 use super::{Outgoing, Requests};
-use crate::input::{InputError, Replay, Request, Template};
+use crate::input::{Body, InputError, Replay, Request, Rng, Template};
 use crate::plan::Plan;
 
 /// Requests that are read ahead for all threads together.
@@ -21,7 +21,8 @@ const AHEAD: usize = 4096;
 #[derive(Debug)]
 pub struct Replayed {
     common: Common,
-    body: Arc<[u8]>,
+    body: Body,
+    seed: u64,
     keeps_host: bool,
     read: Arc<Read>,
     moments: Vec<Mutex<Option<Receiver<(u64, Duration)>>>>,
@@ -51,7 +52,7 @@ impl Replayed {
         plan: &Plan,
         replay: Replay,
         headers: &[(String, Template)],
-        body: Vec<u8>,
+        body: Body,
         keeps_host: bool,
     ) -> Result<Self, String> {
         let common = Common::new(plan, headers)?;
@@ -71,7 +72,8 @@ impl Replayed {
             .map_err(|error| format!("no thread to read the log with: {error}"))?;
         Ok(Self {
             common,
-            body: body.into(),
+            body,
+            seed: plan.seed,
             keeps_host,
             read,
             moments: moments.into_iter().map(|of| Mutex::new(Some(of))).collect(),
@@ -114,7 +116,7 @@ impl Requests for Replayed {
             asked.host = None;
         }
         if common::has_body(&asked.method) {
-            asked.body = Arc::clone(&self.body);
+            asked.body = self.body.make(number, &mut Rng::new(self.seed, number));
         }
         self.common.make(number, asked, host)
     }

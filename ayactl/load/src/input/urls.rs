@@ -28,8 +28,9 @@ impl Listed {
 /// Most hosts that a list may name.
 const MOST_ORIGINS: usize = 1000;
 
-/// Reads a list of URLs. Empty lines and those that begin with `#` are passed over. A line without a method has `method`.
-pub fn urls(file: &Path, method: &str) -> Result<Listed, InputError> {
+/// Reads a list of URLs. Empty lines and those that begin with `#` are passed over. A line without a method has `method`;
+/// with `is_literal`, nothing is filled in.
+pub fn urls(file: &Path, method: &str, is_literal: bool) -> Result<Listed, InputError> {
     let mut lines = Lines::open(file)?;
     let (mut requests, mut kept) = (Vec::new(), 0);
     let mut origins: Vec<(String, u64)> = Vec::new();
@@ -40,7 +41,7 @@ pub fn urls(file: &Path, method: &str) -> Result<Listed, InputError> {
         }
         let number = lines.number;
         let wrong = |what: String| InputError::Line { file: file.to_owned(), line: number, what };
-        let (recipe, weight, origin) = read(line, method).map_err(wrong)?;
+        let (recipe, weight, origin) = read(line, method, is_literal).map_err(wrong)?;
         kept += line.len() + 200 + recipe.path.kept();
         if kept > MOST_KEPT {
             let most = MOST_KEPT >> 20;
@@ -65,7 +66,7 @@ pub fn urls(file: &Path, method: &str) -> Result<Listed, InputError> {
     Ok(Listed { requests, origins })
 }
 
-fn read(line: &str, method: &str) -> Result<(Recipe, u32, Option<String>), String> {
+fn read(line: &str, method: &str, is_literal: bool) -> Result<(Recipe, u32, Option<String>), String> {
     let (weight, rest) = match line.split_once(char::is_whitespace) {
         Some((weight, rest)) if weight.bytes().all(|c| c.is_ascii_digit()) => {
             (weight.parse().map_err(|_| format!("the weight {weight} is too large"))?, rest.trim_start())
@@ -79,7 +80,8 @@ fn read(line: &str, method: &str) -> Result<(Recipe, u32, Option<String>), Strin
         _ => (method, rest),
     };
     let text = path_of(url).ok_or_else(|| format!("\"{url}\" is no path; write it like 3 GET /path"))?;
-    let path: Template = text.parse().map_err(|error: InputError| error.to_string())?;
+    let path = if is_literal { Ok(Template::literal(text)) } else { text.parse() };
+    let path = path.map_err(|error: InputError| error.to_string())?;
     if path.is_fixed() && text.parse::<http::uri::PathAndQuery>().is_err() {
         let what = "has characters that no URL may have; write a blank as %20";
         return Err(format!("\"{}\" {what}", text.escape_default()));
@@ -132,7 +134,7 @@ mod tests {
             ("DELETE http://u@H:1/a#x", "DELETE", 1, Some("h:1")),
             ("http://h:80/{{rand 1..5}}", "GET", 1, Some("h")),
         ] {
-            let (recipe, found, _) = read(line, "GET").unwrap();
+            let (recipe, found, _) = read(line, "GET", false).unwrap();
             assert_eq!(
                 (recipe.method.as_str(), found, recipe.host.as_deref()),
                 (method, weight, host),
@@ -140,14 +142,14 @@ mod tests {
             );
         }
         for line in ["a", "3", "3 GET", "99999999999 /a", "/{{no}}", "GET ftp://x/", "/a b"] {
-            assert!(read(line, "GET").is_err(), "{line}");
+            assert!(read(line, "GET", false).is_err(), "{line}");
         }
     }
 
     proptest::proptest! {
         #[test]
         fn no_line_makes_it_panic(line in ".{0,80}") {
-            let _ = read(&line, "GET");
+            let _ = read(&line, "GET", false);
         }
     }
 }

@@ -86,6 +86,7 @@ fn asked(seen: &Recording) -> Asked {
         url: plan.target.url.clone(),
         model: if plan.model == Model::Open { "open".into() } else { "closed".into() },
         profile: plan.profile.clone(),
+        input: plan.input.clone(),
         arrivals,
         seed: plan.seed,
         protocol: protocol.to_owned(),
