@@ -166,7 +166,7 @@ impl Given {
             why: seen
                 .first_unreadable
                 .as_ref()
-                .map_or_else(String::new, |(line, what)| format!("line {line}: {what}")),
+                .map_or_else(String::new, |(line, what)| format!("the first is line {line}: {what}")),
         };
         let notes = notes(&input, &seen, length);
         let log = Log { file: file.to_owned(), speed, rounds, length, peak: seen.peak as f64 };
@@ -202,7 +202,7 @@ fn notes(input: &Input, seen: &Survey, length: Duration) -> Vec<String> {
     let mut notes = vec![format!("{}; takes {:.1} s", input.in_words(), length.as_secs_f64())];
     if seen.late > 0 {
         notes.push(format!(
-            "{}: {} requests begin earlier than others that stand over {WINDOW} lines before them: they are sent late, at once",
+            "{}: {} of its requests stand over {WINDOW} lines after others that began later: they are sent late",
             input.file, seen.late
         ));
     }

@@ -35,8 +35,11 @@ struct Timing {
 /// Reads a line.
 pub(super) fn read(line: &str) -> Result<Entry, String> {
     if line.trim_start().starts_with('{') {
-        let own: Own =
-            serde_json::from_str(line).map_err(|error| format!("not a line of AYA's log: {error}"))?;
+        let own: Own = serde_json::from_str(line).map_err(|error| {
+            let text = error.to_string();
+            let what = text.split(" at line ").next().unwrap_or(&text);
+            format!("not a line of AYA's log: {what} (column {})", error.column())
+        })?;
         // The log tells when a request ended.
         let took_ms = i64::try_from(own.timing_us.total / 1000).unwrap_or(0);
         let at_ms = own.time_ms.saturating_sub(took_ms);

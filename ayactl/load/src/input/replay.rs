@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::lines::Lines;
+use super::lines::{LONGEST, Lines};
 use super::log::{self, Entry};
 use super::{InputError, MOST_KEPT, Request};
 
@@ -197,7 +197,12 @@ impl Replay {
         if line.trim().is_empty() {
             return Ok(());
         }
-        match log::read(&line) {
+        let read = if line.len() >= LONGEST {
+            Err(format!("it is longer than {LONGEST} bytes"))
+        } else {
+            log::read(&line)
+        };
+        match read {
             Ok(entry) if entry.is_exact => {
                 self.kept += weight(&entry.path);
                 self.push(entry.at_ms, (entry.method, entry.path, entry.host));
