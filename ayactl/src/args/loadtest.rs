@@ -88,7 +88,7 @@ pub struct LoadtestArgs {
     /// Send what a browser recorded (HAR), in order: its requests to the target's host, or else to that of the first one
     #[arg(long, value_name = "FILE", help_heading = "Requests of a file", conflicts_with_all = ["replay", "body", "method"])]
     pub har: Option<PathBuf>,
-    /// Send the requests of this access log at their moments: AYA's own, common, combined or HAProxy
+    /// Send the requests of this access log at their moments: AYA's own, common, combined, haproxy's
     #[arg(long, value_name = "FILE", help_heading = "Requests of a file",
           conflicts_with_all = ["rate", "profile", "closed", "arrivals", "find_max", "method"])]
     pub replay: Option<PathBuf>,

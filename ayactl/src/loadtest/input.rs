@@ -68,13 +68,13 @@ impl Given {
     /// Reads what was named. `TARGET` decides which hosts of a file are meant.
     pub fn read(args: &LoadtestArgs) -> Result<Self, Failure> {
         if let Some(file) = &args.urls {
-            let listed = urls(file, &args.method.to_uppercase(), args.no_templates).map_err(told)?;
+            let listed = urls(file, &args.method.to_uppercase(), args.no_templates)?;
             return Self::listed(file, listed, args);
         }
         if let Some(file) = &args.har {
             let wanted = args.target.as_deref().and_then(whole_origin);
             let wanted = wanted.as_deref().and_then(|origin| origin.split_once("://"));
-            return Self::recorded(file, har(file, wanted.map(|(_, host)| host)).map_err(told)?, args);
+            return Self::recorded(file, har(file, wanted.map(|(_, host)| host))?, args);
         }
         if let Some(file) = &args.replay {
             return Self::replayed(file, args);
@@ -130,23 +130,14 @@ impl Given {
 
     fn replayed(file: &Path, args: &LoadtestArgs) -> Result<Self, Failure> {
         let rounds = args.rounds.unwrap_or(Some(1));
-        if rounds.is_none() && args.duration.is_none() && args.requests.is_none() {
-            return Err(Failure::usage(
-                "--loop without a number has no end",
-                "say how often (--loop 3), how long (-d 10m) or how many requests (-n 10000)",
-            ));
-        }
-        // What is read twice must still be there the second time.
-        if std::fs::metadata(file).is_ok_and(|about| !about.is_file() && !about.is_dir()) {
-            return Err(Failure::usage(
-                format!("--replay {}: it is no regular file, and a log is read twice", file.display()),
-                "write it to a file first",
-            ));
-        }
+        can_be_replayed(file, rounds, args)?;
         let speed = args.speed.unwrap_or(1.0);
-        let seen = survey(file, speed, args.duration).map_err(told)?;
+        let seen = survey(file, speed, args.duration)?;
         let needed = args.requests.map(|requests| requests.div_ceil(seen.requests));
-        let whole = rounds.or(needed).map_or(Duration::MAX, |rounds| seen.length(rounds));
+        let whole = match rounds.or(needed) {
+            Some(rounds) if !seen.is_cut => seen.length(rounds),
+            _ => Duration::MAX,
+        };
         let length = args.duration.unwrap_or(whole).min(whole);
         if args.duration.is_none() && args.requests.is_none() && length > LONGEST {
             let days = length.as_secs() / 86_400;
@@ -179,7 +170,7 @@ impl Given {
 impl Log {
     /// Opens it.
     pub fn open(&self) -> Result<Replay, Failure> {
-        Replay::open(&self.file, self.speed, self.rounds).map_err(told)
+        Ok(Replay::open(&self.file, self.speed, self.rounds)?)
     }
 
     /// How it is played, in the place of a profile.
@@ -196,6 +187,24 @@ impl Log {
         };
         format!("a log {speed}{rounds}")
     }
+}
+
+/// What of a replay makes no sense.
+fn can_be_replayed(file: &Path, rounds: Option<u64>, args: &LoadtestArgs) -> Result<(), Failure> {
+    if rounds.is_none() && args.duration.is_none() && args.requests.is_none() {
+        return Err(Failure::usage(
+            "--loop without a number has no end",
+            "say how often (--loop 3), how long (-d 10m) or how many requests (-n 10000)",
+        ));
+    }
+    // What is read twice must still be there the second time.
+    if std::fs::metadata(file).is_ok_and(|about| !about.is_file() && !about.is_dir()) {
+        return Err(Failure::usage(
+            format!("--replay {}: it is no regular file, and a log is read twice", file.display()),
+            "write it to a file first",
+        ));
+    }
+    Ok(())
 }
 
 fn notes(input: &Input, seen: &Survey, length: Duration) -> Vec<String> {
@@ -222,16 +231,17 @@ fn whole_origin(typed: &str) -> Option<String> {
     origin_of(typed).or_else(|| origin_of(&format!("http://{typed}")))
 }
 
-/// What is wrong with a file, and what to do.
-pub fn told(error: InputError) -> Failure {
-    let hint = match &error {
-        InputError::File { .. } => "is that the file, and may you read it?",
-        InputError::Line { .. } | InputError::Content { .. } => {
-            "nothing was sent; see `ayactl loadtest --help`"
-        }
-        InputError::Template { .. } => BRACES,
-    };
-    Failure::new(Exit::Error, "input", error.to_string(), hint)
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        let hint = match &error {
+            InputError::File { .. } => "is that the file, and may you read it?",
+            InputError::Line { .. } | InputError::Content { .. } => {
+                "nothing was sent; see `ayactl loadtest --help`"
+            }
+            InputError::Template { .. } => BRACES,
+        };
+        Self::new(Exit::Error, "input", error.to_string(), hint)
+    }
 }
 
 /// A test has one target: makes sure that a list has no other.

@@ -12,7 +12,7 @@ use aya_load::input::{Body, Recipe, Rng, Source, Template};
 use aya_load::plan::{Arrivals, Model, Plan, Protocol, Target, Tls};
 use aya_load::profile::{Profile, ProfileFile};
 
-use super::input::{Feed, Given, Log, told};
+use super::input::{Feed, Given, Log};
 use super::parts::{self, Header};
 use crate::args::LoadtestArgs;
 use crate::failure::Failure;
@@ -62,7 +62,7 @@ impl Way {
             Feed::Source(source) => (source, None),
             Feed::Typed => {
                 let path = if is_literal { Ok(Template::literal(path)) } else { path.parse() };
-                (typed(plan, path.map_err(told)?, body.clone()), None)
+                (typed(plan, path?, body.clone()), None)
             }
             Feed::Log(log) => (typed(plan, Template::literal(path), body.clone()), Some(log)),
         };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aya_load::input::{Body, InputError, Template};
 
-use super::input::{BRACES, told};
+use super::input::BRACES;
 use crate::args::LoadtestArgs;
 use crate::failure::Failure;
 
@@ -63,7 +63,7 @@ fn header(line: &str, place: &str, args: &LoadtestArgs) -> Result<Header, Failur
         InputError::Template { what, .. } => {
             Failure::usage(format!("{place}: header {name}: {what}"), BRACES)
         }
-        other => told(other),
+        other => Failure::from(other),
     })?;
     Ok(Header { name, value, template, is_secret: false })
 }
@@ -96,7 +96,7 @@ pub fn typed_body(args: &LoadtestArgs) -> Result<Body, Failure> {
     };
     match std::str::from_utf8(&bytes) {
         Ok(text) if !args.no_templates && text.contains("{{") => {
-            let template = text.parse::<Template>().map_err(|error| told(error).context(place))?;
+            let template = text.parse::<Template>().map_err(|error| Failure::from(error).context(place))?;
             Ok(Body::Template(Arc::new(template)))
         }
         _ => Ok(Body::Fixed(bytes.into())),

@@ -17,6 +17,9 @@ use crate::plan::Plan;
 /// Requests that are read ahead for all threads together.
 const AHEAD: usize = 4096;
 
+/// The moments of a thread, until it takes them.
+type Part = Mutex<Option<Receiver<(u64, Duration)>>>;
+
 /// The requests of a log.
 #[derive(Debug)]
 pub struct Replayed {
@@ -25,7 +28,7 @@ pub struct Replayed {
     seed: u64,
     keeps_host: bool,
     read: Arc<Read>,
-    moments: Vec<Mutex<Option<Receiver<(u64, Duration)>>>>,
+    moments: Vec<Part>,
     ends: Duration,
 }
 

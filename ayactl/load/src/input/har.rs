@@ -25,7 +25,7 @@ pub struct Har {
     pub host: String,
     /// Requests that were passed over because they went to other hosts.
     pub other_hosts: u64,
-    /// Entries that are no requests over HTTP, such as `data:` and WebSockets.
+    /// Entries that are no requests over HTTP, such as `data:` and `wss:`.
     pub not_http: u64,
 }
 

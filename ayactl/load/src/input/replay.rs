@@ -57,6 +57,8 @@ pub struct Survey {
     pub requests: u64,
     /// From the first to the last of them, at the speed that was asked for.
     pub span: Duration,
+    /// There are more of them after that length.
+    pub is_cut: bool,
     /// Most of them in one second.
     pub peak: u64,
     /// Those that stood more than [`WINDOW`] lines too late in the file.
@@ -82,10 +84,11 @@ impl Survey {
 pub fn survey(file: &Path, speed: f64, most: Option<Duration>) -> Result<Survey, InputError> {
     let mut replay = Replay::open(file, speed, Some(1))?;
     let (mut requests, mut span, mut peak) = (0, Duration::ZERO, 0);
-    let (mut second, mut in_second) = (0, 0);
+    let (mut second, mut in_second, mut is_cut) = (0, 0, false);
     while let Some(request) = replay.next_request()? {
         let at = request.at.unwrap_or_default();
         if most.is_some_and(|most| at >= most) {
+            is_cut = true;
             break;
         }
         if at.as_secs() != second {
@@ -97,7 +100,7 @@ pub fn survey(file: &Path, speed: f64, most: Option<Duration>) -> Result<Survey,
         span = at;
     }
     let (unreadable, first_unreadable) = (replay.unreadable, replay.first_unreadable);
-    Ok(Survey { requests, span, peak, late: replay.late, unreadable, first_unreadable })
+    Ok(Survey { requests, span, is_cut, peak, late: replay.late, unreadable, first_unreadable })
 }
 
 impl Replay {
@@ -294,7 +297,8 @@ mod tests {
         assert_eq!((told.late, told.unreadable), (0, 1));
         assert_eq!(told.length(1), Duration::from_secs(3));
         assert_eq!(told.length(2), Duration::from_secs(6));
-        assert_eq!(survey(&file, 1.0, Some(Duration::from_secs(1))).unwrap().requests, 2);
+        let part = survey(&file, 1.0, Some(Duration::from_secs(1))).unwrap();
+        assert_eq!((told.is_cut, part.is_cut, part.requests), (false, true, 2));
     }
 
     #[test]
