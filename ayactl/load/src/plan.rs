@@ -73,7 +73,7 @@ pub struct Input {
     pub kind: String,
     /// Its name, as it was typed.
     pub file: String,
-    /// Requests in it.
+    /// Requests in it; of a log, as far as it is played.
     pub requests: u64,
     /// What of it is not sent.
     pub skipped: u64,

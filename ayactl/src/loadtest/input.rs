@@ -132,9 +132,9 @@ impl Given {
         let rounds = args.rounds.unwrap_or(Some(1));
         can_be_replayed(file, rounds, args)?;
         let speed = args.speed.unwrap_or(1.0);
-        let seen = survey(file, speed, args.duration)?;
+        let seen = survey(file, speed, args.duration, args.requests)?;
         let needed = args.requests.map(|requests| requests.div_ceil(seen.requests));
-        let whole = match rounds.or(needed) {
+        let whole = match rounds.into_iter().chain(needed).min() {
             Some(rounds) if !seen.is_cut => seen.length(rounds),
             _ => Duration::MAX,
         };

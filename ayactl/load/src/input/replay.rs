@@ -53,7 +53,7 @@ type Line = (String, String, Option<String>);
 /// What a log holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Survey {
-    /// Its requests, up to the length that was asked for.
+    /// Its requests, as far as it was looked at.
     pub requests: u64,
     /// From the first to the last of them, at the speed that was asked for.
     pub span: Duration,
@@ -80,12 +80,18 @@ impl Survey {
     }
 }
 
-/// Reads a log once, up to the moment `most`, and tells what is in it.
-pub fn survey(file: &Path, speed: f64, most: Option<Duration>) -> Result<Survey, InputError> {
+/// Reads a log once, up to the moment `most` and so many requests, and tells what is in it.
+pub fn survey(
+    file: &Path,
+    speed: f64,
+    most: Option<Duration>,
+    most_requests: Option<u64>,
+) -> Result<Survey, InputError> {
     let mut replay = Replay::open(file, speed, Some(1))?;
     let (mut requests, mut span, mut peak) = (0, Duration::ZERO, 0);
     let (mut second, mut in_second, mut is_cut) = (0, 0, false);
-    while let Some(request) = replay.next_request()? {
+    while most_requests.is_none_or(|most| requests < most) {
+        let Some(request) = replay.next_request()? else { break };
         let at = request.at.unwrap_or_default();
         if most.is_some_and(|most| at >= most) {
             is_cut = true;
@@ -292,12 +298,13 @@ mod tests {
     fn a_survey_tells_what_will_be_played() {
         let (folder, _) = replay(OWN, 1.0, None);
         let file = folder.path().join("access.log");
-        let told = survey(&file, 1.0, None).unwrap();
+        let told = survey(&file, 1.0, None, None).unwrap();
         assert_eq!((told.requests, told.span, told.peak), (3, Duration::from_secs(2), 2));
         assert_eq!((told.late, told.unreadable), (0, 1));
         assert_eq!(told.length(1), Duration::from_secs(3));
         assert_eq!(told.length(2), Duration::from_secs(6));
-        let part = survey(&file, 1.0, Some(Duration::from_secs(1))).unwrap();
+        let part = survey(&file, 1.0, Some(Duration::from_secs(1)), None).unwrap();
+        assert_eq!(survey(&file, 1.0, None, Some(1)).unwrap().requests, 1);
         assert_eq!((told.is_cut, part.is_cut, part.requests), (false, true, 2));
     }
 
@@ -312,7 +319,7 @@ mod tests {
         assert!(all.windows(2).all(|pair| pair[0].1 <= pair[1].1));
         assert_eq!(all.iter().filter(|(path, _)| path == "/5").count(), 1);
         let (folder, _) = replay(&text, 1.0, None);
-        assert_eq!(survey(&folder.path().join("access.log"), 1.0, None).unwrap().late, 1);
+        assert_eq!(survey(&folder.path().join("access.log"), 1.0, None, None).unwrap().late, 1);
     }
 
     #[test]
