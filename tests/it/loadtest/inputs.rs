@@ -368,6 +368,7 @@ fn an_input_that_cannot_be_is_told_before_anything_is_sent() {
         (&["--body", &at, &url][..], Exit::Error, "braces"),
         (&["-H", &field, &url][..], Exit::Usage, "value of header x has characters"),
         (&["-H", "x: {{rand 5..1}}", &url][..], Exit::Usage, "5..1"),
+        (&["-H", "content-length: 5", &url][..], Exit::Usage, "is written by the generator"),
     ] {
         let output = loadtest(None, words);
         let told = String::from_utf8_lossy(&output.stderr);

@@ -1,7 +1,7 @@
 //! What the requests of one test have in common: the headers that were typed, and how the protocol addresses a host.
 
 use bytes::Bytes;
-use http::header::{HOST, USER_AGENT};
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING, USER_AGENT};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
 use http_body_util::Full;
@@ -39,6 +39,11 @@ impl Common {
         let (mut fields, mut filled) = (HeaderMap::new(), Vec::new());
         for (name, template) in headers {
             let field = field(name, template)?;
+            if field == CONTENT_LENGTH || field == TRANSFER_ENCODING {
+                return Err(format!(
+                    "header {field} is written by the generator, as the body is; leave it out"
+                ));
+            }
             if !template.is_fixed() {
                 filled.push((field, template.clone()));
                 continue;

@@ -47,7 +47,7 @@ impl Moments {
         Self { of, ends: ends.as_secs_f64(), last: (0.0, 0.0), factor: 1.0 }
     }
 
-    async fn next(&mut self) -> Option<(u64, f64)> {
+    pub(super) async fn next(&mut self) -> Option<(u64, f64)> {
         let (number, in_log) = self.of.recv().await?;
         let (in_log, (log, given)) = (in_log.as_secs_f64(), self.last);
         let at = given + (in_log - log) / self.factor;

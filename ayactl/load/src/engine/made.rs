@@ -27,6 +27,7 @@ impl Made {
         keeps_host: bool,
     ) -> Result<Self, String> {
         let common = Common::new(plan, headers)?;
+        let count = source.recipes().len();
         for (index, recipe) in source.recipes().enumerate() {
             let check = || {
                 common::method(&recipe.method)?;
@@ -35,7 +36,10 @@ impl Made {
                 common::check_path(&recipe.path, &text)?;
                 recipe.headers.iter().try_for_each(|(name, value)| common::field(name, value).map(|_| ()))
             };
-            check().map_err(|what| format!("request {}: {what}", index + 1))?;
+            check().map_err(|what| match count {
+                1 => what,
+                _ => format!("request {}: {what}", index + 1),
+            })?;
         }
         Ok(Self { source, common, keeps_host })
     }

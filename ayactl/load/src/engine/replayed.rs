@@ -137,3 +137,44 @@ impl Requests for Replayed {
         self.read.failed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Target;
+
+    #[test]
+    fn what_was_given_out_is_forgotten_sent_or_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("access.log");
+        let line =
+            |at: usize| format!("{{\"time_ms\":{at},\"method\":\"GET\",\"uri\":\"/{at}\",\"host\":\"h\"}}\n");
+        std::fs::write(&file, (0..20_000).map(line).collect::<String>()).expect("it can be written");
+        let mut plan = Plan::to(Target::plain("127.0.0.1:80", "/"));
+        plan.threads = 2;
+        plan.length_ms = 60_000;
+        let replay = Replay::open(&file, 1.0, Some(1)).expect("it is there");
+        let replayed =
+            Replayed::start(&plan, replay, &[], Body::Fixed(Arc::from([])), true).expect("it is valid");
+        let held = || {
+            replayed.read.parts.iter().map(|part| part.lock().expect("nobody panicked").len()).sum::<usize>()
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let host = HeaderValue::from_static("target");
+        let mut parts = [0, 1].map(|thread| replayed.moments(thread).expect("they are there"));
+        assert!(replayed.moments(0).is_none(), "each has its moments once");
+        for number in 0..20_000 {
+            let moment = runtime.block_on(parts[(number % 2) as usize].next());
+            assert_eq!(moment.map(|(number, _)| number), Some(number));
+            assert!(held() <= AHEAD + 2, "{} are read ahead", held());
+            if number % 2 == 0 {
+                let request = replayed.request(number, &host);
+                assert_eq!(request.uri().path(), format!("/{number}"));
+                assert_eq!(request.headers()["host"], "h");
+            }
+            replayed.forget(number);
+        }
+        assert_eq!(held(), 0);
+        assert_eq!(replayed.failed(), None);
+    }
+}
