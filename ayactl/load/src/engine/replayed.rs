@@ -35,15 +35,26 @@ pub struct Replayed {
 /// What was read and is not sent yet.
 #[derive(Debug)]
 struct Read {
+    /// Which thread has a number, by its rest; `None` for numbers that are sent elsewhere.
+    owners: Vec<Option<usize>>,
     /// By thread, so that none waits for another.
     parts: Vec<Mutex<HashMap<u64, Request>>>,
     failed: Mutex<Option<String>>,
 }
 
 impl Read {
-    fn part(&self, number: u64) -> MutexGuard<'_, HashMap<u64, Request>> {
-        let index = (number % self.parts.len() as u64) as usize;
-        self.parts[index].lock().unwrap_or_else(PoisonError::into_inner)
+    /// The thread that sends request number `number`.
+    fn owner(&self, number: u64) -> Option<usize> {
+        self.owners[(number % self.owners.len() as u64) as usize]
+    }
+
+    fn part(&self, thread: usize) -> MutexGuard<'_, HashMap<u64, Request>> {
+        self.parts[thread].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a request out.
+    fn take(&self, number: u64) -> Option<Request> {
+        self.owner(number).and_then(|thread| self.part(thread).remove(&number))
     }
 }
 
@@ -63,7 +74,7 @@ impl Replayed {
         let (to, moments): (Vec<_>, Vec<_>) =
             (0..threads).map(|_| channel((AHEAD / threads).max(1))).map(|(to, of)| (Some(to), of)).unzip();
         let parts = (0..threads).map(|_| Mutex::default()).collect();
-        let read = Arc::new(Read { parts, failed: Mutex::default() });
+        let read = Arc::new(Read { owners: owners(threads), parts, failed: Mutex::default() });
         let (own, most) = (Arc::clone(&read), plan.requests.unwrap_or(u64::MAX));
         std::thread::Builder::new()
             .name("load-replay".to_owned())
@@ -92,18 +103,17 @@ fn feed(
     mut to: Vec<Option<Sender<(u64, Duration)>>>,
     most: u64,
 ) -> Result<(), InputError> {
-    let threads = to.len() as u64;
     for number in 0..most {
         let Some(request) = replay.next_request()? else { return Ok(()) };
+        let Some(thread) = read.owner(number) else { continue };
         let at = request.at.unwrap_or_default();
-        read.part(number).insert(number, request);
-        let of_thread = &mut to[(number % threads) as usize];
-        if of_thread.as_ref().is_some_and(|to| to.blocking_send((number, at)).is_ok()) {
+        read.part(thread).insert(number, request);
+        if to[thread].as_ref().is_some_and(|to| to.blocking_send((number, at)).is_ok()) {
             continue;
         }
         // That thread has ended; the others are at the same moments, and end as well.
-        read.part(number).remove(&number);
-        *of_thread = None;
+        read.part(thread).remove(&number);
+        to[thread] = None;
         if to.iter().all(Option::is_none) {
             return Ok(());
         }
@@ -111,10 +121,15 @@ fn feed(
     Ok(())
 }
 
+/// Which of so many threads has which rest of numbers: one after the other, as with profiles.
+fn owners(threads: usize) -> Vec<Option<usize>> {
+    (0..threads).map(Some).collect()
+}
+
 impl Requests for Replayed {
     fn request(&self, number: u64, host: &HeaderValue) -> Outgoing {
         // Each is asked for once, after it was given out.
-        let mut asked = self.read.part(number).remove(&number).unwrap_or_default();
+        let mut asked = self.read.take(number).unwrap_or_default();
         if !self.keeps_host {
             asked.host = None;
         }
@@ -130,7 +145,7 @@ impl Requests for Replayed {
     }
 
     fn forget(&self, number: u64) {
-        self.read.part(number).remove(&number);
+        self.read.take(number);
     }
 
     fn failed(&self) -> Option<String> {
