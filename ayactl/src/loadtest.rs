@@ -2,9 +2,11 @@
 //! are told.
 
 pub mod find_max;
+pub mod input;
 pub mod job;
 pub mod link;
 pub mod live;
+pub mod parts;
 pub mod play;
 pub mod preflight;
 pub mod target;

@@ -5,10 +5,14 @@
 //! planned moment and gives the request to a connection that is free, or opens one; it never waits for an answer. In a
 //! closed loop there is no pacer: every connection takes the next request when it is done with the last.
 
+mod common;
+mod due;
 mod exchange;
 mod fixed;
 mod lane;
+mod made;
 mod pace;
+mod replayed;
 mod shard;
 mod slot;
 mod thread;
@@ -25,7 +29,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use tokio::time::Instant;
 
-pub use self::fixed::{AGENT, Fixed, LOAD_FIELD};
+pub use self::common::{AGENT, LOAD_FIELD, has_body};
+pub use self::due::Moments;
+pub use self::fixed::Fixed;
+pub use self::made::Made;
+pub use self::replayed::Replayed;
 use self::shard::{Last, Partial};
 use self::thread::Setup;
 use self::wire::Wire;
@@ -43,13 +51,30 @@ pub type Outgoing = http::Request<Full<Bytes>>;
 pub trait Requests: Send + Sync {
     /// Request number `number`, for `host`. The same number gives the same request.
     fn request(&self, number: u64, host: &http::HeaderValue) -> Outgoing;
+
+    /// When those of thread `thread` are due, where the requests themselves know it; it is asked for once. `None` when a
+    /// profile says so, or the target sets the pace.
+    fn moments(&self, thread: u32) -> Option<Moments> {
+        let _ = thread;
+        None
+    }
+
+    /// Request number `number` has ended, sent or not.
+    fn forget(&self, number: u64) {
+        let _ = number;
+    }
+
+    /// Why there were fewer requests than there should have been.
+    fn failed(&self) -> Option<String> {
+        None
+    }
 }
 
 /// What the engine needs to begin.
 pub struct Job {
     /// What is to be done.
     pub plan: Plan,
-    /// When requests are due; absent in a closed loop.
+    /// When requests are due; absent in a closed loop, and where the requests know their moments.
     pub profile: Option<Profile>,
     /// Which requests.
     pub requests: Arc<dyn Requests>,
@@ -102,6 +127,7 @@ impl Control {
 /// A load test that runs.
 pub struct Running {
     plan: Plan,
+    requests: Arc<dyn Requests>,
     control: Arc<Control>,
     started: Instant,
     started_ms: u64,
@@ -162,6 +188,7 @@ pub fn start(job: Job) -> Result<Running, StartError> {
     let reached = vec![0; threads.len()];
     Ok(Running {
         plan,
+        requests,
         control,
         started,
         started_ms,
@@ -233,6 +260,10 @@ impl Running {
     /// Waits for the end of all threads and puts together what they saw. A thread that panicked is a defect; what the others
     /// saw is there all the same.
     pub fn finish(mut self, ended: Ended) -> Recording {
+        let ended = match self.requests.failed() {
+            Some(why) if ended == Ended::Done => Ended::Cut(why),
+            _ => ended,
+        };
         while let Ok(part) = self.parts.recv() {
             self.take(part);
         }

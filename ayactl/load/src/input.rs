@@ -16,11 +16,11 @@ mod rng;
 mod template;
 mod urls;
 
-pub use har::har;
-pub use replay::Replay;
+pub use har::{Har, har};
+pub use replay::{Replay, Survey, WINDOW, survey};
 pub use rng::Rng;
 pub use template::Template;
-pub use urls::urls;
+pub use urls::{Listed, origin_of, urls};
 
 /// Most bytes that an input may keep in memory.
 pub const MOST_KEPT: usize = 64 << 20;
@@ -83,6 +83,8 @@ pub struct Request {
     pub path: String,
     /// Fields of the head, beside those that the engine sets by itself.
     pub headers: Vec<(String, String)>,
+    /// The host it names, where the input knows one: with its port, unless that is the usual one.
+    pub host: Option<String>,
     /// The body; may be empty.
     pub body: Arc<[u8]>,
     /// When it is to be sent after the start; `None` when the profile says so.
@@ -98,6 +100,8 @@ pub struct Recipe {
     pub path: Template,
     /// Names and values of fields.
     pub headers: Vec<(String, Template)>,
+    /// The host it names, where the input knows one.
+    pub host: Option<String>,
     /// The body.
     pub body: Body,
 }
@@ -108,14 +112,28 @@ pub enum Body {
     /// The same bytes each time.
     Fixed(Arc<[u8]>),
     /// Text with something to fill in.
-    Template(Template),
+    Template(Arc<Template>),
+}
+
+impl Body {
+    /// The body of the number `n`.
+    pub fn make(&self, n: u64, rng: &mut Rng) -> Arc<[u8]> {
+        match self {
+            Self::Fixed(bytes) => Arc::clone(bytes),
+            Self::Template(template) => {
+                let mut text = String::new();
+                template.render(n, rng, &mut text);
+                Arc::from(text.into_bytes())
+            }
+        }
+    }
 }
 
 impl Recipe {
     /// A request without a body and fields of its own.
     pub fn get(path: &str) -> Result<Self, InputError> {
         let body = Body::Fixed(Arc::from([]));
-        Ok(Self { method: "GET".into(), path: path.parse()?, headers: Vec::new(), body })
+        Ok(Self { method: "GET".into(), path: path.parse()?, headers: Vec::new(), host: None, body })
     }
 
     fn make(&self, n: u64, rng: &mut Rng, into: &mut Request) {
@@ -132,14 +150,8 @@ impl Recipe {
             template.render(n, rng, &mut value);
             into.headers.push((name.clone(), value));
         }
-        into.body = match &self.body {
-            Body::Fixed(bytes) => Arc::clone(bytes),
-            Body::Template(template) => {
-                let mut text = String::new();
-                template.render(n, rng, &mut text);
-                Arc::from(text.into_bytes())
-            }
-        };
+        into.host.clone_from(&self.host);
+        into.body = self.body.make(n, rng);
         into.at = None;
     }
 }
@@ -162,6 +174,15 @@ fn escape_target(path: &mut String, from: usize) {
             }
         }
     }
+}
+
+/// The target of a recorded request, as it can be sent: clients send characters that no URL may have.
+fn sendable(path: &str) -> String {
+    let mut path = path.to_owned();
+    if path.parse::<http::uri::PathAndQuery>().is_err() {
+        escape_target(&mut path, 0);
+    }
+    path
 }
 
 /// A source of requests.
@@ -188,6 +209,11 @@ impl Source {
         (total > 0).then(|| Self { recipes: summed.into(), total, seed, in_order: false })
     }
 
+    /// The same recipe each time.
+    pub fn one(recipe: Recipe, seed: u64) -> Self {
+        Self { recipes: Arc::from([(recipe, 1)]), total: 1, seed, in_order: true }
+    }
+
     /// Requests in their order, and then again from the first. `None` when there is none.
     pub fn in_order(recipes: Vec<Recipe>, seed: u64) -> Option<Self> {
         let weighted = recipes.into_iter().map(|recipe| (recipe, 1)).collect();
@@ -201,6 +227,11 @@ impl Source {
             && recipe.path.is_fixed()
             && recipe.headers.iter().all(|(_, value)| value.is_fixed())
             && matches!(recipe.body, Body::Fixed(_))
+    }
+
+    /// How many different ones there are, before anything is filled in.
+    pub fn recipes(&self) -> impl ExactSizeIterator<Item = &Recipe> {
+        self.recipes.iter().map(|(recipe, _)| recipe)
     }
 
     /// Makes the request of the number `n` into `into`, whose memory is used again.

@@ -66,6 +66,35 @@ pub struct Target {
     pub tls: bool,
 }
 
+/// The file that requests were taken from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Input {
+    /// `urls`, `har` or `log`.
+    pub kind: String,
+    /// Its name, as it was typed.
+    pub file: String,
+    /// Requests in it; of a log, as far as it is played.
+    pub requests: u64,
+    /// What of it is not sent.
+    pub skipped: u64,
+    /// What that is, and why; empty when there is nothing.
+    pub why: String,
+}
+
+impl Input {
+    /// In one line.
+    pub fn in_words(&self) -> String {
+        let Self { kind, file, requests, skipped, why } = self;
+        let kind = match kind.as_str() {
+            "urls" => "list of URLs",
+            "har" => "HAR",
+            _ => "access log",
+        };
+        let skipped = if *skipped == 0 { String::new() } else { format!(", {skipped} skipped: {why}") };
+        format!("{kind} {file}, {requests} {}{skipped}", if *requests == 1 { "request" } else { "requests" })
+    }
+}
+
 /// One load test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
@@ -80,6 +109,9 @@ pub struct Plan {
     pub headers: Vec<(String, String)>,
     /// Bytes of the body; it is not written down.
     pub body_bytes: u64,
+    /// The file that requests are taken from; absent when they are all as typed.
+    #[serde(default)]
+    pub input: Option<Input>,
     /// Who decides when.
     pub model: Model,
     /// The profile as it was written; empty in a closed loop.
@@ -139,6 +171,7 @@ impl Plan {
             method: "GET".to_owned(),
             headers: Vec::new(),
             body_bytes: 0,
+            input: None,
             model: Model::Closed,
             profile: String::new(),
             arrivals: Arrivals::Constant,

@@ -252,6 +252,8 @@ pub enum Ended {
     Interrupted,
     /// One of its conditions ended it.
     Aborted(String),
+    /// What it was to send could not be read to the end, for this reason.
+    Cut(String),
 }
 
 /// Everything that was seen.

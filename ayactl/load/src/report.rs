@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::plan::Input;
+
 mod added;
 mod csv;
 mod hgrm;
@@ -97,6 +99,9 @@ pub struct Asked {
     pub model: String,
     /// The profile as one line.
     pub profile: String,
+    /// The file that the requests were taken from; absent when they were all as typed.
+    #[serde(default)]
+    pub input: Option<Input>,
     /// How arrivals were spaced: `const`, `poisson`, `burst:N`.
     pub arrivals: String,
     /// The seed of everything that is left to chance.

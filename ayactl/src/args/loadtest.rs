@@ -18,13 +18,20 @@ use crate::time::{parse_some, parse_span};
                   GENERATOR-BOUND (exit status 10): send lag p99 is over 10 % of response p99 (and over 0.2 ms), ports\nor \
                   descriptors ran out, or the generator's own cores were full. TARGET-BOUND: over 1 % of the requests waited \
                   for\none of the connections that are allowed, or had no answer in time. Else VALID. Exit status 6: an --slo \
-                  does not hold.\n\nProfiles: 5000, 100..5000/30s, \"100..5k/30s,5k/1m,spike 10k/5s\", \"sine 2k±1k/60s/5m\", \
+                  does not hold.\n\nPath, headers and body may have something filled in: {{seq}}, {{rand 1..100}}, {{zipf 1.1 1000}}, {{uuid}},\n{{csv FILE COLUMN}}. \
+                  The request of a number is the same for the same --seed, whatever the number of threads.\n\n\
+                  Profiles: 5000, 100..5000/30s, \"100..5k/30s,5k/1m,spike 10k/5s\", \"sine 2k±1k/60s/5m\", \
                   \"steps 100..1000/100/10s\".\n\nExamples:\n  \
                   ayactl loadtest                                    100 requests a second to the daemon's listener\n  \
                   ayactl loadtest -r 5k -d 30s /api/items --slo 'p99<50ms' --slo 'err<0.1%'\n  \
                   ayactl loadtest -r 100..5000/30s,5000/1m,spike\\ 10k/5s --abort 'err>5% for 3s'\n  \
                   ayactl loadtest --find-max 'p99<50ms,err<0.1%' /\n  \
-                  ayactl loadtest --closed -c 64 -d 10s http://127.0.0.1:8080/"
+                  ayactl loadtest --closed -c 64 -d 10s http://127.0.0.1:8080/\n  \
+                  ayactl loadtest -r 500 '/item/{{zipf 1.1 1000}}?n={{seq}}' -H 'x-id: {{uuid}}'\n  \
+                  ayactl loadtest -m POST --body '{\"user\": \"{{csv users.csv name}}\"}' /login\n  \
+                  ayactl loadtest --urls urls.txt -r 200             lines like \"3 POST /path\" or \"http://host/path\"\n  \
+                  ayactl loadtest --har shop.har -r 50 /             what a browser asked for, of one host\n  \
+                  ayactl loadtest --replay access.log --speed 2 /    an access log, twice as fast"
 )]
 pub struct LoadtestArgs {
     /// URL, path on the daemon's first HTTP listener, or pool:NAME; / without
@@ -72,6 +79,26 @@ pub struct LoadtestArgs {
     /// Body of the requests; @FILE for that of a file, @- for stdin
     #[arg(long, value_name = "TEXT|@FILE")]
     pub body: Option<String>,
+    /// Send {{…}} as it stands
+    #[arg(long)]
+    pub no_templates: bool,
+    /// Send the requests of this list: lines of [WEIGHT] [METHOD] PATH|URL, in order, or drawn when weights differ
+    #[arg(long, value_name = "FILE", help_heading = "Requests of a file", conflicts_with_all = ["har", "replay"])]
+    pub urls: Option<PathBuf>,
+    /// Send what a browser recorded (HAR), in order: its requests to the target's host, or else to that of the first one
+    #[arg(long, value_name = "FILE", help_heading = "Requests of a file", conflicts_with_all = ["replay", "body", "method"])]
+    pub har: Option<PathBuf>,
+    /// Send the requests of this access log at their moments: AYA's own, common, combined, haproxy's
+    #[arg(long, value_name = "FILE", help_heading = "Requests of a file",
+          conflicts_with_all = ["rate", "profile", "closed", "arrivals", "find_max", "method"])]
+    pub replay: Option<PathBuf>,
+    /// Replay so many times as fast [default: 1]
+    #[arg(long, value_name = "FACTOR", value_parser = speed, requires = "replay", help_heading = "Requests of a file")]
+    pub speed: Option<f64>,
+    /// Replay so many times, or without a number until -d or -n ends it
+    #[arg(long = "loop", value_name = "N", num_args = 0..=1, value_parser = rounds, requires = "replay",
+          help_heading = "Requests of a file")]
+    pub rounds: Option<Option<u64>>,
     /// Believe these authorities (PEM)
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     pub cacert: Option<PathBuf>,
@@ -117,4 +144,20 @@ pub struct LoadtestArgs {
     /// Show no live view, only a line of progress every 5 s
     #[arg(long)]
     pub no_live: bool,
+}
+
+/// How much faster than its log a replay is.
+fn speed(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('x').unwrap_or(text).parse::<f64>();
+    number.ok().filter(|speed| (0.001..=1000.0).contains(speed)).ok_or_else(|| {
+        "it is a number from 0.001 to 1000: 2 is twice as fast as the log, 0.5 half as fast".to_owned()
+    })
+}
+
+/// How often a log is replayed.
+fn rounds(text: &str) -> Result<u64, String> {
+    let rounds = text.parse().ok().filter(|rounds| (1..=1_000_000).contains(rounds));
+    rounds.ok_or_else(|| {
+        "it is a number from 1 to 1000000; put TARGET before --loop, or another option between".to_owned()
+    })
 }

@@ -12,6 +12,7 @@ use crate::console::Console;
 use crate::demo::signals::Signals;
 use crate::failure::Failure;
 use crate::loadtest::find_max::{self, Next, Said, Search};
+use crate::loadtest::input::Given;
 use crate::loadtest::job::{self, GENTLE, Order};
 use crate::loadtest::link::Link;
 use crate::loadtest::live::Live;
@@ -23,21 +24,22 @@ use crate::session;
 /// Runs the verb.
 pub(super) fn run(args: &LoadtestArgs, global: &Global, console: &mut Console<'_>) -> Result<u8, Failure> {
     let outputs = outputs(&args.report)?;
-    let (found, around) = find(args, global, console)?;
+    let given = Given::read(args)?;
+    let typed = args.target.as_deref().or(given.target.as_deref());
+    let (found, around) = find(typed, args, global, console)?;
     let overhead = args.overhead.as_deref();
     let direct =
         overhead.map(|address| target::direct(address, &found.target, &args.allow_target)).transpose()?;
-    let mut order = Order::read(args, found.target, direct)?;
+    let id = run_id(console);
+    let load_id = found.is_own.then(|| id.clone());
+    let notes = given.notes.clone();
+    let order = Order::read(args, given, found.target, direct, load_id)?;
     ceiling(&order, &around)?;
     let quiet = global.quiet || global.output.is_json();
-    for note in preflight::check(&order.plan)? {
+    for note in notes.into_iter().chain(preflight::check(&order.plan)?) {
         if !quiet {
             console.say(&format!("note: {note}"));
         }
-    }
-    let id = run_id(console);
-    if found.is_own {
-        order.plan.load_id = Some(id.clone());
     }
     let stage = Stage { args, global, id, tells: around.is_ok() };
     let signals = Signals::catch()?;
@@ -63,25 +65,30 @@ fn outputs(typed: &[String]) -> Result<Vec<Output>, Failure> {
 
 type Asked = Result<Surroundings, Failure>;
 
-fn find(args: &LoadtestArgs, global: &Global, console: &Console<'_>) -> Result<(Found, Asked), Failure> {
+fn find(
+    typed: Option<&str>,
+    args: &LoadtestArgs,
+    global: &Global,
+    console: &Console<'_>,
+) -> Result<(Found, Asked), Failure> {
     let client = Client::new(session::socket(global, console), global.timeout)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let around = runtime.block_on(Surroundings::ask(&client));
-    Ok((target::find(args.target.as_deref(), &around, &args.allow_target)?, around))
+    Ok((target::find(typed, &around, &args.allow_target)?, around))
 }
 
 /// The configuration of the daemon may say how much is too much.
 fn ceiling(order: &Order, around: &Asked) -> Result<(), Failure> {
     let Some(most) = around.as_ref().ok().and_then(|around| around.limits.max_rate) else { return Ok(()) };
-    let peak = order.profile.as_ref().map_or(0.0, aya_load::profile::Profile::peak);
+    let peak = order.peak();
     if peak <= most {
         return Ok(());
     }
     Err(Failure::new(
         Exit::NotPermitted,
         "not-permitted",
-        format!("the profile goes up to {peak:.0} requests a second, and the configuration allows {most:.0}"),
-        "take a lower rate, or raise [loadtest] max_rate in the configuration of ayad",
+        format!("the load goes up to {peak:.0} requests a second, and the configuration allows {most:.0}"),
+        "take a lower rate or --speed, or raise [loadtest] max_rate in the configuration of ayad",
     ))
 }
 
@@ -220,6 +227,8 @@ fn status(report: &Report, seen: &Recording) -> u8 {
         Exit::Invalid as u8
     } else if fails || unknown || matches!(seen.ended, Ended::Aborted(_)) {
         Exit::Gate as u8
+    } else if matches!(seen.ended, Ended::Cut(_)) {
+        Exit::Error as u8
     } else {
         Exit::Done as u8
     }

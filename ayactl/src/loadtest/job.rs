@@ -1,19 +1,19 @@
 //! From what was typed to what the engine does.
 
-use std::fs;
-use std::io::Read;
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aya_api::condition::Condition;
 use aya_api::exit::Exit;
-use aya_load::engine::{Fixed, Job};
+use aya_load::engine::{Job, Made, Replayed, Requests};
 use aya_load::gate;
+use aya_load::input::{Body, Recipe, Rng, Source, Template};
 use aya_load::plan::{Arrivals, Model, Plan, Protocol, Target, Tls};
 use aya_load::profile::{Profile, ProfileFile};
 
+use super::input::{Feed, Given, Log};
+use super::parts::{self, Header};
 use crate::args::LoadtestArgs;
 use crate::failure::Failure;
 
@@ -25,8 +25,6 @@ const LENGTH: Duration = Duration::from_secs(10);
 const OPEN: u32 = 256;
 /// Connections of a closed loop, when nothing is said.
 const CLOSED: u32 = 50;
-/// Largest file of headers, a body or a secret, in bytes.
-const LARGEST: u64 = 64 << 20;
 
 /// What the engine is to do, as far as it is the same in each of several tests.
 pub struct Order {
@@ -34,21 +32,83 @@ pub struct Order {
     pub plan: Plan,
     /// When.
     pub profile: Option<Profile>,
-    headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    way: Way,
     /// What must hold.
     pub slo: Vec<Condition>,
     /// What ends it.
     pub abort: Vec<Condition>,
 }
 
+/// How requests are made.
+#[derive(Clone)]
+enum Way {
+    /// In the same way whatever the number of the test.
+    Made(Arc<dyn Requests>),
+    /// From a log, which is read anew for each test.
+    Log { log: Log, headers: Vec<(String, Template)>, body: Body, keeps_host: bool },
+}
+
+impl Way {
+    /// Makes sure that all can be sent.
+    fn new(
+        plan: &Plan,
+        given: Given,
+        headers: Vec<(String, Template)>,
+        is_literal: bool,
+    ) -> Result<Self, Failure> {
+        let Given { feed, body, keeps_host, .. } = given;
+        let path = &plan.target.path;
+        let (source, log) = match feed {
+            Feed::Source(source) => (source, None),
+            Feed::Typed => {
+                let path = if is_literal { Ok(Template::literal(path)) } else { path.parse() };
+                (typed(plan, path?, body.clone()), None)
+            }
+            Feed::Log(log) => (typed(plan, Template::literal(path), body.clone()), Some(log)),
+        };
+        let made = Made::new(plan, source, &headers, keeps_host).map_err(|what| {
+            let file = plan.input.as_ref().map_or_else(String::new, |input| format!("{}: ", input.file));
+            Failure::usage(format!("{file}{what}"), "see `ayactl loadtest --help`")
+        })?;
+        Ok(match log {
+            Some(log) => Self::Log { log, headers, body, keeps_host },
+            None => Self::Made(made.requests()),
+        })
+    }
+
+    fn requests(&self, plan: &Plan) -> Result<Arc<dyn Requests>, Failure> {
+        match self {
+            Self::Made(requests) => Ok(Arc::clone(requests)),
+            Self::Log { log, headers, body, keeps_host } => {
+                let played = Replayed::start(plan, log.open()?, headers, body.clone(), *keeps_host);
+                let hint = "see `ayactl loadtest --help`";
+                Ok(Arc::new(played.map_err(|error| Failure::usage(error, hint))?))
+            }
+        }
+    }
+}
+
+/// A source of what was typed.
+fn typed(plan: &Plan, path: Template, body: Body) -> Source {
+    Source::one(
+        Recipe { method: plan.method.clone(), path, headers: Vec::new(), host: None, body },
+        plan.seed,
+    )
+}
+
 impl Order {
     /// Reads everything that was typed, files included.
-    pub fn read(args: &LoadtestArgs, target: Target, overhead: Option<Target>) -> Result<Self, Failure> {
+    pub fn read(
+        args: &LoadtestArgs,
+        given: Given,
+        target: Target,
+        overhead: Option<Target>,
+        load_id: Option<String>,
+    ) -> Result<Self, Failure> {
         let (slo, abort) = (conditions(&args.slo, "--slo")?, conditions(&args.abort, "--abort")?);
-        let (profile, text, arrivals) = profile(args)?;
-        let headers = headers(args)?;
-        let body = body(args.body.as_deref())?;
+        let (profile, text, arrivals) = profile(args, &given.feed)?;
+        let headers = parts::headers(args)?;
+        let body = given.body.clone();
         if args.insecure && !target.address.parse().is_ok_and(|a: std::net::SocketAddr| a.ip().is_loopback())
         {
             let hint = "name the authority with --cacert FILE";
@@ -56,13 +116,18 @@ impl Order {
         }
         let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
         let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get) as u32;
-        let length = profile.as_ref().map_or(args.duration.unwrap_or(LENGTH), Profile::length);
+        let length = match (&given.feed, &profile) {
+            (Feed::Log(log), _) => log.length,
+            (_, Some(profile)) => profile.length(),
+            (_, None) => args.duration.unwrap_or(LENGTH),
+        };
         let connections = args.connections.unwrap_or(if args.closed { CLOSED } else { OPEN });
         let plan = Plan {
             overhead,
             method: args.method.to_uppercase(),
-            headers: shown(&headers, args),
-            body_bytes: body.len() as u64,
+            headers: headers.iter().map(Header::shown).collect(),
+            body_bytes: body.make(0, &mut Rng::new(args.seed, 0)).len() as u64,
+            input: given.input.clone(),
             model: if args.closed { Model::Closed } else { Model::Open },
             profile: text,
             arrivals,
@@ -75,7 +140,7 @@ impl Order {
                 key: path(&args.key),
                 insecure: args.insecure,
             },
-            length_ms: length.as_millis() as u64,
+            length_ms: u64::try_from(length.as_millis()).unwrap_or(u64::MAX),
             requests: args.requests,
             warmup_ms: args.warmup.as_millis() as u64,
             timeout_ms: args.request_timeout.as_millis() as u64,
@@ -83,6 +148,7 @@ impl Order {
             seed: args.seed,
             slo: args.slo.clone(),
             abort: args.abort.clone(),
+            load_id,
             command: command(std::env::args()),
             ..Plan::to(target)
         };
@@ -90,15 +156,24 @@ impl Order {
             let hint = "take a longer -d, or a shorter --warmup";
             return Err(Failure::usage("the warm-up is as long as the test: nothing would count", hint));
         }
-        Ok(Self { plan, profile, headers, body, slo, abort })
+        let headers: Vec<(String, Template)> =
+            headers.into_iter().map(|header| (header.name, header.template)).collect();
+        let way = Way::new(&plan, given, headers, args.no_templates)?;
+        Ok(Self { plan, profile, way, slo, abort })
     }
 
     /// What the engine begins with.
     pub fn job(&self) -> Result<Job, Failure> {
-        let hint = "see `ayactl loadtest --help`";
-        let requests = Fixed::new(&self.plan, &self.headers, self.body.clone());
-        let requests = requests.map_err(|error| Failure::usage(error, hint))?;
-        Ok(Job { plan: self.plan.clone(), profile: self.profile.clone(), requests: Arc::new(requests) })
+        let requests = self.way.requests(&self.plan)?;
+        Ok(Job { plan: self.plan.clone(), profile: self.profile.clone(), requests })
+    }
+
+    /// Most requests a second that are asked for; nothing in a closed loop.
+    pub fn peak(&self) -> f64 {
+        match &self.way {
+            Way::Log { log, .. } => log.peak,
+            Way::Made(_) => self.profile.as_ref().map_or(0.0, Profile::peak),
+        }
     }
 
     /// The same at another rate, for some time.
@@ -110,8 +185,7 @@ impl Order {
         Self {
             plan,
             profile: Some(Profile::constant(rate, length)),
-            headers: self.headers.clone(),
-            body: self.body.clone(),
+            way: self.way.clone(),
             slo: self.slo.clone(),
             abort: self.abort.clone(),
         }
@@ -128,11 +202,14 @@ pub fn conditions<S: AsRef<str>>(texts: &[S], option: &str) -> Result<Vec<Condit
     texts.iter().map(read).collect()
 }
 
-fn profile(args: &LoadtestArgs) -> Result<(Option<Profile>, String, Arrivals), Failure> {
+fn profile(args: &LoadtestArgs, feed: &Feed) -> Result<(Option<Profile>, String, Arrivals), Failure> {
     let word = |word: &str| {
         word.parse::<Arrivals>().map_err(|error| Failure::usage(format!("--arrivals: {error}"), ""))
     };
     let typed = args.arrivals.as_deref().map(word).transpose()?;
+    if let Feed::Log(log) = feed {
+        return Ok((None, log.in_words(), Arrivals::Constant));
+    }
     if args.closed {
         return Ok((None, String::new(), Arrivals::Constant));
     }
@@ -150,78 +227,6 @@ fn profile(args: &LoadtestArgs) -> Result<(Option<Profile>, String, Arrivals), F
     Ok((Some(profile), text, typed.unwrap_or_default()))
 }
 
-fn headers(args: &LoadtestArgs) -> Result<Vec<(String, String)>, Failure> {
-    let mut headers = Vec::new();
-    for line in &args.headers {
-        headers.push(header(line, "-H")?);
-    }
-    if let Some(path) = &args.header_file {
-        let text = text(path, "--header-file")?;
-        for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            headers.push(header(line, &path.display().to_string())?);
-        }
-    }
-    if let Some(path) = &args.auth_file {
-        let secret = text(path, "--auth-file")?;
-        let secret = secret.trim();
-        let value = match secret.split_once(':') {
-            Some(_) => format!("Basic {}", base64(secret.as_bytes())),
-            None => format!("Bearer {secret}"),
-        };
-        headers.push(("authorization".to_owned(), value));
-    }
-    Ok(headers)
-}
-
-fn header(line: &str, place: &str) -> Result<(String, String), Failure> {
-    match line.split_once(':') {
-        Some((name, value)) if !name.trim().is_empty() => {
-            Ok((name.trim().to_lowercase(), value.trim().to_owned()))
-        }
-        // The value may be a secret that was put in the wrong place: it is not repeated.
-        _ => Err(Failure::usage(format!("{place}: a header is NAME: VALUE"), "as in -H 'accept: text/html'")),
-    }
-}
-
-/// Headers as reports show them: those of files are secrets.
-fn shown(headers: &[(String, String)], args: &LoadtestArgs) -> Vec<(String, String)> {
-    let typed = args.headers.len();
-    let show = |(at, (name, value)): (usize, &(String, String))| {
-        (name.clone(), if at < typed { value.clone() } else { "(from a file)".to_owned() })
-    };
-    headers.iter().enumerate().map(show).collect()
-}
-
-fn body(typed: Option<&str>) -> Result<Vec<u8>, Failure> {
-    match typed {
-        None => Ok(Vec::new()),
-        Some("@-") => {
-            let mut body = Vec::new();
-            std::io::stdin().take(LARGEST).read_to_end(&mut body)?;
-            Ok(body)
-        }
-        Some(text) => match text.strip_prefix('@') {
-            Some(file) => bytes(Path::new(file), "--body"),
-            None => Ok(text.as_bytes().to_vec()),
-        },
-    }
-}
-
-fn text(path: &Path, option: &str) -> Result<String, Failure> {
-    String::from_utf8(bytes(path, option)?)
-        .map_err(|_| Failure::usage(format!("{option} {}: it is no text", path.display()), ""))
-}
-
-fn bytes(path: &Path, option: &str) -> Result<Vec<u8>, Failure> {
-    let wrong =
-        |what: String| Failure::usage(format!("{option} {}: {what}", path.display()), "is that the file?");
-    let length = fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
-    if length > LARGEST {
-        return Err(wrong(format!("it has {length} bytes, and at most {LARGEST} are sent")));
-    }
-    fs::read(path).map_err(|error| wrong(error.to_string()))
-}
-
 /// The command as it can be typed again.
 fn command(words: impl Iterator<Item = String>) -> String {
     let quoted = words.enumerate().map(|(at, word)| {
@@ -236,32 +241,9 @@ fn command(words: impl Iterator<Item = String>) -> String {
     quoted.collect::<Vec<_>>().join(" ")
 }
 
-/// Base64 (RFC 4648), for `Basic` credentials.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let value =
-            chunk.iter().fold(0_u32, |value, byte| value << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for digit in 0..4 {
-            let index = (value >> (18 - 6 * digit)) & 63;
-            text.push(if digit <= chunk.len() { DIGITS[index as usize] as char } else { '=' });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn credentials_are_written_as_the_standard_says() {
-        for (plain, coded) in [("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("user:pass", "dXNlcjpwYXNz")]
-        {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
-    }
 
     #[test]
     fn the_command_can_be_typed_again() {

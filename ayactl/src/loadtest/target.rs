@@ -150,7 +150,9 @@ fn of_pool(pool: &str, around: &Surroundings) -> Result<Target, Failure> {
 fn of_url(typed: &str) -> Result<Target, Failure> {
     let hint = "write it like http://127.0.0.1:8080/path, /path, or pool:NAME";
     let whole = if typed.contains("://") { typed.to_owned() } else { format!("http://{typed}") };
-    let uri: Uri = whole.parse().map_err(|_| Failure::usage(format!("\"{typed}\" is no URL"), hint))?;
+    // The path may have something to fill in, which is no URL yet.
+    let (origin, path) = parts(&whole);
+    let uri: Uri = origin.parse().map_err(|_| Failure::usage(format!("\"{typed}\" is no URL"), hint))?;
     let tls = match uri.scheme_str() {
         Some("http") => false,
         Some("https") => true,
@@ -178,14 +180,23 @@ fn of_url(typed: &str) -> Result<Target, Failure> {
         let message = format!("{host} has no address");
         return Err(Failure::new(Exit::Error, "no-address", message, "check the name, or use the address"));
     };
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
     Ok(Target {
-        url: whole.clone(),
+        url: format!("{origin}{path}"),
         address: address.to_string(),
         host: authority.as_str().rsplit('@').next().unwrap_or_default().to_owned(),
-        path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
+        path,
         tls,
     })
+}
+
+/// A URL up to its path, and its path with its query.
+fn parts(url: &str) -> (&str, String) {
+    let from = url.find("://").map_or(0, |at| at + 3);
+    let at = url[from..].find(['/', '?', '#']).map_or(url.len(), |at| from + at);
+    let (origin, path) = url.split_at(at);
+    let path = path.split('#').next().unwrap_or_default();
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    (origin, format!("{slash}{path}"))
 }
 
 fn address(target: &Target) -> Result<SocketAddr, Failure> {

@@ -10,6 +10,7 @@ use tokio::runtime::Builder;
 use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{Instant, interval, sleep_until};
 
+use super::due::Due;
 use super::lane::{Given, Lane, Slot, Work};
 use super::pace::Timer;
 use super::shard::{Last, Outcome, Partial, Shard};
@@ -85,12 +86,10 @@ pub(super) fn run(setup: &Setup) -> Last {
 async fn drive(worker: Rc<Worker>, setup: &Setup) {
     sleep_until(setup.started).await;
     let tend = spawn_local(tend(Rc::clone(&worker)));
-    match setup.profile.as_deref() {
-        Some(profile) => {
-            let plan = &setup.plan;
-            let schedule = Schedule::new(profile, plan.arrivals, plan.seed, setup.thread, plan.threads);
+    match due(setup) {
+        Some(due) => {
             // Without a timer there is no pace: what was not offered is seen in the report.
-            let _ = pace(&worker, setup, schedule).await;
+            let _ = pace(&worker, setup, due).await;
         }
         None => loop_closed(&worker, setup).await,
     }
@@ -108,30 +107,40 @@ async fn drive(worker: Rc<Worker>, setup: &Setup) {
     tend.abort();
 }
 
+/// Who says when requests are due; nobody in a closed loop.
+fn due(setup: &Setup) -> Option<Due<'_>> {
+    let (plan, thread) = (&setup.plan, setup.thread);
+    if let Some(moments) = setup.requests.moments(thread) {
+        return Some(Due::Replayed(moments));
+    }
+    let profile = setup.profile.as_deref()?;
+    Some(Due::Planned(Schedule::new(profile, plan.arrivals, plan.seed, thread, plan.threads)))
+}
+
 /// Gives out requests at their moments.
-async fn pace(worker: &Rc<Worker>, setup: &Setup, mut schedule: Schedule<'_>) -> std::io::Result<()> {
+async fn pace(worker: &Rc<Worker>, setup: &Setup, mut due: Due<'_>) -> std::io::Result<()> {
     let timer = Timer::new()?;
     let plan = &setup.plan;
     let most = plan.requests.unwrap_or(u64::MAX);
     let mut coin = plan.overhead.as_ref().map(|_| Rng::new(plan.seed, COIN + u64::from(setup.thread)));
     let mut factor = 1.0;
     let mut in_a_row = 0;
-    while let Some((number, at)) = schedule.next_due() {
+    while let Some((number, at)) = due.next().await {
         if number >= most {
             break;
         }
         let planned = Duration::from_secs_f64(at);
-        let due = setup.started + planned;
+        let moment = setup.started + planned;
         loop {
             if setup.control.is_stopped() {
                 return Ok(());
             }
             let now = Instant::now();
-            if now >= due {
+            if now >= moment {
                 break;
             }
             in_a_row = 0;
-            timer.until(due.min(now + NAP)).await?;
+            timer.until(moment.min(now + NAP)).await?;
         }
         let lane = coin.as_mut().map_or(0, |coin| (coin.bits() & 1) as usize);
         worker.give(Work { number, lane, planned, sent: planned });
@@ -143,7 +152,7 @@ async fn pace(worker: &Rc<Worker>, setup: &Setup, mut schedule: Schedule<'_>) ->
         let wanted = setup.control.factor();
         if wanted.to_bits() != f64::to_bits(factor) {
             factor = wanted;
-            schedule.rescale(factor);
+            due.rescale(factor);
         }
     }
     Ok(())
@@ -297,6 +306,7 @@ impl Worker {
 
     /// A request ended: at `now`.
     pub(super) fn ended(&self, work: &Work, outcome: &Outcome, now: Duration) {
+        self.requests.forget(work.number);
         self.in_flight.set(self.in_flight.get() - 1);
         if self.counts(work) {
             let mut shard = self.shard.borrow_mut();

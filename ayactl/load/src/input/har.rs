@@ -3,30 +3,34 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
 
-use super::{Body, InputError, MOST_KEPT, Recipe, Template, log, urls};
+use super::{Body, InputError, MOST_KEPT, Recipe, Template, sendable, urls};
+
+/// What some programs write at the beginning of a text.
+const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// What a HAR file holds.
 #[derive(Debug)]
 pub struct Har {
-    /// Its requests, with their moment in milliseconds after the first where it is told.
-    pub requests: Vec<(Recipe, Option<u64>)>,
-    /// Requests that were passed over because they went to another host than the first one.
-    pub other_hosts: u64,
-    /// The host of the first request.
+    /// Its requests to one host.
+    pub requests: Vec<Recipe>,
+    /// That host, with its port unless that is the usual one.
     pub host: String,
+    /// Requests that were passed over because they went to other hosts.
+    pub other_hosts: u64,
+    /// Entries that are no requests over HTTP, such as `data:` and `wss:`.
+    pub not_http: u64,
 }
 
 #[derive(Deserialize)]
 struct Entry {
-    #[serde(rename = "startedDateTime", default)]
-    started: String,
     request: Asked,
 }
 
@@ -66,47 +70,80 @@ const OWN_FIELDS: &[&str] = &[
     "upgrade",
 ];
 
-/// Reads the requests of a HAR file that go to the host of the first one.
-pub fn har(file: &Path) -> Result<Har, InputError> {
+/// Reads the requests of a HAR file that go to the host `wanted`, or to that of the first request when none goes there.
+pub fn har(file: &Path, wanted: Option<&str>) -> Result<Har, InputError> {
     let opened = File::open(file).map_err(|error| InputError::file(file, error))?;
-    let mut gathered = Gathered::default();
-    let mut reader = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, opened));
+    if opened.metadata().is_ok_and(|about| about.is_dir()) {
+        return Err(InputError::content(file, "it is a folder; a file is needed"));
+    }
+    let mut reader = BufReader::with_capacity(1 << 16, opened);
+    let begin = reader.fill_buf().map_err(|error| InputError::file(file, error))?;
+    if begin.starts_with(BOM) {
+        reader.consume(BOM.len());
+    }
+    let mut gathered = Gathered { wanted: wanted.map(str::to_ascii_lowercase), ..Gathered::default() };
+    let mut reader = serde_json::Deserializer::from_reader(reader);
     let read = Top(&mut gathered).deserialize(&mut reader).and_then(|()| reader.end());
     if let Some(what) = gathered.refused {
         return Err(InputError::content(file, what));
     }
     if let Err(error) = read {
-        return Err(InputError::content(file, format!("it is no HAR file: {error}")));
+        return Err(broken(file, &error));
     }
     if gathered.found.is_empty() {
         return Err(InputError::content(
             file,
-            "there is no request in it; a HAR file has them in log.entries",
+            "there is no request over HTTP in it; a HAR file has them in log.entries",
         ));
     }
-    let first = gathered.found.iter().filter_map(|(_, at)| *at).min();
-    let since = |at: Option<i64>| at.zip(first).map(|(at, first)| (at - first).max(0) as u64);
-    let requests = gathered.found.into_iter().map(|(recipe, at)| (recipe, since(at))).collect();
-    Ok(Har { requests, other_hosts: gathered.other_hosts, host: gathered.host.unwrap_or_default() })
+    let (host, not_http) = (gathered.host.unwrap_or_default(), gathered.not_http);
+    let other_hosts = gathered.seen - not_http - gathered.found.len() as u64;
+    Ok(Har { requests: gathered.found, host, other_hosts, not_http })
+}
+
+/// What is wrong with JSON, and where.
+fn broken(file: &Path, error: &serde_json::Error) -> InputError {
+    let text = error.to_string();
+    let what = text.split(" at line ").next().unwrap_or(&text);
+    let remedy = match error.classify() {
+        Category::Eof => "it ends too early: save it again from the browser",
+        Category::Io | Category::Syntax | Category::Data => {
+            "save it from the network view of a browser, as \"HAR with content\""
+        }
+    };
+    let what = format!("it is no HAR file: {what} (column {}); {remedy}", error.column());
+    InputError::Line { file: file.to_owned(), line: error.line() as u64, what }
 }
 
 #[derive(Default)]
 struct Gathered {
-    found: Vec<(Recipe, Option<i64>)>,
+    /// Whose requests are to be taken, if there are any.
+    wanted: Option<String>,
+    /// Those to `host`.
+    found: Vec<Recipe>,
     host: Option<String>,
-    other_hosts: u64,
+    seen: u64,
+    not_http: u64,
     kept: usize,
     refused: Option<String>,
 }
 
 impl Gathered {
     fn take(&mut self, entry: Entry) {
+        self.seen += 1;
         let Asked { method, url, headers, post } = entry.request;
-        let host = url
-            .split_once("://")
-            .map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+        let Some(origin) = urls::origin_of(&url) else {
+            self.not_http += 1;
+            return;
+        };
+        let host = urls::host_of(&origin).unwrap_or_default();
+        if self.wanted.as_deref() == Some(host) && self.host.as_deref() != Some(host) {
+            // What was taken so far was so only for the case that nothing goes there.
+            self.host = None;
+            self.found.clear();
+            self.kept = 0;
+        }
         if self.host.get_or_insert_with(|| host.to_owned()) != host {
-            self.other_hosts += 1;
             return;
         }
         let is_method = !method.is_empty() && method.bytes().all(|c| c.is_ascii_alphabetic());
@@ -114,7 +151,7 @@ impl Gathered {
             .filter(|path| is_method && !path.contains(|c: char| c.is_ascii_control() || c == ' '))
         else {
             let what = format!("\"{} {}\" is no request", method.escape_default(), url.escape_default());
-            self.refused.get_or_insert(what);
+            self.refused.get_or_insert(format!("entry {}: {what}; take it out", self.seen));
             return;
         };
         let body = post.map_or_else(Vec::new, |post| post.text.into_bytes());
@@ -133,14 +170,13 @@ impl Gathered {
             .filter(|(name, _)| !OWN_FIELDS.contains(&name.as_str()))
             .map(|(name, value)| (name, Template::literal(&value)))
             .collect();
-        let path = Template::literal(path);
-        let recipe = Recipe {
+        self.found.push(Recipe {
             method: method.to_ascii_uppercase(),
-            path,
+            path: Template::literal(&sendable(path)),
             headers: fields,
+            host: Some(host.to_owned()),
             body: Body::Fixed(Arc::from(body)),
-        };
-        self.found.push((recipe, log::rfc3339(&entry.started)));
+        });
     }
 }
 
@@ -233,30 +269,35 @@ mod tests {
     use super::*;
     use crate::input::{Request, Source};
 
-    fn read(text: &str) -> Result<Har, InputError> {
+    fn read_for(text: &str, wanted: Option<&str>) -> Result<Har, InputError> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.har");
         std::fs::write(&file, text).unwrap();
-        har(&file)
+        har(&file, wanted)
     }
 
-    fn entry(url: &str, at: &str) -> String {
+    fn read(text: &str) -> Result<Har, InputError> {
+        read_for(text, None)
+    }
+
+    fn entry(url: &str) -> String {
         format!(
-            r#"{{"startedDateTime":"{at}","time":5,"request":{{"method":"POST","url":"{url}","headers":[{{"name":":path","value":"/"}},{{"name":"Host","value":"h"}},{{"name":"X-A","value":"{{{{seq}}}}"}}],"postData":{{"mimeType":"a","text":"body"}}}},"response":{{"content":{{"text":"long"}}}}}}"#
+            r#"{{"startedDateTime":"2025-10-10T13:55:36Z","time":5,"request":{{"method":"POST","url":"{url}","headers":[{{"name":":path","value":"/"}},{{"name":"Host","value":"h"}},{{"name":"X-A","value":"{{{{seq}}}}"}}],"postData":{{"mimeType":"a","text":"body"}}}},"response":{{"content":{{"text":"long"}}}}}}"#
         )
+    }
+
+    fn har_of(urls: &[&str]) -> String {
+        let entries: Vec<String> = urls.iter().map(|url| entry(url)).collect();
+        format!(r#"{{"log":{{"version":"1.2","entries":[{}]}}}}"#, entries.join(","))
     }
 
     #[test]
     fn requests_are_taken_and_answers_are_not() {
-        let first = entry("https://h/a?b#c", "2025-10-10T13:55:36.500Z");
-        let later = entry("https://h/b", "2025-10-10T13:55:37.750Z");
-        let other = entry("https://ads/x", "2025-10-10T13:55:37.750Z");
-        let har =
-            read(&format!(r#"{{"log":{{"version":"1.2","entries":[{first},{later},{other}]}}}}"#)).unwrap();
-        assert_eq!((har.other_hosts, har.host.as_str()), (1, "h"));
-        assert_eq!(har.requests.iter().map(|(_, at)| *at).collect::<Vec<_>>(), [Some(0), Some(1250)]);
-        let source =
-            Source::in_order(har.requests.into_iter().map(|(recipe, _)| recipe).collect(), 1).unwrap();
+        let urls =
+            ["data:image/png;base64,AAAA", "https://h/a?b#c", "https://other/x", "https://H:443/later<"];
+        let har = read(&format!("\u{feff}{}", har_of(&urls))).unwrap();
+        assert_eq!((har.other_hosts, har.not_http, har.host.as_str()), (1, 1, "h"));
+        let source = Source::in_order(har.requests, 1).unwrap();
         let mut request = Request::default();
         source.next(2, &mut request);
         assert_eq!(
@@ -268,6 +309,17 @@ mod tests {
             [("x-a".to_owned(), "{{seq}}".to_owned())],
             "values of a recording are no templates"
         );
+        source.next(1, &mut request);
+        assert_eq!(request.path, "/later%3C");
+    }
+
+    #[test]
+    fn the_requests_of_the_wanted_host_are_taken_when_there_are_any() {
+        let text = har_of(&["https://cdn/1", "https://shop:8443/2", "https://cdn/3", "https://shop:8443/4"]);
+        let har = read_for(&text, Some("shop:8443")).unwrap();
+        assert_eq!((har.requests.len(), har.other_hosts, har.host.as_str()), (2, 2, "shop:8443"));
+        let har = read_for(&text, Some("127.0.0.1:8080")).unwrap();
+        assert_eq!((har.requests.len(), har.other_hosts, har.host.as_str()), (2, 2, "cdn"));
     }
 
     #[test]
@@ -275,7 +327,8 @@ mod tests {
         for (text, part) in [
             ("", "no HAR file"),
             ("[]", "no HAR file"),
-            ("{}", "no request in it"),
+            ("{}", "no request over HTTP"),
+            ("{\"log\":{\"entries\":[\n{\"requ", "a.har:2: it is no HAR file: EOF"),
             (r#"{"log":{"entries":[{}]}}"#, "no HAR file"),
         ] {
             let error = read(text).unwrap_err().to_string();
@@ -286,7 +339,7 @@ mod tests {
     #[test]
     fn requests_beyond_all_bounds_are_refused() {
         let mut gathered = Gathered { kept: MOST_KEPT, ..Gathered::default() };
-        gathered.take(serde_json::from_str(&entry("https://h/", "")).unwrap());
+        gathered.take(serde_json::from_str(&entry("https://h/")).unwrap());
         assert!(gathered.refused.unwrap().contains("split the file"));
     }
 

@@ -7,6 +7,8 @@ use serde::Deserialize;
 pub(super) struct Entry {
     pub(super) method: String,
     pub(super) path: String,
+    /// The host it named, where the log tells it.
+    pub(super) host: Option<String>,
     /// When it began, in milliseconds since 1970.
     pub(super) at_ms: i64,
     /// Whether its moment is known to the millisecond rather than to the second.
@@ -16,8 +18,10 @@ pub(super) struct Entry {
 #[derive(Deserialize)]
 struct Own {
     time_ms: i64,
-    method: String,
-    uri: String,
+    method: Option<String>,
+    host: Option<String>,
+    uri: Option<String>,
+    protocol: Option<String>,
     #[serde(default)]
     timing_us: Timing,
 }
@@ -31,12 +35,22 @@ struct Timing {
 /// Reads a line.
 pub(super) fn read(line: &str) -> Result<Entry, String> {
     if line.trim_start().starts_with('{') {
-        let own: Own =
-            serde_json::from_str(line).map_err(|error| format!("not a line of AYA's log: {error}"))?;
+        let own: Own = serde_json::from_str(line).map_err(|error| {
+            let text = error.to_string();
+            let what = text.split(" at line ").next().unwrap_or(&text);
+            format!("not a line of AYA's log: {what} (column {})", error.column())
+        })?;
         // The log tells when a request ended.
         let took_ms = i64::try_from(own.timing_us.total / 1000).unwrap_or(0);
         let at_ms = own.time_ms.saturating_sub(took_ms);
-        return checked(&own.method, &own.uri, at_ms, true);
+        let (Some(method), Some(uri)) = (own.method, own.uri) else {
+            return Err("it tells of a connection without a request".to_owned());
+        };
+        if let Some(protocol) = own.protocol.filter(|protocol| !protocol.starts_with("HTTP/")) {
+            return Err(format!("it became {}, which cannot be sent again", protocol.escape_default()));
+        }
+        let host = own.host.filter(|host| !host.is_empty());
+        return Ok(Entry { host, ..checked(&method, &uri, at_ms, true)? });
     }
     let (at_ms, is_exact) = line
         .match_indices('[')
@@ -66,7 +80,9 @@ fn checked(method: &str, uri: &str, at_ms: i64, is_exact: bool) -> Result<Entry,
     if path.bytes().any(|c| c.is_ascii_control() || c == b' ') {
         return Err(format!("\"{}\" is no path", path.escape_default()));
     }
-    Ok(Entry { method: method.to_owned(), path: path.to_owned(), at_ms, is_exact })
+    let host =
+        super::urls::origin_of(uri).and_then(|origin| super::urls::host_of(&origin).map(str::to_owned));
+    Ok(Entry { method: method.to_owned(), path: super::sendable(path), host, at_ms, is_exact })
 }
 
 const MONTHS: [&str; 12] =
@@ -121,42 +137,38 @@ fn seconds(year: i64, month: i64, day: i64, hour: i64, minute: i64, second: i64)
     Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
 }
 
-/// `2025-10-10T13:55:36.123Z` in milliseconds since 1970.
-pub(super) fn rfc3339(text: &str) -> Option<i64> {
-    let (date, rest) = text.split_once(['T', ' '])?;
-    let mut parts = date.split('-');
-    let (year, month, day) = (number(parts.next()?)?, number(parts.next()?)?, number(parts.next()?)?);
-    let zone_at = rest.find(['Z', '+', '-'])?;
-    let (clock, zone) = rest.split_at(zone_at);
-    let (clock, part) = clock.split_once('.').unwrap_or((clock, "0"));
-    let mut parts = clock.split(':');
-    let (hour, minute, second) = (number(parts.next()?)?, number(parts.next()?)?, number(parts.next()?)?);
-    let digits: String = part.chars().chain("000".chars()).take(3).collect();
-    let at = seconds(year, month, day, hour, minute, second)? - zone_seconds(zone)?;
-    Some(at * 1000 + number(&digits)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn known_formats_are_read() {
-        let own = r#"{"time_ms":1760104536500,"method":"POST","uri":"/a?b=1","status":200,"timing_us":{"total":500000}}"#;
+        let own = r#"{"time_ms":1760104536500,"method":"POST","host":"h","uri":"/a?b=1","status":200,"timing_us":{"total":500000}}"#;
         let combined =
             r#"1.2.3.4 - - [10/Oct/2025:15:55:36 +0200] "GET /a HTTP/1.1" 200 5 "http://r/" "curl \"x\"""#;
         let haproxy = "Feb  6 12:14:14 h haproxy[1]: 1.2.3.4:3 [10/Oct/2025:13:55:36.655] in s/1 1/2/3 200 2 - - ---- \
                        1/1 0/0 {a} {} \"GET /i.html HTTP/1.1\"";
         assert_eq!(
             read(own).unwrap(),
-            Entry { method: "POST".into(), path: "/a?b=1".into(), at_ms: 1_760_104_536_000, is_exact: true }
+            Entry {
+                method: "POST".into(),
+                path: "/a?b=1".into(),
+                host: Some("h".into()),
+                at_ms: 1_760_104_536_000,
+                is_exact: true
+            }
         );
         assert_eq!(
             read(combined).unwrap(),
-            Entry { method: "GET".into(), path: "/a".into(), at_ms: 1_760_104_536_000, is_exact: false }
+            Entry {
+                method: "GET".into(),
+                path: "/a".into(),
+                host: None,
+                at_ms: 1_760_104_536_000,
+                is_exact: false
+            }
         );
         assert_eq!(read(haproxy).unwrap().at_ms, 1_760_104_536_655);
-        assert_eq!(rfc3339("2025-10-10T15:55:36.5+02:00"), Some(1_760_104_536_500));
     }
 
     #[test]
@@ -165,6 +177,8 @@ mod tests {
             "",
             "{",
             "{\"time_ms\":1}",
+            "{\"time_ms\":1,\"method\":null,\"uri\":null}",
+            "{\"time_ms\":1,\"method\":\"GET\",\"uri\":\"/\",\"protocol\":\"websocket\"}",
             "[10/Oct/2025:13:55:36 +0000] \"-\" 400",
             "\"GET / HTTP/1.1\"",
             "[é] \"GET /\"",
@@ -175,10 +189,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn no_line_makes_it_panic(line in "[\\[\\]\"{}:/ A-Z0-9a-z+.é-]{0,80}", any in ".{0,60}", date in "[0-9]{1,4}-[0-9]{1,4}-[0-9]{1,4}T[0-9:]{0,8}[.]?[0-9]{0,4}[Z+-]?.{0,5}") {
+        fn no_line_makes_it_panic(line in "[\\[\\]\"{}:/ A-Z0-9a-z+.é-]{0,80}", any in ".{0,60}") {
             let _ = read(&line);
             let _ = read(&any);
-            let _ = rfc3339(&date);
             let _ = read(&format!("[{any}] \"GET {any} HTTP/1.1\""));
         }
     }

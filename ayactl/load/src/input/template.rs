@@ -8,8 +8,7 @@ use std::sync::Arc;
 use super::{InputError, MOST_KEPT, Rng};
 
 /// What can stand between braces, for errors and help.
-pub(super) const IN_WORDS: &str =
-    "{{seq}}, {{rand 1..100}}, {{zipf 1.1 1000}}, {{uuid}}, {{csv FILE COLUMN}}";
+pub(super) const IN_WORDS: &str = "{{seq}}, {{rand 1..100}}, {{zipf 1.1 1000}}, {{uuid}}, {{csv FILE COLUMN}}, and {{'{{'}} for the braces themselves";
 
 /// Most values of a Zipf distribution.
 const MOST_RANKS: usize = 1_000_000;
@@ -38,6 +37,37 @@ impl Template {
     /// Whether it is the same text each time.
     pub fn is_fixed(&self) -> bool {
         self.0.iter().all(|piece| matches!(piece, Piece::Text(_)))
+    }
+
+    /// Bytes that it keeps besides its text.
+    pub(super) fn kept(&self) -> usize {
+        let of = |piece: &Piece| match piece {
+            Piece::Zipf(sums) => sums.len() * size_of::<f64>(),
+            Piece::Csv(values) => values.iter().map(|value| value.len() + size_of::<String>()).sum(),
+            Piece::Text(_) | Piece::Seq | Piece::Rand(..) | Piece::Uuid => 0,
+        };
+        self.0.iter().map(of).sum()
+    }
+
+    /// The text and the values of tables for which `is_good` does not hold; numbers are good everywhere. Costs a look at all
+    /// values.
+    pub fn bad_part(&self, is_good: impl Fn(&str) -> bool) -> Option<&str> {
+        self.0.iter().find_map(|piece| match piece {
+            Piece::Text(text) => (!is_good(text)).then_some(text.as_str()),
+            Piece::Csv(values) => values.iter().find(|value| !is_good(value)).map(String::as_str),
+            Piece::Seq | Piece::Rand(..) | Piece::Zipf(_) | Piece::Uuid => None,
+        })
+    }
+
+    /// Most bytes that it can have when it is filled in. Costs a look at all values.
+    pub fn longest(&self) -> usize {
+        let of = |piece: &Piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Csv(values) => values.iter().map(String::len).max().unwrap_or(0),
+            Piece::Uuid => 36,
+            Piece::Seq | Piece::Rand(..) | Piece::Zipf(_) => 20,
+        };
+        self.0.iter().map(of).sum()
     }
 
     /// Writes the text of the number `n`.
@@ -101,6 +131,7 @@ impl FromStr for Template {
 fn piece(inside: &str) -> Result<Piece, String> {
     let words: Vec<&str> = inside.split_whitespace().collect();
     match words.as_slice() {
+        ["'{{'"] => Ok(Piece::Text("{{".to_owned())),
         ["seq"] => Ok(Piece::Seq),
         ["uuid"] => Ok(Piece::Uuid),
         ["rand", range] => {
@@ -179,6 +210,7 @@ mod tests {
     fn every_piece_is_filled_in() {
         assert_eq!(rendered("/a/{{seq}}?x={{ seq }}", 5), "/a/5?x=5");
         assert_eq!(rendered("", 5), "");
+        assert_eq!(rendered("a {{'{{'}}seq}} {{seq}}", 5), "a {{seq}} 5");
         for n in 0..1_000 {
             let rand: u64 = rendered("{{rand 1..3}}", n).parse().unwrap();
             assert!((1..=3).contains(&rand));

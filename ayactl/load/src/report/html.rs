@@ -285,6 +285,9 @@ impl Report {
                 added.percentile
             ));
         }
+        if let Some(input) = &self.asked.input {
+            page.text(&format!("Requests of {}.", input.in_words()));
+        }
         page.text("The same test again:");
         page.code(&self.asked.command);
     }

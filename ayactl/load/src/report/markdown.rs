@@ -39,6 +39,9 @@ impl Report {
             plain(&self.asked.model),
             self.asked.seed
         );
+        if let Some(input) = &self.asked.input {
+            let _ = writeln!(text, "Requests of {}\n", plain(&input.in_words()));
+        }
         let heads: Vec<&str> = self.response.columns().iter().map(|(name, _)| *name).collect();
         let _ = writeln!(
             text,

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::input::Rng;
+use crate::plan::Input;
 
 #[expect(clippy::too_many_lines, reason = "it is one literal")]
 /// A report of twelve seconds at 500 requests a second whose latencies are multiplied by `factor`.
@@ -49,6 +50,12 @@ pub(crate) fn report(seed: u64, factor: f64) -> Report {
             url: "http://127.0.0.1:8080/shop?q=<b>".into(),
             model: "open".into(),
             profile: "500/12s".into(),
+            input: Some(Input {
+                kind: "urls".into(),
+                file: "<urls>.txt".into(),
+                requests: 3,
+                ..Input::default()
+            }),
             arrivals: "const".into(),
             seed,
             protocol: "http/1.1".into(),

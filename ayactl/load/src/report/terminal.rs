@@ -75,6 +75,9 @@ impl Report {
             asked.protocol,
             asked.connections
         );
+        if let Some(input) = &asked.input {
+            let _ = writeln!(text, "requests of {}", input.in_words());
+        }
     }
 
     fn table(&self, text: &mut String, look: Look) {
