@@ -49,8 +49,9 @@ pub type Outgoing = http::Request<Full<Bytes>>;
 
 /// Which requests are sent.
 pub trait Requests: Send + Sync {
-    /// Request number `number`, for `host`. The same number gives the same request.
-    fn request(&self, number: u64, host: &http::HeaderValue) -> Outgoing;
+    /// Request number `number`, for `host`. The same number gives the same request. `room` is an empty map from an earlier
+    /// answer: what is already allocated is used again.
+    fn request(&self, number: u64, host: &http::HeaderValue, room: http::HeaderMap) -> Outgoing;
 
     /// When those of thread `thread` are due, where the requests themselves know it; it is asked for once. `None` when a
     /// profile says so, or the target sets the pace.

@@ -3,6 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Slack unless it is said otherwise, in microseconds: less than a processor that sleeps needs to wake on many machines.
+pub const SLACK_US: u64 = 100;
+
 /// Who decides when a request is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -134,6 +137,10 @@ pub struct Plan {
     pub warmup_ms: u64,
     /// A request that has no whole answer after this time has failed, in milliseconds, from its actual send.
     pub timeout_ms: u64,
+    /// How late requests may be sent, in microseconds, so that several go out in one wake of the processor. It is part of
+    /// send lag.
+    #[serde(default)]
+    pub slack_us: u64,
     /// Threads of the generator.
     pub threads: u32,
     /// Decides everything that is left to chance.
@@ -183,6 +190,7 @@ impl Plan {
             requests: None,
             warmup_ms: 0,
             timeout_ms: 10_000,
+            slack_us: SLACK_US,
             threads: 1,
             seed: 1,
             load_id: None,

@@ -117,6 +117,9 @@ pub struct LoadtestArgs {
     /// A request without a whole answer after this long has failed
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_some)]
     pub request_timeout: Duration,
+    /// Send requests up to this late, several in one wake of the processor; more is send lag, and costs less
+    #[arg(long, value_name = "DURATION", default_value = "100us", value_parser = parse_slack, conflicts_with = "closed")]
+    pub slack: Duration,
     /// Threads of the generator [default: one for each core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub threads: Option<u32>,
@@ -160,4 +163,17 @@ fn rounds(text: &str) -> Result<u64, String> {
     rounds.ok_or_else(|| {
         "it is a number from 1 to 1000000; put TARGET before --loop, or another option between".to_owned()
     })
+}
+
+/// Reads how late a request may be: microseconds (`250us`) or a span, 10 ms at most.
+fn parse_slack(text: &str) -> Result<Duration, String> {
+    let slack = match text.strip_suffix("us").map(str::parse) {
+        Some(Ok(us)) => Duration::from_micros(us),
+        Some(Err(_)) => return Err(format!("\"{text}\" is not a duration; write it like 100us or 1ms")),
+        None => parse_span(text)?,
+    };
+    if slack > Duration::from_millis(10) {
+        return Err("10ms is the most: what is later than that is no test of the target".into());
+    }
+    Ok(slack)
 }

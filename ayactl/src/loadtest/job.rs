@@ -144,6 +144,7 @@ impl Order {
             requests: args.requests,
             warmup_ms: args.warmup.as_millis() as u64,
             timeout_ms: args.request_timeout.as_millis() as u64,
+            slack_us: args.slack.as_micros() as u64,
             threads: args.threads.unwrap_or(cores).min(connections),
             seed: args.seed,
             slo: args.slo.clone(),

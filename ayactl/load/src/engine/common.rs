@@ -78,8 +78,8 @@ impl Common {
     }
 
     /// Makes request number `number` of what an input says. Typed fields take the place of those of the same name there.
-    pub(super) fn make(&self, number: u64, asked: Request, host: &HeaderValue) -> Outgoing {
-        let (mut request, own) = self.draft(asked);
+    pub(super) fn make(&self, number: u64, asked: Request, host: &HeaderValue, room: HeaderMap) -> Outgoing {
+        let (mut request, own) = self.draft(asked, room);
         self.finish(number, &mut request, own.as_ref().unwrap_or(host));
         request
     }
@@ -87,8 +87,8 @@ impl Common {
     /// The part of a request that is the same whatever its number, and its own host.
     ///
     /// Everything that goes in was checked when the test began; what cannot be all the same is left out.
-    pub(super) fn draft(&self, asked: Request) -> (Outgoing, Option<HeaderValue>) {
-        let mut fields = self.fields.clone();
+    pub(super) fn draft(&self, asked: Request, room: HeaderMap) -> (Outgoing, Option<HeaderValue>) {
+        let mut fields = copy(&self.fields, room);
         for (name, value) in asked.headers {
             let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
                 continue;
@@ -172,14 +172,22 @@ pub(super) fn check_path(path: &Template, text: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// `fields` in the `room` of another map, which is empty.
+pub(super) fn copy(fields: &HeaderMap, mut room: HeaderMap) -> HeaderMap {
+    for (name, value) in fields {
+        room.append(name.clone(), value.clone());
+    }
+    room
+}
+
 /// Says for which host a request is, as its protocol does.
 fn address(request: &mut Outgoing, host: &HeaderValue, is_http2: bool, scheme: &str) {
-    let own = request.headers_mut().remove(HOST);
-    let host = own.as_ref().unwrap_or(host);
     if !is_http2 {
-        request.headers_mut().insert(HOST, host.clone());
+        request.headers_mut().entry(HOST).or_insert_with(|| host.clone());
         return;
     }
+    let own = request.headers_mut().remove(HOST);
+    let host = own.as_ref().unwrap_or(host);
     *request.version_mut() = Version::HTTP_2;
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let built = Uri::builder().scheme(scheme).authority(host.as_bytes()).path_and_query(path).build();

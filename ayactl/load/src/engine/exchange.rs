@@ -1,12 +1,14 @@
 //! One request and its answer on one connection, without a task or a channel of its own: whoever sends it also drives the
 //! connection.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use http::HeaderMap;
 use hyper::body::{Body, Incoming};
 
 use super::Outgoing;
@@ -61,9 +63,10 @@ pub(super) type Driven<'c, C> = Option<Pin<&'c mut C>>;
 
 /// Sends a request and reads its answer to the end.
 ///
-/// `sending` is the future of its head; `connection` is polled along with it. Ends early when the slot's request is late.
+/// Leaves the emptied header of the answer in `room`. `sending` is the future of its head; `connection` is polled along with it. Ends early when the slot's request is late.
 pub(super) async fn exchange<F, C, E>(
     slot: &Slot,
+    room: &Cell<HeaderMap>,
     sending: F,
     mut connection: Driven<'_, C>,
     wants_timing: bool,
@@ -98,7 +101,10 @@ where
     };
     let status = answer.status().as_u16();
     let timing = if wants_timing { timing(&answer) } else { None };
-    let ended = read(slot, answer.into_body(), connection, is_over).await;
+    let (mut head, body) = answer.into_parts();
+    head.headers.clear();
+    room.set(head.headers);
+    let ended = read(slot, body, connection, is_over).await;
     Came::Ended(match ended {
         Ok(bytes) => Outcome::Answer { status, bytes, timing },
         Err(kind) => Outcome::Failed(kind),

@@ -1,8 +1,8 @@
 //! The same request again and again.
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
-use super::common::Common;
+use super::common::{self, Common};
 use super::{Made, Outgoing, Requests};
 use crate::input::{Body, Recipe, Request, Source, Template};
 use crate::plan::Plan;
@@ -33,14 +33,17 @@ impl Fixed {
 
     /// What is asked for each time.
     pub(super) fn of(common: Common, asked: Request) -> Self {
-        let (request, host) = common.draft(asked);
+        let (request, host) = common.draft(asked, HeaderMap::new());
         Self { request, host, common }
     }
 }
 
 impl Requests for Fixed {
-    fn request(&self, number: u64, host: &HeaderValue) -> Outgoing {
-        let mut request = self.request.clone();
+    fn request(&self, number: u64, host: &HeaderValue, room: HeaderMap) -> Outgoing {
+        let mut request = http::Request::new(self.request.body().clone());
+        *request.method_mut() = self.request.method().clone();
+        *request.uri_mut() = self.request.uri().clone();
+        *request.headers_mut() = common::copy(self.request.headers(), room);
         self.common.finish(number, &mut request, self.host.as_ref().unwrap_or(host));
         request
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
 use super::common::{self, Common};
 use super::{Fixed, Outgoing, Requests};
@@ -69,7 +69,7 @@ impl Made {
 }
 
 impl Requests for Made {
-    fn request(&self, number: u64, host: &HeaderValue) -> Outgoing {
-        self.common.make(number, self.asked(number), host)
+    fn request(&self, number: u64, host: &HeaderValue, room: HeaderMap) -> Outgoing {
+        self.common.make(number, self.asked(number), host, room)
     }
 }

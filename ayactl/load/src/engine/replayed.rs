@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::common::{self, Common};
@@ -127,7 +127,7 @@ fn owners(threads: usize) -> Vec<Option<usize>> {
 }
 
 impl Requests for Replayed {
-    fn request(&self, number: u64, host: &HeaderValue) -> Outgoing {
+    fn request(&self, number: u64, host: &HeaderValue, room: HeaderMap) -> Outgoing {
         // Each is asked for once, after it was given out.
         let mut asked = self.read.take(number).unwrap_or_default();
         if !self.keeps_host {
@@ -136,7 +136,7 @@ impl Requests for Replayed {
         if common::has_body(&asked.method) {
             asked.body = self.body.make(number, &mut Rng::new(self.seed, number));
         }
-        self.common.make(number, asked, host)
+        self.common.make(number, asked, host, room)
     }
 
     fn moments(&self, thread: u32) -> Option<Moments> {
@@ -183,7 +183,7 @@ mod tests {
             assert_eq!(moment.map(|(number, _)| number), Some(number));
             assert!(held() <= AHEAD + 2, "{} are read ahead", held());
             if number % 2 == 0 {
-                let request = replayed.request(number, &host);
+                let request = replayed.request(number, &host, HeaderMap::new());
                 assert_eq!(request.uri().path(), format!("/{number}"));
                 assert_eq!(request.headers()["host"], "h");
             }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http::HeaderMap;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
@@ -34,7 +35,7 @@ type Nothing = std::future::Ready<hyper::Result<()>>;
 
 /// Sends requests of lane `lane` until there are none.
 pub(super) async fn run(worker: Rc<Worker>, lane: usize, index: usize, slot: Rc<Slot>) {
-    let own = Own { worker, lane, index, slot, ended_at: Cell::default() };
+    let own = Own { worker, lane, index, slot, ended_at: Cell::default(), room: Cell::default() };
     match own.worker.wire.protocol {
         Protocol::Http1 => own.one_by_one().await,
         Protocol::Http2 => own.among_others().await,
@@ -49,6 +50,8 @@ struct Own {
     slot: Rc<Slot>,
     /// When its last request ended, if that was just now: each look at the clock costs.
     ended_at: Cell<Option<Duration>>,
+    /// Where the header of the next request goes: that of the last answer, emptied.
+    room: Cell<HeaderMap>,
 }
 
 impl Own {
@@ -95,8 +98,14 @@ impl Own {
             }
             let request = self.request(&mut taken);
             let sending = sender.try_send_request(request);
-            let came =
-                exchange(&self.slot, sending, Some(connection.as_mut()), self.worker.wants_timing).await;
+            let came = exchange(
+                &self.slot,
+                &self.room,
+                sending,
+                Some(connection.as_mut()),
+                self.worker.wants_timing,
+            )
+            .await;
             match came {
                 Came::Unsent(request) => {
                     taken.request = Some(request);
@@ -165,7 +174,7 @@ impl Own {
             let request = self.request(&mut taken);
             let sending = sender.try_send_request(request);
             let nothing = None::<Pin<&mut Nothing>>;
-            match exchange(&self.slot, sending, nothing, self.worker.wants_timing).await {
+            match exchange(&self.slot, &self.room, sending, nothing, self.worker.wants_timing).await {
                 Came::Unsent(request) => {
                     taken.request = Some(request);
                     next = Some(taken);
@@ -192,7 +201,7 @@ impl Own {
         if let Some(request) = taken.request.take() {
             return *request;
         }
-        self.worker.request(taken.work.number, &self.worker.lanes[self.lane])
+        self.worker.request(taken.work.number, &self.worker.lanes[self.lane], self.room.take())
     }
 
     /// Waits for the next request while the connection, if there is one, sees whether it still stands. `None` at the end.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::runtime::Builder;
 use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::{Instant, interval, sleep_until};
@@ -23,6 +24,9 @@ use crate::profile::Profile;
 
 /// Longest sleep of the pacer: so soon it sees that the rate was changed or the test was stopped.
 const NAP: Duration = Duration::from_millis(50);
+/// When the next request is due so soon, the pacer does not sleep: by the time a processor had gone to sleep and woken, the
+/// moment would be over. Below some ten thousand requests a second on a thread it does not matter.
+const TOO_SHORT: Duration = Duration::from_micros(20);
 /// Requests that are given out in a row before connections get their turn.
 const IN_A_ROW: u32 = 16;
 /// How often requests that take too long are looked for.
@@ -125,6 +129,8 @@ async fn pace(worker: &Rc<Worker>, setup: &Setup, mut due: Due<'_>) -> std::io::
     let mut coin = plan.overhead.as_ref().map(|_| Rng::new(plan.seed, COIN + u64::from(setup.thread)));
     let mut factor = 1.0;
     let mut in_a_row = 0;
+    let slack = Duration::from_micros(plan.slack_us);
+    let mut woke = setup.started;
     while let Some((number, at)) = due.next().await {
         if number >= most {
             break;
@@ -140,7 +146,12 @@ async fn pace(worker: &Rc<Worker>, setup: &Setup, mut due: Due<'_>) -> std::io::
                 break;
             }
             in_a_row = 0;
-            timer.until(moment.min(now + NAP)).await?;
+            if moment - now <= TOO_SHORT {
+                yield_now().await;
+                continue;
+            }
+            timer.until(moment.max(woke + slack).min(now + NAP)).await?;
+            woke = Instant::now();
         }
         let lane = coin.as_mut().map_or(0, |coin| (coin.bits() & 1) as usize);
         worker.give(Work { number, lane, planned, sent: planned });
@@ -300,8 +311,8 @@ impl Worker {
     }
 
     /// The request with this number.
-    pub(super) fn request(&self, number: u64, lane: &Lane) -> Outgoing {
-        self.requests.request(number, &lane.host)
+    pub(super) fn request(&self, number: u64, lane: &Lane, room: HeaderMap) -> Outgoing {
+        self.requests.request(number, &lane.host, room)
     }
 
     /// A request ended: at `now`.
