@@ -80,7 +80,7 @@ def ayactl(*words, on_terminal=False):
         command = [AYACTL, "loadtest", "--threads", "1", *view, "--report", f"json={report}", *words]
         _, cpu = measured(command, on_terminal)
         told = json.loads(report.read_text())
-    return told, cpu * 1e6 / told["counts"]["answered"]
+    return told, cpu * 1e6 / told["achieved"]
 
 
 def wrk(*words):
@@ -160,7 +160,7 @@ def open_loop():
 def lag():
     """Send lag at 70 % of the peak."""
     told, _ = ayactl("--closed", "-c", "50", "-d", f"{SECONDS}s", URL)
-    peak = told["counts"]["answered"] / told["took_s"]
+    peak = told["achieved"] / told["duration_s"]
     rate = int(peak * 0.7)
     rows = []
     for _ in range(ROUNDS):
