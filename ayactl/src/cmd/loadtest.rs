@@ -28,7 +28,9 @@ pub(super) fn run(args: &LoadtestArgs, global: &Global, console: &mut Console<'_
     let direct =
         overhead.map(|address| target::direct(address, &found.target, &args.allow_target)).transpose()?;
     let mut order = Order::read(args, found.target, direct)?;
-    ceiling(&order, &around)?;
+    if let Ok(around) = &around {
+        order.ceiling(&around.limits)?;
+    }
     let quiet = global.quiet || global.output.is_json();
     for note in preflight::check(&order.plan)? {
         if !quiet {
@@ -68,21 +70,6 @@ fn find(args: &LoadtestArgs, global: &Global, console: &Console<'_>) -> Result<(
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let around = runtime.block_on(Surroundings::ask(&client));
     Ok((target::find(args.target.as_deref(), &around, &args.allow_target)?, around))
-}
-
-/// The configuration of the daemon may say how much is too much.
-fn ceiling(order: &Order, around: &Asked) -> Result<(), Failure> {
-    let Some(most) = around.as_ref().ok().and_then(|around| around.limits.max_rate) else { return Ok(()) };
-    let peak = order.profile.as_ref().map_or(0.0, aya_load::profile::Profile::peak);
-    if peak <= most {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Exit::NotPermitted,
-        "not-permitted",
-        format!("the profile goes up to {peak:.0} requests a second, and the configuration allows {most:.0}"),
-        "take a lower rate, or raise [loadtest] max_rate in the configuration of ayad",
-    ))
 }
 
 /// Tells tests of the same daemon apart.

@@ -59,7 +59,7 @@ impl Stage {
             Failure::new(Exit::Error, "daemon-failed", message, "are ayad and ayactl of the same version?")
         })?;
         let tally = Arc::new(Mutex::new(Tally::default()));
-        let plan = Plan { address, rate: args.rate, seed: args.seed, path: None };
+        let plan = Plan { address, rate: args.rate, seed: args.seed };
         let seen = Arc::clone(&tally);
         let traffic = Crew::start("clients", move |stop| traffic::run(plan, seen, stop))?;
         Ok(Self { traffic, daemon, backends, folder, socket, address, tally })

@@ -5,16 +5,16 @@ mod finish;
 mod programs;
 mod tell;
 
-pub use self::act::listener;
 pub use self::tell::millis;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aya_api::fault::{FaultState, FaultView};
 use tokio::time::interval;
 
 use self::programs::Program;
+use super::load::LoadResult;
 use super::model::{Experiment, Practice};
 use super::record::Record;
 use super::recorder::{LOOK, Recorder};
@@ -54,9 +54,9 @@ pub struct Driver<'a> {
     started_ms: u64,
     faults: BTreeMap<usize, FaultView>,
     practices: BTreeMap<usize, (Duration, Practice)>,
-    loads: BTreeMap<usize, Duration>,
+    loads: BTreeSet<usize>,
     programs: BTreeMap<usize, Program>,
-    load_views: BTreeMap<usize, aya_api::run::LoadView>,
+    load_results: BTreeMap<usize, LoadResult>,
     told: Option<Duration>,
 }
 
@@ -72,9 +72,9 @@ impl<'a> Driver<'a> {
             started_ms,
             faults: BTreeMap::new(),
             practices: BTreeMap::new(),
-            loads: BTreeMap::new(),
+            loads: BTreeSet::new(),
             programs: BTreeMap::new(),
-            load_views: BTreeMap::new(),
+            load_results: BTreeMap::new(),
             told: None,
         }
     }
@@ -139,12 +139,7 @@ impl<'a> Driver<'a> {
                 self.runner.answer(now, Answer::Ended(index, format!("{} {text}", practice.backend)));
             }
         }
-        let over: Vec<usize> =
-            self.loads.iter().filter(|(_, end)| now >= **end).map(|(index, _)| *index).collect();
-        for index in over {
-            let told = self.end_load(index);
-            self.runner.answer(now, Answer::Ended(index, told));
-        }
+        self.notice_loads(now);
         let mut ended = Vec::new();
         for (index, program) in &mut self.programs {
             if let Some(outcome) = program.look(now) {
@@ -158,6 +153,20 @@ impl<'a> Driver<'a> {
                 Err(why) => Answer::Failed(index, why),
             };
             self.runner.answer(now, answer);
+        }
+    }
+
+    fn notice_loads(&mut self, now: Duration) {
+        let loads = &self.recorder.loads;
+        let over = self.loads.iter().filter_map(|index| Some((*index, loads.get(index)?.result()?)));
+        for (index, result) in over.collect::<Vec<_>>() {
+            self.loads.remove(&index);
+            self.recorder.loads.remove(&index);
+            let name = &self.runner.steps[index].name;
+            let doubt = result.doubt().map(|doubt| format!("{name}: {doubt}"));
+            self.runner.doubts.extend(doubt);
+            self.runner.answer(now, Answer::Ended(index, result.told()));
+            self.load_results.insert(index, result);
         }
     }
 

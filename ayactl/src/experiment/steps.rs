@@ -69,7 +69,7 @@ pub(super) fn fault(check: &mut Check<'_>, text: &str, path: &str) -> Option<Act
 
 /// A load.
 pub(super) fn load(check: &mut Check<'_>, text: &str, path: &str) -> Option<Action> {
-    match load::parse(text) {
+    match load::parse(text, check.folder()) {
         Ok(line) => Some(Action::Load(line)),
         Err((message, help)) => {
             check.say(path, message, help);

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use aya_api::condition::Condition;
 use aya_api::exit::Exit;
+use aya_api::run::LoadLimits;
 use aya_load::engine::{Fixed, Job};
 use aya_load::gate;
 use aya_load::plan::{Arrivals, Model, Plan, Protocol, Target, Tls};
@@ -98,7 +99,29 @@ impl Order {
         let hint = "see `ayactl loadtest --help`";
         let requests = Fixed::new(&self.plan, &self.headers, self.body.clone());
         let requests = requests.map_err(|error| Failure::usage(error, hint))?;
-        Ok(Job { plan: self.plan.clone(), profile: self.profile.clone(), requests: Arc::new(requests) })
+        Ok(Job {
+            plan: self.plan.clone(),
+            profile: self.profile.clone(),
+            requests: Arc::new(requests),
+            parts: 1,
+        })
+    }
+
+    /// Whether the configuration of the daemon says that it is too much.
+    pub fn ceiling(&self, limits: &LoadLimits) -> Result<(), Failure> {
+        let Some(most) = limits.max_rate else { return Ok(()) };
+        let peak = self.profile.as_ref().map_or(0.0, Profile::peak);
+        if peak <= most {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::NotPermitted,
+            "not-permitted",
+            format!(
+                "the profile goes up to {peak:.0} requests a second, and the configuration allows {most:.0}"
+            ),
+            "take a lower rate, or raise [loadtest] max_rate in the configuration of ayad",
+        ))
     }
 
     /// The same at another rate, for some time.

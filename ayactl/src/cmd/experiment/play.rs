@@ -1,6 +1,7 @@
 //! `ayactl chaos run`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use aya_api::change::ChangeOptions;
 use aya_api::command::faults::StartFault;
@@ -57,8 +58,8 @@ fn read(args: &RunArgs) -> Result<Experiment, Failure> {
     let vars = args.vars.iter().cloned().collect();
     let mut experiment = check::read(&path, &text, &vars).map_err(|mut problems| refused(&mut problems))?;
     if let Some(text) = &args.load {
-        let line =
-            load::parse(text).map_err(|(what, help)| Failure::usage(format!("--load: {what}"), help))?;
+        let line = load::parse(text, Path::new(""))
+            .map_err(|(what, help)| Failure::usage(format!("--load: {what}"), help))?;
         let (name, what) = ("load of the command line".to_owned(), format!("load {text}"));
         experiment.steps.insert(0, Step { name, what, background: true, action: Action::Load(line) });
         for expect in &mut experiment.expects {

@@ -49,7 +49,7 @@ impl Driver<'_> {
             state,
             started_ms: self.started_ms,
             ends_ms: Some(self.started_ms + millis(runner.experiment.length())),
-            load: self.recorder.loads.values().next().map(|load| load.view().clone()),
+            load: self.recorder.loads.values().next().map(|load| load.glance().view),
             gates: gates.take(MOST).collect(),
             steps: steps.take(MOST).collect(),
             pools: runner.experiment.pools(),
