@@ -85,11 +85,20 @@ const FIRST_WITHIN: f64 = 0.1;
 /// Checks made in a row after which it is told again that one could not be.
 const MADE_AGAIN: u32 = 10;
 
+/// What others know about the health of a backend.
+#[derive(Debug)]
+pub enum News {
+    /// It refused a connection of traffic.
+    Refused(Arc<Backend>),
+    /// A fault had a part in its health, which was this before, and has ended.
+    FaultOver(Arc<Backend>, Health),
+}
+
 /// Runs the checks until the process ends, and then ends what they have started. `applied` changes whenever a
 /// configuration was applied; then it sets how many `slots` there are.
 pub async fn run(
     state: Arc<State>,
-    mut refusals: mpsc::UnboundedReceiver<Arc<Backend>>,
+    mut news: mpsc::UnboundedReceiver<News>,
     mut applied: watch::Receiver<u64>,
     slots: Slots,
     seed: u64,
@@ -101,8 +110,9 @@ pub async fn run(
     loop {
         tokio::select! {
             _ = cut.wait_for(|cut| *cut) => break,
-            refused = refusals.recv() => match refused {
-                Some(backend) => refused_by(&state, &backend),
+            heard = news.recv() => match heard {
+                Some(News::Refused(backend)) => refused_by(&state, &backend),
+                Some(News::FaultOver(backend, was)) => fault_over(&state, &backend, was),
                 None => break,
             },
             changed = applied.changed() => match changed {
@@ -300,6 +310,19 @@ fn refused_by(state: &Arc<State>, backend: &Arc<Backend>) {
     let is_checked = state.snapshot.load().pool(&backend.pool).is_some_and(|p| p.conf.check.is_some());
     if !is_checked {
         tokio::spawn(retry_after(wait, Arc::clone(state), Arc::clone(backend)));
+    }
+}
+
+/// Faults had a part in its health: it is what it was, until the next result.
+fn fault_over(state: &State, backend: &Backend, was: Health) {
+    let mut past = backend.past();
+    let change = past.health.on_fault_over(clock::now(), was);
+    let event = change.map(|change| apply(backend, &mut past, &change));
+    // Also where the machine has not changed: a request may have been refused since.
+    backend.load.set_health(past.health.state());
+    drop(past);
+    if let Some(event) = event {
+        state.events.push(event);
     }
 }
 

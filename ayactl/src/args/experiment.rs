@@ -23,10 +23,16 @@ pub enum ExperimentVerb {
     /// Tell what came of a run
     Report(ReportArgs),
     /// Stop the process of a practice backend (SIGSTOP), and let it go on later
-    #[command(after_help = "Examples:\n  ayactl chaos pause shop/web-1 --for 10s")]
+    #[command(
+        after_help = "It is listed among the faults, and goes on when that ends: `ayactl chaos stop ID`.\n\nExamples:\n  \
+                      ayactl chaos pause shop/web-1 --for 10s\n  ayactl chaos pause shop/web-1 --attached --reason drill"
+    )]
     Pause(PracticeArgs),
     /// Kill the process of a practice backend (SIGKILL), and start it again later
-    #[command(after_help = "Examples:\n  ayactl chaos kill shop/web-1 --for 10s")]
+    #[command(
+        after_help = "It is listed among the faults, and started again when that ends: `ayactl chaos stop ID`.\n\nExamples:\n  \
+                      ayactl chaos kill shop/web-1 --for 10s"
+    )]
     Kill(PracticeArgs),
     /// Kill the process of a practice backend and start it again at once
     #[command(after_help = "Examples:\n  ayactl chaos restart shop/web-1")]
@@ -141,8 +147,14 @@ pub struct PracticeArgs {
     #[arg(value_name = "POOL/BACKEND", add = ArgValueCompleter::new(complete::backends))]
     pub backend: String,
     /// For how long
-    #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = parse_some)]
+    #[arg(long = "for", value_name = "DURATION", default_value = "60s", value_parser = parse_some)]
     pub length: Duration,
+    /// Until this command ends, however it ends
+    #[arg(long)]
+    pub attached: bool,
+    /// Why, for those who look later
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `ayactl chaos restart`.
@@ -151,6 +163,9 @@ pub struct RestartArgs {
     /// A backend that `ayactl demo` plays
     #[arg(value_name = "POOL/BACKEND", add = ArgValueCompleter::new(complete::backends))]
     pub backend: String,
+    /// Why, for those who look later
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `ayactl gameday`.

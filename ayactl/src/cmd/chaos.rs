@@ -1,6 +1,6 @@
 //! `ayactl chaos`: inject faults, see what they do, end them, and keep people from injecting any.
 
-mod attached;
+pub(super) mod attached;
 mod body;
 mod inject;
 mod text;

@@ -12,7 +12,7 @@ use super::crew::Crew;
 use super::daemon::Daemon;
 use super::signals::Signals;
 use super::traffic::{Plan, Tally};
-use super::{config, daemon, practice, traffic, troupe};
+use super::{config, daemon, traffic, troupe};
 use crate::args::DemoArgs;
 use crate::failure::Failure;
 
@@ -49,7 +49,7 @@ impl Stage {
             let message = format!("{} is too long for a socket", socket.display());
             return Err(Failure::new(Exit::Error, "path-too-long", message, "set TMPDIR to a shorter path"));
         }
-        let (backends, addresses) = troupe::start(args.seed, practice::socket(&socket))?;
+        let (backends, addresses) = troupe::start(args.seed, &socket)?;
         let file = folder.path().join("ayad.toml");
         std::fs::write(&file, config::text(folder.path(), &socket, &addresses))?;
         let mut daemon = Daemon::start(runtime, &binary, &file, folder.path().join("ayad.log"))?;

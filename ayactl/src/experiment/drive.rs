@@ -15,7 +15,7 @@ use tokio::time::interval;
 
 use self::programs::Program;
 use super::load::LoadResult;
-use super::model::{Experiment, Practice};
+use super::model::Experiment;
 use super::record::Record;
 use super::recorder::{LOOK, Recorder};
 use super::runner::{Answer, Cause, Phase, Runner};
@@ -53,7 +53,6 @@ pub struct Driver<'a> {
     begun: Duration,
     started_ms: u64,
     faults: BTreeMap<usize, FaultView>,
-    practices: BTreeMap<usize, (Duration, Practice)>,
     loads: BTreeSet<usize>,
     programs: BTreeMap<usize, Program>,
     load_results: BTreeMap<usize, LoadResult>,
@@ -71,7 +70,6 @@ impl<'a> Driver<'a> {
             begun,
             started_ms,
             faults: BTreeMap::new(),
-            practices: BTreeMap::new(),
             loads: BTreeSet::new(),
             programs: BTreeMap::new(),
             load_results: BTreeMap::new(),
@@ -105,7 +103,7 @@ impl<'a> Driver<'a> {
             if self.options.deadline.is_some_and(|deadline| now >= deadline) {
                 self.runner.halt(now, Cause::Deadline);
             }
-            self.notice(now).await;
+            self.notice(now);
             if self.runner.phase == Phase::After {
                 let recoveries = self.recoveries(&self.samples());
                 self.runner.is_normal = recoveries.iter().all(|recovery| recovery.took_ms.is_some());
@@ -125,20 +123,8 @@ impl<'a> Driver<'a> {
     }
 
     /// Tells the runner what is over by itself.
-    async fn notice(&mut self, now: Duration) {
+    fn notice(&mut self, now: Duration) {
         self.notice_faults(now);
-        let over: Vec<usize> =
-            self.practices.iter().filter(|(_, (end, _))| now >= *end).map(|(index, _)| *index).collect();
-        for index in over {
-            if let Some((_, practice)) = self.practices.remove(&index) {
-                let text = match practice.verb {
-                    super::practice::Verb::Pause => "went on",
-                    super::practice::Verb::Kill | super::practice::Verb::Restart => "was started again",
-                };
-                self.note(format!("{} {text}", practice.backend)).await;
-                self.runner.answer(now, Answer::Ended(index, format!("{} {text}", practice.backend)));
-            }
-        }
         self.notice_loads(now);
         let mut ended = Vec::new();
         for (index, program) in &mut self.programs {

@@ -6,6 +6,7 @@ use std::path::Path;
 use aya_api::change::ChangeOptions;
 use aya_api::command::faults::StartFault;
 use aya_api::exit::Exit;
+use aya_api::fault::Plane;
 use aya_api::view::Status;
 
 use super::files::refused;
@@ -117,22 +118,24 @@ async fn plan(session: &mut Session<'_, '_>, experiment: &Experiment) -> Result<
             let _ = writeln!(text, "  {when}: {condition}");
         }
     }
+    let mut refused = false;
     for step in &experiment.steps {
         let _ = writeln!(text, "  {}: {}", step.name, step.what);
-        if let Action::Fault(body) = &step.action {
-            let mut body = (**body).clone();
+        if let Some(mut body) = step.action.fault() {
             experiment.limit(&mut body);
             let options = ChangeOptions { dry_run: true, ..ChangeOptions::default() };
             match session.client.change(&StartFault::new(body), &options).await {
                 Ok(fault) => {
-                    let share = fault.share * 100.0;
-                    let _ = writeln!(
-                        text,
-                        "    would hit {share} % of requests to {}",
-                        fault.backends.join(", ")
-                    );
+                    let whom = fault.backends.join(", ");
+                    let _ = match fault.fault.plane() {
+                        Plane::Both | Plane::Http => {
+                            writeln!(text, "    would hit {} % of requests to {whom}", fault.share * 100.0)
+                        }
+                        Plane::Backend | Plane::Process => writeln!(text, "    would hit {whom}"),
+                    };
                 }
                 Err(error) => {
+                    refused = true;
                     let _ = writeln!(text, "    would be refused: {error}");
                 }
             }
@@ -143,7 +146,8 @@ async fn plan(session: &mut Session<'_, '_>, experiment: &Experiment) -> Result<
         let _ = writeln!(text, "  expects {} within {within} s after {after}", expect.what);
     }
     session.print(&text)?;
-    Ok(Exit::Done as u8)
+    // It would end at that step, and its exit status would be the same.
+    Ok(if refused { Exit::Gate } else { Exit::Done } as u8)
 }
 
 /// At a terminal it is asked before something is broken.

@@ -16,6 +16,7 @@ use crate::demo::practice;
 use crate::experiment::check::LOAD;
 use crate::experiment::load::Load;
 use crate::experiment::model::{Action, Order, Practice};
+use crate::experiment::practice::Verb;
 use crate::experiment::runner::{Answer, Inverse, Task};
 use crate::failure::Failure;
 use crate::loadtest::target::Surroundings;
@@ -96,15 +97,27 @@ impl Driver<'_> {
     }
 
     async fn practise(&mut self, index: usize, what: Practice) -> Result<(), String> {
-        let Practice { verb, backend, length } = what.clone();
-        let for_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-        let request = practice::Request { verb: Some(verb), backend: backend.clone(), for_ms };
-        practice::ask(self.recorder.client.socket(), &request).map_err(told)?;
-        let now = self.now();
-        self.runner.answer(now, Answer::Began(index, None));
-        self.note(practice::told(verb, &backend, length)).await;
-        self.practices.insert(index, (now + length, what));
-        Ok(())
+        if what.verb == Verb::Restart {
+            self.ask(&what, None)?;
+            self.note(format!("fault: {} is killed and started again", what.backend)).await;
+            self.runner.answer(self.now(), Answer::Began(index, None));
+            self.runner.answer(self.now(), Answer::Ended(index, "was started again".to_owned()));
+            return Ok(());
+        }
+        self.inject(index, what.body()).await?;
+        let fault = self.faults[&index].id.clone();
+        match self.ask(&what, Some(fault.clone())) {
+            Ok(()) => Ok(()),
+            Err(why) => {
+                // When that fails too, the lease ends it.
+                let _ = self.recorder.client.call(&StopFault::new(&fault)).await;
+                Err(why)
+            }
+        }
+    }
+
+    fn ask(&self, what: &Practice, fault: Option<String>) -> Result<(), String> {
+        practice::ask(self.recorder.client.socket(), &what.request(fault)).map(drop).map_err(told)
     }
 
     /// Ends a step that lasts. What cannot be ended ends by itself: its lease runs out.
@@ -123,15 +136,6 @@ impl Driver<'_> {
                     self.runner.stuck.push(format!("{}: {why}", self.runner.steps[index].name));
                 }
             }
-        } else if let Some((_, practice)) = self.practices.remove(&index) {
-            let request = practice::Request { verb: None, backend: practice.backend.clone(), for_ms: 0 };
-            let asked = practice::ask(self.recorder.client.socket(), &request);
-            let told = match asked {
-                Ok(_) => format!("{} is back before its time", practice.backend),
-                Err(failure) => format!("it comes back by itself: {}", failure.message),
-            };
-            self.note(told.clone()).await;
-            self.runner.answer(now, Answer::Ended(index, told));
         } else if let Some(load) = self.recorder.loads.get(&index) {
             // Requests under way have a moment; what came of all of it is noticed then.
             load.stop();

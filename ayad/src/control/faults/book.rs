@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use aya_api::condition::{Condition, Hold};
 use aya_api::event::Severity;
-use aya_api::fault::{FaultBody, FaultState, FaultView, LockView, Observed, StopState, StopView};
+use aya_api::fault::{FaultBody, FaultState, FaultView, LockView, Observed, Plane, StopState, StopView};
 use aya_core::chaos::caution::Limits;
 use aya_core::time::Tick;
 
-use crate::chaos::Active;
+use crate::chaos::{Active, put_back};
 use crate::clock;
 use crate::control::Control;
 use crate::control::sampler::Sampler;
@@ -164,6 +164,9 @@ impl Entry {
             aya_api::fault::Per::Connection => "connections",
         };
         let why = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        if self.body.fault.plane() == Plane::Process {
+            return format!("{} for {}{why}", self.body.fault, self.body.target);
+        }
         format!("{} for {}, {share} % of {per}{why}", self.body.fault, self.body.target)
     }
 }
@@ -217,6 +220,7 @@ impl Control {
     pub(super) fn end_fault(&mut self, id: &str, cause: &str, by: &str) -> Option<FaultView> {
         let snapshot = self.state.snapshot.load_full();
         self.state.faults.end(id, &snapshot);
+        put_back(&self.state);
         let at = self.chaos.active.iter().position(|entry| entry.id == id)?;
         let entry = self.chaos.active.remove(at);
         let mut view = entry.view();
