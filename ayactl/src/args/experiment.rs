@@ -152,6 +152,9 @@ pub struct PracticeArgs {
     /// Until this command ends, however it ends
     #[arg(long)]
     pub attached: bool,
+    /// Although the pool is unhealthy already
+    #[arg(long)]
+    pub force: bool,
     /// Why, for those who look later
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,

@@ -6,7 +6,6 @@ pub(super) mod progress;
 
 pub(super) use self::files::refused;
 
-
 use aya_api::exit::Exit;
 
 use super::{practice, with_daemon};

@@ -24,6 +24,7 @@ pub(super) async fn hold(
 ) -> Result<u8, Failure> {
     let what = Practice { verb, backend: args.backend.clone(), length: args.length };
     let mut body = what.body();
+    body.force = args.force;
     body.lease_ms = args.attached.then_some(DEFAULT_LEASE_MS);
     let options = ChangeOptions { reason: args.reason.clone(), ..ChangeOptions::default() };
     let fault: FaultView = session.client.change(&StartFault::new(body), &options).await?;

@@ -229,7 +229,10 @@ impl Control {
         view.ended_by = Some(cause.to_owned());
         self.chaos.before.entry(entry.body.fault.kind()).or_default().add(&view.observed);
         let Observed { hit, matched, .. } = view.observed;
-        let cause = format!("{cause}; it hit {hit} of {matched}");
+        let cause = match entry.body.fault.plane() {
+            Plane::Both | Plane::Http => format!("{cause}; it hit {hit} of {matched}"),
+            Plane::Backend | Plane::Process => cause.to_owned(),
+        };
         let event = entry.event(Severity::Info, cause).change("active", "ended");
         self.state.events.push(event.ordered(Some(by.to_owned()), None));
         self.chaos.ended.push_front(view.clone());
