@@ -249,7 +249,7 @@ fn practice_backends_are_paused_killed_and_come_back() {
     held.wait().expect("it ends");
     wait::until_true("it is back", || health("img/img-2") == Health::Up);
 
-    let done = demo.ayactl(&["chaos", "restart", "img/img-1"]);
+    let done = demo.ayactl(&["chaos", "restart", "img/img-1", "--force"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!(demo.ayactl(&["chaos", "pause", "shop/web-9"]).status.code(), Some(3));
 }

@@ -166,6 +166,9 @@ pub struct RestartArgs {
     /// A backend that `ayactl demo` plays
     #[arg(value_name = "POOL/BACKEND", add = ArgValueCompleter::new(complete::backends))]
     pub backend: String,
+    /// Although the pool is unhealthy already
+    #[arg(long)]
+    pub force: bool,
     /// Why, for those who look later
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,

@@ -4,7 +4,7 @@ use aya_api::change::ChangeOptions;
 use aya_api::command::faults::{StartFault, StopFault};
 use aya_api::command::notes::AddNote;
 use aya_api::exit::Exit;
-use aya_api::fault::{DEFAULT_LEASE_MS, FaultView};
+use aya_api::fault::{DEFAULT_LEASE_MS, FaultBody, FaultView};
 
 use super::chaos::attached;
 use crate::args::{PracticeArgs, RestartArgs};
@@ -48,7 +48,8 @@ pub(super) async fn restart(session: &mut Session<'_, '_>, args: &RestartArgs) -
     let length = std::time::Duration::ZERO;
     let what = Practice { verb: Verb::Restart, backend: args.backend.clone(), length };
     let options = ChangeOptions { dry_run: true, ..ChangeOptions::default() };
-    session.client.change(&StartFault::new(what.body()), &options).await?;
+    let body = FaultBody { force: args.force, ..what.body() };
+    session.client.change(&StartFault::new(body), &options).await?;
     let done = ask(session.client.socket(), &what.request(None))?;
     let why = args.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let text = format!("{} is killed and started again{why}", args.backend);
