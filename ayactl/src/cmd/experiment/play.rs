@@ -6,7 +6,6 @@ use std::path::Path;
 use aya_api::change::ChangeOptions;
 use aya_api::command::faults::StartFault;
 use aya_api::exit::Exit;
-use aya_api::fault::Plane;
 use aya_api::view::Status;
 
 use super::files::refused;
@@ -127,11 +126,10 @@ async fn plan(session: &mut Session<'_, '_>, experiment: &Experiment) -> Result<
             match session.client.change(&StartFault::new(body), &options).await {
                 Ok(fault) => {
                     let whom = fault.backends.join(", ");
-                    let _ = match fault.fault.plane() {
-                        Plane::Both | Plane::Http => {
-                            writeln!(text, "    would hit {} % of requests to {whom}", fault.share * 100.0)
-                        }
-                        Plane::Backend | Plane::Process => writeln!(text, "    would hit {whom}"),
+                    let _ = if fault.fault.has_share() {
+                        writeln!(text, "    would hit {} % of requests to {whom}", fault.share * 100.0)
+                    } else {
+                        writeln!(text, "    would hit {whom}")
                     };
                 }
                 Err(error) => {

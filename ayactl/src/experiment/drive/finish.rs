@@ -5,7 +5,6 @@ use std::time::Duration;
 use aya_api::change::{ChangeOptions, Operation};
 use aya_api::command::operations::GetOperations;
 use aya_api::command::runs::PutRun;
-use aya_api::fault::{FaultView, Plane};
 use aya_api::run::RunState;
 
 use super::Driver;
@@ -116,8 +115,7 @@ impl Driver<'_> {
     fn step(&self, index: usize) -> StepRecord {
         let (run, step) = (&self.runner.steps[index], &self.runner.experiment.steps[index]);
         // What no request can meet has met none.
-        let meets = |fault: &&FaultView| matches!(fault.fault.plane(), Plane::Both | Plane::Http);
-        let fault = self.faults.get(&index).filter(meets);
+        let fault = self.faults.get(&index).filter(|fault| fault.fault.has_share());
         StepRecord {
             name: run.name.clone(),
             what: run.what.clone(),

@@ -1,6 +1,6 @@
 //! Columns of faults.
 
-use aya_api::fault::{FaultState, FaultView, Per, Plane};
+use aya_api::fault::{FaultState, FaultView, Per};
 
 use crate::render::cell::{Cell, Tone};
 use crate::render::{Column, Row};
@@ -27,7 +27,7 @@ fn per(fault: &FaultView) -> Cell {
 
 /// The share asked for, of what has shares.
 fn asked(fault: &FaultView) -> Option<f64> {
-    matches!(fault.fault.plane(), Plane::Both | Plane::Http).then_some(fault.share)
+    fault.fault.has_share().then_some(fault.share)
 }
 
 impl Row for FaultView {

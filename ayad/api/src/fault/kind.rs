@@ -244,6 +244,11 @@ impl Fault {
         }
     }
 
+    /// Whether it hits a share of what comes; else it is for a backend as a whole, and nothing is counted.
+    pub fn has_share(&self) -> bool {
+        matches!(self.plane(), Plane::Both | Plane::Http)
+    }
+
     /// For what it is.
     pub fn plane(&self) -> Plane {
         KINDS.iter().find(|kind| kind.name == self.kind()).map_or(Plane::Both, |kind| kind.plane)

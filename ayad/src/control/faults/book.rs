@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aya_api::condition::{Condition, Hold};
 use aya_api::event::Severity;
-use aya_api::fault::{FaultBody, FaultState, FaultView, LockView, Observed, Plane, StopState, StopView};
+use aya_api::fault::{FaultBody, FaultState, FaultView, LockView, Observed, StopState, StopView};
 use aya_core::chaos::caution::Limits;
 use aya_core::time::Tick;
 
@@ -164,7 +164,7 @@ impl Entry {
             aya_api::fault::Per::Connection => "connections",
         };
         let why = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
-        if self.body.fault.plane() == Plane::Process {
+        if !self.body.fault.has_share() {
             return format!("{} for {}{why}", self.body.fault, self.body.target);
         }
         format!("{} for {}, {share} % of {per}{why}", self.body.fault, self.body.target)
@@ -229,9 +229,10 @@ impl Control {
         view.ended_by = Some(cause.to_owned());
         self.chaos.before.entry(entry.body.fault.kind()).or_default().add(&view.observed);
         let Observed { hit, matched, .. } = view.observed;
-        let cause = match entry.body.fault.plane() {
-            Plane::Both | Plane::Http => format!("{cause}; it hit {hit} of {matched}"),
-            Plane::Backend | Plane::Process => cause.to_owned(),
+        let cause = if entry.body.fault.has_share() {
+            format!("{cause}; it hit {hit} of {matched}")
+        } else {
+            cause.to_owned()
         };
         let event = entry.event(Severity::Info, cause).change("active", "ended");
         self.state.events.push(event.ordered(Some(by.to_owned()), None));
