@@ -44,9 +44,10 @@ pub enum ExperimentVerb {
 #[command(
     after_help = "Everything that is done is put back at the end, whatever ends it: faults stop, drained backends are \
                   ready again. Exit status 6 means that the hypothesis did not hold, before, during or after; 4 that \
-                  somebody else runs an experiment on the same pool; 5 that it took longer than --deadline.\n\n\
+                  somebody else runs an experiment on the same pool; 5 that it took longer than --deadline; 10 that it held, but \
+                  under less load than was asked for (the generator was full).\n\n\
                   Examples:\n  ayactl chaos run backend-dies\n  ayactl chaos run backend-dies --var victim=shop/web-2 --dry-run\n  \
-                  ayactl chaos run mine.toml --load '-r 200 -d 1m' -o json | jq .verdict"
+                  ayactl chaos run mine.toml --load '-r 100..500/30s,500/1m pool:shop' -o json | jq .verdict"
 )]
 pub struct RunArgs {
     /// A file, or one of those that ship (`ayactl chaos init --list`)
