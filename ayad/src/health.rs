@@ -34,7 +34,7 @@ use tokio::task::JoinHandle;
 use crate::clock;
 use crate::command::Slots;
 use crate::config::Check;
-use crate::state::{Backend, CheckRecord, NewEvent, PastEntry, Pool, State};
+use crate::state::{Backend, CheckRecord, HealthNews, NewEvent, PastEntry, Pool, State};
 use crate::tls::ClientTls;
 
 /// One kind of check, for documentation.
@@ -85,20 +85,11 @@ const FIRST_WITHIN: f64 = 0.1;
 /// Checks made in a row after which it is told again that one could not be.
 const MADE_AGAIN: u32 = 10;
 
-/// What others know about the health of a backend.
-#[derive(Debug)]
-pub enum News {
-    /// It refused a connection of traffic.
-    Refused(Arc<Backend>),
-    /// A fault had a part in its health, which was this before, and has ended.
-    FaultOver(Arc<Backend>, Health),
-}
-
 /// Runs the checks until the process ends, and then ends what they have started. `applied` changes whenever a
 /// configuration was applied; then it sets how many `slots` there are.
 pub async fn run(
     state: Arc<State>,
-    mut news: mpsc::UnboundedReceiver<News>,
+    mut news: mpsc::UnboundedReceiver<HealthNews>,
     mut applied: watch::Receiver<u64>,
     slots: Slots,
     seed: u64,
@@ -111,8 +102,8 @@ pub async fn run(
         tokio::select! {
             _ = cut.wait_for(|cut| *cut) => break,
             heard = news.recv() => match heard {
-                Some(News::Refused(backend)) => refused_by(&state, &backend),
-                Some(News::FaultOver(backend, was)) => fault_over(&state, &backend, was),
+                Some(HealthNews::Refused(backend)) => refused_by(&state, &backend),
+                Some(HealthNews::FaultOver(backend, was)) => fault_over(&state, &backend, was),
                 None => break,
             },
             changed = applied.changed() => match changed {

@@ -29,7 +29,7 @@ use crate::log::AccessLog;
 use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError, ControlFile};
-use crate::state::{Crew, EventLog, Inbox, NewEvent, Parts, Snapshot, State, WorkerOrder};
+use crate::state::{Crew, EventLog, HealthNews, Inbox, NewEvent, Parts, Snapshot, State, WorkerOrder};
 use crate::{certificates, clock, descriptors, discovery, health, panics, signals, tend};
 
 /// Why the daemon could not start.
@@ -222,7 +222,7 @@ fn admin(
 fn start_threads(
     state: &Arc<State>,
     inboxes: Vec<Inbox>,
-    heard: mpsc::UnboundedReceiver<health::News>,
+    heard: mpsc::UnboundedReceiver<HealthNews>,
     looked: mpsc::Sender<Look>,
     setup: Setup,
 ) -> Result<(), StartError> {

@@ -237,17 +237,17 @@ fn practice_backends_are_paused_killed_and_come_back() {
     assert_eq!(told, [("process killed".into(), Some("drill")), ("process paused".into(), Some("drill"))]);
 
     // Stopped before its time, or with its caller, it is undone as well.
-    let done = demo.ayactl(&["chaos", "pause", "img/img-1", "--for", "10m"]);
+    let done = demo.ayactl(&["chaos", "pause", "img/img-1", "--for", "10m", "--force"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     wait::until_true("it is down", || health("img/img-1") == Health::Down);
     assert!(demo.ayactl(&["chaos", "stop", "--all"]).status.success());
     wait::until_true("it is back", || health("img/img-1") == Health::Up);
-    let mut held = demo.command(&["chaos", "pause", "img/img-2", "--attached", "--force", "-q"]);
+    let mut held = demo.command(&["chaos", "pause", "shop/web-3", "--attached", "--force", "-q"]);
     let mut held = held.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("ayactl can be run");
-    wait::until_true("it is down", || health("img/img-2") == Health::Down);
+    wait::until_true("it is down", || health("shop/web-3") == Health::Down);
     held.kill().expect("it runs");
     held.wait().expect("it ends");
-    wait::until_true("it is back", || health("img/img-2") == Health::Up);
+    wait::until_true("it is back", || health("shop/web-3") == Health::Up);
 
     let done = demo.ayactl(&["chaos", "restart", "img/img-1", "--force"]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

@@ -13,8 +13,7 @@ use aya_core::chaos::undo::Before;
 
 use super::Active;
 use crate::clock;
-use crate::health::News;
-use crate::state::{Backend, NewEvent, Snapshot, State};
+use crate::state::{Backend, HealthNews, NewEvent, Snapshot, State};
 use crate::tend;
 
 /// Said of what is undone.
@@ -92,7 +91,9 @@ pub fn put_back(state: &State) {
             forget(state, &backend, &before);
         }
         // The health thread owns that, and what it has not heard of yet comes before this.
-        if health && state.health_news.send(News::FaultOver(Arc::clone(&backend), before.health())).is_err() {
+        if health
+            && state.health_news.send(HealthNews::FaultOver(Arc::clone(&backend), before.health())).is_err()
+        {
             tracing::debug!(backend = %backend.id, "no health thread to tell of the end of a fault: stopping");
         }
     }
