@@ -5,6 +5,7 @@
 //! before, and is that again once no fault reaches it any more, in what faults touched. What was bad before stays bad;
 //! what goes bad for other reasons does so again at once. What `auto` learned about algorithms stays.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -68,8 +69,9 @@ impl Memory {
         let is_any_over = !over.is_empty();
         self.over.extend(over);
         let now = clock::now();
+        let known: HashSet<_> = self.reached.iter().map(|(backend, _)| Arc::as_ptr(backend)).collect();
         for backend in snapshot.backends().filter(|backend| is_reached(backend)) {
-            if !self.reached.iter().any(|(known, _)| Arc::ptr_eq(known, backend)) {
+            if !known.contains(&Arc::as_ptr(backend)) {
                 backend.touch.take();
                 self.reached.push((Arc::clone(backend), Before::of(&backend.load, now)));
             }
