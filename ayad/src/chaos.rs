@@ -14,20 +14,26 @@ mod reach;
 mod shaped;
 mod spoken;
 mod strike;
+mod touch;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aya_api::axis::BreakerOrder as Word;
 use aya_api::fault::{ChaosLimits, Fault, FaultTarget, Per};
 use aya_core::breaker::Order;
+use aya_core::chaos::undo::Before;
+use aya_core::time::Tick;
 
 pub use self::active::{Active, Cause, Held, Marks};
 use self::meters::Meters;
 pub use self::reach::{BadTarget, Reach};
 pub use self::shaped::{Shaped, Spoken};
 pub use self::strike::{Asked, CheckFate, Struck};
+use self::touch::Memory;
+pub use self::touch::{Touch, put_back};
 use crate::state::{Backend, Snapshot};
 
 /// A fault as it is started: all that was asked for, and the limits in force for it.
@@ -58,8 +64,10 @@ pub struct Faults {
     set: ArcSwap<Vec<Arc<Active>>>,
     /// Requests of each pool that faults are counted against.
     meters: Meters,
-    /// Backends that a fault changed something of. Held by whoever changes the set.
-    touched: Mutex<Vec<Arc<Backend>>>,
+    /// How often there were backends that no fault reached any more.
+    epoch: AtomicU64,
+    /// What backends were before. Held by whoever changes the set.
+    memory: Mutex<Memory>,
 }
 
 impl Faults {
@@ -74,31 +82,31 @@ impl Faults {
     pub fn start(&self, order: FaultOrder, snapshot: &Snapshot) -> Result<Arc<Active>, BadTarget> {
         let reach = Reach::of(&order.target, snapshot)?;
         let active = Arc::new(Active::new(order, reach)?);
-        let mut touched = self.lock();
+        let mut memory = self.lock();
         let mut faults = Vec::clone(&self.set.load());
         faults.push(Arc::clone(&active));
-        self.put(faults, snapshot, &mut touched);
-        drop(touched);
+        self.put(faults, snapshot, &mut memory);
+        drop(memory);
         Ok(active)
     }
 
     /// Ends a fault at once: whoever it holds goes on. `None` when there is none of this id.
     pub fn end(&self, id: &str, snapshot: &Snapshot) -> Option<Arc<Active>> {
-        let mut touched = self.lock();
+        let mut memory = self.lock();
         let mut faults = Vec::clone(&self.set.load());
         let ended = faults.remove(faults.iter().position(|active| active.order().id == id)?);
-        self.put(faults, snapshot, &mut touched);
-        drop(touched);
+        self.put(faults, snapshot, &mut memory);
+        drop(memory);
         ended.end();
         Some(ended)
     }
 
     /// Ends all faults at once, and says which these were.
     pub fn end_all(&self, snapshot: &Snapshot) -> Vec<Arc<Active>> {
-        let mut touched = self.lock();
+        let mut memory = self.lock();
         let ended = Vec::clone(&self.set.load());
-        self.put(Vec::new(), snapshot, &mut touched);
-        drop(touched);
+        self.put(Vec::new(), snapshot, &mut memory);
+        drop(memory);
         for active in &ended {
             active.end();
         }
@@ -110,28 +118,44 @@ impl Faults {
         Vec::clone(&self.set.load())
     }
 
+    /// How long attempts at one of the backends `tokens` wait by `now` because of a fault.
+    pub fn waits(&self, tokens: &[u64], now: Tick) -> Vec<Duration> {
+        self.set.load().iter().flat_map(|active| active.waits(tokens, now)).collect()
+    }
+
     /// Finds anew whom each fault reaches, after the snapshot changed. A target that names what is not there any more
     /// reaches nobody until it is there again.
     pub fn resolve(&self, snapshot: &Snapshot) {
         if self.is_idle() {
             return;
         }
-        let mut touched = self.lock();
+        let mut memory = self.lock();
         let faults = Vec::clone(&self.set.load());
         for active in &faults {
             active.reaches(Reach::of(&active.order().target, snapshot).unwrap_or_default());
         }
-        self.put(faults, snapshot, &mut touched);
+        self.put(faults, snapshot, &mut memory);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Arc<Backend>>> {
-        // Every holder leaves a whole list behind.
-        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    /// A number that changes when a backend is reached by no fault any more: what an attempt was hit by before that says
+    /// nothing about a backend after it.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// Backends that no fault reaches any more, once, as they were before.
+    fn take_over(&self) -> Vec<(Arc<Backend>, Before)> {
+        self.lock().take_over()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        // Every holder leaves whole lists behind.
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a set in force, and what it makes of breakers and loads.
-    fn put(&self, faults: Vec<Arc<Active>>, snapshot: &Snapshot, touched: &mut Vec<Arc<Backend>>) {
-        for backend in touched.drain(..) {
+    fn put(&self, faults: Vec<Arc<Active>>, snapshot: &Snapshot, memory: &mut Memory) {
+        for backend in memory.forced.drain(..) {
             backend.load.set_phantom(0);
             backend.load.breaker().set_fault(None);
         }
@@ -153,11 +177,15 @@ impl Faults {
                 }
             }
             if is_touched {
-                touched.push(Arc::clone(backend));
+                memory.forced.push(Arc::clone(backend));
             }
         }
         let any = !faults.is_empty();
+        let is_any_over = memory.follow(&faults, snapshot);
         self.set.store(Arc::new(faults));
+        if is_any_over {
+            self.epoch.fetch_add(1, Ordering::Release);
+        }
         self.any.store(any, Ordering::Release);
         if !any {
             self.meters.clear();

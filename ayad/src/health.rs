@@ -34,7 +34,7 @@ use tokio::task::JoinHandle;
 use crate::clock;
 use crate::command::Slots;
 use crate::config::Check;
-use crate::state::{Backend, CheckRecord, NewEvent, PastEntry, Pool, State};
+use crate::state::{Backend, CheckRecord, HealthNews, NewEvent, PastEntry, Pool, State};
 use crate::tls::ClientTls;
 
 /// One kind of check, for documentation.
@@ -89,7 +89,7 @@ const MADE_AGAIN: u32 = 10;
 /// configuration was applied; then it sets how many `slots` there are.
 pub async fn run(
     state: Arc<State>,
-    mut refusals: mpsc::UnboundedReceiver<Arc<Backend>>,
+    mut news: mpsc::UnboundedReceiver<HealthNews>,
     mut applied: watch::Receiver<u64>,
     slots: Slots,
     seed: u64,
@@ -101,8 +101,9 @@ pub async fn run(
     loop {
         tokio::select! {
             _ = cut.wait_for(|cut| *cut) => break,
-            refused = refusals.recv() => match refused {
-                Some(backend) => refused_by(&state, &backend),
+            heard = news.recv() => match heard {
+                Some(HealthNews::Refused(backend)) => refused_by(&state, &backend),
+                Some(HealthNews::FaultOver(backend, was)) => fault_over(&state, &backend, was),
                 None => break,
             },
             changed = applied.changed() => match changed {
@@ -300,6 +301,19 @@ fn refused_by(state: &Arc<State>, backend: &Arc<Backend>) {
     let is_checked = state.snapshot.load().pool(&backend.pool).is_some_and(|p| p.conf.check.is_some());
     if !is_checked {
         tokio::spawn(retry_after(wait, Arc::clone(state), Arc::clone(backend)));
+    }
+}
+
+/// Faults had a part in its health: it is what it was, until the next result.
+fn fault_over(state: &State, backend: &Backend, was: Health) {
+    let mut past = backend.past();
+    let change = past.health.on_fault_over(clock::now(), was);
+    let event = change.map(|change| apply(backend, &mut past, &change));
+    // Also where the machine has not changed: a request may have been refused since.
+    backend.load.set_health(past.health.state());
+    drop(past);
+    if let Some(event) = event {
+        state.events.push(event);
     }
 }
 

@@ -29,7 +29,7 @@ use crate::log::AccessLog;
 use crate::proxy::accept;
 use crate::proxy::worker::Worker;
 use crate::sockets::{self, BindError, ControlFile};
-use crate::state::{Backend, Crew, EventLog, Inbox, NewEvent, Parts, Snapshot, State, WorkerOrder};
+use crate::state::{Crew, EventLog, HealthNews, Inbox, NewEvent, Parts, Snapshot, State, WorkerOrder};
 use crate::{certificates, clock, descriptors, discovery, health, panics, signals, tend};
 
 /// Why the daemon could not start.
@@ -152,14 +152,14 @@ fn start_behind(
     let drained = handover::learned::resume(&prepared.snapshot, learned);
     let taken_over = inheritance.map(|before| TakenOver { from: before.pid(), line, chosen, drained });
 
-    let (refusals, refused) = mpsc::unbounded_channel();
+    let (health_news, heard) = mpsc::unbounded_channel();
     let access_log = AccessLog::new();
     let max_clients = descriptors::max_clients(prepared.snapshot.backends().count(), workers);
     access_log.switch(prepared.log);
     let ((crew, inboxes), events) = (Crew::new(workers), EventLog::resume(seq, events));
     let (mut snapshot, rev) = (prepared.snapshot, revs.get().max(rev));
     snapshot.generation += taken_over.as_ref().map_or(0, |before| before.line.generation);
-    let parts = Parts { snapshot, crew, rev, max_clients, refusals, access_log, challenges, events };
+    let parts = Parts { snapshot, crew, rev, max_clients, health_news, access_log, challenges, events };
     let state = Arc::new(State::new(parts));
     warn(&state, prepared.warnings);
     Prepared::serve(&state.snapshot.load(), &prepared.served);
@@ -186,7 +186,7 @@ fn start_behind(
         taken_over,
         ready,
     };
-    start_threads(&state, inboxes, refused, looked, setup)?;
+    start_threads(&state, inboxes, heard, looked, setup)?;
     // Fails when that thread has ended, which it told.
     on_ready.recv().map_err(|_| StartError::Thread(io::Error::other("the control thread has ended")))?;
     Ok(Running { state, signals, control: file })
@@ -222,7 +222,7 @@ fn admin(
 fn start_threads(
     state: &Arc<State>,
     inboxes: Vec<Inbox>,
-    refused: mpsc::UnboundedReceiver<Arc<Backend>>,
+    heard: mpsc::UnboundedReceiver<HealthNews>,
     looked: mpsc::Sender<Look>,
     setup: Setup,
 ) -> Result<(), StartError> {
@@ -234,7 +234,7 @@ fn start_threads(
     let (applied, moved) = (setup.applied.subscribe(), setup.moved.subscribe());
     spawn("aya-health", move || async move {
         tokio::spawn(tend::run(Arc::clone(&of_health)));
-        health::run(of_health, refused, moved, of_checks, seed()).await;
+        health::run(of_health, heard, moved, of_checks, seed()).await;
     })?;
     let (of_signals, changed) = (Arc::clone(state), setup.moved.subscribe());
     spawn("aya-signals", move || signals::run(of_signals, changed, seed()))?;

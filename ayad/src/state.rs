@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use aya_api::event::Severity;
+use aya_core::axis::Health;
 use aya_core::reason::Reason;
 use tokio::sync::watch;
 
@@ -54,8 +55,8 @@ pub struct State {
     pub events: EventLog,
     /// Counters of each worker, written by that worker alone.
     pub counters: Vec<Padded<WorkerCounters>>,
-    /// Backends that refused a connection, on their way to the health thread.
-    pub refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
+    /// What traffic and faults say about the health of backends, on its way to the health thread.
+    pub health_news: tokio::sync::mpsc::UnboundedSender<HealthNews>,
     /// Where requests are logged.
     pub access_log: AccessLog,
     /// What directories ask for to believe that a name is ours.
@@ -85,6 +86,15 @@ pub struct State {
     rev: AtomicU64,
 }
 
+/// What others know about the health of a backend.
+#[derive(Debug)]
+pub enum HealthNews {
+    /// It refused a connection of traffic.
+    Refused(Arc<Backend>),
+    /// A fault had a part in its health, which was this before, and has ended.
+    FaultOver(Arc<Backend>, Health),
+}
+
 /// What a [`State`] begins with.
 #[derive(Debug)]
 pub struct Parts {
@@ -97,7 +107,7 @@ pub struct Parts {
     /// Most client connections at once.
     pub max_clients: u64,
     /// To the health thread.
-    pub refusals: tokio::sync::mpsc::UnboundedSender<Arc<Backend>>,
+    pub health_news: tokio::sync::mpsc::UnboundedSender<HealthNews>,
     /// Where requests are logged.
     pub access_log: AccessLog,
     /// Proofs for ACME directories.
@@ -109,12 +119,12 @@ pub struct Parts {
 impl State {
     /// Puts the parts together.
     pub fn new(parts: Parts) -> Self {
-        let Parts { snapshot, crew, rev, max_clients, refusals, access_log, challenges, events } = parts;
+        let Parts { snapshot, crew, rev, max_clients, health_news, access_log, challenges, events } = parts;
         Self {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             events,
             counters: (0..crew.len()).map(|_| Padded::default()).collect(),
-            refusals,
+            health_news,
             access_log,
             challenges,
             traces: Traces::new(crew.len()),
@@ -151,7 +161,8 @@ impl State {
     /// Takes note that a backend refused a connection: it leaves at once, and the health thread keeps the
     /// cause. The first caller reports; the others only see that it is gone.
     pub fn refused(&self, backend: &Arc<Backend>) {
-        if backend.leave_at_once() && self.refusals.send(Arc::clone(backend)).is_err() {
+        if backend.leave_at_once() && self.health_news.send(HealthNews::Refused(Arc::clone(backend))).is_err()
+        {
             tracing::debug!(backend = %backend.id, "no health thread to report a refusal to: stopping");
         }
     }

@@ -160,6 +160,9 @@ fn cause(change: &OutlierChange) -> String {
         (Some(Return::OthersNoBetter), _) => "the others are no better".to_owned(),
         (Some(Return::SwitchedOff), _) => "outliers are not looked for any more".to_owned(),
         (Some(Return::Ordered), _) => "ordered".to_owned(),
+        (Some(Return::FaultOver), _) => {
+            "a fault had hit it, and has ended: what it taught is forgotten".to_owned()
+        }
         (None, Some(_)) if change.to == Standing::Trying => {
             "one request at a time is let through to try".to_owned()
         }

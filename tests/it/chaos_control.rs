@@ -1,5 +1,7 @@
 //! What keeps faults small: who may inject, how much, for how long, and what ends them. Through the real binaries.
 
+mod edges;
+
 use std::process::{Child, Command, Output, Stdio};
 
 use aya_api::axis::BreakerOrder;

@@ -34,8 +34,12 @@ pub(crate) fn in_words(fault: &FaultView, now_ms: u64) -> String {
 
 /// The same beside a backend that it is for: `f7 latency 200 ms, 5.0%, 34s left`.
 pub(crate) fn briefly(fault: &FaultView, now_ms: u64) -> String {
-    let share = figure::errors(fault.share);
-    format!("{} {}, {share} of its requests, {} left", fault.id, fault.fault, left(fault, now_ms))
+    let share = if fault.fault.has_share() {
+        format!(", {} of its requests", figure::errors(fault.share))
+    } else {
+        String::new()
+    };
+    format!("{} {}{share}, {} left", fault.id, fault.fault, left(fault, now_ms))
 }
 
 /// How long it goes on at most.

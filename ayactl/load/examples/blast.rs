@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     plan.model = if profile.is_some() { Model::Open } else { Model::Closed };
     let requests = Arc::new(Fixed::new(&plan, &[], b"".to_vec())?);
-    let mut running = start(Job { plan, profile, requests })?;
+    let mut running = start(Job { plan, profile, requests, parts: 1 })?;
     while running.next(Duration::from_secs(1)) != Step::Over {}
     let seen = running.finish(Ended::Done);
     let (total, generator) = (&seen.total, &seen.generator);

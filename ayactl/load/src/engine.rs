@@ -1,7 +1,7 @@
 //! Sends the requests of a plan and records what comes of them.
 //!
 //! One thread with a runtime of its own for each core, and nothing shared between them while they run: each has its part of
-//! the requests, its connections and its records, which it hands over once a second. On a thread a pacer wakes at each
+//! the requests, its connections and its records, which it hands over once a second, or more often for those who watch. On a thread a pacer wakes at each
 //! planned moment and gives the request to a connection that is free, or opens one; it never waits for an answer. In a
 //! closed loop there is no pacer: every connection takes the next request when it is done with the last.
 
@@ -44,6 +44,11 @@ use crate::record::{
     Ended, ErrorKind, Generator, OfBackend, OfStatus, Overhead, RECORDING_VERSION, Recording, Second, Seen,
 };
 
+/// Most parts of a second.
+const MOST_PARTS: u32 = 20;
+/// Seconds of which the parts are kept: threads may be late.
+const KEPT: u32 = 3;
+
 /// A request as it goes out.
 pub type Outgoing = http::Request<Full<Bytes>>;
 
@@ -79,6 +84,8 @@ pub struct Job {
     pub profile: Option<Profile>,
     /// Which requests.
     pub requests: Arc<dyn Requests>,
+    /// Into how many parts each second is cut for those who watch; 1, or a few for those who look more often.
+    pub parts: u32,
 }
 
 /// Why nothing was begun.
@@ -137,16 +144,31 @@ pub struct Running {
     threads: Vec<JoinHandle<Last>>,
     /// Seconds that are not whole yet are among them.
     seconds: BTreeMap<u32, Second>,
-    /// The second that each thread has reached.
+    /// Into how many parts each second is cut.
+    cut: u32,
+    /// The last of these parts, by their number since the start.
+    recent: BTreeMap<u32, Second>,
+    /// The part of a second that each thread has reached.
     reached: Vec<u32>,
     told: Option<u32>,
+}
+
+/// What was seen in the last second, or since the beginning when that was later.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Window {
+    /// What was seen.
+    pub seen: Seen,
+    /// Most requests under way at once.
+    pub in_flight: u64,
+    /// How long it is, in seconds.
+    pub seconds: f64,
 }
 
 /// What [`Running::next`] came back with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// A second is whole: its number.
-    Second(u32),
+    /// A second is whole, or a part of one where the job asks for parts: its number.
+    Part(u32),
     /// Nothing new yet.
     Waiting,
     /// All threads have ended.
@@ -155,7 +177,8 @@ pub enum Step {
 
 /// Starts the threads.
 pub fn start(job: Job) -> Result<Running, StartError> {
-    let Job { plan, profile, requests } = job;
+    let Job { plan, profile, requests, parts: cut } = job;
+    let cut = cut.clamp(1, MOST_PARTS);
     let wire = Arc::new(Wire::new(&plan).map_err(StartError::Tls)?);
     let control = Arc::new(Control::new());
     let (to, parts) = mpsc::channel();
@@ -174,6 +197,7 @@ pub fn start(job: Job) -> Result<Running, StartError> {
             control: Arc::clone(&control),
             started,
             thread,
+            cut,
             to: to.clone(),
         };
         let spawned =
@@ -197,6 +221,8 @@ pub fn start(job: Job) -> Result<Running, StartError> {
         parts,
         threads,
         seconds: BTreeMap::new(),
+        cut,
+        recent: BTreeMap::new(),
         reached,
         told: None,
     })
@@ -223,7 +249,20 @@ impl Running {
         self.seconds.values()
     }
 
-    /// Waits up to `limit` for the next whole second.
+    /// What was seen in the last second, up to the last part that is whole.
+    pub fn window(&self) -> Window {
+        let ends = self.told.unwrap_or(0);
+        let begins = (ends + 1).saturating_sub(self.cut);
+        let mut window =
+            Window { seconds: f64::from(ends + 1 - begins) / f64::from(self.cut), ..Window::default() };
+        for part in self.recent.range(begins..=ends).map(|(_, part)| part) {
+            window.seen.merge(&part.seen);
+            window.in_flight = window.in_flight.max(part.in_flight);
+        }
+        window
+    }
+
+    /// Waits up to `limit` for the next whole second, or part of one.
     pub fn next(&mut self, limit: Duration) -> Step {
         let until = Instant::now() + limit;
         loop {
@@ -231,12 +270,13 @@ impl Running {
             match self.parts.recv_timeout(left) {
                 Ok(part) => {
                     self.take(part);
-                    let whole = self.reached.iter().copied().min().unwrap_or(0).checked_sub(1);
+                    let reached = self.reached.iter().copied().min().filter(|reached| *reached != u32::MAX);
+                    let whole = reached.and_then(|reached| reached.checked_sub(1));
                     if whole > self.told
-                        && let Some(second) = whole
+                        && let Some(part) = whole
                     {
                         self.told = whole;
-                        return Step::Second(second);
+                        return Step::Part(part);
                     }
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => return Step::Waiting,
@@ -246,12 +286,22 @@ impl Running {
     }
 
     fn take(&mut self, part: Partial) {
-        let Partial { thread, reached, seconds } = part;
-        for (at, in_flight, seen) in seconds {
+        let Partial { thread, reached, parts } = part;
+        for (at, in_flight, mut seen) in parts {
+            seen.pack();
+            let part = self.recent.entry(at).or_insert_with(|| Second { at, ..Second::default() });
+            part.in_flight += in_flight;
+            let most = part.in_flight;
+            part.seen.merge(&seen);
+            part.seen.pack();
+            let at = at / self.cut;
             let second = self.seconds.entry(at).or_insert_with(|| Second { at, ..Second::default() });
-            second.in_flight += in_flight;
+            second.in_flight = second.in_flight.max(most);
             second.seen.merge(&seen);
             second.seen.pack();
+        }
+        while self.recent.len() > (self.cut * KEPT) as usize {
+            self.recent.pop_first();
         }
         if let Some(own) = self.reached.get_mut(thread as usize) {
             *own = reached;

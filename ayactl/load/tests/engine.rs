@@ -98,7 +98,7 @@ fn closed(mut plan: Plan, requests: u64) -> Recording {
 
 fn run(plan: Plan, profile: Option<Profile>) -> Recording {
     let requests = Arc::new(Fixed::new(&plan, &[], Vec::new()).expect("it is valid"));
-    let mut running = start(Job { plan, profile, requests }).expect("it starts");
+    let mut running = start(Job { plan, profile, requests, parts: 1 }).expect("it starts");
     while running.next(Duration::from_secs(60)) != Step::Over {}
     running.finish(Ended::Done)
 }
@@ -245,8 +245,10 @@ fn a_stopped_test_ends_soon_with_what_there_is() {
     (plan.model, plan.length_ms) = (Model::Open, 600_000);
     let profile = Profile::constant(200.0, Duration::from_secs(600));
     let requests = Arc::new(Fixed::new(&plan, &[], Vec::new()).expect("it is valid"));
-    let mut running = start(Job { plan, profile: Some(profile), requests }).expect("it starts");
-    assert_eq!(running.next(Duration::from_secs(30)), Step::Second(0));
+    let mut running = start(Job { plan, profile: Some(profile), requests, parts: 4 }).expect("it starts");
+    while !matches!(running.next(Duration::from_secs(30)), Step::Part(part) if part >= 3) {}
+    let window = running.window();
+    assert!(window.seen.sent > 0 && window.seconds.to_bits() == 1.0_f64.to_bits(), "{window:?}");
     running.control().stop();
     while running.next(Duration::from_secs(30)) != Step::Over {}
     let seen = running.finish(Ended::Interrupted);

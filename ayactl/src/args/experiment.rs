@@ -23,10 +23,16 @@ pub enum ExperimentVerb {
     /// Tell what came of a run
     Report(ReportArgs),
     /// Stop the process of a practice backend (SIGSTOP), and let it go on later
-    #[command(after_help = "Examples:\n  ayactl chaos pause shop/web-1 --for 10s")]
+    #[command(
+        after_help = "It is listed among the faults, and goes on when that ends: `ayactl chaos stop ID`.\n\nExamples:\n  \
+                      ayactl chaos pause shop/web-1 --for 10s\n  ayactl chaos pause shop/web-1 --attached --reason drill"
+    )]
     Pause(PracticeArgs),
     /// Kill the process of a practice backend (SIGKILL), and start it again later
-    #[command(after_help = "Examples:\n  ayactl chaos kill shop/web-1 --for 10s")]
+    #[command(
+        after_help = "It is listed among the faults, and started again when that ends: `ayactl chaos stop ID`.\n\nExamples:\n  \
+                      ayactl chaos kill shop/web-1 --for 10s"
+    )]
     Kill(PracticeArgs),
     /// Kill the process of a practice backend and start it again at once
     #[command(after_help = "Examples:\n  ayactl chaos restart shop/web-1")]
@@ -38,9 +44,10 @@ pub enum ExperimentVerb {
 #[command(
     after_help = "Everything that is done is put back at the end, whatever ends it: faults stop, drained backends are \
                   ready again. Exit status 6 means that the hypothesis did not hold, before, during or after; 4 that \
-                  somebody else runs an experiment on the same pool; 5 that it took longer than --deadline.\n\n\
+                  somebody else runs an experiment on the same pool; 5 that it took longer than --deadline; 10 that it held, but \
+                  under less load than was asked for (the generator was full).\n\n\
                   Examples:\n  ayactl chaos run backend-dies\n  ayactl chaos run backend-dies --var victim=shop/web-2 --dry-run\n  \
-                  ayactl chaos run mine.toml --load '-r 200 -d 1m' -o json | jq .verdict"
+                  ayactl chaos run mine.toml --load '-r 100..500/30s,500/1m pool:shop' -o json | jq .verdict"
 )]
 pub struct RunArgs {
     /// A file, or one of those that ship (`ayactl chaos init --list`)
@@ -141,8 +148,17 @@ pub struct PracticeArgs {
     #[arg(value_name = "POOL/BACKEND", add = ArgValueCompleter::new(complete::backends))]
     pub backend: String,
     /// For how long
-    #[arg(long = "for", value_name = "DURATION", default_value = "10s", value_parser = parse_some)]
+    #[arg(long = "for", value_name = "DURATION", default_value = "60s", value_parser = parse_some)]
     pub length: Duration,
+    /// Until this command ends, however it ends
+    #[arg(long)]
+    pub attached: bool,
+    /// Although the pool is unhealthy already
+    #[arg(long)]
+    pub force: bool,
+    /// Why, for those who look later
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `ayactl chaos restart`.
@@ -151,6 +167,12 @@ pub struct RestartArgs {
     /// A backend that `ayactl demo` plays
     #[arg(value_name = "POOL/BACKEND", add = ArgValueCompleter::new(complete::backends))]
     pub backend: String,
+    /// Although the pool is unhealthy already
+    #[arg(long)]
+    pub force: bool,
+    /// Why, for those who look later
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
 }
 
 /// `ayactl gameday`.

@@ -1,6 +1,6 @@
 //! `ayactl chaos`: inject faults, see what they do, end them, and keep people from injecting any.
 
-mod attached;
+pub(super) mod attached;
 mod body;
 mod inject;
 mod text;
@@ -12,7 +12,7 @@ use aya_api::command::faults::{GetFault, GetFaults, StopAll, StopFault};
 use aya_api::exit::Exit;
 use aya_api::fault::{ChaosView, FaultView};
 
-pub use self::body::{body_of, parse_fault};
+pub use self::body::{body_of, parse_fault, words};
 pub(super) use self::text::lock_line;
 use crate::args::{ChaosArgs, ChaosVerb, StopArgs};
 use crate::failure::Failure;

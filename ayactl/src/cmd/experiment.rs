@@ -6,8 +6,6 @@ pub(super) mod progress;
 
 pub(super) use self::files::refused;
 
-use std::time::Duration;
-
 use aya_api::exit::Exit;
 
 use super::{practice, with_daemon};
@@ -21,13 +19,16 @@ use crate::report::{self, Document};
 
 /// Runs the verb.
 pub fn run(verb: ExperimentVerb, global: &Global, console: &mut Console<'_>) -> Result<u8, Failure> {
-    let mut practise = |verb, backend: String, length| {
-        with_daemon(global, console, async |s| practice::run(s, verb, &backend, length).await)
-    };
     match verb {
-        ExperimentVerb::Pause(args) => practise(Verb::Pause, args.backend, args.length),
-        ExperimentVerb::Kill(args) => practise(Verb::Kill, args.backend, args.length),
-        ExperimentVerb::Restart(args) => practise(Verb::Restart, args.backend, Duration::ZERO),
+        ExperimentVerb::Pause(args) => {
+            with_daemon(global, console, async |s| practice::hold(s, Verb::Pause, &args).await)
+        }
+        ExperimentVerb::Kill(args) => {
+            with_daemon(global, console, async |s| practice::hold(s, Verb::Kill, &args).await)
+        }
+        ExperimentVerb::Restart(args) => {
+            with_daemon(global, console, async |s| practice::restart(s, &args).await)
+        }
         ExperimentVerb::Run(args) => play::run(&args, global, console),
         ExperimentVerb::Validate(args) => files::validate(&args, global, console),
         ExperimentVerb::Init(args) => files::init(&args, global, console),

@@ -34,7 +34,9 @@ pub(super) fn run(args: &LoadtestArgs, global: &Global, console: &mut Console<'_
     let load_id = found.is_own.then(|| id.clone());
     let notes = given.notes.clone();
     let order = Order::read(args, given, found.target, direct, load_id)?;
-    ceiling(&order, &around)?;
+    if let Ok(around) = &around {
+        order.ceiling(&around.limits)?;
+    }
     let quiet = global.quiet || global.output.is_json();
     for note in notes.into_iter().chain(preflight::check(&order.plan)?) {
         if !quiet {
@@ -75,21 +77,6 @@ fn find(
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let around = runtime.block_on(Surroundings::ask(&client));
     Ok((target::find(typed, &around, &args.allow_target)?, around))
-}
-
-/// The configuration of the daemon may say how much is too much.
-fn ceiling(order: &Order, around: &Asked) -> Result<(), Failure> {
-    let Some(most) = around.as_ref().ok().and_then(|around| around.limits.max_rate) else { return Ok(()) };
-    let peak = order.peak();
-    if peak <= most {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Exit::NotPermitted,
-        "not-permitted",
-        format!("the load goes up to {peak:.0} requests a second, and the configuration allows {most:.0}"),
-        "take a lower rate or --speed, or raise [loadtest] max_rate in the configuration of ayad",
-    ))
 }
 
 /// Tells tests of the same daemon apart.

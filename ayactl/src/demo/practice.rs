@@ -36,6 +36,9 @@ pub(crate) struct Request {
     pub backend: String,
     /// For how long, in milliseconds.
     pub for_ms: u64,
+    /// The fault by which the daemon knows of it: it is undone when that has ended.
+    #[serde(default)]
+    pub fault: Option<String>,
 }
 
 /// What came of it.
@@ -106,16 +109,6 @@ pub(crate) fn ask(control: &Path, request: &Request) -> Result<Told, Failure> {
             Err(Failure::new(exit, code, message, hint))
         }
         Err(_) => Err(Failure::new(Exit::Error, "protocol", "the demo gave no answer", "does it still run?")),
-    }
-}
-
-/// What was done, in words.
-pub(crate) fn told(verb: Verb, backend: &str, length: Duration) -> String {
-    let seconds = length.as_secs_f64();
-    match verb {
-        Verb::Pause => format!("fault: {backend} is paused for {seconds} s"),
-        Verb::Kill => format!("fault: {backend} is killed, and started again after {seconds} s"),
-        Verb::Restart => format!("fault: {backend} is killed and started again"),
     }
 }
 

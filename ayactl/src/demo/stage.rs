@@ -12,7 +12,7 @@ use super::crew::Crew;
 use super::daemon::Daemon;
 use super::signals::Signals;
 use super::traffic::{Plan, Tally};
-use super::{config, daemon, practice, traffic, troupe};
+use super::{config, daemon, traffic, troupe};
 use crate::args::DemoArgs;
 use crate::failure::Failure;
 
@@ -49,7 +49,7 @@ impl Stage {
             let message = format!("{} is too long for a socket", socket.display());
             return Err(Failure::new(Exit::Error, "path-too-long", message, "set TMPDIR to a shorter path"));
         }
-        let (backends, addresses) = troupe::start(args.seed, practice::socket(&socket))?;
+        let (backends, addresses) = troupe::start(args.seed, &socket)?;
         let file = folder.path().join("ayad.toml");
         std::fs::write(&file, config::text(folder.path(), &socket, &addresses))?;
         let mut daemon = Daemon::start(runtime, &binary, &file, folder.path().join("ayad.log"))?;
@@ -59,7 +59,7 @@ impl Stage {
             Failure::new(Exit::Error, "daemon-failed", message, "are ayad and ayactl of the same version?")
         })?;
         let tally = Arc::new(Mutex::new(Tally::default()));
-        let plan = Plan { address, rate: args.rate, seed: args.seed, path: None };
+        let plan = Plan { address, rate: args.rate, seed: args.seed };
         let seen = Arc::clone(&tally);
         let traffic = Crew::start("clients", move |stop| traffic::run(plan, seen, stop))?;
         Ok(Self { traffic, daemon, backends, folder, socket, address, tally })

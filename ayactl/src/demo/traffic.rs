@@ -46,15 +46,11 @@ pub(crate) struct Plan {
     pub rate: u32,
     /// Seed of the order of requests.
     pub seed: u64,
-    /// What they ask for; a mix of things that the demo has when absent.
-    pub path: Option<Uri>,
 }
 
 /// What the clients saw.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
-    /// Requests that began.
-    pub sent: u64,
     /// Requests that ended.
     pub requests: u64,
     /// Requests without an answer, or with one of 500 and above.
@@ -68,7 +64,7 @@ pub(crate) struct Tally {
 impl Default for Tally {
     fn default() -> Self {
         let latency_us = Histogram::new_with_bounds(1, MAX_US, 3).expect("the bounds are constants in range");
-        Self { sent: 0, requests: 0, failures: 0, backends: BTreeMap::new(), latency_us }
+        Self { requests: 0, failures: 0, backends: BTreeMap::new(), latency_us }
     }
 }
 
@@ -79,17 +75,6 @@ struct Seen {
 }
 
 impl Tally {
-    /// Adds what was seen in another time.
-    pub(crate) fn merge(&mut self, other: &Self) {
-        self.sent += other.sent;
-        self.requests += other.requests;
-        self.failures += other.failures;
-        for (name, count) in &other.backends {
-            *self.backends.entry(name.clone()).or_default() += count;
-        }
-        self.latency_us.add(&other.latency_us).expect("both have the same bounds");
-    }
-
     fn count(&mut self, seen: Option<Seen>, took: Duration) {
         self.requests += 1;
         self.failures += u64::from(!seen.as_ref().is_some_and(|seen| seen.good));
@@ -115,11 +100,7 @@ pub(crate) async fn run(plan: Plan, tally: Arc<Mutex<Tally>>, mut stop: Stop) {
             due = ticks.tick() => due,
         };
         while running.try_join_next().is_some() {}
-        let request = match &plan.path {
-            Some(uri) => Ask { host: HeaderValue::from_static("localhost"), uri: uri.clone() },
-            None => next_request(&mut rng),
-        };
-        tally.lock().unwrap_or_else(PoisonError::into_inner).sent += 1;
+        let request = next_request(&mut rng);
         if running.len() >= MAX_IN_FLIGHT {
             record(&tally, None, due.elapsed());
             continue;
@@ -218,7 +199,7 @@ mod tests {
     fn backends_answer_by_name_and_clients_stop_when_told() {
         let (backends, addresses) = backend::start(1).unwrap();
         let tally = Arc::new(Mutex::new(Tally::default()));
-        let plan = Plan { address: addresses[1], rate: 500, seed: 1, path: None };
+        let plan = Plan { address: addresses[1], rate: 500, seed: 1 };
         let seen = Arc::clone(&tally);
         let clients = Crew::start("clients", move |stop| run(plan, seen, stop)).unwrap();
         let requests = || tally.lock().unwrap().requests;

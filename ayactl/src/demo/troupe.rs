@@ -7,11 +7,15 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use aya_api::client::Client;
+use aya_api::command::faults::GetFault;
+use aya_api::exit::Exit;
+use aya_api::fault::FaultState;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::UnixListener;
@@ -28,11 +32,19 @@ const START: Duration = Duration::from_secs(10);
 /// How often it is looked whether something is over.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Starts a process for each backend, and answers at `socket`. Returns their addresses in the order of [`CAST`].
-pub(super) fn start(seed: u64, socket: PathBuf) -> io::Result<(Crew, Vec<SocketAddr>)> {
+/// How often the daemon is asked whether the fault of something has ended.
+const ASK: Duration = Duration::from_millis(200);
+/// Limit of one such call.
+const CALL: Duration = Duration::from_secs(1);
+
+/// Starts a process for each backend, and answers beside the socket `control` of the daemon. Returns their addresses in the
+/// order of [`CAST`].
+pub(super) fn start(seed: u64, control: &Path) -> io::Result<(Crew, Vec<SocketAddr>)> {
+    let socket = practice::socket(control);
+    let client = Client::new(control, CALL).map_err(io::Error::other)?;
     let (tell, told) = mpsc::channel();
     let crew = Crew::start("backends", move |stop| async move {
-        match Troupe::gather(seed).await {
+        match Troupe::gather(seed, client).await {
             Ok(mut troupe) => {
                 let listener = UnixListener::bind(&socket);
                 let addresses = troupe.players.iter().map(|player| player.address).collect();
@@ -69,21 +81,26 @@ struct Player {
     address: SocketAddr,
     child: Child,
     state: State,
+    /// The fault of the daemon that it is so for.
+    fault: Option<String>,
 }
 
 struct Troupe {
     seed: u64,
+    daemon: Client,
+    asked: Instant,
     players: Vec<Player>,
 }
 
 impl Troupe {
-    async fn gather(seed: u64) -> io::Result<Self> {
+    async fn gather(seed: u64, daemon: Client) -> io::Result<Self> {
         let mut players = Vec::new();
         for (index, part) in CAST.iter().enumerate() {
             let (child, address) = spawn(index, seed, None).await?;
-            players.push(Player { id: part.id(), index, address, child, state: State::Plays });
+            let (state, fault) = (State::Plays, None);
+            players.push(Player { id: part.id(), index, address, child, state, fault });
         }
-        Ok(Self { seed, players })
+        Ok(Self { seed, daemon, asked: Instant::now(), players })
     }
 
     async fn perform(&mut self, listener: UnixListener, mut stop: Stop) {
@@ -117,6 +134,23 @@ impl Troupe {
                 _ => {}
             }
         }
+        if now >= self.asked + ASK {
+            self.asked = now;
+            for index in 0..self.players.len() {
+                if self.is_forgiven(index).await {
+                    self.resume(index).await;
+                }
+            }
+        }
+    }
+
+    /// Whether the daemon says that a fault has ended, or is not there to know of it any more.
+    async fn is_forgiven(&self, index: usize) -> bool {
+        let Some(fault) = &self.players[index].fault else { return false };
+        match self.daemon.call(&GetFault::new(fault)).await {
+            Ok(view) => view.state == FaultState::Ended,
+            Err(error) => matches!(error.exit(), Exit::NotFound | Exit::Unreachable),
+        }
     }
 
     async fn obey(&mut self, request: &Request) -> Result<Told, String> {
@@ -139,10 +173,12 @@ impl Troupe {
                 return Err(format!("{} is {what} already; wait until it is back", request.backend));
             }
             Some(Verb::Pause) => {
+                self.players[index].fault.clone_from(&request.fault);
                 signal(&self.players[index].child, Signal::STOP)?;
                 self.players[index].state = State::Paused(until);
             }
             Some(Verb::Kill) => {
+                self.players[index].fault.clone_from(&request.fault);
                 self.kill(index).await?;
                 self.players[index].state = State::Dead(until);
             }
@@ -173,13 +209,13 @@ impl Troupe {
             State::Plays => {}
             State::Paused(_) => {
                 if signal(&player.child, Signal::CONT).is_ok() {
-                    player.state = State::Plays;
+                    (player.state, player.fault) = (State::Plays, None);
                 }
             }
             State::Dead(_) => {
                 if let Ok((child, _)) = spawn(player.index, seed, Some(player.address)).await {
                     player.child = child;
-                    player.state = State::Plays;
+                    (player.state, player.fault) = (State::Plays, None);
                 }
             }
         }

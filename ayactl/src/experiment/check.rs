@@ -53,6 +53,11 @@ impl<'a> Check<'a> {
         self.prefix = prefix;
     }
 
+    /// Where the file is.
+    pub fn folder(&self) -> &'a Path {
+        Path::new(&self.source.name).parent().unwrap_or(Path::new("."))
+    }
+
     /// Everything that is wrong.
     pub fn into_problems(self) -> Vec<Problem> {
         self.problems
@@ -134,10 +139,10 @@ impl<'a> Check<'a> {
         };
         let metric = condition.metric;
         if scope == LOAD {
-            let known = matches!(metric, Metric::Percentile(p) if [50.0, 99.0, 99.9].contains(&p))
-                || matches!(metric, Metric::Errors | Metric::Rate | Metric::InFlight);
+            let known =
+                metric.unit() != Unit::Word && !matches!(metric, Metric::Eligible | Metric::EligibleShare);
             if !known {
-                let help = "of a load there are p50, p99, p99.9, err, rate, in-flight";
+                let help = "of a load there are percentiles (p99, service-p99, lag-p99), mean, max, err, rate, in-flight";
                 self.say(path, format!("nobody measures {metric} of a load"), help);
             } else if !has_load {
                 self.say(path, "there is no load in this file", "add a step, e.g. load = \"-r 200 -d 20s\"");

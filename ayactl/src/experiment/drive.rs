@@ -5,17 +5,17 @@ mod finish;
 mod programs;
 mod tell;
 
-pub use self::act::listener;
 pub use self::tell::millis;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aya_api::fault::{FaultState, FaultView};
 use tokio::time::interval;
 
 use self::programs::Program;
-use super::model::{Experiment, Practice};
+use super::load::LoadResult;
+use super::model::Experiment;
 use super::record::Record;
 use super::recorder::{LOOK, Recorder};
 use super::runner::{Answer, Cause, Phase, Runner};
@@ -53,10 +53,9 @@ pub struct Driver<'a> {
     begun: Duration,
     started_ms: u64,
     faults: BTreeMap<usize, FaultView>,
-    practices: BTreeMap<usize, (Duration, Practice)>,
-    loads: BTreeMap<usize, Duration>,
+    loads: BTreeSet<usize>,
     programs: BTreeMap<usize, Program>,
-    load_views: BTreeMap<usize, aya_api::run::LoadView>,
+    load_results: BTreeMap<usize, LoadResult>,
     told: Option<Duration>,
 }
 
@@ -71,10 +70,9 @@ impl<'a> Driver<'a> {
             begun,
             started_ms,
             faults: BTreeMap::new(),
-            practices: BTreeMap::new(),
-            loads: BTreeMap::new(),
+            loads: BTreeSet::new(),
             programs: BTreeMap::new(),
-            load_views: BTreeMap::new(),
+            load_results: BTreeMap::new(),
             told: None,
         }
     }
@@ -105,7 +103,7 @@ impl<'a> Driver<'a> {
             if self.options.deadline.is_some_and(|deadline| now >= deadline) {
                 self.runner.halt(now, Cause::Deadline);
             }
-            self.notice(now).await;
+            self.notice(now);
             if self.runner.phase == Phase::After {
                 let recoveries = self.recoveries(&self.samples());
                 self.runner.is_normal = recoveries.iter().all(|recovery| recovery.took_ms.is_some());
@@ -125,26 +123,9 @@ impl<'a> Driver<'a> {
     }
 
     /// Tells the runner what is over by itself.
-    async fn notice(&mut self, now: Duration) {
+    fn notice(&mut self, now: Duration) {
         self.notice_faults(now);
-        let over: Vec<usize> =
-            self.practices.iter().filter(|(_, (end, _))| now >= *end).map(|(index, _)| *index).collect();
-        for index in over {
-            if let Some((_, practice)) = self.practices.remove(&index) {
-                let text = match practice.verb {
-                    super::practice::Verb::Pause => "went on",
-                    super::practice::Verb::Kill | super::practice::Verb::Restart => "was started again",
-                };
-                self.note(format!("{} {text}", practice.backend)).await;
-                self.runner.answer(now, Answer::Ended(index, format!("{} {text}", practice.backend)));
-            }
-        }
-        let over: Vec<usize> =
-            self.loads.iter().filter(|(_, end)| now >= **end).map(|(index, _)| *index).collect();
-        for index in over {
-            let told = self.end_load(index);
-            self.runner.answer(now, Answer::Ended(index, told));
-        }
+        self.notice_loads(now);
         let mut ended = Vec::new();
         for (index, program) in &mut self.programs {
             if let Some(outcome) = program.look(now) {
@@ -158,6 +139,20 @@ impl<'a> Driver<'a> {
                 Err(why) => Answer::Failed(index, why),
             };
             self.runner.answer(now, answer);
+        }
+    }
+
+    fn notice_loads(&mut self, now: Duration) {
+        let loads = &self.recorder.loads;
+        let over = self.loads.iter().filter_map(|index| Some((*index, loads.get(index)?.result()?)));
+        for (index, result) in over.collect::<Vec<_>>() {
+            self.loads.remove(&index);
+            self.recorder.loads.remove(&index);
+            let name = &self.runner.steps[index].name;
+            let doubt = result.doubt().map(|doubt| format!("{name}: {doubt}"));
+            self.runner.doubts.extend(doubt);
+            self.runner.answer(now, Answer::Ended(index, result.told()));
+            self.load_results.insert(index, result);
         }
     }
 

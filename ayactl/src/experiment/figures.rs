@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use aya_api::condition::{Condition, Metric, Value};
-use aya_api::run::LoadView;
 use aya_api::view::{BackendView, PoolView, Status, Traffic};
+use aya_load::gate;
 
 use super::check::LOAD;
+use super::load::Glance;
 use super::runner::Sight;
 
 /// Seconds over which traffic is taken: short, so that what has recovered is seen to have.
@@ -18,15 +19,16 @@ pub struct Figures {
     /// The daemon; absent before the first answer.
     pub status: Option<Status>,
     /// Loads that run, by their step.
-    pub loads: BTreeMap<usize, LoadView>,
+    pub loads: BTreeMap<usize, Glance>,
 }
 
 impl Sight for Figures {
     fn value(&self, condition: &Condition) -> Option<Value> {
         let scope = condition.scope.as_deref()?;
         if scope == LOAD {
-            let load = self.loads.values().next()?;
-            return of_load(load, condition.metric).map(Value::Number);
+            let window = &self.loads.values().next()?.window;
+            let value = gate::value(condition.metric, &window.seen, window.seconds, window.in_flight);
+            return value.map(Value::Number);
         }
         let pools = &self.status.as_ref()?.pools;
         if scope.contains('/') {
@@ -70,20 +72,11 @@ fn of_traffic(traffic: &Traffic, metric: Metric) -> Option<f64> {
     }
 }
 
-fn of_load(load: &LoadView, metric: Metric) -> Option<f64> {
-    match metric {
-        Metric::Percentile(50.0) => load.p50_ms,
-        Metric::Percentile(99.0) => load.p99_ms,
-        Metric::Percentile(99.9) => load.p999_ms,
-        Metric::Errors => load.error_share,
-        Metric::Rate => Some(load.achieved),
-        Metric::InFlight => Some(load.in_flight as f64),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use aya_load::engine::Window;
+    use aya_load::record::Seen;
+
     use super::*;
 
     #[test]
@@ -102,7 +95,9 @@ mod tests {
         let mut figures = Figures::default();
         let condition = "load: err < 1%".parse().expect("a condition");
         assert_eq!(figures.value(&condition), None);
-        figures.loads.insert(0, LoadView { error_share: Some(0.5), ..LoadView::default() });
+        let seen = Seen { answered: 10, failed: 5, ..Seen::default() };
+        let window = Window { seen, in_flight: 1, seconds: 1.0 };
+        figures.loads.insert(0, Glance { window, ..Glance::default() });
         assert_eq!(figures.value(&condition), Some(Value::Number(0.5)));
     }
 }

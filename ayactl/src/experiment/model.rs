@@ -191,6 +191,15 @@ impl Action {
         }
     }
 
+    /// The fault that the daemon is to know of; absent for other steps.
+    pub fn fault(&self) -> Option<FaultBody> {
+        match self {
+            Self::Fault(body) => Some((**body).clone()),
+            Self::Practice(practice) => Some(practice.body()),
+            _ => None,
+        }
+    }
+
     /// Whether it makes something fail on purpose.
     pub fn is_fault(&self) -> bool {
         matches!(self, Self::Fault(_) | Self::Practice(_))

@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use aya_api::fault::{DEFAULT_LENGTH_MS, Fault, FaultBody, FaultTarget, ProcessState};
 use serde::{Deserialize, Serialize};
 
 use super::formats;
 use super::model::Practice;
+use crate::demo::practice;
 use crate::time::parse_some;
 
 /// How long it lasts when nothing is said.
-const LENGTH: Duration = Duration::from_secs(10);
+const LENGTH: Duration = Duration::from_millis(DEFAULT_LENGTH_MS);
 /// Longest.
 const LONGEST: Duration = Duration::from_secs(3600);
 
@@ -36,6 +38,23 @@ impl Verb {
             Self::Kill => "kill",
             Self::Restart => "restart",
         }
+    }
+}
+
+impl Practice {
+    /// The fault by which the daemon keeps who does it, why and until when.
+    pub fn body(&self) -> FaultBody {
+        let state = if self.verb == Verb::Pause { ProcessState::Paused } else { ProcessState::Killed };
+        let mut body = FaultBody::new(Fault::Process { state }, FaultTarget::backend(&self.backend));
+        // Somebody who is killed and started again at once is away for a moment all the same.
+        body.for_ms = u64::try_from(self.length.as_millis()).unwrap_or(u64::MAX).max(1);
+        body
+    }
+
+    /// What the demo is asked for, on account of a fault of the daemon.
+    pub(crate) fn request(&self, fault: Option<String>) -> practice::Request {
+        let for_ms = u64::try_from(self.length.as_millis()).unwrap_or(u64::MAX);
+        practice::Request { verb: Some(self.verb), backend: self.backend.clone(), for_ms, fault }
     }
 }
 

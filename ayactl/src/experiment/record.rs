@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use aya_api::change::Operation;
 use aya_api::event::Event;
 use aya_api::fault::Observed;
-use aya_api::run::LoadView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::load::LoadResult;
 use super::verdict::Verdict;
 
 /// Version of the shape.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 /// Most samples of a run; further ones take the place of every other one.
 pub const SAMPLES: usize = 4000;
 /// Most events of a run.
@@ -135,8 +135,8 @@ pub struct StepRecord {
     pub observed: Option<Observed>,
     /// Of a fault: the share asked for, 0 to 1.
     pub share: Option<f64>,
-    /// Of a load: what its clients saw in its last second.
-    pub load: Option<LoadView>,
+    /// Of a load: what came of it.
+    pub load: Option<LoadResult>,
 }
 
 /// How a metric came back to normal.

@@ -17,7 +17,7 @@ use super::record::{EVENTS, PoolSample, SAMPLES, Sample};
 pub const LOOK: Duration = Duration::from_millis(200);
 /// How often a sample is kept.
 const SAMPLE: Duration = Duration::from_millis(500);
-/// How often events are read and loads are asked.
+/// How often events are read.
 const SECOND: Duration = Duration::from_secs(1);
 /// A daemon that does not answer for so long is lost.
 pub const LOST: Duration = Duration::from_secs(5);
@@ -95,14 +95,10 @@ impl Recorder {
             }
         }
         if self.second.is_none_or(|last| now.saturating_sub(last) >= SECOND) {
-            let seconds = self.second.map_or(SECOND, |last| now.saturating_sub(last)).as_secs_f64();
             self.second = Some(now);
-            for load in self.loads.values_mut() {
-                load.take(seconds);
-            }
             self.read_events().await;
         }
-        self.figures.loads = self.loads.iter().map(|(key, load)| (*key, load.view().clone())).collect();
+        self.figures.loads = self.loads.iter().map(|(key, load)| (*key, load.glance())).collect();
         if self.sampled.is_none_or(|last| now.saturating_sub(last) >= SAMPLE) {
             self.sampled = Some(now);
             self.sample();
@@ -140,7 +136,7 @@ impl Recorder {
             (pool.name.clone(), sample)
         });
         let pools = pools.collect();
-        let views = || self.figures.loads.values();
+        let views = || self.figures.loads.values().map(|load| &load.view);
         let sum = |of: fn(&aya_api::run::LoadView) -> f64| views().next().map(|_| views().map(of).sum());
         let offered = sum(|load| load.offered.unwrap_or(load.sent));
         let achieved = sum(|load| load.achieved);

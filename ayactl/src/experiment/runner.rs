@@ -135,6 +135,8 @@ pub struct Runner<'e> {
     pub is_normal: bool,
     /// What could not be put back.
     pub stuck: Vec<String>,
+    /// Loads whose figures prove nothing, with the reason.
+    pub doubts: Vec<String>,
     fail_fast: bool,
     next: usize,
     inverses: Vec<(usize, Inverse)>,
@@ -160,6 +162,7 @@ impl<'e> Runner<'e> {
             begun: None,
             is_normal: true,
             stuck: Vec::new(),
+            doubts: Vec::new(),
             fail_fast,
             next: 0,
             inverses: Vec::new(),

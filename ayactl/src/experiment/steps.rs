@@ -6,7 +6,7 @@ use super::practice::Verb;
 use super::{load, practice, raw};
 use crate::cmd::chaos::parse_fault;
 use crate::failure::closest;
-use aya_api::fault::KINDS;
+use aya_api::fault::{KINDS, Plane};
 
 /// What a step can be.
 pub(super) const KEYS: [&str; 8] = ["fault", "load", "drain", "maint", "ready", "weight", "wait", "run"];
@@ -44,8 +44,9 @@ pub(super) fn fault(check: &mut Check<'_>, text: &str, path: &str) -> Option<Act
         };
     }
     let first = text.split_whitespace().next().unwrap_or_default();
-    if !KINDS.iter().any(|kind| kind.name == first) {
-        let names = || KINDS.iter().map(|kind| kind.name).chain(Verb::ALL.map(Verb::as_str));
+    let kinds = || KINDS.iter().filter(|kind| kind.plane != Plane::Process).map(|kind| kind.name);
+    if !kinds().any(|kind| kind == first) {
+        let names = || kinds().chain(Verb::ALL.map(Verb::as_str));
         let help = match closest(first, names()) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("there are {}", names().collect::<Vec<_>>().join(", ")),
@@ -69,7 +70,7 @@ pub(super) fn fault(check: &mut Check<'_>, text: &str, path: &str) -> Option<Act
 
 /// A load.
 pub(super) fn load(check: &mut Check<'_>, text: &str, path: &str) -> Option<Action> {
-    match load::parse(text) {
+    match load::parse(text, check.folder()) {
         Ok(line) => Some(Action::Load(line)),
         Err((message, help)) => {
             check.say(path, message, help);

@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::runner::{Cause, ExpectRun, Gate, Runner};
 
+/// Said of what held while the generator of its load was full.
+pub const NO_PROOF: &str = "everything held, but under less than the load that was asked for";
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -17,6 +20,8 @@ pub enum Word {
     Held,
     /// Something that was said did not hold.
     Failed,
+    /// Everything held, but the load was not made as it was asked for.
+    NoProof,
     /// It did not hold before anything was done, so nothing was done.
     NotStarted,
     /// A stop condition ended it, or a step that went wrong.
@@ -35,6 +40,7 @@ impl Word {
         match self {
             Self::Held => Exit::Done,
             Self::Failed | Self::NotStarted | Self::Stopped | Self::Interrupted => Exit::Gate,
+            Self::NoProof => Exit::Invalid,
             Self::Lost => Exit::Unreachable,
             Self::Deadline => Exit::Deadline,
         }
@@ -45,6 +51,7 @@ impl Word {
         match self {
             Self::Held => "HELD",
             Self::Failed => "FAILED",
+            Self::NoProof => "NO PROOF",
             Self::NotStarted => "NOT STARTED",
             Self::Stopped => "STOPPED",
             Self::Interrupted => "INTERRUPTED",
@@ -110,6 +117,12 @@ pub fn of(runner: &Runner<'_>) -> Verdict {
         text => text,
     };
     let word = if word == Word::Held && !reasons.is_empty() { Word::Failed } else { word };
+    let (word, text) = if word == Word::Held && !runner.doubts.is_empty() {
+        (Word::NoProof, NO_PROOF)
+    } else {
+        (word, text)
+    };
+    reasons.extend(runner.doubts.iter().cloned());
     Verdict { word, text: text.to_owned(), reasons }
 }
 

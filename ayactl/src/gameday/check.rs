@@ -56,7 +56,7 @@ pub fn read(path: &Path, text: &str, given: &Vars) -> Result<GameDay, Vec<Proble
 }
 
 fn load_of(check: &mut Check<'_>, text: &str) -> Option<LoadLine> {
-    match load::parse(text) {
+    match load::parse(text, check.folder()) {
         Ok(line) => Some(line),
         Err((message, help)) => {
             check.say("load", message, help);

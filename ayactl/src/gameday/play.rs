@@ -12,14 +12,15 @@ use tokio::time::interval;
 use super::model::{GameDay, What};
 use super::record::{Record, Run};
 use crate::demo::signals::Signals;
-use crate::experiment::drive::{Driver, Options, listener, millis};
+use crate::experiment::drive::{Driver, Options, millis};
 use crate::experiment::history::History;
-use crate::experiment::load::{Load, LoadLine};
+use crate::experiment::load::{Load, LoadLine, LoadResult};
 use crate::experiment::record::SCHEMA_VERSION;
 use crate::experiment::recorder::{LOOK, Recorder};
 use crate::experiment::runner::Runner;
-use crate::experiment::verdict::{Verdict, Word};
+use crate::experiment::verdict::{NO_PROOF, Verdict, Word};
 use crate::failure::Failure;
+use crate::loadtest::target::Surroundings;
 
 /// Where the load of the whole day is among the loads of the recorder: no step has this number.
 const DAY_LOAD: usize = usize::MAX;
@@ -38,7 +39,7 @@ pub struct Player<'a> {
     history: History,
     started_ms: u64,
     steps: Vec<StepView>,
-    load_ends: Option<Duration>,
+    load: Option<LoadResult>,
     told: Option<Duration>,
     runs: Vec<Run>,
     cut: Option<Verdict>,
@@ -64,7 +65,7 @@ impl<'a> Player<'a> {
             history,
             started_ms,
             steps: steps.collect(),
-            load_ends: None,
+            load: None,
             told: None,
             runs: Vec::new(),
             cut: None,
@@ -82,11 +83,9 @@ impl<'a> Player<'a> {
         let run = PutRun::new(&self.id, self.body(RunState::Running, None));
         let by = self.recorder.client.change(&run, &ChangeOptions::default()).await?.by;
         if let Some(line) = &self.day.load {
-            let at = |message: String| Failure::new(aya_api::exit::Exit::Error, "load", message, "");
-            let address = listener(&self.recorder).map_err(at)?;
-            let load = Load::start(line, address, 1)?;
+            let around = Surroundings::ask(&self.recorder.client).await?;
+            let load = Load::start(line, around).map_err(|failure| failure.context("load"))?;
             self.recorder.loads.insert(DAY_LOAD, load);
-            self.load_ends = Some(line.length);
         }
         for index in 0..self.day.moments.len() {
             if !self.wait(index, signals, progress).await {
@@ -116,7 +115,7 @@ impl<'a> Player<'a> {
                 self.cut = Some(Verdict { word: Word::Interrupted, text, reasons: Vec::new() });
                 return false;
             }
-            self.end_load();
+            self.notice_load();
             let now = self.recorder.elapsed();
             if self.told.is_none_or(|last| now.saturating_sub(last) >= TELL) {
                 self.told = Some(now);
@@ -167,14 +166,15 @@ impl<'a> Player<'a> {
             }
         }
         self.steps[index].ended_ms = Some(self.recorder.wall_ms());
-        self.end_load();
+        self.notice_load();
         Ok(())
     }
 
-    /// Ends the load of the day when its time is over.
-    fn end_load(&mut self) {
-        if self.load_ends.is_some_and(|end| self.recorder.elapsed() >= end) {
+    /// Keeps what came of the load of the day when it is over.
+    fn notice_load(&mut self) {
+        if let Some(result) = self.recorder.loads.get(&DAY_LOAD).and_then(Load::result) {
             self.recorder.loads.remove(&DAY_LOAD);
+            self.load = Some(result);
         }
     }
 
@@ -185,7 +185,7 @@ impl<'a> Player<'a> {
             state,
             started_ms: self.started_ms,
             ends_ms: Some(self.started_ms + millis(self.day.length())),
-            load: self.recorder.loads.get(&DAY_LOAD).map(|load| load.view().clone()),
+            load: self.recorder.loads.get(&DAY_LOAD).map(|load| load.glance().view),
             gates: Vec::new(),
             steps: self.steps.clone(),
             pools: Vec::new(),
@@ -211,16 +211,25 @@ impl<'a> Player<'a> {
             return Verdict { word: cut.word, text: cut.text.clone(), reasons };
         }
         let all = self.runs.len();
+        let doubt = self.load.as_ref().and_then(LoadResult::doubt);
+        reasons.extend(doubt.map(|doubt| format!("load of the day: {doubt}")));
         if reasons.is_empty() {
             let text = format!("all {all} hypotheses held");
             return Verdict { word: Word::Held, text, reasons };
         }
-        let text = format!("{} of {all} hypotheses did not hold", reasons.len());
+        let words = self.runs.iter().map(|run| run.record.verdict.word);
+        let failed = words.filter(|word| !matches!(word, Word::Held | Word::NoProof)).count();
+        if failed == 0 {
+            return Verdict { word: Word::NoProof, text: NO_PROOF.to_owned(), reasons };
+        }
+        let text = format!("{failed} of {all} hypotheses did not hold");
         Verdict { word: Word::Failed, text, reasons }
     }
 
     async fn finish(mut self, by: String) -> Result<Record, Failure> {
-        self.recorder.loads.clear();
+        if let Some(load) = self.recorder.loads.remove(&DAY_LOAD) {
+            self.load = load.end();
+        }
         self.recorder.read_events().await;
         let verdict = self.verdict();
         let state = if self.cut.is_some() { RunState::Aborted } else { RunState::Done };
@@ -240,6 +249,7 @@ impl<'a> Player<'a> {
             file: self.day.file.clone(),
             by: Some(by),
             load: self.day.load.as_ref().map(LoadLine::told),
+            load_result: self.load,
             started_ms: self.started_ms,
             ended_ms: self.recorder.wall_ms(),
             verdict,

@@ -5,6 +5,7 @@ use aya_api::event::Event;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::experiment::load::LoadResult;
 use crate::experiment::record::{Record as ExperimentRecord, Sample};
 use crate::experiment::verdict::Verdict;
 
@@ -27,6 +28,9 @@ pub struct Record {
     pub by: Option<String>,
     /// The load that ran all the time.
     pub load: Option<String>,
+    /// What came of that load.
+    #[serde(default)]
+    pub load_result: Option<LoadResult>,
     /// When it began, in milliseconds since 1970.
     pub started_ms: u64,
     /// When it ended.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aya_api::condition::Condition;
 use aya_api::exit::Exit;
+use aya_api::run::LoadLimits;
 use aya_load::engine::{Job, Made, Replayed, Requests};
 use aya_load::gate;
 use aya_load::input::{Body, Recipe, Rng, Source, Template};
@@ -166,15 +167,32 @@ impl Order {
     /// What the engine begins with.
     pub fn job(&self) -> Result<Job, Failure> {
         let requests = self.way.requests(&self.plan)?;
-        Ok(Job { plan: self.plan.clone(), profile: self.profile.clone(), requests })
+        Ok(Job { plan: self.plan.clone(), profile: self.profile.clone(), requests, parts: 1 })
     }
 
     /// Most requests a second that are asked for; nothing in a closed loop.
-    pub fn peak(&self) -> f64 {
+    fn peak(&self) -> f64 {
         match &self.way {
             Way::Log { log, .. } => log.peak,
             Way::Made(_) => self.profile.as_ref().map_or(0.0, Profile::peak),
         }
+    }
+
+    /// Whether the configuration of the daemon says that it is too much.
+    pub fn ceiling(&self, limits: &LoadLimits) -> Result<(), Failure> {
+        let Some(most) = limits.max_rate else { return Ok(()) };
+        let peak = self.peak();
+        if peak <= most {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::NotPermitted,
+            "not-permitted",
+            format!(
+                "the load goes up to {peak:.0} requests a second, and the configuration allows {most:.0}"
+            ),
+            "take a lower rate or --speed, or raise [loadtest] max_rate in the configuration of ayad",
+        ))
     }
 
     /// The same at another rate, for some time.

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use aya_api::run::{GateState, GateView, LoadView, RunBody, RunKind, RunState};
-use aya_load::engine::{Step, start};
+use aya_load::engine::{Step, Window, start};
 use aya_load::gate::{self, Standing, Watch};
-use aya_load::plan::Model;
+use aya_load::plan::{Model, Plan};
 use aya_load::record::{Ended, Recording, Second, Seen};
 
 use super::job::Order;
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 /// How often keys and signals are looked at.
 const LOOK: Duration = Duration::from_millis(50);
 /// Seconds that are shown.
-const SHOWN: usize = 120;
+pub const SHOWN: usize = 120;
 /// By how much a key changes the rate.
 const STEP: f64 = 1.1;
 
@@ -50,7 +50,7 @@ pub(crate) fn play(order: &Order, around: Around<'_>) -> Result<Recording, Failu
     let mut ended = Ended::Done;
     loop {
         match running.next(LOOK) {
-            Step::Second(number) => {
+            Step::Part(number) => {
                 if let Some(second) = running.seconds().find(|second| second.at == number) {
                     state.take(second, control.factor());
                     let now = Duration::from_secs(u64::from(number) + 1);
@@ -162,27 +162,35 @@ impl<'o> Telling<'o> {
 
     fn load(&self) -> LoadView {
         let last = self.seconds.last().cloned().unwrap_or_default();
-        let seen = &last.seen;
-        let spark = |of: fn(&Second) -> f64| self.seconds.iter().map(of).collect::<Vec<f64>>();
-        let is_open = self.order.plan.model == Model::Open;
-        LoadView {
-            url: self.order.plan.target.url.clone(),
-            model: if is_open { "open".into() } else { "closed".into() },
-            offered: self.offered(),
-            sent: seen.sent as f64,
-            achieved: seen.answered as f64,
-            lag_p99_ms: if is_open { seen.lag.percentile_ms(99.0) } else { None },
-            p50_ms: seen.response.percentile_ms(50.0),
-            p99_ms: seen.response.percentile_ms(99.0),
-            p999_ms: seen.response.percentile_ms(99.9),
-            service_p99_ms: seen.service.percentile_ms(99.0),
-            error_share: seen.error_share(),
-            in_flight: last.in_flight,
-            total: self.total.sent,
-            offered_spark: spark(|second| second.seen.offered as f64),
-            achieved_spark: spark(|second| second.seen.answered as f64),
-            p99_spark: spark(|second| second.seen.response.percentile_ms(99.0).unwrap_or(0.0)),
-        }
+        let now = Window { seen: last.seen, in_flight: last.in_flight, seconds: 1.0 };
+        view(&self.order.plan, &now, &self.seconds, self.total.sent)
+    }
+}
+
+/// What the generator sees `now`, with its last `seconds` behind it, for the daemon and whoever looks at it.
+pub fn view(plan: &Plan, now: &Window, seconds: &[Second], total: u64) -> LoadView {
+    let seen = &now.seen;
+    let rate = |count: u64| if now.seconds > 0.0 { count as f64 / now.seconds } else { 0.0 };
+    let shown = &seconds[seconds.len().saturating_sub(SHOWN)..];
+    let spark = |of: fn(&Second) -> f64| shown.iter().map(of).collect::<Vec<f64>>();
+    let is_open = plan.model == Model::Open;
+    LoadView {
+        url: plan.target.url.clone(),
+        model: if is_open { "open".into() } else { "closed".into() },
+        offered: is_open.then(|| rate(seen.offered)),
+        sent: rate(seen.sent),
+        achieved: rate(seen.answered),
+        lag_p99_ms: if is_open { seen.lag.percentile_ms(99.0) } else { None },
+        p50_ms: seen.response.percentile_ms(50.0),
+        p99_ms: seen.response.percentile_ms(99.0),
+        p999_ms: seen.response.percentile_ms(99.9),
+        service_p99_ms: seen.service.percentile_ms(99.0),
+        error_share: seen.error_share(),
+        in_flight: now.in_flight,
+        total,
+        offered_spark: spark(|second| second.seen.offered as f64),
+        achieved_spark: spark(|second| second.seen.answered as f64),
+        p99_spark: spark(|second| second.seen.response.percentile_ms(99.0).unwrap_or(0.0)),
     }
 }
 

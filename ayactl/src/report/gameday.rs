@@ -16,7 +16,8 @@ pub fn of(day: &GameDay) -> Document {
     }
     about.push(Block::Text(parts::when(start, day.ended_ms)));
     if let Some(load) = &day.load {
-        about.push(Block::Text(format!("A load ran all the time: {load}.")));
+        let told = day.load_result.as_ref().map(|result| format!(" It was {}.", result.told()));
+        about.push(Block::Text(format!("A load ran all the time: {load}.{}", told.unwrap_or_default())));
     }
     let by = day.by.as_deref().unwrap_or("somebody unknown to the daemon");
     about.push(Block::Text(format!("{by} ran {}; the run is called {}.", day.file, day.id)));

@@ -22,7 +22,7 @@ pub(super) fn tone(word: Word) -> Tone {
     match word {
         Word::Held => Tone::Good,
         Word::Failed | Word::Lost => Tone::Bad,
-        Word::NotStarted | Word::Stopped | Word::Interrupted | Word::Deadline => Tone::Warn,
+        Word::NoProof | Word::NotStarted | Word::Stopped | Word::Interrupted | Word::Deadline => Tone::Warn,
     }
 }
 
@@ -358,7 +358,10 @@ pub(super) fn words() -> Section {
     let terms = vec![
         ("pool", "Backends that serve the same thing. Requests are shared out among them."),
         ("backend", "One server of a pool, written pool/backend."),
-        ("p99", "Of 100 requests, 99 were answered in less than this time. It is taken over 2 seconds."),
+        (
+            "p99",
+            "Of 100 requests, 99 were answered in less than this time. It is taken over 2 seconds; of a load, over one.",
+        ),
         ("fault", "A failure that was injected on purpose. It always has an end."),
         (
             "breaker",
@@ -368,6 +371,16 @@ pub(super) fn words() -> Section {
         (
             "outlier",
             "A backend that does worse than the others of its pool. It gets less, then nothing for a while.",
+        ),
+        (
+            "response time",
+            "Of a load: from the moment at which a request was planned to the last byte of its answer.",
+        ),
+        ("service time", "Of a load: from the actual send of a request to the last byte of its answer."),
+        ("send lag", "Of a load: how long after its planned moment a request was sent."),
+        (
+            "generator-bound",
+            "A load that this machine could not send as planned: its figures say little about the proxy, and prove nothing.",
         ),
         ("hypothesis", "What was said to hold before, during and after the faults."),
         ("put back", "Every fault was ended, and every order undone."),

@@ -85,7 +85,7 @@ fn recovery(metric: &str, [before, worst, normal]: [f64; 3], took_ms: Option<u64
 fn record() -> Record {
     let late = "expected shop/web-1: breaker = open within 2 s after fault 1: it was closed";
     Record {
-        schema_version: 1,
+        schema_version: crate::experiment::record::SCHEMA_VERSION,
         id: "slow-20261123T001424".into(),
         experiment: "slow".into(),
         title: "A <slow> backend | one".into(),
@@ -151,7 +151,7 @@ fn a_run_reads_like_this() {
 fn a_game_day_reads_like_this_and_its_page_draws_faults_and_notes() {
     let record = record();
     let day = GameDay {
-        schema_version: 1,
+        schema_version: crate::experiment::record::SCHEMA_VERSION,
         id: "first-20261123T001424".into(),
         name: "first".into(),
         title: "The first game day".into(),
@@ -159,6 +159,7 @@ fn a_game_day_reads_like_this_and_its_page_draws_faults_and_notes() {
         file: "first.toml".into(),
         by: Some("kim".into()),
         load: Some("60 requests a second, for at most 3m".into()),
+        load_result: None,
         started_ms: START,
         ended_ms: START + 12_000,
         verdict: Verdict {

@@ -6,7 +6,7 @@ mod kind;
 mod seen;
 mod target;
 
-pub use kind::{Distribution, Fault, FaultKind, KINDS, LyingHealth, Phase, Plane};
+pub use kind::{Distribution, Fault, FaultKind, KINDS, LyingHealth, Phase, Plane, ProcessState};
 pub use seen::{
     ChaosLimits, ChaosView, EndedFault, FaultState, FaultView, LockView, Observed, Skipped, StopState,
     StopView,

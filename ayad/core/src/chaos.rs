@@ -19,6 +19,7 @@ pub mod interval;
 pub mod latency;
 mod load;
 mod partition;
+mod process;
 mod refuse;
 pub mod reset;
 pub mod share;
@@ -26,6 +27,7 @@ pub mod slice;
 mod slow_close;
 pub mod target;
 mod truncate;
+pub mod undo;
 
 /// How a fault acts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +42,8 @@ pub enum Acts {
     Bytes,
     /// What the daemon thinks of a backend is changed.
     Thinks,
+    /// Somebody else does it, and the daemon knows.
+    Elsewhere,
 }
 
 /// One fault.
@@ -71,4 +75,5 @@ pub const FAULTS: &[FaultSpec] = &[
     breaker::SPEC,
     partition::SPEC,
     load::SPEC,
+    process::SPEC,
 ];

@@ -174,6 +174,16 @@ impl HealthMachine {
         }
     }
 
+    /// Takes the news that a fault had a part in its health and has ended: it is again what it `was` before, until the
+    /// next result. What an agent wants stays.
+    pub fn on_fault_over(&mut self, now: Tick, was: Health) -> Option<HealthChange> {
+        if matches!(self.cause, Cause::Agent(_)) {
+            return None;
+        }
+        (self.failures, self.passes, self.refusals) = (0, 0, 0);
+        self.turn(was, now, Cause::FaultOver)
+    }
+
     /// Takes what the agent of the backend wants: down at once while it holds traffic back, and nobody knows once it
     /// does not.
     pub fn on_agent(&mut self, now: Tick, hold: Option<Hold>) -> Option<HealthChange> {

@@ -145,6 +145,8 @@ words! {
         SwitchedOff = "switched-off";
         /// Somebody ordered it.
         Ordered = "ordered";
+        /// A fault had hit it, and has ended.
+        FaultOver = "fault-over";
     }
 }
 

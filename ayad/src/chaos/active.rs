@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use aya_api::fault::{Fault, Observed, Per, Skipped};
@@ -62,6 +63,8 @@ pub struct Active {
     skipped: [AtomicU64; Cause::ALL.len()],
     /// Attempts so far, by backend: for a fault that is for the first ones.
     attempts: Mutex<HashMap<u64, u64>>,
+    /// Since when which attempts wait because of it, with the numbers of their backends.
+    waiting: Mutex<HashMap<u64, (u64, Tick)>>,
     is_over: AtomicBool,
     over: Notify,
 }
@@ -88,6 +91,7 @@ impl Active {
             held: Padded::default(),
             skipped: Default::default(),
             attempts: Mutex::default(),
+            waiting: Mutex::default(),
             is_over: AtomicBool::new(false),
             over: Notify::new(),
         })
@@ -216,7 +220,30 @@ impl Active {
 
     /// Holds one more, unless it holds as many as it may.
     pub(super) fn hold(self: &Arc<Self>) -> Option<Held> {
-        cap::try_hold(&self.held, self.order.limits.max_held).then(|| Held(Arc::clone(self)))
+        let is_held = cap::try_hold(&self.held, self.order.limits.max_held);
+        is_held.then(|| Held { by: Arc::clone(self), waits: None })
+    }
+
+    /// The same for an attempt at the backend `token` that waits from `now` on: how long is seen by stop conditions.
+    pub(super) fn hold_waiting(self: &Arc<Self>, token: u64, now: Tick) -> Option<Held> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let mut held = self.hold()?;
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        self.waiting().insert(number, (token, now));
+        held.waits = Some(number);
+        Some(held)
+    }
+
+    /// How long those wait by `now` that wait at one of the backends `tokens`.
+    pub(super) fn waits(&self, tokens: &[u64], now: Tick) -> Vec<Duration> {
+        let waiting = self.waiting();
+        let of = waiting.values().filter(|(token, _)| tokens.contains(token));
+        of.map(|(_, since)| now.since(*since)).collect()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<u64, (u64, Tick)>> {
+        // Every holder leaves a whole map behind.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its id and kind, as they are told.
@@ -237,18 +264,25 @@ impl Active {
 
 /// Something that a fault holds; it counts as held until this is dropped.
 #[derive(Debug)]
-pub struct Held(Arc<Active>);
+pub struct Held {
+    by: Arc<Active>,
+    /// Its number among those that wait.
+    waits: Option<u64>,
+}
 
 impl Held {
     /// By which fault.
     pub fn by(&self) -> &Arc<Active> {
-        &self.0
+        &self.by
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.0.held.fetch_sub(1, Ordering::Relaxed);
+        self.by.held.fetch_sub(1, Ordering::Relaxed);
+        if let Some(number) = self.waits {
+            self.by.waiting().remove(&number);
+        }
     }
 }
 

@@ -43,8 +43,8 @@ pub struct Asked<'a> {
 pub struct Struck {
     /// Which faults hit it, for people: `f7 latency, f9 slice`.
     pub note: String,
-    /// The backend refuses the connection.
-    pub is_refused: bool,
+    /// The fault by which the backend refuses the connection.
+    refused: Option<Arc<Active>>,
     /// The connection is reset before the answer.
     pub is_reset: bool,
     /// How long it has waited.
@@ -125,7 +125,7 @@ impl Faults {
 /// Whether the fault is about attempts, and about this one by its schedule.
 fn is_due(active: &Active, token: u64, now: Tick) -> bool {
     match *active.fault() {
-        Fault::HealthLie { .. } | Fault::Breaker { .. } | Fault::Load { .. } => false,
+        Fault::HealthLie { .. } | Fault::Breaker { .. } | Fault::Load { .. } | Fault::Process { .. } => false,
         Fault::DropFirst { count } => active.is_among_first(count, token),
         Fault::Flap { period_ms, away } => {
             flap::is_away(Duration::from_millis(period_ms), away, now.since(active.since()))
@@ -137,7 +137,7 @@ fn is_due(active: &Active, token: u64, now: Tick) -> bool {
 /// One thing that is done to an attempt.
 enum Blow {
     Wait(Held, Option<Duration>),
-    Refuse,
+    Refuse(Arc<Active>),
     Partition(Held),
     Answer(Arc<Active>),
     Reset,
@@ -154,15 +154,16 @@ fn blow(
     is_first: bool,
 ) -> Result<Blow, Cause> {
     let held = || active.hold().ok_or(Cause::MaxHeld);
+    let waits = || active.hold_waiting(asked.token, now).ok_or(Cause::MaxHeld);
     let seed = mix(active.order().seed, number);
     let blow = match *active.fault() {
         Fault::Latency { mean_ms, jitter_ms, distribution } => {
             let latency = Latency { mean_ms, jitter_ms, spread: spread(distribution) };
-            Blow::Wait(held()?, Some(latency.draw(&mut Rng::seeded(seed))))
+            Blow::Wait(waits()?, Some(latency.draw(&mut Rng::seeded(seed))))
         }
-        Fault::Hang {} => Blow::Wait(held()?, None),
-        Fault::Partition {} => Blow::Partition(held()?),
-        Fault::Refuse {} | Fault::DropFirst { .. } | Fault::Flap { .. } => Blow::Refuse,
+        Fault::Hang {} => Blow::Wait(waits()?, None),
+        Fault::Partition {} => Blow::Partition(waits()?),
+        Fault::Refuse {} | Fault::DropFirst { .. } | Fault::Flap { .. } => Blow::Refuse(Arc::clone(active)),
         Fault::Reset { phase: Phase::Before, .. } => Blow::Reset,
         Fault::Error { .. } if !asked.is_http => return Err(Cause::NotPossible),
         Fault::Error { .. } => Blow::Answer(Arc::clone(active)),
@@ -176,7 +177,7 @@ fn blow(
         }
         Fault::Corrupt { one_in } => Blow::Shape(held()?, Shape::corrupt(one_in, seed)),
         Fault::SlowClose { delay_ms } => Blow::Shape(held()?, Shape::slow_close(delay_ms)),
-        Fault::HealthLie { .. } | Fault::Breaker { .. } | Fault::Load { .. } => {
+        Fault::HealthLie { .. } | Fault::Breaker { .. } | Fault::Load { .. } | Fault::Process { .. } => {
             return Err(Cause::NotPossible);
         }
     };
@@ -200,12 +201,17 @@ impl Struck {
     fn take(&mut self, blow: Blow) {
         match blow {
             Blow::Wait(held, time) => self.waits.push((held, time)),
-            Blow::Refuse => self.is_refused = true,
+            Blow::Refuse(active) => self.refused = Some(active),
             Blow::Partition(held) => self.partition = Some(held),
             Blow::Answer(active) => self.answer = Some(active),
             Blow::Reset => self.is_reset = true,
             Blow::Shape(held, shape) => self.shapes.push((held, shape)),
         }
+    }
+
+    /// True while the backend is to refuse the connection: no more once that fault has ended.
+    pub fn is_refused(&self) -> bool {
+        self.refused.as_ref().is_some_and(|active| !active.is_over())
     }
 
     /// Waits as long as faults want it to, or until they end. Cancel-safe.

@@ -6,6 +6,7 @@
 
 mod book;
 mod figures;
+mod fits;
 mod start;
 mod values;
 mod watch;
@@ -19,6 +20,7 @@ pub(super) use self::book::Chaos;
 use super::call::Call;
 use super::server::Reply;
 use super::{Control, suggest};
+use crate::chaos::put_back;
 use crate::clock;
 
 /// Answers with the faults that are injected, and with those that ended when asked for.
@@ -115,6 +117,7 @@ impl Control {
         let snapshot = self.state.snapshot.load_full();
         // Nobody is hit any more from here on; the rest is book-keeping.
         self.state.faults.end_all(&snapshot);
+        put_back(&self.state);
         let ids: Vec<String> = self.chaos.active.iter().map(|entry| entry.id.clone()).collect();
         ids.iter().filter_map(|id| self.end_fault(id, cause, by)).collect()
     }

@@ -4,10 +4,11 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aya_api::view::{Bucket, Latency, SPARK_POINTS, WINDOW_S};
 use aya_core::hedge::delay_of;
-use aya_core::histogram::{BUCKETS, Counts, bounds, delta};
+use aya_core::histogram::{BUCKETS, Counts, bounds, bucket_of, delta};
 
 use crate::state::{Backend, ListenerCell, Snapshot, Totals};
 
@@ -252,6 +253,13 @@ impl Window {
         self.requests = self.requests.saturating_sub(self.moved);
         self.failures = self.failures.saturating_sub(self.moved);
         self
+    }
+
+    /// Adds a latency of something that is not over yet: it is no request so far.
+    pub(super) fn add(&mut self, latency: Duration) {
+        let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
+        self.latencies.add(bucket_of(us), 1);
+        self.sum_us = self.sum_us.saturating_add(us);
     }
 
     /// Requests a second.

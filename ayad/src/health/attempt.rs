@@ -16,6 +16,9 @@ use crate::tls::{ClientTls, Offer};
 /// Why a check failed that a fault made fail.
 pub(super) const LIES: [&str; 1] = ["an injected fault says that it fails"];
 
+/// How often a check that nobody answers looks whether that fault has ended.
+const SILENCE: Duration = Duration::from_millis(50);
+
 /// Makes one check of a backend, and says how long it took. Takes no longer than its timeout, after what a program has to
 /// wait for its slot: at most an interval, which no verdict comes of. Cancel-safe: dropping the future closes its
 /// connection and ends its program.
@@ -35,13 +38,22 @@ pub(super) async fn make(
     };
     let started = clock::now();
     let checking = async {
-        match faults.check(backend.load.token()) {
+        let fate = faults.check(backend.load.token());
+        if fate.is_some() {
+            backend.touch.health();
+        }
+        match fate {
             None => probe(backend, check, tls, slot).await,
             Some(CheckFate::Passes) => Ok(()),
             Some(CheckFate::Fails) => Err(NoPass::Failed(Cause::Unreachable(LIES[0]))),
             Some(CheckFate::Refused) => Err(NoPass::Failed(Cause::Refused)),
-            // Until the timeout, as one that nobody answers.
-            Some(CheckFate::Silent) => std::future::pending().await,
+            // Until the timeout, as one that nobody answers; or until the fault ends.
+            Some(CheckFate::Silent) => {
+                while faults.check(backend.load.token()) == Some(CheckFate::Silent) {
+                    tokio::time::sleep(SILENCE).await;
+                }
+                probe(backend, check, tls, slot).await
+            }
         }
     };
     let verdict = tokio::time::timeout(check.timeout, checking).await;

@@ -192,6 +192,8 @@ pub struct Exchange {
     pub breakdown: Option<Breakdown>,
     /// Which faults hit it.
     pub faults: Option<Box<str>>,
+    /// The epoch of faults in which the last attempt was hit.
+    pub struck_at: Option<u64>,
     /// What it tells about its backend was taken down already.
     pub is_measured: bool,
     ended: Option<Tick>,
@@ -224,6 +226,7 @@ impl Exchange {
             is_failure: false,
             breakdown: None,
             faults: None,
+            struck_at: None,
             is_measured: false,
             ended: None,
         }

@@ -73,6 +73,7 @@ impl Exchange {
         if let (Some(breakdown), Some(place)) = (&mut self.breakdown, &self.place) {
             breakdown.attempt(place);
         }
+        self.struck_at = None;
         if let Some(place) = &self.place {
             verdict::begun(&self.client.state, place);
         }
@@ -102,6 +103,7 @@ impl Exchange {
     #[cold]
     pub(super) fn strike_at(&mut self, place: &Place, head: &[u8]) -> Option<Box<Struck>> {
         let client = &self.client;
+        let epoch = client.state.faults.epoch();
         let struck = client.state.faults.strike(&Asked {
             pool: &place.pool.name,
             token: place.backend().load.token(),
@@ -111,6 +113,8 @@ impl Exchange {
             marks: &client.marks,
             is_http: true,
         })?;
+        place.backend().touch.attempt();
+        self.struck_at = Some(epoch);
         self.faults = Some(match self.faults.take() {
             Some(before) => format!("{before}, {}", struck.note).into(),
             None => struck.note.as_str().into(),
@@ -202,7 +206,10 @@ impl Exchange {
     pub(super) fn note_result(&self, place: &Place, now: Tick, ok: bool) {
         let took = now.since(if self.attempts > 1 { place.since() } else { self.started });
         place.cell().finished(took.as_micros() as u64, ok);
-        verdict::reached(&self.client.state, place, now, took, ok);
+        // What a fault did that has ended meanwhile says nothing about the backend.
+        if self.struck_at.is_none_or(|epoch| epoch == self.client.state.faults.epoch()) {
+            verdict::reached(&self.client.state, place, now, took, ok);
+        }
     }
 }
 

@@ -31,7 +31,8 @@ pub(super) async fn suffer<D: Downstream>(
 
 /// How an attempt fails that is not even made.
 pub(super) fn fate(state: &State, place: &Place, struck: &Struck) -> Option<Failed> {
-    if struck.is_refused {
+    if struck.is_refused() {
+        place.backend().touch.health();
         state.refused(place.backend());
         return Some(Failed::Unsent(Reason::ConnectRefused));
     }

@@ -17,6 +17,7 @@ use aya_core::time::Tick;
 
 use super::counters::{Padded, bump};
 use super::reported::Reported;
+use crate::chaos::Touch;
 use crate::clock;
 use crate::config;
 use crate::config::signals::Source;
@@ -51,6 +52,8 @@ pub struct Backend {
     pub reported: Reported,
     /// Changes whenever configuration or orders change this backend.
     pub rev: AtomicU64,
+    /// What faults did to it.
+    pub touch: Touch,
     past: Mutex<Past>,
     leaving: AtomicBool,
     bound_at: AtomicU64,
@@ -254,6 +257,7 @@ impl Backend {
             workers: (0..workers).map(|_| Padded::default()).collect(),
             reported: Reported::default(),
             rev: AtomicU64::new(rev),
+            touch: Touch::default(),
             past: Mutex::new(Past {
                 health: machine,
                 health_since_ms: wall,

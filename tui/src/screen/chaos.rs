@@ -138,12 +138,23 @@ fn row(model: &Model, fault: &FaultView, has_focus: bool) -> Vec<Cell> {
         Cell::new(fault.id.clone(), Tone::Strong),
         Cell::new(fault.fault.to_string(), Tone::Plain),
         Cell::new(fault.target.to_string(), Tone::Plain),
-        Cell::new(figure::errors(fault.share), Tone::Plain),
+        Cell::new(asked(fault, theme), Tone::Plain),
         Cell::new(observed.share.map_or_else(|| theme.glyphs.none.to_owned(), figure::errors), tone),
         Cell::new(interval(observed, theme), Tone::Muted),
         Cell::new(observed.held.to_string(), Tone::Plain),
         Cell::new(time_left(fault, model.shown_ms(), theme), Tone::Accent),
     ]
+}
+
+/// The share asked for, of what has shares.
+fn asked(fault: &FaultView, theme: Theme) -> String {
+    if fault.fault.has_share() { figure::errors(fault.share) } else { theme.glyphs.none.to_owned() }
+}
+
+/// What it hit; nothing for what is for backends as a whole.
+fn hit(fault: &FaultView) -> Option<String> {
+    let Observed { hit, matched, .. } = fault.observed;
+    fault.fault.has_share().then(|| format!("{} of {} hit", figure::count(hit), figure::count(matched)))
 }
 
 /// True when what is seen cannot be what was asked for.
@@ -190,13 +201,15 @@ fn whole(fault: &FaultView, now_ms: u64, width: u16) -> Vec<Line> {
         ),
     ];
     lines.extend(page::sentence("at", &backends(fault), Tone::Plain, width));
-    let counts = format!("{} of {} hit", figure::count(observed.hit), figure::count(observed.matched));
     let skipped = observed.skipped.iter().filter(|skipped| skipped.count > 0);
-    let mut facts = vec![Fact::new(0, counts, Tone::Plain)];
+    let mut facts: Vec<Fact> =
+        hit(fault).map(|counts| Fact::new(0, counts, Tone::Plain)).into_iter().collect();
     facts.extend(skipped.map(|skipped| {
         Fact::new(1, format!("{} skipped: {}", figure::count(skipped.count), skipped.cause), Tone::Warn)
     }));
-    lines.push(Line::Facts("seen", facts));
+    if !facts.is_empty() {
+        lines.push(Line::Facts("seen", facts));
+    }
     lines.extend(fault.stop_if.iter().map(|stop| stop_line(stop, now_ms)));
     if let Some(lease_ms) = fault.lease_ends_ms {
         let left = figure::span(lease_ms.saturating_sub(now_ms));
@@ -246,15 +259,14 @@ pub(super) fn value_in_words(condition: &str, value: f64) -> String {
 
 fn ended(model: &Model, fault: &FaultView) -> Line {
     let at_ms = fault.ended_ms.unwrap_or(fault.ends_ms);
+    let hit = hit(fault).map(|hit| format!(", {hit}")).unwrap_or_default();
     let text = format!(
-        "{}  {}  {} at {}: {}, {} of {} hit",
+        "{}  {}  {} at {}: {}{hit}",
         figure::time_of_day(at_ms),
         fault.id,
         fault.fault,
         fault.target,
         fault.ended_by.as_deref().unwrap_or("over"),
-        figure::count(fault.observed.hit),
-        figure::count(fault.observed.matched),
     );
     let tone = if model.shown_ms().saturating_sub(at_ms) < 10_000 { Tone::Plain } else { Tone::Muted };
     Line::at(0, Cell::new(text, tone))

@@ -1,4 +1,5 @@
-//! What one thread saw: the running second, which is handed over when it is whole, and what is told once at the end.
+//! What one thread saw: the running part of a second, which is handed over when it is whole, and what is told once at the
+//! end.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
@@ -8,14 +9,14 @@ use super::exchange::Timing;
 use super::lane::Work;
 use crate::record::{ErrorKind, OfBackend, OfStatus, Overhead, Seen};
 
-/// Seconds that a thread hands over.
+/// Parts of seconds that a thread hands over.
 pub(super) struct Partial {
     /// Which thread.
     pub(super) thread: u32,
-    /// The second it is in: all before are whole.
+    /// The part it is in: all before are whole.
     pub(super) reached: u32,
     /// Number, requests in flight at most, and what was seen. Packing it is left to whoever takes it: here it would be lag.
-    pub(super) seconds: Vec<(u32, u64, Seen)>,
+    pub(super) parts: Vec<(u32, u64, Seen)>,
 }
 
 /// What a thread leaves behind.
@@ -42,28 +43,36 @@ pub(super) enum Outcome {
 pub(super) struct Shard {
     thread: u32,
     to: Sender<Partial>,
-    second: u32,
+    /// Into how many parts each second is cut.
+    cut: u32,
+    /// The part that runs.
+    part: u32,
     now: Seen,
     in_flight: u64,
-    /// Requests offered in seconds that are over, when the pacer was late.
+    /// Requests offered in parts that are over, when the pacer was late.
     late: BTreeMap<u32, u64>,
     pub(super) last: Last,
 }
 
 impl Shard {
-    pub(super) fn new(thread: u32, to: Sender<Partial>, has_overhead: bool) -> Self {
+    pub(super) fn new(thread: u32, cut: u32, to: Sender<Partial>, has_overhead: bool) -> Self {
         let last = Last { overhead: has_overhead.then(Overhead::default), ..Last::default() };
-        let (second, in_flight) = (0, 0);
-        Self { thread, to, second, now: Seen::default(), in_flight, late: BTreeMap::new(), last }
+        let (part, in_flight) = (0, 0);
+        Self { thread, to, cut, part, now: Seen::default(), in_flight, late: BTreeMap::new(), last }
+    }
+
+    /// The part of a second in which `moment` is.
+    fn part_of(&self, moment: Duration) -> u32 {
+        moment.as_secs() as u32 * self.cut + moment.subsec_nanos() / (1_000_000_000 / self.cut)
     }
 
     /// A request was due at `planned` and given out.
     pub(super) fn offered(&mut self, planned: Duration) {
-        let second = planned.as_secs() as u32;
-        if second == self.second {
+        let part = self.part_of(planned);
+        if part == self.part {
             self.now.offered += 1;
         } else {
-            *self.late.entry(second).or_default() += 1;
+            *self.late.entry(part).or_default() += 1;
         }
     }
 
@@ -141,21 +150,21 @@ impl Shard {
         seconds[second].record(service);
     }
 
-    /// Hands over what is whole at `now`; at the end the running second as well.
+    /// Hands over what is whole at `now`; at the end the running part as well.
     pub(super) fn tick(&mut self, now: Duration, is_end: bool) {
-        let second = now.as_secs() as u32;
-        if second == self.second && !is_end {
+        let part = self.part_of(now);
+        if part == self.part && !is_end {
             return;
         }
         let seen = std::mem::take(&mut self.now);
-        let mut seconds = vec![(self.second, std::mem::take(&mut self.in_flight), seen)];
+        let mut parts = vec![(self.part, std::mem::take(&mut self.in_flight), seen)];
         for (at, offered) in std::mem::take(&mut self.late) {
-            seconds.push((at, 0, Seen { offered, ..Seen::default() }));
+            parts.push((at, 0, Seen { offered, ..Seen::default() }));
         }
-        self.second = second;
-        let reached = if is_end { u32::MAX } else { second };
+        self.part = part;
+        let reached = if is_end { u32::MAX } else { part };
         // Nobody listens any more when the run was given up.
-        let _ = self.to.send(Partial { thread: self.thread, reached, seconds });
+        let _ = self.to.send(Partial { thread: self.thread, reached, parts });
     }
 }
 

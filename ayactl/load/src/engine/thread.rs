@@ -47,6 +47,7 @@ pub(super) struct Setup {
     pub(super) control: Arc<Control>,
     pub(super) started: Instant,
     pub(super) thread: u32,
+    pub(super) cut: u32,
     pub(super) to: Sender<Partial>,
 }
 
@@ -241,7 +242,7 @@ impl Worker {
             wire: Arc::clone(&setup.wire),
             wants_timing: plan.load_id.is_some(),
             requests: Arc::clone(&setup.requests),
-            shard: RefCell::new(Shard::new(*thread, setup.to.clone(), plan.overhead.is_some())),
+            shard: RefCell::new(Shard::new(*thread, setup.cut, setup.to.clone(), plan.overhead.is_some())),
             started: *started,
             timeout: Duration::from_millis(plan.timeout_ms.max(1)),
             warmup: Duration::from_millis(plan.warmup_ms),

@@ -29,7 +29,7 @@ const RENEWALS_PER_LINE: u32 = 5;
 const MOST_FAILURES: u64 = DEFAULT_LEASE_MS / 1000;
 
 /// Stays until the fault ends or a signal comes, and prints the receipt.
-pub(super) async fn stay(session: &mut Session<'_, '_>, fault: FaultView) -> Result<u8, Failure> {
+pub(in crate::cmd) async fn stay(session: &mut Session<'_, '_>, fault: FaultView) -> Result<u8, Failure> {
     let signals = Signals::catch()?;
     session.note(&format!("{} is injected until this command ends (Ctrl-C)", fault.id));
     let id = fault.id.clone();

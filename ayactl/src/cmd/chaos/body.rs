@@ -143,7 +143,7 @@ pub(super) fn split(verb: &FaultVerb) -> (Fault, &FaultArgs) {
 }
 
 /// The words of a line as a shell would take them: blanks part them, quotes of either kind hold them together.
-fn words(line: &str) -> Result<Vec<String>, String> {
+pub fn words(line: &str) -> Result<Vec<String>, String> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     for letter in line.chars() {
         match quote {

@@ -28,10 +28,12 @@ pub(super) async fn run(session: &mut Session<'_, '_>, verb: &FaultVerb) -> Resu
     // Also when it is meant: whatever the daemon refuses is refused before a question is asked.
     let planned = session.client.change(&call, &tried).await?;
     let pools = session.client.call(&GetPools).await?;
-    confirm(session, &mostly(&planned, &body, &pools), how)?;
+    let mostly = mostly(&planned, &body, &pools);
     if how.dry_run {
-        return show_plan(session, &planned, &pools);
+        show_plan(session, &planned, &pools)?;
+        return tried_out(&mostly, how);
     }
+    confirm(session, &mostly, how)?;
     let fault = session.client.change(&call, &options).await?;
     if how.attached {
         return attached::stay(session, fault).await;
@@ -63,16 +65,22 @@ fn per_pool(fault: &FaultView) -> BTreeMap<&str, usize> {
     count
 }
 
+/// How a dry run ends: it asks nothing, and fails as the fault would off a terminal.
+fn tried_out(pools: &[String], how: &FaultArgs) -> Result<u8, Failure> {
+    if pools.is_empty() || how.yes {
+        return Ok(Exit::Done as u8);
+    }
+    let what = format!("this is for more than half of {}", pools.join(", "));
+    let message = format!("{what}; without --yes it is asked about, and refused off a terminal");
+    Err(Failure::usage(message, "add --yes to do it all the same, or hit less with --percent"))
+}
+
 /// Asks before more than half of `pools` is hit. Off a terminal nothing is asked: `--yes` must be given.
 fn confirm(session: &mut Session<'_, '_>, pools: &[String], how: &FaultArgs) -> Result<(), Failure> {
     if pools.is_empty() || how.yes {
         return Ok(());
     }
     let what = format!("this is for more than half of {}", pools.join(", "));
-    if how.dry_run {
-        session.warn(&format!("{what}; without --yes it is asked about, and refused off a terminal"));
-        return Ok(());
-    }
     if !session.can_ask() {
         let hint = "add --yes to do it all the same, or hit less with --percent";
         return Err(Failure::usage(format!("{what}; refused without --yes"), hint));
@@ -84,7 +92,7 @@ fn confirm(session: &mut Session<'_, '_>, pools: &[String], how: &FaultArgs) -> 
 }
 
 /// Whom it would hit, and how much of each pool that is.
-fn show_plan(session: &mut Session<'_, '_>, planned: &FaultView, pools: &[PoolView]) -> Result<u8, Failure> {
+fn show_plan(session: &mut Session<'_, '_>, planned: &FaultView, pools: &[PoolView]) -> Result<(), Failure> {
     session.refresh_clock();
     let text = match render::document(planned, &session.view)? {
         Some(text) => text,
@@ -92,5 +100,5 @@ fn show_plan(session: &mut Session<'_, '_>, planned: &FaultView, pools: &[PoolVi
     };
     session.print(&text)?;
     session.note("nothing was injected (dry run)");
-    Ok(Exit::Done as u8)
+    Ok(())
 }

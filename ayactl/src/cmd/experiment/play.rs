@@ -1,6 +1,7 @@
 //! `ayactl chaos run`.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use aya_api::change::ChangeOptions;
 use aya_api::command::faults::StartFault;
@@ -57,8 +58,8 @@ fn read(args: &RunArgs) -> Result<Experiment, Failure> {
     let vars = args.vars.iter().cloned().collect();
     let mut experiment = check::read(&path, &text, &vars).map_err(|mut problems| refused(&mut problems))?;
     if let Some(text) = &args.load {
-        let line =
-            load::parse(text).map_err(|(what, help)| Failure::usage(format!("--load: {what}"), help))?;
+        let line = load::parse(text, Path::new(""))
+            .map_err(|(what, help)| Failure::usage(format!("--load: {what}"), help))?;
         let (name, what) = ("load of the command line".to_owned(), format!("load {text}"));
         experiment.steps.insert(0, Step { name, what, background: true, action: Action::Load(line) });
         for expect in &mut experiment.expects {
@@ -116,22 +117,23 @@ async fn plan(session: &mut Session<'_, '_>, experiment: &Experiment) -> Result<
             let _ = writeln!(text, "  {when}: {condition}");
         }
     }
+    let mut refused = false;
     for step in &experiment.steps {
         let _ = writeln!(text, "  {}: {}", step.name, step.what);
-        if let Action::Fault(body) = &step.action {
-            let mut body = (**body).clone();
+        if let Some(mut body) = step.action.fault() {
             experiment.limit(&mut body);
             let options = ChangeOptions { dry_run: true, ..ChangeOptions::default() };
             match session.client.change(&StartFault::new(body), &options).await {
                 Ok(fault) => {
-                    let share = fault.share * 100.0;
-                    let _ = writeln!(
-                        text,
-                        "    would hit {share} % of requests to {}",
-                        fault.backends.join(", ")
-                    );
+                    let whom = fault.backends.join(", ");
+                    let _ = if fault.fault.has_share() {
+                        writeln!(text, "    would hit {} % of requests to {whom}", fault.share * 100.0)
+                    } else {
+                        writeln!(text, "    would hit {whom}")
+                    };
                 }
                 Err(error) => {
+                    refused = true;
                     let _ = writeln!(text, "    would be refused: {error}");
                 }
             }
@@ -142,7 +144,8 @@ async fn plan(session: &mut Session<'_, '_>, experiment: &Experiment) -> Result<
         let _ = writeln!(text, "  expects {} within {within} s after {after}", expect.what);
     }
     session.print(&text)?;
-    Ok(Exit::Done as u8)
+    // It would end at that step, and its exit status would be the same.
+    Ok(if refused { Exit::Gate } else { Exit::Done } as u8)
 }
 
 /// At a terminal it is asked before something is broken.

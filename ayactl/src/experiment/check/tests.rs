@@ -108,7 +108,7 @@ fn what_ships_is_valid_and_so_is_the_template() {
 fn a_game_day_tells_mistakes_of_its_experiments_too() {
     let text = r#"aya = 1
 title = "t"
-load = "-r 10"
+load = "-r 10 --slo err<1%"
 [[moment]]
 at = "1s"
 experiment = "bakend-dies"

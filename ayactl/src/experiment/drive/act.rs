@@ -1,6 +1,5 @@
 //! What the runner wants is done.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use aya_api::axis::Admin;
@@ -17,11 +16,10 @@ use crate::demo::practice;
 use crate::experiment::check::LOAD;
 use crate::experiment::load::Load;
 use crate::experiment::model::{Action, Order, Practice};
-use crate::experiment::recorder::Recorder;
+use crate::experiment::practice::Verb;
 use crate::experiment::runner::{Answer, Inverse, Task};
-
-/// Seed of what loads ask for: the same in every run.
-const SEED: u64 = 1;
+use crate::failure::Failure;
+use crate::loadtest::target::Surroundings;
 
 impl Driver<'_> {
     pub(super) async fn act(&mut self, task: Task) {
@@ -52,14 +50,10 @@ impl Driver<'_> {
             Action::Fault(body) => self.inject(index, *body).await?,
             Action::Practice(what) => self.practise(index, what).await?,
             Action::Load(line) => {
-                let address = listener(self.recorder)?;
-                let most = self.recorder.figures.status.as_ref().and_then(|s| s.chaos.load.max_rate);
-                if let Some(most) = most.filter(|most| f64::from(line.rate) > *most) {
-                    return Err(format!("the configuration allows {most} requests a second"));
-                }
-                let load = Load::start(&line, address, SEED).map_err(|error| error.to_string())?;
+                let around = Surroundings::ask(&self.recorder.client).await;
+                let load = around.and_then(|around| Load::start(&line, around)).map_err(told)?;
                 self.recorder.loads.insert(index, load);
-                self.loads.insert(index, self.now() + line.length);
+                self.loads.insert(index);
                 self.runner.answer(self.now(), Answer::Began(index, None));
             }
             Action::Order { pool, backend, order } => {
@@ -103,20 +97,27 @@ impl Driver<'_> {
     }
 
     async fn practise(&mut self, index: usize, what: Practice) -> Result<(), String> {
-        let Practice { verb, backend, length } = what.clone();
-        let for_ms = u64::try_from(length.as_millis()).unwrap_or(u64::MAX);
-        let request = practice::Request { verb: Some(verb), backend: backend.clone(), for_ms };
-        practice::ask(self.recorder.client.socket(), &request).map_err(|failure| {
-            match failure.hint.as_str() {
-                "" => failure.message,
-                hint => format!("{} ({hint})", failure.message),
+        if what.verb == Verb::Restart {
+            self.ask(&what, None)?;
+            self.note(format!("fault: {} is killed and started again", what.backend)).await;
+            self.runner.answer(self.now(), Answer::Began(index, None));
+            self.runner.answer(self.now(), Answer::Ended(index, "was started again".to_owned()));
+            return Ok(());
+        }
+        self.inject(index, what.body()).await?;
+        let fault = self.faults[&index].id.clone();
+        match self.ask(&what, Some(fault.clone())) {
+            Ok(()) => Ok(()),
+            Err(why) => {
+                // When that fails too, the lease ends it.
+                let _ = self.recorder.client.call(&StopFault::new(&fault)).await;
+                Err(why)
             }
-        })?;
-        let now = self.now();
-        self.runner.answer(now, Answer::Began(index, None));
-        self.note(practice::told(verb, &backend, length)).await;
-        self.practices.insert(index, (now + length, what));
-        Ok(())
+        }
+    }
+
+    fn ask(&self, what: &Practice, fault: Option<String>) -> Result<(), String> {
+        practice::ask(self.recorder.client.socket(), &what.request(fault)).map(drop).map_err(told)
     }
 
     /// Ends a step that lasts. What cannot be ended ends by itself: its lease runs out.
@@ -135,29 +136,12 @@ impl Driver<'_> {
                     self.runner.stuck.push(format!("{}: {why}", self.runner.steps[index].name));
                 }
             }
-        } else if let Some((_, practice)) = self.practices.remove(&index) {
-            let request = practice::Request { verb: None, backend: practice.backend.clone(), for_ms: 0 };
-            let asked = practice::ask(self.recorder.client.socket(), &request);
-            let told = match asked {
-                Ok(_) => format!("{} is back before its time", practice.backend),
-                Err(failure) => format!("it comes back by itself: {}", failure.message),
-            };
-            self.note(told.clone()).await;
-            self.runner.answer(now, Answer::Ended(index, told));
-        } else if self.loads.contains_key(&index) {
-            let told = self.end_load(index);
-            self.runner.answer(now, Answer::Ended(index, told));
+        } else if let Some(load) = self.recorder.loads.get(&index) {
+            // Requests under way have a moment; what came of all of it is noticed then.
+            load.stop();
         } else if self.programs.remove(&index).is_some() {
             self.runner.answer(now, Answer::Ended(index, "ended before its time".to_owned()));
         }
-    }
-
-    /// Ends a load, and says what came of it.
-    pub(super) fn end_load(&mut self, index: usize) -> String {
-        self.loads.remove(&index);
-        let Some(load) = self.recorder.loads.remove(&index) else { return String::new() };
-        self.load_views.insert(index, load.view().clone());
-        load.told()
     }
 
     /// Orders something about a backend, for a time if one is given. Answers with what it was before.
@@ -209,12 +193,11 @@ impl Driver<'_> {
     }
 }
 
-/// Where the daemon takes requests.
-pub fn listener(recorder: &Recorder) -> Result<SocketAddr, String> {
-    let status = recorder.figures.status.as_ref().ok_or("the daemon does not answer")?;
-    let bound = status.listeners.iter().filter(|listener| listener.protocol == "http");
-    let mut addresses = bound.flat_map(|listener| &listener.bind).filter_map(|bind| bind.parse().ok());
-    addresses.next().ok_or_else(|| "the daemon has no HTTP listener on an address".to_owned())
+fn told(failure: Failure) -> String {
+    match failure.hint.as_str() {
+        "" => failure.message,
+        hint => format!("{} ({hint})", failure.message),
+    }
 }
 
 fn with_hint(error: &aya_api::client::ClientError) -> String {

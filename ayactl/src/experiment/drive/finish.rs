@@ -9,7 +9,6 @@ use aya_api::run::RunState;
 
 use super::Driver;
 use super::tell::millis;
-use crate::experiment::model::Action;
 use crate::experiment::record::{
     ExpectRecord, GateRecord, ProbeRecord, Record, Recovery, SCHEMA_VERSION, Sample, StepRecord,
 };
@@ -23,7 +22,7 @@ impl Driver<'_> {
         self.recorder.read_events().await;
         let verdict = verdict::of(&self.runner);
         let state = match verdict.word {
-            Word::Held | Word::Failed => RunState::Done,
+            Word::Held | Word::Failed | Word::NoProof => RunState::Done,
             _ => RunState::Aborted,
         };
         let words = format!("{}: {}", verdict.word.shown(), verdict.text);
@@ -115,7 +114,8 @@ impl Driver<'_> {
 
     fn step(&self, index: usize) -> StepRecord {
         let (run, step) = (&self.runner.steps[index], &self.runner.experiment.steps[index]);
-        let fault = self.faults.get(&index);
+        // What no request can meet has met none.
+        let fault = self.faults.get(&index).filter(|fault| fault.fault.has_share());
         StepRecord {
             name: run.name.clone(),
             what: run.what.clone(),
@@ -126,7 +126,7 @@ impl Driver<'_> {
             ok: run.state != StepState::Failed,
             observed: fault.map(|fault| fault.observed.clone()),
             share: fault.map(|fault| fault.share),
-            load: self.load_views.get(&index).filter(|_| matches!(step.action, Action::Load(_))).cloned(),
+            load: self.load_results.get(&index).cloned(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aya_api::change::ChangeOptions;
 use aya_api::command::runs::PutRun;
 use aya_api::condition::Value;
-use aya_api::fault::FaultView;
+use aya_api::fault::{Fault, FaultView, ProcessState};
 use aya_api::run::{GateState, GateView, RunBody, RunKind, RunState, StepView};
 
 use super::Driver;
@@ -49,7 +49,7 @@ impl Driver<'_> {
             state,
             started_ms: self.started_ms,
             ends_ms: Some(self.started_ms + millis(runner.experiment.length())),
-            load: self.recorder.loads.values().next().map(|load| load.view().clone()),
+            load: self.recorder.loads.values().next().map(|load| load.glance().view),
             gates: gates.take(MOST).collect(),
             steps: steps.take(MOST).collect(),
             pools: runner.experiment.pools(),
@@ -91,6 +91,12 @@ fn number(value: Option<&Value>) -> Option<f64> {
 
 /// What came of a fault, in words.
 pub(super) fn outcome(fault: &FaultView) -> String {
+    if let Fault::Process { state } = fault.fault {
+        return match state {
+            ProcessState::Paused => "it goes on".to_owned(),
+            ProcessState::Killed => "it is started again".to_owned(),
+        };
+    }
     let seen = &fault.observed;
     let share = match seen.share {
         Some(share) => format!("{:.1} % of them, {:.1} % asked for", share * 100.0, fault.share * 100.0),

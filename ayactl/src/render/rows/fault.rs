@@ -25,6 +25,11 @@ fn per(fault: &FaultView) -> Cell {
     })
 }
 
+/// The share asked for, of what has shares.
+fn asked(fault: &FaultView) -> Option<f64> {
+    fault.fault.has_share().then_some(fault.share)
+}
+
 impl Row for FaultView {
     const COLUMNS: &'static [Column<Self>] = &[
         Column::left("id", "ID", |f, _| Cell::text(&f.id)),
@@ -32,14 +37,15 @@ impl Row for FaultView {
         Column::left("target", "TARGET", |f, _| Cell::text(f.target.to_string())),
         Column::left("state", "STATE", |f, _| state(f)),
         Column::left("ends", "ENDS", |f, now| Cell::ending(now, Some(f.ended_ms.unwrap_or(f.ends_ms)))),
-        Column::right("asked", "ASKED %", |f, _| Cell::percent(Some(f.share))),
+        Column::right("asked", "ASKED %", |f, _| Cell::percent(asked(f))),
         Column::right("seen", "SEEN %", |f, _| Cell::percent(f.observed.share)),
         Column::right("hit", "HIT", |f, _| Cell::count(f.observed.hit)),
         Column::right("skipped", "SKIPPED", |f, _| skipped(f)),
         Column::left("by", "BY", |f, _| Cell::text(&f.by)),
+        Column::<Self>::left("reason", "REASON", |f, _| Cell::maybe(f.reason.as_deref()))
+            .when(|f| f.reason.is_some()),
         Column::<Self>::left("ended-by", "ENDED BY", |f, _| Cell::maybe(f.ended_by.as_deref()))
             .when(|f| f.ended_by.is_some()),
-        Column::<Self>::left("reason", "REASON", |f, _| Cell::maybe(f.reason.as_deref())).wide(),
         Column::<Self>::left("run", "RUN", |f, _| Cell::maybe(f.run.as_deref())).wide(),
         Column::<Self>::left("backends", "BACKENDS", |f, _| Cell::text(f.backends.join(" "))).wide(),
         Column::<Self>::left("per", "PER", |f, _| per(f)).wide(),

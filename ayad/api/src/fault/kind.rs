@@ -44,6 +44,16 @@ pub enum Phase {
     Inside,
 }
 
+/// What becomes of the process of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProcessState {
+    /// It is stopped (SIGSTOP), and goes on at the end.
+    Paused,
+    /// It is killed (SIGKILL), and started again at the end.
+    Killed,
+}
+
 /// What is done. Latencies, resets and the like happen between the proxy and its backend, so that retries, breakers
 /// and outlier detection see them as if the backend had done it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -149,6 +159,12 @@ pub enum Fault {
         /// How many, at each backend.
         in_flight: u32,
     },
+    /// The process of a backend is paused or killed. Whoever started it does that, and undoes it when this ends; the
+    /// daemon touches no process, and keeps who, why and until when.
+    Process {
+        /// What becomes of it.
+        state: ProcessState,
+    },
 }
 
 fn half() -> f64 {
@@ -175,6 +191,8 @@ pub enum Plane {
     Http,
     /// What the daemon thinks of backends: there is no share of it.
     Backend,
+    /// Processes of practice backends: `ayactl chaos pause` and `kill`.
+    Process,
 }
 
 const fn kind(name: &'static str, plane: Plane, summary: &'static str) -> FaultKind {
@@ -199,6 +217,7 @@ pub const KINDS: &[FaultKind] = &[
     kind("breaker", Plane::Backend, "Breakers are forced"),
     kind("partition", Plane::Both, "Backends cannot be reached at all, not even by checks"),
     kind("load", Plane::Backend, "More requests seem to be in flight than are"),
+    kind("process", Plane::Process, "Processes of practice backends are paused or killed"),
 ];
 
 impl Fault {
@@ -221,7 +240,13 @@ impl Fault {
             Self::Breaker { .. } => "breaker",
             Self::Partition {} => "partition",
             Self::Load { .. } => "load",
+            Self::Process { .. } => "process",
         }
+    }
+
+    /// Whether it hits a share of what comes; else it is for a backend as a whole, and nothing is counted.
+    pub fn has_share(&self) -> bool {
+        matches!(self.plane(), Plane::Both | Plane::Http)
     }
 
     /// For what it is.
@@ -270,6 +295,8 @@ impl fmt::Display for Fault {
             Self::HealthLie { says: LyingHealth::Down } => f.write_str(" down"),
             Self::Breaker { order } => write!(f, " {order}"),
             Self::Load { in_flight } => write!(f, " {in_flight} in flight"),
+            Self::Process { state: ProcessState::Paused } => f.write_str(" paused"),
+            Self::Process { state: ProcessState::Killed } => f.write_str(" killed"),
         }
     }
 }
@@ -298,6 +325,7 @@ mod tests {
                 "breaker": {"kind": "breaker", "order": "open"},
                 "partition": {"kind": "partition"},
                 "load": {"kind": "load", "in_flight": 5},
+                "process": {"kind": "process", "state": "paused"},
             });
             let fault: Fault = serde_json::from_value(text[kind.name].clone()).expect(kind.name);
             assert_eq!(fault.kind(), kind.name);

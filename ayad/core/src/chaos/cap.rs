@@ -1,6 +1,7 @@
 //! How much faults may hit: a share of a pool's requests in a sliding window.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::time::Tick;
@@ -14,6 +15,8 @@ const PART: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub struct Traffic {
     parts: [Part; PARTS],
+    /// Held by whoever decides whether one more may be hit.
+    gate: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -30,9 +33,11 @@ impl Traffic {
         self.part(now).requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Whether one more may be hit, when at most the share `most` of all may; if so it counts. Two workers at once may
-    /// go over by one.
+    /// Whether one more may be hit, when at most the share `most` of all may; if so it counts. Of several workers
+    /// at once one decides after the other, so that the share is never passed.
     pub fn try_hit(&self, now: Tick, most: f64) -> bool {
+        // Nothing is in there that could be left half done.
+        let _turn = (most < 1.0).then(|| self.gate.lock().unwrap_or_else(PoisonError::into_inner));
         let (requests, hits) = self.sums(now);
         let may = most >= 1.0 || (hits + 1) as f64 <= most * requests as f64;
         if may {
@@ -109,6 +114,24 @@ mod tests {
         }
         assert!((4_990..=5_000).contains(&hit), "{hit}");
         assert_eq!(traffic.sums(now.after(Duration::from_secs(60))), (0, 0));
+    }
+
+    #[test]
+    fn of_many_workers_none_goes_over() {
+        let traffic = Traffic::default();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..2_000 {
+                        traffic.request(Tick::ZERO);
+                        traffic.try_hit(Tick::ZERO, 0.1);
+                        let (requests, hits) = traffic.sums(Tick::ZERO);
+                        assert!(hits as f64 <= 0.1 * requests as f64 + 1e-9, "{hits} of {requests}");
+                    }
+                });
+            }
+        });
+        assert_eq!(traffic.sums(Tick::ZERO).0, 16_000);
     }
 
     #[test]

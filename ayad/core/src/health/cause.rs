@@ -40,6 +40,8 @@ pub enum Cause {
     Agent(Hold),
     /// Its agent no longer keeps traffic away, and nobody has looked since.
     AgentReleased,
+    /// A fault had changed its health, and has ended: it is what it was.
+    FaultOver,
 }
 
 /// Words of a stranger, fit for one line of a terminal or log: at most [`Words::LONGEST`] characters, none of which
@@ -87,7 +89,7 @@ impl Cause {
     /// The cause with this code, for a process that was told it by another. Of those with details, `number` and `words`
     /// are what [`Self::details`] returned there, and `known` is the same as `words`, as this process knows it.
     pub fn of_code(code: &str, number: u16, words: &str, known: &'static str) -> Option<Self> {
-        const PLAIN: [Cause; 9] = [
+        const PLAIN: [Cause; 10] = [
             Cause::NotChecked,
             Cause::Passed,
             Cause::Refused,
@@ -97,6 +99,7 @@ impl Cause {
             Cause::Garbage,
             Cause::PenaltyOver,
             Cause::AgentReleased,
+            Cause::FaultOver,
         ];
         let said = || Words::of(words.as_bytes());
         let detailed = [
@@ -134,6 +137,7 @@ impl Cause {
             Self::Agent(Hold::Drain) => "agent-drain",
             Self::Agent(Hold::Maint) => "agent-maint",
             Self::AgentReleased => "agent-released",
+            Self::FaultOver => "fault-over",
         }
     }
 
@@ -153,7 +157,8 @@ impl Cause {
             | Self::Garbage
             | Self::PenaltyOver
             | Self::Agent(_)
-            | Self::AgentReleased => (0, ""),
+            | Self::AgentReleased
+            | Self::FaultOver => (0, ""),
         }
     }
 }
@@ -167,6 +172,7 @@ impl fmt::Display for Cause {
             Self::PenaltyOver => f.pad("penalty over"),
             Self::Agent(hold) => write!(f, "agent says {}", hold.as_str()),
             Self::AgentReleased => f.pad("agent lets traffic in again"),
+            Self::FaultOver => f.pad("a fault has ended: as before it"),
             Self::Status(status) => write!(f, "status {status}"),
             Self::Unreachable(why) if !why.is_empty() => write!(f, "unreachable: {why}"),
             Self::Said(words) if !words.as_str().is_empty() => write!(f, "says {}", words.as_str()),

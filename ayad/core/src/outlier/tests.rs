@@ -341,12 +341,12 @@ fn a_pardon_brings_it_back_at_once() {
     world.run(10_000, 50.0);
     world.manners[1].fails = 1.0;
     world.run(1_000, 50.0);
-    let change = world.set[1].pardon(world.at()).unwrap();
+    let change = world.set[1].pardon(world.at(), Return::Ordered).unwrap();
 
     assert_eq!(
         (change.from, change.to, change.back),
         (Standing::Ejected, Standing::In, Some(Return::Ordered))
     );
     assert!(!world.set[1].is_ejected() && world.set[1].watched().times() == 0);
-    assert_eq!(world.set[1].pardon(world.at()), None);
+    assert_eq!(world.set[1].pardon(world.at(), Return::Ordered), None);
 }

@@ -261,10 +261,11 @@ impl Load {
         Some(OutlierChange { index: 0, from, to: Standing::In, finding, back: Some(back) })
     }
 
-    /// Takes a backend for one like the others again, because somebody says so, and forgets its past ejections.
-    pub fn pardon(&self, now: Tick) -> Option<OutlierChange> {
+    /// Takes a backend for one like the others again, because somebody says so, and forgets its past.
+    pub fn pardon(&self, now: Tick, back: Return) -> Option<OutlierChange> {
         self.watched().times.store(0, Ordering::Relaxed);
-        self.take_back(now, Return::Ordered)
+        self.watched().forget();
+        self.take_back(now, back)
     }
 
     /// Its time is up: one request at a time.

@@ -10,7 +10,7 @@ use aya_api::fault::{FaultBody, FaultState, FaultView, LockView, Observed, StopS
 use aya_core::chaos::caution::Limits;
 use aya_core::time::Tick;
 
-use crate::chaos::Active;
+use crate::chaos::{Active, put_back};
 use crate::clock;
 use crate::control::Control;
 use crate::control::sampler::Sampler;
@@ -164,6 +164,9 @@ impl Entry {
             aya_api::fault::Per::Connection => "connections",
         };
         let why = self.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        if !self.body.fault.has_share() {
+            return format!("{} for {}{why}", self.body.fault, self.body.target);
+        }
         format!("{} for {}, {share} % of {per}{why}", self.body.fault, self.body.target)
     }
 }
@@ -217,6 +220,7 @@ impl Control {
     pub(super) fn end_fault(&mut self, id: &str, cause: &str, by: &str) -> Option<FaultView> {
         let snapshot = self.state.snapshot.load_full();
         self.state.faults.end(id, &snapshot);
+        put_back(&self.state);
         let at = self.chaos.active.iter().position(|entry| entry.id == id)?;
         let entry = self.chaos.active.remove(at);
         let mut view = entry.view();
@@ -225,7 +229,11 @@ impl Control {
         view.ended_by = Some(cause.to_owned());
         self.chaos.before.entry(entry.body.fault.kind()).or_default().add(&view.observed);
         let Observed { hit, matched, .. } = view.observed;
-        let cause = format!("{cause}; it hit {hit} of {matched}");
+        let cause = if entry.body.fault.has_share() {
+            format!("{cause}; it hit {hit} of {matched}")
+        } else {
+            cause.to_owned()
+        };
         let event = entry.event(Severity::Info, cause).change("active", "ended");
         self.state.events.push(event.ordered(Some(by.to_owned()), None));
         self.chaos.ended.push_front(view.clone());

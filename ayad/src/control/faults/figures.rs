@@ -1,12 +1,13 @@
-//! What stop conditions are judged by: figures of the last two seconds, taken ten times a second.
+//! What stop conditions are judged by: figures of the last two seconds, taken ten times a second, and what faults hold.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aya_api::condition::{Condition, Metric, Value};
+use aya_api::condition::{Condition, Metric, Unit, Value};
 use aya_api::error::{ApiError, ErrorCode};
 
+use crate::chaos::Faults;
 use crate::clock;
 use crate::control::sampler::{Sampler, Window};
 use crate::control::suggest;
@@ -66,8 +67,17 @@ pub(super) fn backends(scope: &str, snapshot: &Snapshot) -> Option<Vec<Arc<Backe
     snapshot.backend_by_id(scope).map(|backend| vec![Arc::clone(backend)])
 }
 
-/// The value of a metric now; `None` when there is nothing to tell it by.
-pub(super) fn value(metric: Metric, scope: &str, figures: &Sampler, snapshot: &Snapshot) -> Option<Value> {
+/// The value that a condition is judged by now; `None` when there is nothing to tell it by. Attempts that a fault holds
+/// have no latency yet, but at least the time they have waited: those that have waited for longer than the condition says
+/// count with that.
+pub(super) fn value(
+    condition: &Condition,
+    scope: &str,
+    figures: &Sampler,
+    snapshot: &Snapshot,
+    faults: &Faults,
+) -> Option<Value> {
+    let metric = condition.metric;
     let backends = backends(scope, snapshot)?;
     let mut window = Window::default();
     for backend in &backends {
@@ -77,6 +87,13 @@ pub(super) fn value(metric: Metric, scope: &str, figures: &Sampler, snapshot: &S
         window = window.into_pool();
     }
     let now = clock::now();
+    if let (Unit::Time, Value::Number(most)) = (metric.unit(), &condition.value) {
+        let tokens: Vec<u64> = backends.iter().map(|backend| backend.load.token()).collect();
+        let waits = faults.waits(&tokens, now).into_iter();
+        for wait in waits.filter(|wait| wait.as_secs_f64() * 1e3 > *most) {
+            window.add(wait);
+        }
+    }
     let eligible = || backends.iter().filter(|backend| backend.load.eligible(now)).count() as f64;
     let ms = |us: u64| us as f64 / 1e3;
     let number = match metric {

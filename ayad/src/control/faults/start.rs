@@ -11,6 +11,7 @@ use aya_core::chaos::caution::{Facts, Limits, PoolFacts, Refusal, judge};
 use aya_core::hash::mix;
 
 use super::book::{Entry, Lease, Skips, Stop};
+use super::fits::fits;
 use super::{figures, values};
 use crate::chaos::{BadTarget, FaultOrder, Reach};
 use crate::clock;
@@ -26,6 +27,7 @@ impl Control {
         self.check_may_inject(&snapshot, call)?;
         values::check(&body, snapshot.chaos.longest.as_millis() as u64)?;
         let reach = Reach::of(&body.target, &snapshot).map_err(|error| bad_target(&error))?;
+        fits(&body, &reach, &snapshot)?;
         self.check_conflicts(&body, &reach, &snapshot)?;
         let limits = snapshot.chaos.limits.narrower(wanted(&body));
         let stops = stops(&body, &reach, &snapshot)?;
@@ -158,7 +160,7 @@ impl Control {
 }
 
 /// Pools of these backends.
-fn pools_of(ids: impl Iterator<Item = impl AsRef<str>>, snapshot: &Snapshot) -> BTreeSet<&str> {
+pub(super) fn pools_of(ids: impl Iterator<Item = impl AsRef<str>>, snapshot: &Snapshot) -> BTreeSet<&str> {
     ids.filter_map(|id| snapshot.backend_by_id(id.as_ref()).map(|backend| backend.pool.clone()))
         .filter_map(|name| snapshot.pool(&name).map(|pool| pool.name.as_str()))
         .collect()

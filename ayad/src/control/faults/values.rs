@@ -2,7 +2,7 @@
 
 use aya_api::axis::BreakerOrder;
 use aya_api::error::{ApiError, ErrorCode};
-use aya_api::fault::{Fault, FaultBody, LONGEST_LEASE_MS};
+use aya_api::fault::{Fault, FaultBody, LONGEST_LEASE_MS, Plane};
 
 /// Shortest lease of an attached fault, in milliseconds.
 const SHORTEST_LEASE_MS: u64 = 100;
@@ -34,6 +34,10 @@ pub(super) fn check(body: &FaultBody, longest_ms: u64) -> Result<(), ApiError> {
         body.limits.and_then(|limits| limits.max_traffic).filter(|share| !(0.0..=1.0).contains(share))
     {
         return Err(bad(format!("max_traffic of {traffic} is not possible"), "take 0 to 1 (0 to 100 %)"));
+    }
+    if body.fault.plane() == Plane::Process && (body.target.backend.is_none() || body.share < 1.0) {
+        let message = format!("{} is for one backend as a whole", body.fault);
+        return Err(bad(message, "use `ayactl chaos pause` and `kill`, with a backend as POOL/BACKEND"));
     }
     match wrong(&body.fault) {
         Some((message, hint)) => Err(bad(format!("{}: {message}", body.fault.kind()), hint)),

@@ -11,6 +11,7 @@ use aya_core::time::Tick;
 
 use super::book::{Entry, Stop};
 use super::figures::{self, LOOK};
+use crate::chaos::{Faults, put_back};
 use crate::control::Control;
 use crate::control::sampler::Sampler;
 use crate::state::{Backend, Snapshot};
@@ -31,9 +32,11 @@ impl Control {
             self.chaos.look_at = now.after(LOOK);
             let snapshot = self.state.snapshot.load_full();
             self.take_figures(&snapshot);
+            // Of whom a reload took out of the reach of all.
+            put_back(&self.state);
             for entry in &mut self.chaos.active {
                 for stop in &mut entry.stops {
-                    look(stop, &self.chaos.figures, &snapshot, now);
+                    look(stop, &self.chaos.figures, &snapshot, &self.state.faults, now);
                 }
                 if let Some(skipped) = new_skips(entry, now) {
                     self.state.events.push(entry.event(Severity::Info, skipped));
@@ -65,8 +68,8 @@ impl Control {
 }
 
 /// Looks how a condition stands.
-fn look(stop: &mut Stop, figures: &Sampler, snapshot: &Snapshot, now: Tick) {
-    let value = figures::value(stop.condition.metric, &stop.scope, figures, snapshot);
+fn look(stop: &mut Stop, figures: &Sampler, snapshot: &Snapshot, faults: &Faults, now: Tick) {
+    let value = figures::value(&stop.condition, &stop.scope, figures, snapshot, faults);
     stop.value = match &value {
         Some(Value::Number(number)) => Some(*number),
         _ => None,

@@ -6,6 +6,7 @@ use aya_api::axis::BreakerOrder as Word;
 use aya_api::error::{ApiError, ErrorCode};
 use aya_core::axis::BreakerState;
 use aya_core::breaker::Order as Forced;
+use aya_core::outlier::Return;
 
 use super::plan::Target;
 use super::{Order, Plan};
@@ -104,7 +105,7 @@ impl Control {
         if matches!(was, BreakerState::Open | BreakerState::HalfOpen) {
             backend.remember_breaker("closed", "reset");
         }
-        if let Some(change) = backend.load.pardon(clock::now()) {
+        if let Some(change) = backend.load.pardon(clock::now(), Return::Ordered) {
             backend.remember("outlier", change.from.as_str(), change.to.as_str(), "reset");
         }
         backend.rev.store(rev, Ordering::Relaxed);

@@ -42,6 +42,8 @@ pub(in crate::proxy) struct Session {
     /// What faults decided about it, and which ones hit it.
     marks: Marks,
     faults: String,
+    /// The epoch of faults in which the last attempt was hit.
+    struck_at: Option<u64>,
     /// Bytes written to the backend that are not the client's.
     header: u64,
     totals: Totals,
@@ -66,6 +68,7 @@ impl Session {
             connected: None,
             marks: Marks::default(),
             faults: String::new(),
+            struck_at: None,
             header: 0,
             totals: Totals::default(),
             over: false,
@@ -104,6 +107,8 @@ impl Session {
     /// What faults do to the attempt at the place that was taken.
     pub(super) fn strike(&mut self, route: RouteId) -> Option<Box<Struck>> {
         let place = self.place.as_ref().filter(|_| !self.state.faults.is_idle())?;
+        let epoch = self.state.faults.epoch();
+        self.struck_at = None;
         let struck = self.state.faults.strike(&Asked {
             pool: &place.pool.name,
             token: place.backend().load.token(),
@@ -113,6 +118,8 @@ impl Session {
             marks: &self.marks,
             is_http: false,
         })?;
+        place.backend().touch.attempt();
+        self.struck_at = Some(epoch);
         if !self.faults.is_empty() {
             self.faults.push_str(", ");
         }
@@ -125,7 +132,14 @@ impl Session {
         let now = clock::now();
         self.connected = Some(now);
         if let Some(place) = &self.place {
-            verdict::reached(&self.state, place, now, now.since(place.since()), true);
+            self.learn(place, now, now.since(place.since()), true);
+        }
+    }
+
+    /// Lets others learn how an attempt went, unless a fault did that which has ended meanwhile.
+    fn learn(&self, place: &Place, now: Tick, took: Duration, ok: bool) {
+        if self.struck_at.is_none_or(|epoch| epoch == self.state.faults.epoch()) {
+            verdict::reached(&self.state, place, now, took, ok);
         }
     }
 
@@ -135,7 +149,7 @@ impl Session {
         if reason.blame() == Blame::Backend {
             let now = clock::now();
             let took = now.since(place.since());
-            verdict::reached(&self.state, &place, now, took, false);
+            self.learn(&place, now, took, false);
             place.cell().finished(took.as_micros() as u64, false);
             self.failed = Some(Arc::clone(place.backend()));
         }
@@ -175,7 +189,7 @@ impl Session {
             let took = connected.since(place.since());
             let is_backends_doing = reason.is_some_and(|reason| reason.blame() == Blame::Backend);
             if is_backends_doing {
-                verdict::reached(&self.state, place, now, took, false);
+                self.learn(place, now, took, false);
             }
             place.cell().finished(took.as_micros() as u64, !is_backends_doing);
         }
