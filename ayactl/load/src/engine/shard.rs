@@ -91,23 +91,29 @@ impl Shard {
     pub(super) fn ended(&mut self, work: &Work, now: Duration, outcome: &Outcome) {
         let us = |from: Duration| now.saturating_sub(from).as_micros() as u64;
         let (response, service) = (us(work.planned), us(work.sent));
+        let is_failure = match outcome {
+            Outcome::Answer { status, .. } => *status >= 500,
+            Outcome::Failed(kind) => *kind != ErrorKind::Unfinished,
+        };
         for seen in [&mut self.now, &mut self.last.total] {
+            seen.failed += u64::from(is_failure);
             match outcome {
                 Outcome::Answer { status, bytes, .. } => {
                     seen.answered += 1;
                     seen.bytes += bytes;
-                    seen.failed += u64::from(*status >= 500);
                     *seen.statuses.entry(*status).or_default() += 1;
                 }
                 Outcome::Failed(kind) => {
                     *seen.errors.entry(*kind).or_default() += 1;
-                    seen.failed += u64::from(*kind != ErrorKind::Unfinished);
                     if *kind == ErrorKind::Unfinished {
                         continue;
                     }
                 }
             }
             seen.response.record(response);
+            if is_failure {
+                seen.failures.record(response);
+            }
             seen.service.record(service);
         }
         if let Outcome::Answer { status, timing, .. } = outcome {

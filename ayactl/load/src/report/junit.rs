@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Report, Word};
+use crate::compare::Standing;
 use crate::html::escaped;
 
 impl Report {
@@ -11,12 +12,16 @@ impl Report {
         let is_valid = self.verdict.word != Word::GeneratorBound;
         let failures =
             self.gates.iter().filter(|gate| gate.holds == Some(false)).count() + usize::from(!is_valid);
+        let limits = self.comparison.as_ref().map_or(&[][..], |comparison| &comparison.limits);
+        let of = |standing| limits.iter().filter(|ruling| ruling.standing == standing).count();
         let skipped = self.gates.iter().filter(|gate| gate.holds.is_none()).count();
         let mut xml = format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"ayactl loadtest {}\" tests=\"{}\" \
-             failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\" time=\"{:.3}\">\n",
+             failures=\"{}\" errors=\"0\" skipped=\"{}\" time=\"{:.3}\">\n",
             escaped(&self.asked.url),
-            self.gates.len() + 1,
+            self.gates.len() + limits.len() + 1,
+            failures + of(Standing::Exceeded),
+            skipped + of(Standing::Unknown),
             self.duration_s
         );
         let line = self.verdict_line();
@@ -30,8 +35,18 @@ impl Report {
                 gate.holds.is_none(),
             );
         }
+        for ruling in limits {
+            let name = format!("against {}: {}", self.baseline(), ruling.limit);
+            let text = format!("{} is exceeded: {}", ruling.limit, ruling.why);
+            let is_exceeded = ruling.standing == Standing::Exceeded;
+            case(&mut xml, &name, is_exceeded.then_some(text.as_str()), ruling.standing == Standing::Unknown);
+        }
         xml.push_str("  </testsuite>\n</testsuites>\n");
         xml
+    }
+
+    fn baseline(&self) -> &str {
+        self.comparison.as_ref().map_or("", |comparison| &comparison.before.name)
     }
 }
 

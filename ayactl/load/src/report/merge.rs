@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Backend, Failure, Hist, Mark, Report, SCHEMA_VERSION, Status, Step, Verdict, Word, joined};
+use super::{Backend, Failure, Hist, Mark, Report, SCHEMA_VERSION, Status, Step, Verdict, Word};
 
 /// Why reports cannot be merged.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +67,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         marks: marks(reports, started_ms),
         gates: Vec::new(),
         overhead: Vec::new(),
+        comparison: None,
     };
     merged.bound_steps();
     Ok(merged)
@@ -123,11 +124,13 @@ fn steps(reports: &[Report], step_s: f64, started_ms: u64) -> Result<Vec<Step>, 
         }
         let shift = ((report.started_ms - started_ms) as f64 / 1e3 / step_s).round() as u64;
         for (index, chunk) in report.steps.chunks(factor).enumerate() {
-            places.entry(shift + index as u64).or_default().push(joined(chunk));
+            places.entry(shift + index as u64).or_default().push(Step::sum(chunk));
         }
     }
     let last = places.keys().last().copied().unwrap_or(0);
-    Ok((0..=last).map(|place| places.get(&place).map_or_else(Step::default, |steps| joined(steps))).collect())
+    Ok((0..=last)
+        .map(|place| places.get(&place).map_or_else(Step::default, |steps| Step::sum(steps)))
+        .collect())
 }
 
 fn statuses(reports: &[Report]) -> Vec<Status> {
