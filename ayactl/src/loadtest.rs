@@ -3,6 +3,7 @@
 
 pub mod find_max;
 pub mod job;
+pub mod kept;
 pub mod link;
 pub mod live;
 pub mod play;

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::compare::Comparison;
+use crate::plan::Part;
 
 mod added;
 mod csv;
@@ -112,6 +113,9 @@ pub struct Asked {
     pub connections: u64,
     /// Seconds at the beginning that are in no figure.
     pub warmup_s: u64,
+    /// The part of the plan that was played; absent when all of it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 /// Where the load came from.

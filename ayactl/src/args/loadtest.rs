@@ -7,7 +7,13 @@ use clap::Args;
 
 use crate::time::{parse_some, parse_span};
 
-/// `ayactl loadtest`.
+mod results;
+
+pub use results::{
+    AgainstArgs, AgentArgs, CompareArgs, KeepArgs, LoadtestCommand, LoadtestVerb, MergeArgs, RecordingArgs,
+};
+
+/// What one load test is to do.
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one switch of the command line")]
 #[command(
@@ -18,13 +24,14 @@ use crate::time::{parse_some, parse_span};
                   GENERATOR-BOUND (exit status 10): send lag p99 is over 10 % of response p99 (and over 0.2 ms), ports\nor \
                   descriptors ran out, or the generator's own cores were full. TARGET-BOUND: over 1 % of the requests waited \
                   for\none of the connections that are allowed, or had no answer in time. Else VALID. Exit status 6: an --slo \
-                  does not hold.\n\nProfiles: 5000, 100..5000/30s, \"100..5k/30s,5k/1m,spike 10k/5s\", \"sine 2k±1k/60s/5m\", \
+                  does not hold, or a --regress limit is\nexceeded.\n\nProfiles: 5000, 100..5000/30s, \"100..5k/30s,5k/1m,spike 10k/5s\", \"sine 2k±1k/60s/5m\", \
                   \"steps 100..1000/100/10s\".\n\nExamples:\n  \
                   ayactl loadtest                                    100 requests a second to the daemon's listener\n  \
                   ayactl loadtest -r 5k -d 30s /api/items --slo 'p99<50ms' --slo 'err<0.1%'\n  \
                   ayactl loadtest -r 100..5000/30s,5000/1m,spike\\ 10k/5s --abort 'err>5% for 3s'\n  \
                   ayactl loadtest --find-max 'p99<50ms,err<0.1%' /\n  \
-                  ayactl loadtest --closed -c 64 -d 10s http://127.0.0.1:8080/"
+                  ayactl loadtest --closed -c 64 -d 10s http://127.0.0.1:8080/\n  \
+                  ayactl loadtest -r 500 -d 1m / --baseline monday --regress 'p99>+10%' --save tuesday"
 )]
 pub struct LoadtestArgs {
     /// URL, path on the daemon's first HTTP listener, or pool:NAME; / without

@@ -89,7 +89,7 @@ async fn drive(worker: Rc<Worker>, setup: &Setup) {
     match setup.profile.as_deref() {
         Some(profile) => {
             let plan = &setup.plan;
-            let schedule = Schedule::new(profile, plan.arrivals, plan.seed, setup.thread, plan.threads);
+            let schedule = Schedule::new(profile, plan.arrivals, plan.seed, plan.lot(setup.thread));
             // Without a timer there is no pace: what was not offered is seen in the report.
             let _ = pace(&worker, setup, schedule).await;
         }
@@ -210,8 +210,8 @@ impl Worker {
             Lane::new(index, host, (connections.max(1) * streams) as usize, shared)
         });
         let closed = (plan.model == Model::Closed).then(|| Closed {
-            next: Cell::new(u64::from(*thread)),
-            step: u64::from(plan.threads.max(1)),
+            next: Cell::new(plan.lot(*thread).0),
+            step: plan.lot(*thread).1,
             most: plan.requests.unwrap_or(u64::MAX),
             ends: *started + Duration::from_millis(plan.length_ms),
         });

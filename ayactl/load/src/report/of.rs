@@ -91,6 +91,7 @@ fn asked(seen: &Recording) -> Asked {
         protocol: protocol.to_owned(),
         connections: u64::from(plan.connections),
         warmup_s: plan.warmup_ms / 1000,
+        part: plan.part,
     }
 }
 

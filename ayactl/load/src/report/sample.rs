@@ -55,6 +55,7 @@ pub(crate) fn report(seed: u64, factor: f64) -> Report {
             protocol: "http/1.1".into(),
             connections: 64,
             warmup_s: 2,
+            part: None,
         },
         generators: vec![Generator {
             host: "bench".into(),
