@@ -356,9 +356,13 @@ impl Report {
 
     /// The share of requests that failed, of those that came to an end; `None` when none did.
     pub fn error_share(&self) -> Option<f64> {
-        let unanswered: u64 = self.failures.iter().map(|failure| failure.count).sum();
-        let all = self.achieved + unanswered;
+        let all = self.ended();
         (all > 0).then(|| self.failed as f64 / all as f64)
+    }
+
+    /// Requests that came to an end, with an answer or without.
+    fn ended(&self) -> u64 {
+        self.achieved + self.failures.iter().map(|failure| failure.count).sum::<u64>()
     }
 
     /// The verdict with the figures that it is about, in one line.

@@ -24,7 +24,7 @@ pub use results::{
                   GENERATOR-BOUND (exit status 10): send lag p99 is over 10 % of response p99 (and over 0.2 ms), ports\nor \
                   descriptors ran out, or the generator's own cores were full. TARGET-BOUND: over 1 % of the requests waited \
                   for\none of the connections that are allowed, or had no answer in time. Else VALID. Exit status 6: an --slo \
-                  does not hold, or a --regress limit is\nexceeded.\n\nProfiles: 5000, 100..5000/30s, \"100..5k/30s,5k/1m,spike 10k/5s\", \"sine 2k±1k/60s/5m\", \
+                  does not hold, or a --regress limit is exceeded.\n\nProfiles: 5000, 100..5000/30s, \"100..5k/30s,5k/1m,spike 10k/5s\", \"sine 2k±1k/60s/5m\", \
                   \"steps 100..1000/100/10s\".\n\nExamples:\n  \
                   ayactl loadtest                                    100 requests a second to the daemon's listener\n  \
                   ayactl loadtest -r 5k -d 30s /api/items --slo 'p99<50ms' --slo 'err<0.1%'\n  \

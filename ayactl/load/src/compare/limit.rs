@@ -58,7 +58,7 @@ impl Ruling {
             Standing::Holds => "holds",
             Standing::Exceeded => "FAILS",
             Standing::NotShown => "not shown",
-            Standing::Unknown => "no data",
+            Standing::Unknown => "unjudged",
         }
     }
 }

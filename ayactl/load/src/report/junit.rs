@@ -25,21 +25,27 @@ impl Report {
             self.duration_s
         );
         let line = self.verdict_line();
-        case(&mut xml, "verdict", (!is_valid).then_some(line.as_str()), false);
+        case(&mut xml, "verdict", (!is_valid).then_some(line.as_str()), None);
         for gate in &self.gates {
             let text = format!("{} does not hold: {}", gate.condition, gate.value);
             case(
                 &mut xml,
                 &gate.condition,
                 (gate.holds == Some(false)).then_some(text.as_str()),
-                gate.holds.is_none(),
+                gate.holds.is_none().then_some("no data"),
             );
         }
         for ruling in limits {
             let name = format!("against {}: {}", self.baseline(), ruling.limit);
             let text = format!("{} is exceeded: {}", ruling.limit, ruling.why);
             let is_exceeded = ruling.standing == Standing::Exceeded;
-            case(&mut xml, &name, is_exceeded.then_some(text.as_str()), ruling.standing == Standing::Unknown);
+            let is_unknown = ruling.standing == Standing::Unknown;
+            case(
+                &mut xml,
+                &name,
+                is_exceeded.then_some(text.as_str()),
+                is_unknown.then_some(ruling.why.as_str()),
+            );
         }
         xml.push_str("  </testsuite>\n</testsuites>\n");
         xml
@@ -50,7 +56,7 @@ impl Report {
     }
 }
 
-fn case(xml: &mut String, name: &str, failure: Option<&str>, is_skipped: bool) {
+fn case(xml: &mut String, name: &str, failure: Option<&str>, skipped: Option<&str>) {
     let name = escaped(name);
     let _ = match failure {
         Some(text) => writeln!(
@@ -58,10 +64,13 @@ fn case(xml: &mut String, name: &str, failure: Option<&str>, is_skipped: bool) {
             "    <testcase classname=\"loadtest\" name=\"{name}\"><failure message=\"{}\"/></testcase>",
             escaped(text)
         ),
-        None if is_skipped => writeln!(
-            xml,
-            "    <testcase classname=\"loadtest\" name=\"{name}\"><skipped message=\"no data\"/></testcase>"
-        ),
-        None => writeln!(xml, "    <testcase classname=\"loadtest\" name=\"{name}\"/>"),
+        None => match skipped {
+            Some(why) => writeln!(
+                xml,
+                "    <testcase classname=\"loadtest\" name=\"{name}\"><skipped message=\"{}\"/></testcase>",
+                escaped(why)
+            ),
+            None => writeln!(xml, "    <testcase classname=\"loadtest\" name=\"{name}\"/>"),
+        },
     };
 }

@@ -93,12 +93,12 @@ pub struct RecordingArgs {
 #[derive(Args, Debug)]
 #[command(
     after_help = "Of each figure: both values, the difference, and the interval in which it lies with 95 % confidence. The interval is \
-                  made by\ndrawing blocks of neighbouring seconds anew, 2,000 times with a fixed seed. \"better\" and \"worse\" mean that all \
-                  of it is on one\nside of nothing; \"no difference seen\" that it is not, which is no proof that there is none; \"too few \
-                  seconds to tell\" that\na run has fewer than 10 of them; \"too few requests to tell\" that fewer than 10 are beyond the \
-                  percentile (p99.9 needs\n10,000). A test of ranks (Mann-Whitney) over the seconds' p99 stands below it.\n\n\
+                  made by drawing blocks of neighbouring seconds anew, 2,000 times with a fixed seed. \"better\" and \"worse\" mean that all \
+                  of it is on one side of nothing; \"no difference seen\" that it is not, which is no proof that there is none; \"too few \
+                  seconds to tell\" that a run has fewer than 10 of them; \"too few requests to tell\" that fewer than 10 are beyond the \
+                  percentile (p99.9 needs 10,000). A test of ranks (Mann-Whitney) over the seconds' p99 stands below it.\n\n\
                   Exit status 10: the loads differ (rate, loop, connections of a closed loop), or a generator was full; --anyway \
-                  compares\nall the same. Exit status 6: a --regress limit is exceeded by the whole interval, or cannot be \
+                  compares all the same. Exit status 6: a --regress limit is exceeded by the whole interval, or cannot be \
                   judged.\n\nLimits: p50, p90, p99 and p99.9 by a part or a time (p99>+10%, p99>+5ms), err by points (err>+0.1%), rate by a \
                   part (rate<-5%).\n\nExamples:\n  ayactl loadtest compare monday tuesday\n  \
                   ayactl loadtest compare before.json after.json --regress 'p99>+10%' --regress 'err>+0.1%'\n  \
@@ -126,14 +126,17 @@ pub struct CompareArgs {
 #[derive(Args, Debug)]
 #[command(
     after_help = "Refused are recordings that did not run at the same time, that are the same, that are parts of different plans, or \
-                  of different\nloops. A part that is missing is told. The worst verdict of them counts, and objectives are judged \
+                  of different loops. A part that is missing is told. The worst verdict of them counts, and objectives are judged \
                   anew.\n\nExamples:\n  ayactl loadtest merge a.json b.json c.json --save whole\n  \
-                  ayactl loadtest merge a.json b.json --report html=load.html --report json=whole.json"
+                  ayactl loadtest merge a.json b.json --out whole.json --report html=load.html"
 )]
 pub struct MergeArgs {
     /// Two recordings or more
     #[arg(value_name = "NAME|FILE", required = true, num_args = 2.., add = ArgValueCompleter::new(complete::recordings))]
     pub recordings: Vec<String>,
+    /// Write the recording of all to this file
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
     /// Write a report: html, md, json, junit, hgrm, csv, jsonl or text, to this file; may be repeated
     #[arg(long, value_name = "FORMAT=FILE")]
     pub report: Vec<String>,
@@ -146,8 +149,8 @@ pub struct MergeArgs {
 #[derive(Args, Debug)]
 #[command(
     after_help = "Type the same command on each machine, but for --part: rate, requests and connections are those of the whole plan, and \
-                  each part\nsends every N-th request of the same seeded schedule. All begin at the same moment by their own clocks, which \
-                  have to agree (NTP);\nnothing is exchanged between them. Then bring the files together: ayactl loadtest merge.\n\n\
+                  each part sends every N-th request of the same seeded schedule. All begin at the same moment by their own clocks, which \
+                  have to agree (NTP); nothing is exchanged between them. Then bring the files together: ayactl loadtest merge.\n\n\
                   Examples:\n  ayactl loadtest agent --at 12:00:00 --part 1/2 --out a.json -r 20k -d 1m http://10.0.0.7/ --allow-target 10.0.0.7\n  \
                   ayactl loadtest agent --at 12:00:00 --part 2/2 --out b.json -r 20k -d 1m http://10.0.0.7/ --allow-target 10.0.0.7"
 )]

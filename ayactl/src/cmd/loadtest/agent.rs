@@ -1,6 +1,7 @@
 //! `agent`: one part of a plan, from a moment on that several machines agreed on. Nothing is exchanged between them: the plan
 //! and the moment are on the command line, and the recordings are merged afterwards.
 
+use std::path::Path;
 use std::time::Duration;
 
 use aya_api::exit::Exit;
@@ -26,6 +27,16 @@ const FURTHEST_MS: u64 = 24 * 3_600_000;
 /// How often signals and the clock are looked at while it waits.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// The files that are written, and the recording itself.
+pub(super) fn with_out(mut files: Vec<Output>, out: Option<&Path>) -> Result<Vec<Output>, Failure> {
+    if let Some(file) = out {
+        let output = Output { format: ReportFormat::Json, file: file.to_owned() };
+        writable(&output)?;
+        files.push(output);
+    }
+    Ok(files)
+}
+
 /// When which part is played.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Turn {
@@ -41,13 +52,8 @@ pub(super) fn run(args: &AgentArgs, global: &Global, console: &mut Console<'_>) 
         let hint = "look for the greatest rate with one generator, or play rates one after the other: -r \"steps …\"";
         return Err(Failure::usage("--find-max decides as it goes, and parts cannot agree on it", hint));
     }
-    let mut files = outputs(&args.test.report)?;
-    if let Some(file) = &args.out {
-        let output = Output { format: ReportFormat::Json, file: file.clone() };
-        writable(&output)?;
-        files.push(output);
-    }
-    let results = Results::new(files).kept(&args.keep, console)?;
+    let results = Results::new(with_out(outputs(&args.test.report)?, args.out.as_deref())?)
+        .kept(&args.keep, console)?;
     test(&args.test, &results, Some(turn), global, console)
 }
 
@@ -126,7 +132,7 @@ impl Turn {
                     "",
                 ));
             }
-            runtime.block_on(tokio::time::sleep(LOOK));
+            runtime.block_on(async { tokio::time::sleep(LOOK).await });
         }
         Ok(())
     }

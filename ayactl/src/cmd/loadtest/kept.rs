@@ -4,6 +4,7 @@ use aya_api::exit::Exit;
 use aya_load::compare::{Comparison, Figure, concerns};
 use aya_load::report::{Look, Report, merge as merged};
 
+use super::agent::with_out;
 use super::results::{Results, SEED, limits, refuse, shelf};
 use super::{outputs, state_of};
 use crate::args::{CompareArgs, Format, Global, MergeArgs, RecordingArgs};
@@ -80,7 +81,8 @@ pub(super) fn compare(args: &CompareArgs, global: &Global, console: &mut Console
 
 /// Makes one report of several.
 pub(super) fn merge(args: &MergeArgs, global: &Global, console: &mut Console<'_>) -> Result<u8, Failure> {
-    let results = Results::new(outputs(&args.report)?).kept(&args.keep, console)?;
+    let results =
+        Results::new(with_out(outputs(&args.report)?, args.out.as_deref())?).kept(&args.keep, console)?;
     let shelf = shelf(console)?;
     let mut reports: Vec<Report> = Vec::new();
     for typed in &args.recordings {

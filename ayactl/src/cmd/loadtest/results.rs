@@ -143,7 +143,7 @@ pub(super) fn refuse(found: &[Concern], what: &str) -> Result<(), Failure> {
     if stops.is_empty() {
         return Ok(());
     }
-    let hint = "compare runs of the same load, or add --anyway";
+    let hint = "compare runs of the same load that can be trusted; --anyway compares all the same";
     Err(Failure::new(Exit::Invalid, "not-comparable", format!("{what}{}", stops.join("; ")), hint))
 }
 
