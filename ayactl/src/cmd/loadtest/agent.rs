@@ -89,7 +89,8 @@ impl Turn {
     pub(super) fn divide(self, order: &mut Order) -> Result<(), Failure> {
         let plan = &mut order.plan;
         let own = self.part.share(plan.connections);
-        if own == 0 {
+        // The same on each machine, also where a connection would be left.
+        if plan.connections < self.part.of {
             let message = format!("{} parts cannot share {} connections", self.part.of, plan.connections);
             return Err(Failure::usage(message, "take more connections (-c)"));
         }
