@@ -72,23 +72,23 @@ impl Desk {
     }
 }
 
-fn code(output: &Output) -> Option<i32> {
-    output.status.code()
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it ends by itself")
 }
 
 fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-fn exit(exit: Exit) -> Option<i32> {
-    Some(i32::from(exit as u8))
+fn exit(exit: Exit) -> i32 {
+    i32::from(exit as u8)
 }
 
 #[test]
 fn recordings_are_kept_listed_and_told_again() {
     let desk = Desk::new();
     let output = desk.run(&["list", "-o", "json"]);
-    assert_eq!((code(&output), report(&output)), (Some(0), json!([])));
+    assert_eq!((code(&output), report(&output)), (0, json!([])));
     let run = ["-r", "50", "-d", "1s", &desk.url(), "--save", "monday"];
     let output = desk.run(&run);
     assert!(is_whole(&output) && told(&output).contains("kept as monday"), "{output:?}");
@@ -105,7 +105,7 @@ fn recordings_are_kept_listed_and_told_again() {
     );
     let html = desk.file("again.html");
     let output = desk.run(&["report", "last", "--report", &format!("html={}", html.display())]);
-    assert!(code(&output) == Some(0) && told(&output).contains("response time"), "{}", told(&output));
+    assert!(code(&output) == 0 && told(&output).contains("response time"), "{}", told(&output));
     assert!(std::fs::read_to_string(html).expect("it was written").contains("<!doctype html>"));
     // What is kept is the report itself, and a file of it is as good as its name.
     let kept = desk.file("state/aya/loadtests/monday.json");
@@ -142,7 +142,7 @@ fn two_recordings_are_compared_and_limits_decide_the_exit_status() {
     desk.stretched("slow.json", 20, 50);
     desk.stretched("short.json", 5, 50);
     let output = desk.run(&["compare", "before.json", "slow.json", "-o", "json"]);
-    assert_eq!(code(&output), Some(0), "{}", told(&output));
+    assert_eq!(code(&output), 0, "{}", told(&output));
     let compared = report(&output);
     assert_eq!(compared["figures"][0]["finding"], "worse", "{compared}");
     assert_eq!(compared["figures"][4]["finding"], "no-difference", "{compared}");
@@ -156,7 +156,7 @@ fn two_recordings_are_compared_and_limits_decide_the_exit_status() {
         "{text}"
     );
     let output = desk.run(&["compare", "slow.json", "before.json", "--regress", "p99>+10%", "--md"]);
-    assert_eq!(code(&output), Some(0), "{}", told(&output));
+    assert_eq!(code(&output), 0, "{}", told(&output));
     assert!(told(&output).starts_with("**better: "), "{}", told(&output));
     // Nothing is concluded from five seconds, and a limit that cannot be judged does not pass.
     let output = desk.run(&["compare", "before.json", "short.json", "--regress", "p99>+10%"]);

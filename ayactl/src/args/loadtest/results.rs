@@ -150,7 +150,8 @@ pub struct MergeArgs {
 #[command(
     after_help = "Type the same command on each machine, but for --part: rate, requests and connections are those of the whole plan, and \
                   each part sends every N-th request of the same seeded schedule. All begin at the same moment by their own clocks, which \
-                  have to agree (NTP); nothing is exchanged between them. Then bring the files together: ayactl loadtest merge.\n\n\
+                  have to agree (NTP); nothing is exchanged between them. Then bring the files together: ayactl loadtest merge. --slo and \
+                  --abort are judged by each part of its own requests.\n\n\
                   Examples:\n  ayactl loadtest agent --at 12:00:00 --part 1/2 --out a.json -r 20k -d 1m http://10.0.0.7/ --allow-target 10.0.0.7\n  \
                   ayactl loadtest agent --at 12:00:00 --part 2/2 --out b.json -r 20k -d 1m http://10.0.0.7/ --allow-target 10.0.0.7"
 )]
