@@ -43,6 +43,8 @@ pub fn concerns(before: &Report, after: &Report) -> Vec<Concern> {
         found.extend(other("connections", &connections[0].to_string(), &connections[1].to_string()));
     }
     found.extend(other("protocol", &before.asked.protocol, &after.asked.protocol));
+    let warmup = |report: &Report| format!("{} s", report.asked.warmup_s);
+    found.extend(other("warm-up", &warmup(before), &warmup(after)));
     found.extend(other("generators", &machines(before), &machines(after)));
     if (before.duration_s - after.duration_s).abs() > AS_LONG * before.duration_s.max(after.duration_s) {
         let length = |report: &Report| format!("{} s", number(report.duration_s));

@@ -1,3 +1,5 @@
+//! Tests of comparisons, with runs that are made by rule.
+
 use super::*;
 use crate::input::Rng;
 use crate::report::{Hist, Step, sample};
