@@ -35,6 +35,7 @@ pub(super) fn run(
 ) -> Result<u8, Failure> {
     match &command.verb {
         None => {
+            no_verb(command.test.target.as_deref())?;
             let results = Results::new(outputs(&command.test.report)?)
                 .kept(&command.keep, console)?
                 .compared(&command.against, console)?;
@@ -46,6 +47,18 @@ pub(super) fn run(
         Some(LoadtestVerb::Merge(args)) => kept::merge(args, global, console),
         Some(LoadtestVerb::Agent(args)) => agent::run(args, global, console),
     }
+}
+
+/// A verb behind options is read as a target.
+fn no_verb(target: Option<&str>) -> Result<(), Failure> {
+    let verbs = ["list", "report", "compare", "merge", "agent"];
+    let Some(verb) = target.filter(|target| verbs.contains(target)) else { return Ok(()) };
+    Err(Failure::usage(
+        format!("\"{verb}\" stands behind options, where a target is expected"),
+        format!(
+            "for the verb, put options behind it: ayactl loadtest {verb} …; for a host of that name, http://{verb}/"
+        ),
+    ))
 }
 
 /// Makes a test, or its part when it has a turn.

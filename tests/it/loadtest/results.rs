@@ -119,6 +119,7 @@ fn what_cannot_be_kept_or_compared_is_told_before_anything_is_sent() {
     desk.stretched("before.json", 20, 1);
     for (words, status, part) in [
         (&["--save", "a/b"][..], Exit::Usage, "a file's name"),
+        (&["-q", "list"], Exit::Usage, "put options behind it"),
         (&["--save", "last"], Exit::Usage, "newest recording"),
         (&["--baseline", "none"], Exit::NotFound, "there is no run \"none\""),
         (&["--baseline", "before.json", "--regress", "p99<-1%"], Exit::Usage, "write it like p99>+10%"),
@@ -129,7 +130,9 @@ fn what_cannot_be_kept_or_compared_is_told_before_anything_is_sent() {
         ),
         (&["--baseline", "before.json", "--closed"], Exit::Invalid, "the loops differ"),
     ] {
-        let output = desk.run(&[words, &[desk.url().as_str()]].concat());
+        let url = desk.url();
+        let target: &[&str] = if words.contains(&"list") { &[] } else { &[&url] };
+        let output = desk.run(&[words, target].concat());
         assert_eq!(code(&output), exit(status), "{words:?}: {}", told(&output));
         assert!(output.stdout.is_empty() && told(&output).contains(part), "{words:?}: {}", told(&output));
     }
