@@ -262,9 +262,10 @@ fn figure(metric: Metric, reports: [&Report; 2], courses: &[Course; 2], drawn: &
     let change =
         before.zip(difference).and_then(|(before, by)| (before.abs() > f64::EPSILON).then(|| by / before));
     let too_few = too_few(metric, reports, courses);
-    let known = difference.filter(|_| too_few.is_none());
-    let interval = known.and_then(|difference| drawn.interval(metric, difference));
-    let change_interval = change.filter(|_| known.is_some()).and_then(|c| drawn.change_interval(metric, c));
+    let known = before.zip(after).filter(|_| too_few.is_none());
+    let [interval, change_interval] =
+        known.map_or([None, None], |(before, after)| drawn.intervals(metric, [before, after]));
+    let change_interval = change_interval.filter(|_| change.is_some());
     let grain = (before.unwrap_or(0.0).abs() * GRAIN).max(match metric.percentile() {
         Some(_) => TICK_MS,
         None => 0.0,

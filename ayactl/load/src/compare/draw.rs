@@ -68,28 +68,20 @@ fn picked(steps: usize, block: usize, rng: &mut Rng) -> Vec<usize> {
 }
 
 impl Drawn {
-    /// Where the difference lies. The classes of steps are coarse, so the draws say how far it may be off, and the exact
-    /// difference says from where.
-    pub(super) fn interval(&self, metric: Metric, exact: f64) -> Option<[f64; 2]> {
-        let difference = |[before, after]: &[Values; 2]| {
-            let at = metric as usize;
-            before[at].zip(after[at]).map(|(before, after)| after - before)
+    /// Where the difference lies, and where it lies as a part of the value before, for the exact values before and after.
+    pub(super) fn intervals(&self, metric: Metric, exact: [f64; 2]) -> [Option<[f64; 2]>; 2] {
+        let at = metric as usize;
+        // The classes of steps are coarse: what is drawn is off by as much as what all steps together give.
+        let scale = [0, 1].map(|side| match self.all[side][at] {
+            Some(all) if all > 0.0 => exact[side] / all,
+            _ => 1.0,
+        });
+        let values = |[before, after]: &[Values; 2]| Some((before[at]? * scale[0], after[at]? * scale[1]));
+        let difference = |draw: &[Values; 2]| values(draw).map(|(before, after)| after - before);
+        let change = |draw: &[Values; 2]| {
+            values(draw).filter(|(before, _)| *before > 0.0).map(|(before, after)| after / before - 1.0)
         };
-        let all = difference(&self.all)?;
-        self.ends(difference).map(|ends| ends.map(|end| end - all + exact))
-    }
-
-    /// Where the difference as a part of the value before lies.
-    pub(super) fn change_interval(&self, metric: Metric, exact: f64) -> Option<[f64; 2]> {
-        let ratio = |[before, after]: &[Values; 2]| {
-            let at = metric as usize;
-            before[at]
-                .zip(after[at])
-                .filter(|(before, _)| *before > 0.0)
-                .map(|(before, after)| after / before)
-        };
-        let all = ratio(&self.all).filter(|all| *all > 0.0)?;
-        self.ends(ratio).map(|ends| ends.map(|end| end / all * (1.0 + exact) - 1.0))
+        [self.ends(difference), self.ends(change)]
     }
 
     fn ends(&self, of: impl Fn(&[Values; 2]) -> Option<f64>) -> Option<[f64; 2]> {

@@ -142,7 +142,7 @@ impl Comparison {
         let _ = writeln!(text, "\nbefore  {}", self.before.line(&steps));
         let _ = writeln!(text, "after   {}\n", self.after.line(&steps));
         let [_, before, after, difference, interval, ..] = HEADS;
-        let _ = writeln!(text, "{:<15}{before:>9}{after:>9}{difference:>13}  {interval}", "");
+        let _ = writeln!(text, "{:<15}{before:>9} {after:>9} {difference:>13}  {interval}", "");
         for figure in &self.figures {
             let [label, before, after, difference, interval, change, word] = figure.cells();
             let by = if matches!(figure.finding, Finding::Better | Finding::Worse) && figure.change.is_some()
@@ -153,7 +153,7 @@ impl Comparison {
             };
             let word = paint(&format!("{word}{by}"), color(figure.finding.tone()), look);
             let _ =
-                writeln!(text, "{label:<15}{before:>9}{after:>9}{difference:>13}  {interval:<24}  {word}");
+                writeln!(text, "{label:<15}{before:>9} {after:>9} {difference:>13}  {interval:<24}  {word}");
         }
         if let Some(ranks) = &self.ranks {
             let _ = writeln!(text, "\n{}", ranks.sentence(self.step_s));

@@ -112,6 +112,23 @@ fn what_the_clock_cannot_tell_apart_is_no_difference() {
 }
 
 #[test]
+fn both_intervals_say_the_same_also_of_a_run_that_stood_still() {
+    let before = run(1, 20, 60, 1.0, 0.0);
+    let mut after = before.clone();
+    let late = Hist::of((0..1_200).map(|n| (n * 16_000_000, 1)));
+    for step in &mut after.steps[3..] {
+        (step.response, step.achieved, step.ended) = (Hist::default(), 0, 0);
+    }
+    after.steps[19].response = late.coarse();
+    after.steps[19].achieved = 1_020;
+    after.response = late.into();
+    let comparison = compare(&before, &after);
+    let figure = comparison.figure(Metric::P90).unwrap();
+    let ([low, _], [least, _]) = (figure.interval.unwrap(), figure.change_interval.unwrap());
+    assert_eq!((low > 0.0, low < 0.0), (least > 0.0, least < 0.0), "both say the same: {figure:?}");
+}
+
+#[test]
 fn failures_and_rates_have_their_sides() {
     let before = run(1, 30, 400, 1.0, 0.0);
     let mut after = run(2, 30, 400, 1.0, 0.0);
