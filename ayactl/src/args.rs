@@ -33,7 +33,10 @@ pub use experiment::{
     ReportArgs, ReportFormat, RestartArgs, RunArgs, ValidateArgs,
 };
 pub use explain::ExplainArgs;
-pub use loadtest::LoadtestArgs;
+pub use loadtest::{
+    AgainstArgs, AgentArgs, CompareArgs, KeepArgs, LoadtestArgs, LoadtestCommand, LoadtestVerb, MergeArgs,
+    RecordingArgs,
+};
 pub use local::{CompletionArgs, DemoArgs, ManArgs, PracticeBackendArgs, Shell, TopArgs};
 pub use read::{
     DescribeArgs, GetArgs, Kind, MetricsArgs, StatusArgs, VersionArgs, WatchArgs, WatchOption, WatchWhat,
@@ -182,7 +185,7 @@ pub enum Verb {
     Simulate(SimulateArgs),
     /// Send requests at planned moments, and tell what came of them
     #[command(alias = "load")]
-    Loadtest(Box<LoadtestArgs>),
+    Loadtest(Box<LoadtestCommand>),
     /// Start a daemon with practice backends and traffic, and show it
     Demo(DemoArgs),
     /// Play one backend of the demo

@@ -21,6 +21,7 @@ use aya_api::exit::Exit;
 use aya_api::fault::FaultView;
 use aya_api::view::{AlgorithmInfo, BackendView, ListenerView, PoolView, RouteView};
 use clap::ValueEnum;
+use clap_complete::engine::{PathCompleter, ValueCompleter};
 use clap_complete::env::{Bash, EnvCompleter, Fish, Zsh};
 use clap_complete::{CompleteEnv, CompletionCandidate};
 use serde_json::json;
@@ -30,6 +31,7 @@ use tokio::time::timeout;
 use crate::args::{CompletionArgs, Format, Global, Kind, Shell, command};
 use crate::console::{Console, Facts};
 use crate::failure::Failure;
+use crate::loadtest::kept::{Line, Shelf};
 use crate::render::Row;
 use crate::{render, session};
 
@@ -77,6 +79,15 @@ pub fn experiments(typed: &OsStr) -> Vec<CompletionCandidate> {
         typed,
         each.map(|(name, text)| ((*name).to_owned(), crate::experiment::shipped::title(text))).collect(),
     )
+}
+
+/// Recordings of load tests that are kept, and files.
+pub fn recordings(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let shelf = Facts::observe().state_dir.map(|state| Shelf::new(&state));
+    let names = shelf.and_then(|shelf| shelf.names().ok()).unwrap_or_default();
+    let mut found = offer(typed, names.into_iter().map(|name| (name, "recording".to_owned())).collect());
+    found.extend(PathCompleter::file().complete(typed));
+    found
 }
 
 /// Pools, each with its algorithm.
@@ -205,12 +216,15 @@ fn column_names(words: &[String]) -> Vec<(String, String)> {
         "reload",
         "upgrade",
         "chaos",
+        "loadtest",
+        "load",
     ];
     match words.iter().find(|word| verbs.contains(&word.as_str())).map_or("", String::as_str) {
         "drain" | "ready" | "maint" | "reload" | "upgrade" => names_of::<Change>(),
         "weight" | "algorithm" | "algo" if has("set") => names_of::<Change>(),
         "chaos" if has("log") => names_of::<Event>(),
         "chaos" => names_of::<FaultView>(),
+        "loadtest" | "load" if has("list") => names_of::<Line>(),
         "breaker" if !has("list") => names_of::<Change>(),
         "weight" | "breaker" => names_of::<BackendView>(),
         "algorithm" | "algo" if has("list") => names_of::<AlgorithmInfo>(),

@@ -4,6 +4,7 @@
 pub mod find_max;
 pub mod input;
 pub mod job;
+pub mod kept;
 pub mod link;
 pub mod live;
 pub mod parts;

@@ -109,6 +109,59 @@ pub fn clock(at_ms: u64) -> String {
     format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
+/// Reads a moment in UTC: `2026-11-23T00:14:24Z`, the next `00:14:24` (or `00:14`), or `+30s` from now on.
+pub fn parse_moment(text: &str, now_ms: u64) -> Result<u64, String> {
+    let wrong = || {
+        format!(
+            "\"{text}\" is not a moment; write it in UTC like 12:05:00 or 2026-11-23T00:14:24Z, or like +30s from now"
+        )
+    };
+    if let Some(span) = text.strip_prefix('+') {
+        return Ok(now_ms + parse_some(span)?.as_millis() as u64);
+    }
+    let plain = text.strip_suffix('Z').unwrap_or(text);
+    let (day, clock) = match plain.split_once('T') {
+        Some((date, clock)) => (Some(parse_date(date).ok_or_else(wrong)?), clock),
+        None => (None, plain),
+    };
+    let of_day = parse_clock(clock).ok_or_else(wrong)?;
+    let today = now_ms / UNITS[0].1;
+    Ok(match day {
+        Some(day) => day * UNITS[0].1 + of_day,
+        None if today * UNITS[0].1 + of_day < now_ms => (today + 1) * UNITS[0].1 + of_day,
+        None => today * UNITS[0].1 + of_day,
+    })
+}
+
+/// The day of `2026-11-23`, counted from 1970.
+fn parse_date(text: &str) -> Option<u64> {
+    let numbers: Option<Vec<u64>> = text.split('-').map(|part| part.parse().ok()).collect();
+    let [year, month, day] = numbers?.try_into().ok()?;
+    // A year has at least 365 days, and the search for its day is short: it steps over the leap days before it.
+    let from = year.checked_sub(1970).filter(|years| *years < 1000)? * 365;
+    (from..from + 700).find(|days| civil(*days) == (year, month, day))
+}
+
+/// Milliseconds of `00:14:24.125` or `00:14` since midnight.
+fn parse_clock(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let numbers: Option<Vec<u64>> =
+        whole.split(':').map(|part| part.parse().ok().filter(|_| part.len() == 2)).collect();
+    let numbers = numbers?;
+    let (hours, minutes, seconds) = match numbers[..] {
+        [hours, minutes] => (hours, minutes, 0),
+        [hours, minutes, seconds] => (hours, minutes, seconds),
+        _ => return None,
+    };
+    let ms = format!("0.{fraction}")
+        .parse::<f64>()
+        .ok()
+        .filter(|_| fraction.bytes().all(|b| b.is_ascii_digit()))?
+        * 1e3;
+    (hours < 24 && minutes < 60 && seconds < 60)
+        .then_some((hours * 3600 + minutes * 60 + seconds) * 1000 + ms.round() as u64)
+}
+
 /// Year, month and day of a day counted from 1970, by Howard Hinnant's `civil_from_days`.
 fn civil(days: u64) -> (u64, u64, u64) {
     let shifted = days + 719_468;
@@ -149,6 +202,32 @@ mod tests {
     fn settings_lose_nothing() {
         let texts = [0, 250, 1500, 90_000, 86_400_000 + 1].map(setting);
         assert_eq!(texts, ["0s", "250ms", "1s500ms", "1m30s", "1d1ms"]);
+    }
+
+    #[test]
+    fn moments_are_read_as_they_are_written() {
+        let now = 1_795_392_864_125;
+        for at in [now, 951_782_400_000, 1_709_251_199_999] {
+            assert_eq!(parse_moment(&stamp(at), now), Ok(at));
+        }
+        assert_eq!(parse_moment("00:14:25", now), Ok(now + 875));
+        // What is over today is meant for tomorrow.
+        assert_eq!(parse_moment("00:14", now), Ok(now - 24_125 + 86_400_000));
+        assert_eq!(parse_moment("+1m30s", now), Ok(now + 90_000));
+        for bad in [
+            "",
+            "12",
+            "12:60",
+            "24:00",
+            "2026-02-30T00:00:00Z",
+            "2026-11-23",
+            "+0s",
+            "now",
+            "1:2:3",
+            "12:00:00.x",
+        ] {
+            assert!(parse_moment(bad, now).is_err(), "{bad}");
+        }
     }
 
     #[test]

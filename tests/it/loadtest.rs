@@ -1,6 +1,7 @@
 //! Load tests through the real binaries: against the daemon's listener, and against what is not there.
 
 mod inputs;
+mod results;
 
 use std::process::{Command, Output};
 

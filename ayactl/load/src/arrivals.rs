@@ -37,24 +37,22 @@ pub struct Schedule<'p> {
     next: u64,
     /// Requests due until it, for arrivals that are drawn.
     drawn: f64,
-    thread: u64,
-    threads: u64,
+    lot: (u64, u64),
     /// The count at which the rate was changed, in counts of the profile and in those asked for.
     from: (f64, f64),
     factor: f64,
 }
 
 impl<'p> Schedule<'p> {
-    /// The part of thread `thread` of `threads`.
-    pub fn new(profile: &'p Profile, arrivals: Arrivals, seed: u64, thread: u32, threads: u32) -> Self {
+    /// The requests whose number has the first of `lot` as its rest by the second.
+    pub fn new(profile: &'p Profile, arrivals: Arrivals, seed: u64, lot: (u64, u64)) -> Self {
         Self {
             moments: profile.moments(),
             arrivals,
             rng: Rng::new(seed, STREAM),
             next: 0,
             drawn: 0.0,
-            thread: u64::from(thread),
-            threads: u64::from(threads.max(1)),
+            lot: (lot.0, lot.1.max(1)),
             from: (0.0, 0.0),
             factor: 1.0,
         }
@@ -76,7 +74,7 @@ impl<'p> Schedule<'p> {
                 self.drawn -= (1.0 - self.rng.unit()).ln();
             }
             self.next += 1;
-            if number % self.threads == self.thread {
+            if number % self.lot.1 == self.lot.0 {
                 let asked = self.count(number);
                 return self.moments.when(self.of_profile(asked)).map(|at| (number, at));
             }
@@ -104,10 +102,10 @@ mod tests {
 
     use super::*;
 
-    fn all(profile: &Profile, arrivals: Arrivals, seed: u64, threads: u32) -> Vec<(u64, f64)> {
+    fn all(profile: &Profile, arrivals: Arrivals, seed: u64, threads: u64) -> Vec<(u64, f64)> {
         let mut all = Vec::new();
         for thread in 0..threads {
-            let mut schedule = Schedule::new(profile, arrivals, seed, thread, threads);
+            let mut schedule = Schedule::new(profile, arrivals, seed, (thread, threads));
             all.extend(std::iter::from_fn(|| schedule.next_due()));
         }
         all.sort_by_key(|(number, _)| *number);
@@ -148,7 +146,7 @@ mod tests {
     #[test]
     fn a_changed_rate_holds_from_then_on() {
         let profile = Profile::constant(100.0, Duration::from_secs(10));
-        let mut schedule = Schedule::new(&profile, Arrivals::Constant, 1, 0, 1);
+        let mut schedule = Schedule::new(&profile, Arrivals::Constant, 1, (0, 1));
         for _ in 0..100 {
             schedule.next_due();
         }

@@ -48,6 +48,8 @@ use crate::record::{
 const MOST_PARTS: u32 = 20;
 /// Seconds of which the parts are kept: threads may be late.
 const KEPT: u32 = 3;
+/// How long all threads take at most to be there, in milliseconds.
+const TOGETHER_MS: u64 = 20;
 
 /// A request as it goes out.
 pub type Outgoing = http::Request<Full<Bytes>>;
@@ -183,9 +185,10 @@ pub fn start(job: Job) -> Result<Running, StartError> {
     let control = Arc::new(Control::new());
     let (to, parts) = mpsc::channel();
     let cpu_before = clock::cpu();
-    let started_ms = clock::wall_ms();
     // Everybody begins at the same moment, when all of them are there.
-    let started = Instant::now() + Duration::from_millis(20);
+    let (now_ms, now) = (clock::wall_ms(), Instant::now());
+    let started_ms = plan.begins_ms.unwrap_or(0).max(now_ms + TOGETHER_MS);
+    let started = now + Duration::from_millis(started_ms - now_ms);
     let profile = profile.map(Arc::new);
     let mut threads = Vec::new();
     for thread in 0..plan.threads.max(1) {

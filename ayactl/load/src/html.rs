@@ -61,6 +61,14 @@ impl Cell {
     }
 }
 
+impl Cell {
+    /// The same text in the colour of `tone`.
+    #[must_use]
+    pub fn colored(self, tone: Tone) -> Self {
+        Self { tone, ..self }
+    }
+}
+
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
         Self { text: text.into(), tone: Tone::Plain }

@@ -2,10 +2,11 @@
 //!
 //! Reading order: [`plan`] (what is to be done), `profile` (when requests are sent), [`record`] (what was seen), `input`
 //! (which requests), `report` (what came of it, as one shape, and its renderings),
-//! `compare` (two reports, with statistics), [`html`] (pages with plots that need nothing else to be read).
+//! [`compare`] (two reports, with statistics), [`html`] (pages with plots that need nothing else to be read).
 
 pub mod arrivals;
 pub mod clock;
+pub mod compare;
 pub mod engine;
 pub mod gate;
 pub mod hist;

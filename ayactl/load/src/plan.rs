@@ -98,6 +98,15 @@ impl Input {
     }
 }
 
+/// One of several generators that play one plan together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Part {
+    /// Which, from 1.
+    pub number: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
 /// One load test.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Plan {
@@ -145,6 +154,13 @@ pub struct Plan {
     pub threads: u32,
     /// Decides everything that is left to chance.
     pub seed: u64,
+    /// The part of the plan that this generator plays; absent when it plays all of it. Everything else here is of the whole
+    /// plan, but for `connections`, `threads`, `slo` and `abort`.
+    #[serde(default)]
+    pub part: Option<Part>,
+    /// When it begins, in milliseconds since 1970; absent for at once. A moment that is over is at once, too.
+    #[serde(default)]
+    pub begins_ms: Option<u64>,
     /// The run that the daemon was told of; its answers then tell the times of their parts.
     #[serde(default)]
     pub load_id: Option<String>,
@@ -169,7 +185,22 @@ impl Target {
     }
 }
 
+impl Part {
+    /// This part of something that is divided as evenly as can be.
+    pub fn share(self, all: u32) -> u32 {
+        all / self.of + u32::from(self.number <= all % self.of)
+    }
+}
+
 impl Plan {
+    /// Which requests one of the generator's threads sends: those whose number has the first of these as its rest by the
+    /// second. All threads of all parts together have each request once, also when parts have different numbers of threads.
+    pub(crate) fn lot(&self, thread: u32) -> (u64, u64) {
+        let (part, parts) =
+            self.part.map_or((0, 1), |part| (u64::from(part.number.max(1)) - 1, u64::from(part.of.max(1))));
+        (part + parts * u64::from(thread), parts * u64::from(self.threads.max(1)))
+    }
+
     /// One thread and one connection in a closed loop, for ten seconds: what is not said otherwise.
     pub fn to(target: Target) -> Self {
         Self {
@@ -193,10 +224,35 @@ impl Plan {
             slack_us: SLACK_US,
             threads: 1,
             seed: 1,
+            part: None,
+            begins_ms: None,
             load_id: None,
             slo: Vec::new(),
             abort: Vec::new(),
             command: String::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_have_every_request_once_whatever_their_threads() {
+        let mut counts = [0; 120];
+        for (number, threads) in [(1, 1), (2, 4), (3, 2)] {
+            let mut plan = Plan::to(Target::plain("127.0.0.1:80", "/"));
+            (plan.part, plan.threads) = (Some(Part { number, of: 3 }), threads);
+            for thread in 0..threads {
+                let (rest, by) = plan.lot(thread);
+                for count in counts.iter_mut().skip(rest as usize).step_by(by as usize) {
+                    *count += 1;
+                }
+            }
+        }
+        assert!(counts.iter().all(|count| *count == 1), "{counts:?}");
+        let shares: Vec<u32> = (1..=3).map(|number| Part { number, of: 3 }.share(50)).collect();
+        assert_eq!(shares, [17, 17, 16]);
     }
 }

@@ -99,6 +99,9 @@ pub struct Seen {
     /// From the planned moment to the last byte; in a closed loop the same as service time. Failures without an answer
     /// count with the time until they failed.
     pub response: Hist,
+    /// The part of it that is of requests which failed.
+    #[serde(default)]
+    pub failures: Hist,
     /// From the actual send to the last byte.
     pub service: Hist,
     /// From the planned moment to the actual send.
@@ -121,13 +124,14 @@ impl Seen {
             *self.errors.entry(*kind).or_default() += count;
         }
         self.response.merge(&other.response);
+        self.failures.merge(&other.failures);
         self.service.merge(&other.service);
         self.lag.merge(&other.lag);
     }
 
     /// Takes less room; what was seen stays.
     pub fn pack(&mut self) {
-        for hist in [&mut self.response, &mut self.service, &mut self.lag] {
+        for hist in [&mut self.response, &mut self.failures, &mut self.service, &mut self.lag] {
             hist.pack();
         }
     }

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Input;
+use crate::compare::Comparison;
+use crate::plan::{Input, Part};
 
 mod added;
 mod csv;
@@ -22,13 +23,16 @@ mod of;
 mod out;
 #[cfg(test)]
 pub(crate) mod sample;
+mod steps;
 mod terminal;
 mod words;
 
 pub use hist::Hist;
+pub(crate) use markdown::plain;
 pub use merge::{MergeError, merge};
 pub use out::{Format, OutError, Output};
 pub use terminal::Look;
+pub(crate) use terminal::{BOLD, DIM, GREEN, RED, YELLOW, paint};
 pub(crate) use words::{number, percent, time};
 
 /// Version of the shape; changes only when a field changes its meaning.
@@ -112,6 +116,9 @@ pub struct Asked {
     pub connections: u64,
     /// Seconds at the beginning that are in no figure.
     pub warmup_s: u64,
+    /// The part of the plan that was played; absent when all of it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
 }
 
 /// Where the load came from.
@@ -202,6 +209,8 @@ pub struct Step {
     pub achieved: u64,
     /// Requests that failed in it: bad statuses and no answer.
     pub failed: u64,
+    /// Requests that came to an end in it, with an answer or without.
+    pub ended: u64,
     /// Response times of the requests that were answered well, in coarse classes.
     pub response: Hist,
     /// 99th percentile of the send lag, in milliseconds.
@@ -337,6 +346,9 @@ pub struct Report {
     pub gates: Vec<Gate>,
     /// What the proxy adds, when that was measured.
     pub overhead: Vec<Added>,
+    /// What it was compared with, and what came of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
 }
 
 impl Report {
@@ -347,9 +359,13 @@ impl Report {
 
     /// The share of requests that failed, of those that came to an end; `None` when none did.
     pub fn error_share(&self) -> Option<f64> {
-        let unanswered: u64 = self.failures.iter().map(|failure| failure.count).sum();
-        let all = self.achieved + unanswered;
+        let all = self.ended();
         (all > 0).then(|| self.failed as f64 / all as f64)
+    }
+
+    /// Requests that came to an end, with an answer or without.
+    fn ended(&self) -> u64 {
+        self.achieved + self.failures.iter().map(|failure| failure.count).sum::<u64>()
     }
 
     /// The verdict with the figures that it is about, in one line.
@@ -378,14 +394,6 @@ impl Report {
         self.gates.iter().all(|gate| gate.holds != Some(false))
     }
 
-    /// Makes steps longer until there are no more than [`MOST_STEPS`].
-    pub fn bound_steps(&mut self) {
-        while self.steps.len() > MOST_STEPS {
-            self.step_s *= 2.0;
-            self.steps = self.steps.chunks(2).map(joined).collect();
-        }
-    }
-
     /// Answers by class of their status (2 for 2xx), with the response time of each class.
     pub fn classes(&self) -> Vec<(u16, Latency)> {
         let mut classes: Vec<u16> = self.statuses.iter().map(|row| row.status / 100).collect();
@@ -401,19 +409,5 @@ impl Report {
     /// The JSON Schema of this shape.
     pub fn schema() -> serde_json::Value {
         schemars::schema_for!(Self).to_value()
-    }
-}
-
-/// Several steps as one.
-fn joined(steps: &[Step]) -> Step {
-    let known: Vec<u64> = steps.iter().filter_map(|step| step.offered).collect();
-    let lags = steps.iter().filter_map(|step| step.lag_p99_ms);
-    Step {
-        offered: (!known.is_empty()).then(|| known.iter().sum()),
-        sent: steps.iter().map(|step| step.sent).sum(),
-        achieved: steps.iter().map(|step| step.achieved).sum(),
-        failed: steps.iter().map(|step| step.failed).sum(),
-        response: Hist::sum(steps.iter().map(|step| &step.response)).coarse(),
-        lag_p99_ms: lags.reduce(f64::max),
     }
 }

@@ -7,7 +7,13 @@ use clap::Args;
 
 use crate::time::{parse_some, parse_span};
 
-/// `ayactl loadtest`.
+mod results;
+
+pub use results::{
+    AgainstArgs, AgentArgs, CompareArgs, KeepArgs, LoadtestCommand, LoadtestVerb, MergeArgs, RecordingArgs,
+};
+
+/// What one load test is to do.
 #[derive(Args, Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one switch of the command line")]
 #[command(
@@ -18,7 +24,7 @@ use crate::time::{parse_some, parse_span};
                   GENERATOR-BOUND (exit status 10): send lag p99 is over 10 % of response p99 (and over 0.2 ms), ports\nor \
                   descriptors ran out, or the generator's own cores were full. TARGET-BOUND: over 1 % of the requests waited \
                   for\none of the connections that are allowed, or had no answer in time. Else VALID. Exit status 6: an --slo \
-                  does not hold.\n\nPath, headers and body may have something filled in: {{seq}}, {{rand 1..100}}, {{zipf 1.1 1000}}, {{uuid}},\n{{csv FILE COLUMN}}. \
+                  does not hold, or a --regress limit is exceeded.\n\nPath, headers and body may have something filled in: {{seq}}, {{rand 1..100}}, {{zipf 1.1 1000}}, {{uuid}},\n{{csv FILE COLUMN}}. \
                   The request of a number is the same for the same --seed, whatever the number of threads.\n\n\
                   Profiles: 5000, 100..5000/30s, \"100..5k/30s,5k/1m,spike 10k/5s\", \"sine 2k±1k/60s/5m\", \
                   \"steps 100..1000/100/10s\".\n\nExamples:\n  \
@@ -31,7 +37,8 @@ use crate::time::{parse_some, parse_span};
                   ayactl loadtest -m POST --body '{\"user\": \"{{csv users.csv name}}\"}' /login\n  \
                   ayactl loadtest --urls urls.txt -r 200             lines like \"3 POST /path\" or \"http://host/path\"\n  \
                   ayactl loadtest --har shop.har -r 50 /             what a browser asked for, of one host\n  \
-                  ayactl loadtest --replay access.log --speed 2 /    an access log, twice as fast"
+                  ayactl loadtest --replay access.log --speed 2 /    an access log, twice as fast\n  \
+                  ayactl loadtest -r 500 -d 1m / --baseline monday --regress 'p99>+10%' --save tuesday"
 )]
 pub struct LoadtestArgs {
     /// URL, path on the daemon's first HTTP listener, or pool:NAME; / without

@@ -6,6 +6,8 @@ pub(super) mod progress;
 
 pub(super) use self::files::refused;
 
+use std::path::Path;
+
 use aya_api::exit::Exit;
 
 use super::{practice, with_daemon};
@@ -39,11 +41,15 @@ pub fn run(verb: ExperimentVerb, global: &Global, console: &mut Console<'_>) -> 
 
 /// Where runs of `kind` are kept.
 pub(super) fn history(kind: &str, console: &Console<'_>) -> Result<History, Failure> {
-    let state = console.facts.state_dir.as_ref().ok_or_else(|| {
+    Ok(History::new(state_dir(console)?, kind))
+}
+
+/// The folder for everything that is kept.
+pub(super) fn state_dir<'c>(console: &'c Console<'_>) -> Result<&'c Path, Failure> {
+    console.facts.state_dir.as_deref().ok_or_else(|| {
         let hint = "set XDG_STATE_HOME to a folder, or HOME";
         Failure::new(Exit::Error, "no-home", "nobody says where runs are to be kept", hint)
-    })?;
-    Ok(History::new(state, kind))
+    })
 }
 
 fn tell(args: &ReportArgs, console: &mut Console<'_>) -> Result<u8, Failure> {

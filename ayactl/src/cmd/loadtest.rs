@@ -4,10 +4,17 @@ use aya_api::client::Client;
 use aya_api::exit::Exit;
 use aya_load::plan::Target;
 use aya_load::record::{Ended, Recording};
-use aya_load::report::{Look, Output, Report, Word};
+use aya_load::report::{Output, Report, Word};
 use tokio::runtime::Builder;
 
-use crate::args::{Format, Global, LoadtestArgs};
+mod agent;
+mod kept;
+mod results;
+
+use agent::Turn;
+use results::Results;
+
+use crate::args::{Global, LoadtestArgs, LoadtestCommand, LoadtestVerb};
 use crate::console::Console;
 use crate::demo::signals::Signals;
 use crate::failure::Failure;
@@ -22,8 +29,47 @@ use crate::loadtest::target::{self, Found, Surroundings};
 use crate::session;
 
 /// Runs the verb.
-pub(super) fn run(args: &LoadtestArgs, global: &Global, console: &mut Console<'_>) -> Result<u8, Failure> {
-    let outputs = outputs(&args.report)?;
+pub(super) fn run(
+    command: &LoadtestCommand,
+    global: &Global,
+    console: &mut Console<'_>,
+) -> Result<u8, Failure> {
+    match &command.verb {
+        None => {
+            no_verb(command.test.target.as_deref())?;
+            let results = Results::new(outputs(&command.test.report)?)
+                .kept(&command.keep, console)?
+                .compared(&command.against, console)?;
+            test(&command.test, &results, None, global, console)
+        }
+        Some(LoadtestVerb::List) => kept::list(global, console),
+        Some(LoadtestVerb::Report(args)) => kept::report(args, global, console),
+        Some(LoadtestVerb::Compare(args)) => kept::compare(args, global, console),
+        Some(LoadtestVerb::Merge(args)) => kept::merge(args, global, console),
+        Some(LoadtestVerb::Agent(args)) => agent::run(args, global, console),
+    }
+}
+
+/// A verb behind options is read as a target.
+fn no_verb(target: Option<&str>) -> Result<(), Failure> {
+    let verbs = ["list", "report", "compare", "merge", "agent"];
+    let Some(verb) = target.filter(|target| verbs.contains(target)) else { return Ok(()) };
+    Err(Failure::usage(
+        format!("\"{verb}\" stands behind options, where a target is expected"),
+        format!(
+            "for the verb, put options behind it: ayactl loadtest {verb} …; for a host of that name, http://{verb}/"
+        ),
+    ))
+}
+
+/// Makes a test, or its part when it has a turn.
+fn test(
+    args: &LoadtestArgs,
+    results: &Results,
+    turn: Option<Turn>,
+    global: &Global,
+    console: &mut Console<'_>,
+) -> Result<u8, Failure> {
     let given = Given::read(args)?;
     let typed = args.target.as_deref().or(given.target.as_deref());
     let (found, around) = find(typed, args, global, console)?;
@@ -33,9 +79,13 @@ pub(super) fn run(args: &LoadtestArgs, global: &Global, console: &mut Console<'_
     let id = run_id(console);
     let load_id = found.is_own.then(|| id.clone());
     let notes = given.notes.clone();
-    let order = Order::read(args, given, found.target, direct, load_id)?;
+    let mut order = Order::read(args, given, found.target, direct, load_id)?;
     if let Ok(around) = &around {
         order.ceiling(&around.limits)?;
+    }
+    results.fits(&order)?;
+    if let Some(turn) = turn {
+        turn.divide(&mut order)?;
     }
     let quiet = global.quiet || global.output.is_json();
     for note in notes.into_iter().chain(preflight::check(&order.plan)?) {
@@ -45,11 +95,21 @@ pub(super) fn run(args: &LoadtestArgs, global: &Global, console: &mut Console<'_
     }
     let stage = Stage { args, global, id, tells: around.is_ok() };
     let signals = Signals::catch()?;
+    if let Some(turn) = turn {
+        turn.wait(&signals, quiet, console)?;
+    }
     let seen = match &args.find_max {
         None => stage.play(&order, title(&order.plan.target), &signals, console)?,
         Some(conditions) => stage.search(conditions, order, &signals, console)?,
     };
-    tell(&seen, &outputs, global, console)
+    let report = Report::of(&seen);
+    let own = match state_of(&report) {
+        Exit::Done if matches!(seen.ended, Ended::Aborted(_)) => Exit::Gate,
+        Exit::Done if matches!(seen.ended, Ended::Cut(_)) => Exit::Error,
+        own => own,
+    };
+    let compared = results.tell(report, "this run", global, console)?;
+    Ok(if own == Exit::Done { compared } else { own } as u8)
 }
 
 /// Reads where reports go, and makes sure that they can be written before anything is sent.
@@ -57,12 +117,18 @@ fn outputs(typed: &[String]) -> Result<Vec<Output>, Failure> {
     let read = |text: &String| {
         let output: Output =
             text.parse().map_err(|error| Failure::usage(format!("--report {text}: {error}"), ""))?;
-        output.check().map_err(|error| {
-            Failure::new(Exit::Error, "io", format!("nothing was sent: {error}"), "choose another file")
-        })?;
+        writable(&output)?;
         Ok(output)
     };
     typed.iter().map(read).collect()
+}
+
+fn writable(output: &Output) -> Result<(), Failure> {
+    output.check().map_err(|error| {
+        let told = error.to_string();
+        let (what, remedy) = told.split_once("; ").unwrap_or((&told, "choose another file"));
+        Failure::new(Exit::Error, "io", format!("nothing was done: {what}"), remedy)
+    })
 }
 
 type Asked = Result<Surroundings, Failure>;
@@ -175,48 +241,14 @@ fn nothing_holds(conditions: &str) -> Failure {
     Failure::new(Exit::Gate, "gate", message, "look at one request first: ayactl loadtest -n 10 -r 1")
 }
 
-/// Writes the reports, and shows the one that people read.
-fn tell(
-    seen: &Recording,
-    outputs: &[Output],
-    global: &Global,
-    console: &mut Console<'_>,
-) -> Result<u8, Failure> {
-    let report = Report::of(seen);
-    for output in outputs {
-        output.write(&report).map_err(|error| {
-            Failure::new(Exit::Error, "io", error.to_string(), "choose another file with --report")
-        })?;
-        if !global.quiet && !global.output.is_json() {
-            console.say(&format!("wrote {}", output.file.display()));
-        }
-    }
-    let view = session::view(global, console);
-    let text = match global.output {
-        Format::Table | Format::Wide => {
-            report.terminal(Look { color: view.color, width: view.width.unwrap_or(80) })
-        }
-        Format::Name => format!("{}\n", report.verdict.word.shout()),
-        Format::Csv => report.csv(),
-        Format::Json | Format::Jsonl | Format::Yaml => {
-            crate::render::document(&report, &view)?.unwrap_or_default()
-        }
-    };
-    console.out.write_all(text.as_bytes())?;
-    console.out.flush()?;
-    Ok(status(&report, seen))
-}
-
-fn status(report: &Report, seen: &Recording) -> u8 {
-    let fails = report.gates.iter().any(|gate| gate.holds == Some(false));
-    let unknown = report.gates.iter().any(|gate| gate.holds.is_none());
+/// What a report means for the exit status, by itself.
+fn state_of(report: &Report) -> Exit {
+    let fails = report.gates.iter().any(|gate| gate.holds != Some(true));
     if report.verdict.word == Word::GeneratorBound {
-        Exit::Invalid as u8
-    } else if fails || unknown || matches!(seen.ended, Ended::Aborted(_)) {
-        Exit::Gate as u8
-    } else if matches!(seen.ended, Ended::Cut(_)) {
-        Exit::Error as u8
+        Exit::Invalid
+    } else if fails {
+        Exit::Gate
     } else {
-        Exit::Done as u8
+        Exit::Done
     }
 }

@@ -20,12 +20,20 @@ const LARGEST: u64 = 64 << 20;
 #[derive(Clone, Debug)]
 pub struct History {
     folder: PathBuf,
+    /// The command that lists what is in it.
+    lists: &'static str,
 }
 
 impl History {
     /// The folder `kind` (`experiments`, `gamedays`) below the state folder of a person.
     pub fn new(state: &Path, kind: &str) -> Self {
-        Self { folder: state.join("aya").join(kind) }
+        Self { folder: state.join("aya").join(kind), lists: "ayactl chaos history" }
+    }
+
+    /// The same folder, whose runs another command lists.
+    #[must_use]
+    pub fn listed_by(self, lists: &'static str) -> Self {
+        Self { lists, ..self }
     }
 
     /// Makes sure that a run can be kept, before it is made.
@@ -41,17 +49,44 @@ impl History {
 
     /// Keeps a run, and forgets the oldest ones. Answers with its file.
     pub fn keep(&self, id: &str, run: &impl Serialize) -> Result<PathBuf, Failure> {
-        let path = self.folder.join(format!("{id}.json"));
+        let path = self.file(id);
         let text = serde_json::to_vec(run).map_err(std::io::Error::from)?;
-        // A file is there whole or not at all.
-        let file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        fs::write(file.path(), text)?;
-        file.persist(&path).map_err(|error| error.error)?;
+        self.whole(&text)?.persist(&path).map_err(|error| error.error)?;
         let ids = self.ids()?;
         for old in ids.iter().rev().skip(KEPT) {
-            fs::remove_file(self.folder.join(format!("{old}.json")))?;
+            fs::remove_file(self.file(old))?;
         }
         Ok(path)
+    }
+
+    /// Keeps a run for good under a name that somebody chose. `None` when the name is taken and may not be `replace`d.
+    pub fn keep_named(
+        &self,
+        name: &str,
+        run: &impl Serialize,
+        replace: bool,
+    ) -> Result<Option<PathBuf>, Failure> {
+        let path = self.file(name);
+        let text = serde_json::to_vec(run).map_err(std::io::Error::from)?;
+        let file = self.whole(&text)?;
+        let kept = if replace { file.persist(&path) } else { file.persist_noclobber(&path) };
+        match kept {
+            Ok(_) => Ok(Some(path)),
+            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => Err(error.error.into()),
+        }
+    }
+
+    /// A file is there whole or not at all: this one has no name yet.
+    fn whole(&self, text: &[u8]) -> Result<tempfile::NamedTempFile, Failure> {
+        let file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        fs::write(file.path(), text)?;
+        Ok(file)
+    }
+
+    /// The file of a run.
+    pub fn file(&self, id: &str) -> PathBuf {
+        self.folder.join(format!("{id}.json"))
     }
 
     /// Ids of the runs, oldest first.
@@ -82,15 +117,24 @@ impl History {
         };
         let exact = ids.iter().find(|known| *known == id);
         let found = exact.or_else(|| if id == "last" { ids.last() } else { newest(id) });
-        let found = found.ok_or_else(|| {
-            let hint = match closest(id, ids.iter().map(String::as_str)) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None if ids.is_empty() => "none has been made yet".to_owned(),
-                None => "`ayactl chaos history` lists them".to_owned(),
-            };
-            Failure::new(Exit::NotFound, "not-found", format!("there is no run \"{id}\""), hint)
-        })?;
-        self.load(found)
+        self.load(found.ok_or_else(|| self.missing(id, &ids))?)
+    }
+
+    /// The one run of this name, or the newest of all for `last`. Answers with its id.
+    pub fn named<T: DeserializeOwned>(&self, name: &str) -> Result<(String, T), Failure> {
+        let ids = self.ids()?;
+        let found = if name == "last" { ids.last() } else { ids.iter().find(|id| *id == name) };
+        let found = found.ok_or_else(|| self.missing(name, &ids))?;
+        Ok((found.clone(), self.load(found)?))
+    }
+
+    fn missing(&self, id: &str, ids: &[String]) -> Failure {
+        let hint = match closest(id, ids.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None if ids.is_empty() => "none has been made yet".to_owned(),
+            None => format!("`{}` lists them", self.lists),
+        };
+        Failure::new(Exit::NotFound, "not-found", format!("there is no run \"{id}\""), hint)
     }
 
     /// The newest run of an experiment that came to its end, alone or in a game day. A run that was cut short has nothing
@@ -115,18 +159,29 @@ impl History {
     }
 
     fn load<T: DeserializeOwned>(&self, id: &str) -> Result<T, Failure> {
-        let path = self.folder.join(format!("{id}.json"));
-        let failed = |cause: String| {
-            let message = format!("{} cannot be read: {cause}", path.display());
-            Failure::new(Exit::Error, "io", message, "remove it if it is of another version")
-        };
-        let size = fs::metadata(&path).map_err(|error| failed(error.to_string()))?.len();
-        if size > LARGEST {
-            return Err(failed(format!("it has {size} bytes")));
-        }
-        let text = fs::read(&path).map_err(|error| failed(error.to_string()))?;
-        serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))
+        read_file(&self.file(id))
     }
+}
+
+/// One run of a file that somebody named.
+pub fn read_file<T: DeserializeOwned>(path: &Path) -> Result<T, Failure> {
+    let failed = |cause: String| {
+        let message = format!("{} cannot be read: {cause}", path.display());
+        Failure::new(Exit::Error, "io", message, "remove it if it is of another version")
+    };
+    let size = fs::metadata(path)
+        .map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Failure::new(Exit::NotFound, "not-found", format!("there is no file {}", path.display()), "")
+            }
+            _ => failed(error.to_string()),
+        })?
+        .len();
+    if size > LARGEST {
+        return Err(failed(format!("it has {size} bytes")));
+    }
+    let text = fs::read(path).map_err(|error| failed(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))
 }
 
 #[cfg(test)]

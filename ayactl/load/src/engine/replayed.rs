@@ -74,7 +74,7 @@ impl Replayed {
         let (to, moments): (Vec<_>, Vec<_>) =
             (0..threads).map(|_| channel((AHEAD / threads).max(1))).map(|(to, of)| (Some(to), of)).unzip();
         let parts = (0..threads).map(|_| Mutex::default()).collect();
-        let read = Arc::new(Read { owners: owners(threads), parts, failed: Mutex::default() });
+        let read = Arc::new(Read { owners: owners(plan), parts, failed: Mutex::default() });
         let (own, most) = (Arc::clone(&read), plan.requests.unwrap_or(u64::MAX));
         std::thread::Builder::new()
             .name("load-replay".to_owned())
@@ -121,9 +121,15 @@ fn feed(
     Ok(())
 }
 
-/// Which of so many threads has which rest of numbers: one after the other, as with profiles.
-fn owners(threads: usize) -> Vec<Option<usize>> {
-    (0..threads).map(Some).collect()
+/// Which thread has which rest of numbers, as with profiles; none has those of other parts.
+fn owners(plan: &Plan) -> Vec<Option<usize>> {
+    let (_, by) = plan.lot(0);
+    let mut owners = vec![None; by as usize];
+    for thread in 0..plan.threads.max(1) {
+        let (rest, _) = plan.lot(thread);
+        owners[rest as usize] = Some(thread as usize);
+    }
+    owners
 }
 
 impl Requests for Replayed {

@@ -104,7 +104,10 @@ impl Shard {
             Outcome::Answer { status, bytes, timing } => {
                 seen.answered += 1;
                 seen.bytes += bytes;
-                seen.failed += u64::from(*status >= 500);
+                if *status >= 500 {
+                    seen.failed += 1;
+                    seen.failures.record(response);
+                }
                 *seen.statuses.entry(*status).or_default() += 1;
                 let of = self.last.by_status.entry(*status).or_default();
                 of.response.record(response);
@@ -116,6 +119,7 @@ impl Shard {
             Outcome::Failed(kind) => {
                 *seen.errors.entry(*kind).or_default() += 1;
                 seen.failed += 1;
+                seen.failures.record(response);
             }
         }
         self.compare(work, now, service);

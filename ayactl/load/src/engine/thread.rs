@@ -119,7 +119,7 @@ fn due(setup: &Setup) -> Option<Due<'_>> {
         return Some(Due::Replayed(moments));
     }
     let profile = setup.profile.as_deref()?;
-    Some(Due::Planned(Schedule::new(profile, plan.arrivals, plan.seed, thread, plan.threads)))
+    Some(Due::Planned(Schedule::new(profile, plan.arrivals, plan.seed, plan.lot(thread))))
 }
 
 /// Gives out requests at their moments.
@@ -232,8 +232,8 @@ impl Worker {
             Lane::new(index, host, (connections.max(1) * streams) as usize, shared)
         });
         let closed = (plan.model == Model::Closed).then(|| Closed {
-            next: Cell::new(u64::from(*thread)),
-            step: u64::from(plan.threads.max(1)),
+            next: Cell::new(plan.lot(*thread).0),
+            step: plan.lot(*thread).1,
             most: plan.requests.unwrap_or(u64::MAX),
             ends: Duration::from_millis(plan.length_ms),
         });

@@ -55,6 +55,16 @@ impl Hist {
         *self = Self::of(std::mem::take(&mut self.0).into_iter().chain(other.0.iter().copied()));
     }
 
+    /// What is left without the counts of another one, which are among these.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let left = |(value, count): &(u64, u64)| {
+            let place = other.0.binary_search_by_key(value, |pair| pair.0);
+            (*value, count.saturating_sub(place.map_or(0, |place| other.0[place].1)))
+        };
+        Self::of(self.0.iter().map(left))
+    }
+
     /// All of `hists` together.
     pub fn sum<'h>(hists: impl IntoIterator<Item = &'h Self>) -> Self {
         Self::of(hists.into_iter().flat_map(|hist| hist.0.iter().copied()))
@@ -121,6 +131,7 @@ mod tests {
             prop_assert_eq!(sum.percentile(percent), Some(all[rank - 1]));
             prop_assert_eq!(sum.count(), all.len() as u64);
             prop_assert_eq!(sum.clone(), Hist::sum([&hist(&b), &hist(&a)]));
+            prop_assert_eq!(sum.without(&hist(&b)), hist(&a));
             let coarse = sum.coarse();
             prop_assert_eq!(coarse.count(), sum.count());
             let (is, was) = (coarse.percentile(percent).unwrap() as f64, all[rank - 1] as f64);

@@ -1,6 +1,7 @@
 //! The report as one page that needs nothing else to be read.
 
 use super::{Latency, MEANINGS, Report, Word, number, percent, time};
+use crate::compare::{Figure, HEADS, Ruling};
 use crate::html::plot::{Bars, HeatMap, Mark, PercentileCurve, Scale, Series, Span, TimePlot};
 use crate::html::{Card, Cell, Page, Tone};
 
@@ -25,6 +26,7 @@ impl Report {
         page.verdict(tone, &self.verdict_line(), &reasons);
         page.cards(&self.cards());
         self.objectives(&mut page);
+        self.compared(&mut page);
         self.over_time(&mut page);
         self.latencies_below(&mut page);
         self.answers_below(&mut page);
@@ -87,6 +89,36 @@ impl Report {
             })
             .collect();
         page.table("What was asked for, and what came of it", &["objective", "result", "value"], &rows);
+    }
+
+    fn compared(&self, page: &mut Page) {
+        let Some(comparison) = &self.comparison else { return };
+        page.section("Compared with a run before");
+        page.text(&format!("{}.", comparison.line()));
+        for concern in &comparison.concerns {
+            page.text(&format!("Warning: {}.", concern.what));
+        }
+        let row = |figure: &Figure| {
+            let mut cells: Vec<Cell> = figure.cells().map(Cell::from).into();
+            if let Some(last) = cells.pop() {
+                cells.push(last.colored(figure.finding.tone()));
+            }
+            cells
+        };
+        let caption = format!("{} before, {} after", comparison.before.name, comparison.after.name);
+        page.table(&caption, &HEADS, &comparison.figures.iter().map(row).collect::<Vec<_>>());
+        if !comparison.limits.is_empty() {
+            let row = |ruling: &Ruling| {
+                let word = Cell::toned(ruling.word(), ruling.standing.tone());
+                vec![ruling.limit.as_str().into(), word, ruling.why.as_str().into()]
+            };
+            let rows: Vec<Vec<Cell>> = comparison.limits.iter().map(row).collect();
+            page.table("How much worse it may be", &["limit", "result", "why"], &rows);
+        }
+        for sentence in comparison.ranks.iter().map(|ranks| ranks.sentence(comparison.step_s)) {
+            page.text(&format!("{sentence}."));
+        }
+        page.text(&format!("{}.", comparison.method()));
     }
 
     fn times(&self) -> Vec<f64> {

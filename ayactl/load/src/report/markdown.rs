@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{Latency, MEANINGS, Report, number, time};
 
 /// Text in a cell or a line of Markdown: nothing in it becomes markup.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -53,6 +53,9 @@ impl Report {
             row(&mut text, &plain(&name), &latency);
         }
         self.gates_below(&mut text);
+        if let Some(comparison) = &self.comparison {
+            let _ = write!(text, "\n{}", comparison.markdown());
+        }
         self.failures_below(&mut text);
         self.split_below(&mut text);
         for added in &self.overhead {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Backend, Failure, Hist, Mark, Report, SCHEMA_VERSION, Status, Step, Verdict, Word, joined};
+mod gates;
+mod parts;
+
+use super::{Backend, Failure, Gate, Hist, Mark, Report, SCHEMA_VERSION, Status, Step, Verdict, Word};
 
 /// Why reports cannot be merged.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +29,22 @@ pub enum MergeError {
     /// A report is of another version.
     #[error("a report has the version {0} of its shape; this program knows {SCHEMA_VERSION}")]
     Version(u32),
+    /// The same report was named twice.
+    #[error("\"{0}\" and \"{1}\" are the same recording; name each once")]
+    Twice(String, String),
+    /// Their requests came about in different ways, or they are parts of different plans.
+    #[error("they are not of one plan: {what} {first} and {other}; merge recordings of the same command")]
+    Plans {
+        /// What differs.
+        what: &'static str,
+        /// It in the first.
+        first: String,
+        /// It in the other.
+        other: String,
+    },
+    /// The same part of a plan is there twice.
+    #[error("part {0} of {1} is there twice; name each part once")]
+    PartTwice(u32, u32),
     /// A report's steps cannot be laid onto the others'.
     #[error("steps of {0} s and {1} s cannot be laid onto each other")]
     Steps(String, String),
@@ -43,6 +62,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
     let lags: Option<Vec<&Hist>> =
         reports.iter().map(|report| report.lag.as_ref().map(|lag| &lag.hist)).collect();
     let mut asked = first.asked.clone();
+    asked.part = None;
     asked.connections = reports.iter().map(|report| report.asked.connections).sum();
     let mut merged = Report {
         schema_version: SCHEMA_VERSION,
@@ -65,15 +85,29 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         steps: steps(reports, step_s, started_ms)?,
         backends: backends(reports),
         marks: marks(reports, started_ms),
-        gates: Vec::new(),
+        gates: gates::merged(reports),
         overhead: Vec::new(),
+        comparison: None,
     };
     merged.bound_steps();
     Ok(merged)
 }
 
+/// Generators whose beginnings lie further apart than this are told, in milliseconds.
+const TOGETHER_MS: u64 = 1_000;
+
+/// What did not begin together was not one load all the time.
+fn apart(reports: &[Report]) -> Option<String> {
+    let begun = || reports.iter().map(|report| report.started_ms);
+    let by = begun().max()? - begun().min()?;
+    (by > TOGETHER_MS).then(|| format!("the generators began {:.1} s apart", by as f64 / 1e3))
+}
+
 fn check(reports: &[Report]) -> Result<(), MergeError> {
     let first = &reports[0];
+    if reports.len() < 2 {
+        return Err(MergeError::Nothing);
+    }
     let name = |report: &Report| {
         report.generators.first().map_or_else(String::new, |generator| generator.host.clone())
     };
@@ -92,7 +126,7 @@ fn check(reports: &[Report]) -> Result<(), MergeError> {
             });
         }
     }
-    Ok(())
+    parts::check(reports)
 }
 
 /// A merger is as good as the worst of its parts.
@@ -103,6 +137,11 @@ fn verdict(reports: &[Report]) -> Verdict {
         .unwrap_or(Word::Valid);
     let mut reasons =
         vec![format!("merged from {} generators; the worst verdict of them counts", reports.len())];
+    reasons.extend(parts::missing(reports));
+    reasons.extend(apart(reports));
+    if reports.iter().any(|report| !report.overhead.is_empty()) {
+        reasons.push("what the proxy adds is told in the reports of the single generators".to_owned());
+    }
     for report in reports.iter().filter(|report| report.verdict.word == word) {
         for reason in &report.verdict.reasons {
             if !reasons.contains(reason) {
@@ -123,11 +162,13 @@ fn steps(reports: &[Report], step_s: f64, started_ms: u64) -> Result<Vec<Step>, 
         }
         let shift = ((report.started_ms - started_ms) as f64 / 1e3 / step_s).round() as u64;
         for (index, chunk) in report.steps.chunks(factor).enumerate() {
-            places.entry(shift + index as u64).or_default().push(joined(chunk));
+            places.entry(shift + index as u64).or_default().push(Step::sum(chunk));
         }
     }
     let last = places.keys().last().copied().unwrap_or(0);
-    Ok((0..=last).map(|place| places.get(&place).map_or_else(Step::default, |steps| joined(steps))).collect())
+    Ok((0..=last)
+        .map(|place| places.get(&place).map_or_else(Step::default, |steps| Step::sum(steps)))
+        .collect())
 }
 
 fn statuses(reports: &[Report]) -> Vec<Status> {
@@ -220,6 +261,55 @@ mod tests {
         assert_eq!(merge(&[]), Err(MergeError::Nothing));
         let newer = Report { schema_version: 9, ..one.clone() };
         assert_eq!(merge(&[one, newer]), Err(MergeError::Version(9)));
+    }
+
+    fn parts(number: u32, of: u32) -> Report {
+        let mut report = sample::report(u64::from(number), 1.0);
+        report.asked.part = Some(crate::plan::Part { number, of });
+        report.asked.seed = 7;
+        report
+    }
+
+    #[test]
+    fn parts_of_one_plan_make_it_whole_and_others_are_refused() {
+        let all = merge(&[parts(1, 2), parts(2, 2)]).unwrap();
+        assert_eq!(all.asked.part, None);
+        assert!(!all.verdict.reasons.iter().any(|reason| reason.contains("missing")));
+        let some = merge(&[parts(1, 3), parts(3, 3)]).unwrap();
+        assert!(some.verdict.reasons.contains(&"of 3 parts of the plan these are missing: 2".to_owned()));
+        let told = |reports: &[Report]| merge(reports).unwrap_err().to_string();
+        assert!(told(&[parts(1, 2), parts(1, 2)]).contains("same recording"));
+        let mut again = parts(1, 2);
+        again.sent += 1;
+        assert!(told(&[parts(1, 2), again]).contains("part 1 of 2 is there twice"));
+        assert!(told(&[parts(1, 2), parts(2, 3)]).contains("one of 2 parts and one of 3 parts"));
+        assert!(told(&[parts(1, 2), sample::report(5, 1.0)]).contains("all of it"));
+        let mut other = parts(2, 2);
+        other.asked.profile = "900/12s".into();
+        assert!(told(&[parts(1, 2), other]).contains("profile 500/12s and 900/12s"));
+        assert_eq!(merge(&[parts(1, 2)]), Err(MergeError::Nothing));
+    }
+
+    #[test]
+    fn objectives_are_judged_for_all_and_left_open_where_generators_differ() {
+        let gate = |condition: &str, holds: Option<bool>| Gate {
+            condition: condition.into(),
+            holds,
+            value: "9 ms".into(),
+        };
+        let (mut one, mut two) = (sample::report(1, 1.0), sample::report(2, 1.0));
+        one.gates = vec![
+            gate("p99<50ms", Some(true)),
+            gate("p50<5ms", Some(true)),
+            gate("rate>=900", Some(false)),
+            gate("err<2%", Some(true)),
+            gate("in-flight<10", Some(true)),
+        ];
+        two.gates = one.gates.clone();
+        two.gates[1].holds = Some(false);
+        let holds: Vec<Option<bool>> =
+            merge(&[one, two]).unwrap().gates.iter().map(|gate| gate.holds).collect();
+        assert_eq!(holds, [Some(true), None, Some(true), Some(true), None]);
     }
 
     #[test]

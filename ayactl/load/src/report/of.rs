@@ -58,6 +58,7 @@ impl Report {
                 .as_ref()
                 .map(|overhead| added(overhead, seen.plan.seed))
                 .unwrap_or_default(),
+            comparison: None,
         };
         report.bound_steps();
         report
@@ -92,6 +93,7 @@ fn asked(seen: &Recording) -> Asked {
         protocol: protocol.to_owned(),
         connections: u64::from(plan.connections),
         warmup_s: plan.warmup_ms / 1000,
+        part: plan.part,
     }
 }
 
@@ -141,7 +143,8 @@ fn steps(seen: &Recording, is_open: bool) -> Vec<Step> {
             sent: of.sent,
             achieved: of.answered,
             failed: of.failed,
-            response: still(&of.response).coarse(),
+            ended: of.ended(),
+            response: still(&of.response).without(&still(&of.failures)).coarse(),
             lag_p99_ms: of.lag.percentile_ms(99.0).filter(|_| is_open),
         };
     }

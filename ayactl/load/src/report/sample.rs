@@ -35,6 +35,7 @@ pub(crate) fn report(seed: u64, factor: f64) -> Report {
             sent: 500,
             achieved: 499,
             failed: failed + 1,
+            ended: 500,
             response,
             lag_p99_ms: Some(0.04),
         });
@@ -61,6 +62,7 @@ pub(crate) fn report(seed: u64, factor: f64) -> Report {
             protocol: "http/1.1".into(),
             connections: 64,
             warmup_s: 2,
+            part: None,
         },
         generators: vec![Generator {
             host: "bench".into(),
@@ -96,6 +98,7 @@ pub(crate) fn report(seed: u64, factor: f64) -> Report {
             Gate { condition: "shop: eligible>=1".into(), holds: None, value: "no data".into() },
         ],
         overhead: vec![Added { percentile: 99.0, direct_ms: 3.9, through_ms: 4.1, added_ms: 0.2, interval_ms: [0.1, 0.31] }],
+        comparison: None,
     }
 }
 

@@ -13,11 +13,11 @@ pub struct Look {
     pub width: usize,
 }
 
-const GREEN: &str = "32";
-const YELLOW: &str = "33";
-const RED: &str = "31;1";
-const BOLD: &str = "1";
-const DIM: &str = "2";
+pub(crate) const GREEN: &str = "32";
+pub(crate) const YELLOW: &str = "33";
+pub(crate) const RED: &str = "31;1";
+pub(crate) const BOLD: &str = "1";
+pub(crate) const DIM: &str = "2";
 
 /// Shares at which the little plot of percentiles stands.
 const PLOTTED: [f64; 14] =
@@ -31,6 +31,10 @@ impl Report {
     pub fn terminal(&self, look: Look) -> String {
         let mut text = String::new();
         self.above(&mut text, look);
+        if let Some(comparison) = &self.comparison {
+            let _ = write!(text, "\n{}", comparison.terminal(look));
+        }
+        self.about(&mut text, look);
         self.table(&mut text, look);
         self.plots(&mut text, look);
         self.answers(&mut text, look);
@@ -64,6 +68,9 @@ impl Report {
             let _ =
                 writeln!(text, "  {:<7}  {}  (is {})", paint(word, color, look), gate.condition, gate.value);
         }
+    }
+
+    fn about(&self, text: &mut String, look: Look) {
         let asked = &self.asked;
         let profile = if asked.profile.is_empty() { String::new() } else { format!(", {}", asked.profile) };
         let _ = writeln!(
@@ -274,6 +281,6 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-fn paint(text: &str, code: &str, look: Look) -> String {
+pub(crate) fn paint(text: &str, code: &str, look: Look) -> String {
     if look.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
 }
