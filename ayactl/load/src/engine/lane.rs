@@ -8,6 +8,10 @@ use std::time::Duration;
 
 use super::wire::Shared;
 
+/// Connections that a thread opens at once. A target that stood still for a moment is not answered with a thousand of them:
+/// opening one costs more than ten requests, and most would be needed no more when they are there.
+const MOST_OPENING: u32 = 32;
+
 /// A request on its way through the generator. Times are since the beginning of the test.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Work {
@@ -59,8 +63,11 @@ pub(super) struct Lane {
     pub(super) cap: usize,
     /// All slots that were ever needed; they are there until the end.
     pub(super) slots: RefCell<Vec<Rc<Slot>>>,
-    /// Free ones, the one that rested longest first: all connections are used, as by many users.
-    idle: RefCell<VecDeque<usize>>,
+    /// Free ones, the one that was used last at the end: it goes first, as in pools of connections, so that those that were
+    /// needed for a moment only do not take part in everything from then on.
+    idle: RefCell<Vec<usize>>,
+    /// Slots that never had a connection yet.
+    opening: Cell<u32>,
     /// Requests that wait for one.
     backlog: RefCell<VecDeque<Work>>,
     /// Connections of HTTP/2.
@@ -73,7 +80,9 @@ pub(super) enum Given {
     Taken,
     /// A new slot is to be begun for it.
     New(usize, Rc<Slot>),
-    /// Nowhere yet.
+    /// To whoever is free first; connections are being opened.
+    Soon,
+    /// Nowhere: all connections that are allowed are in use.
     Waits,
 }
 
@@ -85,6 +94,7 @@ impl Lane {
             cap,
             slots: RefCell::default(),
             idle: RefCell::default(),
+            opening: Cell::default(),
             backlog: RefCell::default(),
             shared,
         }
@@ -92,7 +102,7 @@ impl Lane {
 
     /// Gives a request to whoever is free.
     pub(super) fn give(&self, work: Work) -> Given {
-        let free = self.idle.borrow_mut().pop_front();
+        let free = self.idle.borrow_mut().pop();
         if let Some(index) = free {
             let slots = self.slots.borrow();
             slots[index].work.set(Some(work));
@@ -100,20 +110,37 @@ impl Lane {
             return Given::Taken;
         }
         let mut slots = self.slots.borrow_mut();
-        if slots.len() < self.cap {
-            let slot = Rc::new(Slot { work: Cell::new(Some(work)), ..Slot::default() });
-            slots.push(Rc::clone(&slot));
-            return Given::New(slots.len() - 1, slot);
+        if slots.len() < self.cap && self.opening.get() < MOST_OPENING {
+            let (index, slot) = self.begun(&mut slots, work);
+            return Given::New(index, slot);
         }
         self.backlog.borrow_mut().push_back(work);
-        Given::Waits
+        if slots.len() < self.cap { Given::Soon } else { Given::Waits }
+    }
+
+    fn begun(&self, slots: &mut Vec<Rc<Slot>>, work: Work) -> (usize, Rc<Slot>) {
+        let slot = Rc::new(Slot { work: Cell::new(Some(work)), ..Slot::default() });
+        slots.push(Rc::clone(&slot));
+        self.opening.set(self.opening.get() + 1);
+        (slots.len() - 1, slot)
+    }
+
+    /// A new slot has its connection, or cannot have one. The next slot that is to be begun, where requests wait for one.
+    pub(super) fn settled(&self) -> Option<(usize, Rc<Slot>)> {
+        self.opening.set(self.opening.get() - 1);
+        let mut slots = self.slots.borrow_mut();
+        if slots.len() >= self.cap {
+            return None;
+        }
+        let work = self.backlog.borrow_mut().pop_front()?;
+        Some(self.begun(&mut slots, work))
     }
 
     /// The next request for a slot that is done; `None` when it is free from now on.
     pub(super) fn take(&self, index: usize) -> Option<Work> {
         let waiting = self.backlog.borrow_mut().pop_front();
         if waiting.is_none() {
-            self.idle.borrow_mut().push_back(index);
+            self.idle.borrow_mut().push(index);
         }
         waiting
     }

@@ -38,7 +38,10 @@ pub(super) async fn run(worker: Rc<Worker>, lane: usize, index: usize, slot: Rc<
     let own = Own { worker, lane, index, slot, ended_at: Cell::default(), room: Cell::default() };
     match own.worker.wire.protocol {
         Protocol::Http1 => own.one_by_one().await,
-        Protocol::Http2 => own.among_others().await,
+        Protocol::Http2 => {
+            own.worker.settled(lane);
+            own.among_others().await;
+        }
     }
 }
 
@@ -58,9 +61,13 @@ impl Own {
     /// Connections of HTTP/1.1, one after the other.
     async fn one_by_one(&self) {
         let mut wait = FIRST_WAIT;
+        let mut is_new = true;
         let mut next = self.next(None::<Pin<&mut Nothing>>).await;
         while let Some(taken) = next {
             let opened = self.within(self.worker.wire.open(self.lane)).await;
+            if std::mem::take(&mut is_new) {
+                self.worker.settled(self.lane);
+            }
             next = match opened.unwrap_or(Err(ErrorKind::Timeout)) {
                 Err(kind) => self.cannot_connect(&taken.work, kind, &mut wait).await,
                 Ok(opened) => {

@@ -276,15 +276,24 @@ impl Worker {
             shard.under_way(self.in_flight.get());
         }
         match self.lanes[work.lane].give(work) {
-            Given::Taken => {}
-            Given::New(index, slot) => {
-                spawn_local(slot::run(Rc::clone(self), work.lane, index, slot));
-            }
+            Given::Taken | Given::Soon => {}
+            Given::New(index, slot) => self.begin_slot(work.lane, index, slot),
             Given::Waits => {
                 if self.counts(&work) {
                     self.shard.borrow_mut().waited();
                 }
             }
+        }
+    }
+
+    fn begin_slot(self: &Rc<Self>, lane: usize, index: usize, slot: Rc<Slot>) {
+        spawn_local(slot::run(Rc::clone(self), lane, index, slot));
+    }
+
+    /// A new slot of a lane has its connection, or cannot have one.
+    pub(super) fn settled(self: &Rc<Self>, lane: usize) {
+        if let Some((index, slot)) = self.lanes[lane].settled() {
+            self.begin_slot(lane, index, slot);
         }
     }
 
