@@ -282,7 +282,7 @@ impl Worker {
             }
             Given::Waits => {
                 if self.counts(&work) {
-                    self.shard.borrow_mut().waited();
+                    self.shard.borrow_mut().waited(work.planned, self.now());
                 }
             }
         }
