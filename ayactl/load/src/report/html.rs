@@ -317,6 +317,9 @@ impl Report {
                 added.percentile
             ));
         }
+        if let Some(caution) = self.several_backends() {
+            page.text(&format!("Caution: {caution}."));
+        }
         if let Some(input) = &self.asked.input {
             page.text(&format!("Requests of {}.", input.in_words()));
         }

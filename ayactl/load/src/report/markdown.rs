@@ -76,6 +76,9 @@ impl Report {
                 added.percentile
             );
         }
+        if let Some(caution) = self.several_backends() {
+            let _ = writeln!(text, "\nCaution: {caution}.");
+        }
         text.push('\n');
         for (name, meaning) in MEANINGS {
             let _ = writeln!(text, "- **{name}**: {meaning}");

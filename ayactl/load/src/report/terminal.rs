@@ -63,12 +63,11 @@ impl Report {
         }
         for gate in &self.gates {
             let (word, color) = match gate.holds {
-                Some(true) => ("holds", GREEN),
-                Some(false) => ("FAILS", RED),
+                Some(true) => ("holds  ", GREEN),
+                Some(false) => ("FAILS  ", RED),
                 None => ("no data", YELLOW),
             };
-            let _ =
-                writeln!(text, "  {:<7}  {}  (is {})", paint(word, color, look), gate.condition, gate.value);
+            let _ = writeln!(text, "  {}  {}  (is {})", paint(word, color, look), gate.condition, gate.value);
         }
     }
 
@@ -214,11 +213,14 @@ impl Report {
     }
 
     fn rest(&self, text: &mut String, look: Look) {
+        if !self.overhead.is_empty() {
+            text.push('\n');
+        }
         for added in &self.overhead {
             let [low, high] = added.interval_ms;
             let _ = writeln!(
                 text,
-                "\nthe proxy adds {} at p{} ({} direct, {} through it; 95 % interval {} to {})",
+                "the proxy adds {} at p{} ({} direct, {} through it; 95 % interval {} to {})",
                 time(Some(added.added_ms)),
                 added.percentile,
                 time(Some(added.direct_ms)),
@@ -226,6 +228,9 @@ impl Report {
                 time(Some(low)),
                 time(Some(high))
             );
+        }
+        if let Some(caution) = self.several_backends() {
+            let _ = writeln!(text, "  {caution}");
         }
         for generator in &self.generators {
             let busy = generator.busy.map_or_else(String::new, |busy| format!(", {} busy", percent(busy)));
