@@ -5,6 +5,7 @@ use std::time::Duration;
 use aya_api::condition::{Condition, Hold, Metric, Unit, Value};
 
 use crate::record::Seen;
+use crate::report::{number, percent, time};
 
 /// Reads a condition of a load test. The figures are the generator's own, so it names no pool and no state.
 pub fn parse(text: &str) -> Result<Condition, String> {
@@ -46,6 +47,8 @@ pub struct Standing {
     pub condition: String,
     /// Its value; absent without data.
     pub value: Option<f64>,
+    /// The same with its unit, for people.
+    pub shown: String,
     /// Whether it holds; absent without data.
     pub holds: Option<bool>,
 }
@@ -55,9 +58,20 @@ pub fn standings(gates: &[Condition], seen: &Seen, seconds: f64, in_flight: u64)
     let standing = |condition: &Condition| {
         let value = value(condition.metric, seen, seconds, in_flight);
         let holds = value.and_then(|value| condition.holds(&Value::Number(value)));
-        Standing { condition: condition.to_string(), value, holds }
+        let shown = value.map_or_else(|| "no data".to_owned(), |value| words(condition.metric, value));
+        Standing { condition: condition.to_string(), value, shown, holds }
     };
     gates.iter().map(standing).collect()
+}
+
+/// The value of a metric, for people.
+fn words(metric: Metric, value: f64) -> String {
+    match metric.unit() {
+        Unit::Time => time(Some(value)),
+        Unit::Share => percent(value),
+        Unit::PerSecond => format!("{}/s", number(value)),
+        Unit::Count | Unit::Word => number(value),
+    }
 }
 
 /// Watches for what ends a test.

@@ -140,23 +140,25 @@ impl Page {
         self.body.push_str("</dl>\n");
     }
 
-    /// A table; the first column is text, the others are numbers.
+    /// A table; columns of figures lean to the right, the others and the first to the left.
     pub fn table(&mut self, caption: &str, head: &[&str], rows: &[Vec<Cell>]) {
         let _ = write!(
             self.body,
             "<div class=\"wide\" tabindex=\"0\"><table><caption>{}</caption><thead><tr>",
             escaped(caption)
         );
-        for name in head {
-            let _ = write!(self.body, "<th scope=\"col\">{}</th>", escaped(name));
+        let figures: Vec<bool> =
+            (0..head.len()).map(|column| column > 0 && is_figures(rows, column)).collect();
+        for (name, is_figures) in head.iter().zip(&figures) {
+            let class = if *is_figures { " class=\"n\"" } else { "" };
+            let _ = write!(self.body, "<th scope=\"col\"{class}>{}</th>", escaped(name));
         }
         self.body.push_str("</tr></thead><tbody>");
         for row in rows {
             self.body.push_str("<tr>");
-            for Cell { text, tone } in row {
-                let class =
-                    if *tone == Tone::Plain { String::new() } else { format!(" class=\"{}\"", tone.class()) };
-                let _ = write!(self.body, "<td{class}>{}</td>", escaped(text));
+            for (column, Cell { text, tone }) in row.iter().enumerate() {
+                let side = if figures.get(column).copied().unwrap_or(false) { "n " } else { "" };
+                let _ = write!(self.body, "<td class=\"{side}{}\">{}</td>", tone.class(), escaped(text));
             }
             self.body.push_str("</tr>");
         }
@@ -197,6 +199,16 @@ impl Page {
         let _ = write!(page, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>\n");
         page
     }
+}
+
+/// Whether all that stands in a column are figures, or nothing.
+fn is_figures(rows: &[Vec<Cell>], column: usize) -> bool {
+    let texts = || rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.as_str());
+    let is_figure = |text: &str| {
+        let digits = text.trim_start_matches(['+', '-', '−', '–', '<', '>', '≤', '≥', '×', ' ']);
+        digits.is_empty() || digits.starts_with(|c: char| c.is_ascii_digit())
+    };
+    texts().all(is_figure) && texts().any(|text| !text.is_empty())
 }
 
 /// Text as it may stand in HTML and SVG, in elements and in quoted attributes.
@@ -255,6 +267,37 @@ mod tests {
         assert!(!page.contains("<img"), "an element got in");
         assert_eq!(page.matches("<script>").count(), 1, "only the page's own script");
         assert_eq!(page.matches("</script>").count(), page.matches("<script").count());
+    }
+
+    #[test]
+    fn words_lean_to_the_left_and_figures_to_the_right() {
+        let mut page = Page::new("t");
+        let rows =
+            [vec!["a".into(), "1.5 ms".into(), "holds".into()], vec!["b".into(), "–".into(), "3".into()]];
+        page.table("c", &["name", "p99", "result"], &rows);
+        let html = page.finish(None);
+        assert!(html.contains("<th scope=\"col\" class=\"n\">p99</th>"));
+        assert!(html.contains("<th scope=\"col\">result</th>"));
+        assert!(html.contains("<td class=\"n plain\">1.5 ms</td>"));
+        assert!(html.contains("<td class=\"plain\">3</td>"), "one word makes a column one of words");
+    }
+
+    #[test]
+    fn labels_of_marks_are_whole_and_on_rows_of_their_own() {
+        let label = "breaker: img/img-2 half-open → closed";
+        let mark = |at| Mark { at, label: label.into() };
+        let plot = TimePlot {
+            title: "t".into(),
+            unit: "ms".into(),
+            scale: Scale::Linear,
+            times: vec![0.0, 10.0],
+            series: Vec::new(),
+            marks: vec![mark(4.0), mark(4.1)],
+            spans: Vec::new(),
+        };
+        let figure = plot.draw();
+        assert_eq!(figure.html().matches(&format!(">{label}<title>")).count(), 2);
+        assert!(figure.html().contains("\"top\":44.0"), "the area begins below both rows");
     }
 
     #[test]

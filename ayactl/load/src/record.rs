@@ -88,7 +88,8 @@ pub struct Seen {
     pub answered: u64,
     /// Answers of 5xx, and requests without a whole answer.
     pub failed: u64,
-    /// Requests that waited because every connection was in use and no more were allowed.
+    /// Requests that were given out when they were due, and waited because every connection was in use and no more were
+    /// allowed.
     pub waited: u64,
     /// Bytes of bodies received.
     pub bytes: u64,

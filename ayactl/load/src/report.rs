@@ -28,12 +28,13 @@ mod terminal;
 mod words;
 
 pub use hist::Hist;
-pub(crate) use markdown::plain;
+pub use markdown::plain;
 pub use merge::{MergeError, merge};
 pub use out::{Format, OutError, Output};
 pub use terminal::Look;
 pub(crate) use terminal::{BOLD, DIM, GREEN, RED, YELLOW, paint};
-pub(crate) use words::{number, percent, time};
+pub use words::time;
+pub(crate) use words::{number, percent};
 
 /// Version of the shape; changes only when a field changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -3,7 +3,8 @@
 //! Open loop:
 //! 1. Ports or descriptors ran out: GENERATOR-BOUND.
 //! 2. Over 1 % of the requests waited for one of the connections that are allowed, or over 1 % had no answer in time:
-//!    TARGET-BOUND. What waits for a connection is sent late, and the target is the cause.
+//!    TARGET-BOUND. What waits for a connection is sent late, and the target is the cause. What piled up while the
+//!    generator itself stood still is not among it.
 //! 3. Send lag p99 is over 10 % of response p99, and over [`LAG_FLOOR_MS`]: GENERATOR-BOUND.
 //! 4. Fewer than 99 % of the offered requests came to an end: GENERATOR-BOUND when its cores were full, else TARGET-BOUND.
 //!
@@ -13,7 +14,7 @@
 
 use crate::plan::Model;
 use crate::record::{ErrorKind, Recording};
-use crate::report::{Verdict, Word};
+use crate::report::{Verdict, Word, time};
 
 /// Send lag below this says nothing, in milliseconds: it is what a timer of the system costs.
 pub const LAG_FLOOR_MS: f64 = 0.2;
@@ -59,7 +60,8 @@ fn open(seen: &Recording) -> (Word, String) {
         && lag > LAG_FLOOR_MS
         && lag > response * LAG_PART
     {
-        let what = format!("send lag p99 is {lag:.2} ms, over a tenth of response p99 ({response:.2} ms)");
+        let (lag, response) = (time(Some(lag)), time(Some(response)));
+        let what = format!("send lag p99 is {lag}, over a tenth of response p99 ({response})");
         return (Word::GeneratorBound, format!("{what}: this machine had no time to send when it was due"));
     }
     let achieved = part(total.ended());
@@ -72,7 +74,7 @@ fn open(seen: &Recording) -> (Word, String) {
         };
         return (word, format!("{what}: {why}"));
     }
-    let lag = lag.map_or_else(String::new, |lag| format!(", send lag p99 {lag:.2} ms"));
+    let lag = lag.map_or_else(String::new, |lag| format!(", send lag p99 {}", time(Some(lag))));
     (Word::Valid, format!("{} of what was offered came to an end{lag}", percent(achieved.min(1.0))))
 }
 

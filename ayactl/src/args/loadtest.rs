@@ -19,13 +19,14 @@ pub use results::{
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Requests are sent at their planned moments, however long others take (an open loop); --closed sends the \
-                  next when the\nlast is answered. Three latencies are told, always: response time from the planned moment, \
-                  service time from the actual\nsend, and send lag between the two.\n\nThe verdict comes first. \
-                  GENERATOR-BOUND (exit status 10): send lag p99 is over 10 % of response p99 (and over 0.2 ms), ports\nor \
+                  next when the last is answered. Three latencies are told, always: response time from the planned moment, \
+                  service time from the actual send, and send lag between the two.\n\nThe verdict comes first. \
+                  GENERATOR-BOUND (exit status 10): send lag p99 is over 10 % of response p99 (and over 0.2 ms), ports or \
                   descriptors ran out, or the generator's own cores were full. TARGET-BOUND: over 1 % of the requests waited \
-                  for\none of the connections that are allowed, or had no answer in time. Else VALID. Exit status 6: an --slo \
-                  does not hold, or a --regress limit is exceeded.\n\nPath, headers and body may have something filled in: {{seq}}, {{rand 1..100}}, {{zipf 1.1 1000}}, {{uuid}},\n{{csv FILE COLUMN}}. \
-                  The request of a number is the same for the same --seed, whatever the number of threads.\n\n\
+                  for one of the connections that are allowed, or had no answer in time. Else VALID. Exit status 6: an --slo \
+                  does not hold, or a --regress limit is exceeded.\n\nPath, headers and body may have something filled in: \
+                  {{seq}}, {{rand 1..100}}, {{zipf 1.1 1000}}, {{uuid}}, {{csv FILE COLUMN}}. The request of a number is the \
+                  same for the same --seed, whatever the number of threads.\n\n\
                   Profiles: 5000, 100..5000/30s, \"100..5k/30s,5k/1m,spike 10k/5s\", \"sine 2k±1k/60s/5m\", \
                   \"steps 100..1000/100/10s\".\n\nExamples:\n  \
                   ayactl loadtest                                    100 requests a second to the daemon's listener\n  \

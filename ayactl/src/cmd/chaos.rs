@@ -22,12 +22,18 @@ use crate::session::Session;
 /// Kinds of events that tell of chaos.
 const HISTORY: [&str; 3] = ["fault", "run", "note"];
 
+/// Said where none is listed.
+const NONE: &str = "no fault is injected now; --all lists those that ended, too";
+
 /// Runs the verb.
 pub async fn run(session: &mut Session<'_, '_>, args: &ChaosArgs) -> Result<u8, Failure> {
     match &args.verb {
         ChaosVerb::Inject(fault) => inject::run(session, fault).await,
         ChaosVerb::List { all } => {
             let faults = session.client.call(&GetFaults { all: *all }).await?;
+            if faults.is_empty() {
+                session.note(if *all { "no fault was injected" } else { NONE });
+            }
             list(session, faults)
         }
         ChaosVerb::Show { id } => {
@@ -37,6 +43,11 @@ pub async fn run(session: &mut Session<'_, '_>, args: &ChaosArgs) -> Result<u8, 
         ChaosVerb::Stop(args) => stop(session, args).await,
         ChaosVerb::Panic { reason } => {
             let chaos = session.client.change(&Panic, &because(reason.as_ref())).await?;
+            let since_ms = chaos.lock.as_ref().map_or(0, |lock| lock.since_ms);
+            let faults = session.client.call(&GetFaults { all: true }).await?;
+            for fault in faults.iter().filter(|fault| fault.ended_ms.is_some_and(|at| at >= since_ms)) {
+                session.note(&format!("ended {} {} for {}", fault.id, fault.fault, fault.target));
+            }
             locked(session, &chaos)
         }
         ChaosVerb::Lock { reason } => {

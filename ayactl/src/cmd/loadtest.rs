@@ -98,8 +98,8 @@ fn test(
     if let Some(turn) = turn {
         turn.wait(&signals, quiet, console)?;
     }
-    let seen = match &args.find_max {
-        None => stage.play(&order, title(&order.plan.target), &signals, console)?,
+    let (seen, found) = match &args.find_max {
+        None => (stage.play(&order, title(&order.plan.target), &signals, console)?, None),
         Some(conditions) => stage.search(conditions, order, &signals, console)?,
     };
     let report = Report::of(&seen);
@@ -108,7 +108,12 @@ fn test(
         Exit::Done if matches!(seen.ended, Ended::Cut(_)) => Exit::Error,
         own => own,
     };
+    let failed = failed(&report);
     let compared = results.tell(report, "this run", global, console)?;
+    // The verdict has scrolled away; what nobody may miss is said last.
+    for last in found.into_iter().chain(failed) {
+        stage.note(console, &last);
+    }
     Ok(if own == Exit::Done { compared } else { own } as u8)
 }
 
@@ -180,14 +185,15 @@ impl Stage<'_> {
         play(order, Around { link, live: &mut live, signals, title })
     }
 
-    /// Looks for the greatest rate at which the conditions hold, and returns the test that confirmed it.
+    /// Looks for the greatest rate at which the conditions hold, and returns the test that confirmed it, with what was
+    /// found in words.
     fn search(
         &self,
         conditions: &str,
         mut order: Order,
         signals: &Signals,
         console: &mut Console<'_>,
-    ) -> Result<Recording, Failure> {
+    ) -> Result<(Recording, Option<String>), Failure> {
         let texts: Vec<&str> = conditions.split(',').collect();
         order.slo = job::conditions(&texts, "--find-max")?;
         order.plan.slo = order.slo.iter().map(ToString::to_string).collect();
@@ -208,7 +214,8 @@ impl Stage<'_> {
             self.note(console, &told(rate, said, &seen));
             search.told(rate, said);
             if said == Said::Ended || (is_last && said == Said::Holds) {
-                return Ok(seen);
+                let found = if said == Said::Holds { search.found() } else { None };
+                return Ok((seen, found));
             }
         }
     }
@@ -239,6 +246,15 @@ fn told(rate: f64, said: Said, seen: &Recording) -> String {
 fn nothing_holds(conditions: &str) -> Failure {
     let message = format!("\"{conditions}\" holds at no rate, not even at one request a second");
     Failure::new(Exit::Gate, "gate", message, "look at one request first: ayactl loadtest -n 10 -r 1")
+}
+
+/// The objectives that do not hold, with the verdict, in a line.
+fn failed(report: &Report) -> Option<String> {
+    let gates = report.gates.iter().filter(|gate| gate.holds != Some(true));
+    let gates: Vec<String> =
+        gates.map(|gate| format!("{} does not hold (is {})", gate.condition, gate.value)).collect();
+    let word = report.verdict.word.shout();
+    (!gates.is_empty()).then(|| format!("{word}; {}", gates.join(", ")))
 }
 
 /// What a report means for the exit status, by itself.

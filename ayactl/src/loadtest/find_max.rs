@@ -50,6 +50,8 @@ pub struct Search {
     pub good: Option<f64>,
     /// Least rate at which they did not.
     pub bad: Option<f64>,
+    /// Whether that rate says nothing of the target, because the generator was full.
+    pub is_own_limit: bool,
     next: f64,
     left: u32,
     /// The rate that is being confirmed.
@@ -70,7 +72,7 @@ pub enum Next {
 impl Search {
     /// Begins at `rate`.
     pub fn new(rate: f64) -> Self {
-        Self { good: None, bad: None, next: rate, left: MOST, confirming: false }
+        Self { good: None, bad: None, is_own_limit: false, next: rate, left: MOST, confirming: false }
     }
 
     /// What to test next.
@@ -83,12 +85,28 @@ impl Search {
         }
     }
 
+    /// What was found, once the greatest rate has been confirmed.
+    pub fn found(&self) -> Option<String> {
+        let (good, bad) = (self.good?, self.bad?);
+        Some(if self.is_own_limit {
+            format!(
+                "{good:.0}/s is the most that could be judged, not the most that the target takes: at {bad:.0}/s this \
+                 generator was full; use a larger machine or several (`ayactl loadtest agent --help`)"
+            )
+        } else {
+            format!("{good:.0}/s is the greatest rate that was found: at {bad:.0}/s it does not hold")
+        })
+    }
+
     /// Takes what the rate gave.
     pub fn told(&mut self, rate: f64, said: Said) {
         self.left = self.left.saturating_sub(1);
         match said {
             Said::Holds => self.good = Some(self.good.map_or(rate, |good| good.max(rate))),
             Said::Fails | Said::OwnLimit | Said::Ended => {
+                if self.bad.is_none_or(|bad| rate <= bad) {
+                    self.is_own_limit = said == Said::OwnLimit;
+                }
                 self.bad = Some(self.bad.map_or(rate, |bad| bad.min(rate)));
                 // What was to be confirmed did not hold for longer.
                 if self.good.is_some_and(|good| good >= rate) {

@@ -246,9 +246,14 @@ fn profile(args: &LoadtestArgs, feed: &Feed) -> Result<(Option<Profile>, String,
     Ok((Some(profile), text, typed.unwrap_or_default()))
 }
 
-/// The command as it can be typed again.
+/// The command as it can be typed again: without the name under which it was kept, which is taken now.
 fn command(words: impl Iterator<Item = String>) -> String {
-    let quoted = words.enumerate().map(|(at, word)| {
+    let mut is_name = false;
+    let kept = words.filter(move |word| {
+        let drop = std::mem::replace(&mut is_name, word == "--save");
+        !drop && !is_name && !word.starts_with("--save=")
+    });
+    let quoted = kept.enumerate().map(|(at, word)| {
         let word = if at == 0 { word.rsplit('/').next().unwrap_or_default().to_owned() } else { word };
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,%+".contains(c);
         if !word.is_empty() && word.chars().all(is_plain) {
@@ -266,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_command_can_be_typed_again() {
-        let words = ["/usr/bin/ayactl", "loadtest", "--slo", "p99<50ms", "-H", "a: it's"];
+        let words = ["/usr/bin/ayactl", "loadtest", "--slo", "p99<50ms", "--save", "monday", "-H", "a: it's"];
         let text = command(words.into_iter().map(str::to_owned));
         assert_eq!(text, r"ayactl loadtest --slo 'p99<50ms' -H 'a: it'\''s'");
     }

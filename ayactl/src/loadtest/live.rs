@@ -9,6 +9,8 @@ use crossterm::event::{self, Event, KeyCode, KeyModifiers};
 use crossterm::terminal;
 
 use super::play::Telling;
+use aya_load::plan::Model;
+use aya_load::report::time;
 
 /// Seconds between two lines where nothing can be redrawn.
 const REPORT: u32 = 5;
@@ -59,7 +61,10 @@ impl Live {
     /// A second is over.
     pub fn second(&mut self, telling: &Telling<'_>) {
         match self.mode {
-            Mode::Screen => self.draw(&picture(telling)),
+            Mode::Screen => {
+                let (_, height) = terminal::size().unwrap_or((80, 24));
+                self.draw(&picture(telling, usize::from(height.saturating_sub(1))));
+            }
             Mode::Lines => {
                 self.lines += 1;
                 if self.lines.is_multiple_of(REPORT) {
@@ -117,11 +122,13 @@ impl Live {
     fn draw(&mut self, lines: &[String]) {
         let (width, height) = terminal::size().unwrap_or((80, 24));
         let room = usize::from(height.saturating_sub(1));
-        let mut whole = self.wipe();
+        // Line over line, so that nothing flickers, and nothing is pushed into the history of the terminal.
+        let mut whole = up(self.drawn);
         for line in lines.iter().take(room) {
             let cut: String = line.chars().take(usize::from(width)).collect();
-            let _ = write!(whole, "{cut}\r\n");
+            let _ = write!(whole, "{cut}\u{1b}[K\r\n");
         }
+        whole.push_str("\u{1b}[J");
         self.drawn = lines.len().min(room) as u16;
         put(&whole);
     }
@@ -130,7 +137,7 @@ impl Live {
     fn wipe(&mut self) -> String {
         match std::mem::take(&mut self.drawn) {
             0 => String::new(),
-            lines => format!("\u{1b}[{lines}A\u{1b}[J"),
+            lines => format!("{}\u{1b}[J", up(lines)),
         }
     }
 }
@@ -139,6 +146,11 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Moves so many lines up.
+fn up(lines: u16) -> String {
+    if lines == 0 { String::new() } else { format!("\u{1b}[{lines}A") }
 }
 
 /// Talk: a stderr that is gone is nobody's loss.
@@ -153,7 +165,7 @@ fn line(telling: &Telling<'_>) -> String {
     let Some(last) = telling.seconds.last() else { return String::new() };
     let offered = telling.offered().map_or_else(String::new, |rate| format!("offered {rate:.0}/s, "));
     let p99 = last.seen.response.percentile_ms(99.0);
-    let p99 = p99.map_or_else(|| "no answer".to_owned(), |ms| format!("p99 {}", ms_words(ms)));
+    let p99 = p99.map_or_else(|| "no answer".to_owned(), |ms| format!("p99 {}", time(Some(ms))));
     let failed = last.seen.error_share().unwrap_or(0.0) * 100.0;
     let (at, answered) = (last.at + 1, last.seen.answered);
     format!("{at}s of {}s: {offered}achieved {answered}/s, {p99}, {failed:.1} % failed", length(telling))
@@ -163,12 +175,12 @@ fn length(telling: &Telling<'_>) -> u64 {
     telling.order().plan.length_ms.div_ceil(1000)
 }
 
-/// Everything at once.
-fn picture(telling: &Telling<'_>) -> Vec<String> {
+/// Everything at once, on `room` lines; the heat map is left out where it does not fit.
+fn picture(telling: &Telling<'_>, room: usize) -> Vec<String> {
     let Some(last) = telling.seconds.last() else { return Vec::new() };
     let seen = &last.seen;
     let plan = &telling.order().plan;
-    let ms = |p: f64| seen.response.percentile_ms(p).map_or_else(|| "–".to_owned(), ms_words);
+    let ms = |p: f64| time(seen.response.percentile_ms(p));
     let factor = if (telling.factor - 1.0).abs() < 1e-9 {
         String::new()
     } else {
@@ -177,7 +189,7 @@ fn picture(telling: &Telling<'_>) -> Vec<String> {
     let offered = telling
         .offered()
         .map_or_else(|| "closed loop".to_owned(), |rate| format!("offered {rate:.0}/s{factor}"));
-    let lag = seen.lag.percentile_ms(99.0).map_or_else(|| "–".to_owned(), ms_words);
+    let lag = time(seen.lag.percentile_ms(99.0));
     let mut lines = vec![
         format!("{}  {}s of {}s", plan.target.url, last.at + 1, length(telling)),
         format!(
@@ -185,19 +197,29 @@ fn picture(telling: &Telling<'_>) -> Vec<String> {
             seen.sent, seen.answered, last.in_flight
         ),
         format!("response p50 {}   p99 {}   p99.9 {}   send lag p99 {lag}", ms(50.0), ms(99.0), ms(99.9)),
-        String::new(),
     ];
-    lines.extend(heat(telling));
-    lines.push(statuses(telling));
-    for gate in telling.gates() {
+    let mut below = vec![statuses(telling)];
+    below.extend(telling.gates().iter().map(|gate| {
         let word = match gate.holds {
             Some(true) => "holds",
             Some(false) => "FAILS",
             None => "no data",
         };
-        lines.push(format!("{}  {word}", gate.condition));
+        format!("{word:<7}  {}  (is {} so far)", gate.condition, gate.shown)
+    }));
+    let is_open = plan.model == Model::Open;
+    below.push(
+        if is_open { "+ faster   - slower   q end with a report" } else { "q end with a report" }.to_owned(),
+    );
+    let map = heat(telling);
+    if lines.len() + map.len() + below.len() < room {
+        lines.push(format!(
+            "{:>9}   response time, a column a second, {} few to {} all",
+            "", SHADES[1], SHADES[4]
+        ));
+        lines.extend(map);
     }
-    lines.push("+ faster   - slower   q ends with a report".to_owned());
+    lines.extend(below);
     lines
 }
 
@@ -216,7 +238,7 @@ fn heat(telling: &Telling<'_>) -> Vec<String> {
         })
         .collect();
     let row = |(row, edge): (usize, &f64)| {
-        let label = if edge.is_finite() { format!("≤ {}", ms_words(*edge)) } else { "more".to_owned() };
+        let label = if edge.is_finite() { format!("≤ {}", time(Some(*edge))) } else { "more".to_owned() };
         let cells: String = columns
             .iter()
             .map(|column| {
@@ -241,15 +263,4 @@ fn statuses(telling: &Telling<'_>) -> String {
         let _ = write!(text, "  {}: {count}", kind.as_str());
     }
     text
-}
-
-/// Milliseconds as people read them.
-pub fn ms_words(ms: f64) -> String {
-    match ms {
-        ms if ms >= 10_000.0 => format!("{:.1} s", ms / 1e3),
-        ms if ms >= 1_000.0 => format!("{:.2} s", ms / 1e3),
-        ms if ms >= 100.0 => format!("{ms:.0} ms"),
-        ms if ms >= 10.0 => format!("{ms:.1} ms"),
-        ms => format!("{ms:.2} ms"),
-    }
 }

@@ -131,7 +131,7 @@ pub(super) fn recoveries(list: &[Recovery]) -> Table {
         let took = match recovery.took_ms {
             None => judged("not yet when the run ended", Some(false)),
             Some(0) => plain("at once, or it never left"),
-            Some(ms) => plain(seconds(ms)),
+            Some(ms) => plain(soon(ms)),
         };
         let last = recovery.last_ms.map_or_else(|| "not known".to_owned(), soon);
         let name = match recovery.metric.as_str() {

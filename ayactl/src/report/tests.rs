@@ -61,7 +61,7 @@ fn steps() -> Vec<StepRecord> {
         kind: "fault".into(),
         started_ms: Some(START + 3000),
         ended_ms: Some(START + 7000),
-        outcome: Some("hit 100 of 200 attempts: 50.0 % of them, 50.0 % asked for".into()),
+        outcome: Some("hit 100 of 200 attempts: 50.0 %, asked for 50.0 %".into()),
         ok: true,
         observed: Some(observed),
         share: Some(0.5),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use aya_load::html::{Cell as HtmlCell, Page, Tone};
+use aya_load::report::plain;
 
 use super::{Block, Document, Table};
 use crate::render::View;
@@ -12,7 +13,10 @@ use crate::render::table::paint;
 impl Document {
     /// Markdown.
     pub fn markdown(&self) -> String {
-        let mut text = format!("# {}\n\n**{}**\n\n", md(&self.title), md(&self.verdict));
+        let mut text = format!("# {}\n\n**{}**\n", md(&self.title), md(&self.verdict));
+        if !self.reasons.is_empty() {
+            text.push('\n');
+        }
         for reason in &self.reasons {
             let _ = writeln!(text, "- {}", md(reason));
         }
@@ -125,16 +129,7 @@ fn markdown(block: &Block) -> String {
 
 /// Text that cannot become markup.
 fn md(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in visible(text.to_owned()).chars() {
-        match c {
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' => safe.extend(['\\', c]),
-            '<' => safe.push_str("&lt;"),
-            '\n' => safe.push(' '),
-            c => safe.push(c),
-        }
-    }
-    safe
+    plain(&visible(text.to_owned()))
 }
 
 fn aligned(table: &Table) -> String {

@@ -65,7 +65,9 @@ impl ClientError {
                     .into()
             }
             Self::TimedOut { .. } => {
-                "is the machine overloaded? try again, or with a longer --timeout".into()
+                "is the machine overloaded? what was asked may be done all the same: look before you try again, or give \
+                 it a longer --timeout"
+                    .into()
             }
             Self::Refused(error) => error.hint.clone(),
             Self::Protocol(_) => "are ayad and ayactl of the same version? see `ayactl version`".into(),

@@ -188,7 +188,7 @@ fn whole(fault: &FaultView, now_ms: u64, width: u16) -> Vec<Line> {
     let run = fault.run.as_ref().map(|run| format!("part of {run}")).unwrap_or_default();
     let observed = &fault.observed;
     let mut lines = vec![
-        Line::heading(format!("{} in full", fault.id)),
+        Line::heading(format!("{} in full: {}", fault.id, fault.fault)),
         Line::Facts(
             "by",
             vec![

@@ -85,11 +85,11 @@ pub(super) fn footer(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Posi
 /// The keys that do something now: no orders where orders are refused, no key for the screen on show.
 fn key_facts(model: &Model) -> Vec<Fact> {
     let is_inert = model.inert_because().is_some();
+    let has_faults = model.status.as_ref().is_some_and(|status| !status.chaos.faults.is_empty());
     let works = |action: Action| {
         let orders =
             matches!(action, Action::Order(_) | Action::WeightBy(_) | Action::Algorithm | Action::StopFault);
         let lists = matches!(action, Action::Open | Action::Filter | Action::OnlyFailed | Action::OnlyPool);
-        let has_faults = model.status.as_ref().is_some_and(|status| !status.chaos.faults.is_empty());
         let faults = matches!(action, Action::Panic | Action::StopFault);
         action != Action::Show(model.screen)
             && (!faults || has_faults)
@@ -100,8 +100,9 @@ fn key_facts(model: &Model) -> Vec<Fact> {
     let fact = |(rank, b): (u8, &Binding)| {
         let word = b.footer?;
         // Help and quit are what a lost operator looks for, so they stay longest.
-        let rank =
-            if matches!(word, "help" | "quit" | "yes" | "no" | "PANIC") { 0 } else { rank.saturating_add(1) };
+        let is_first = matches!(word, "help" | "quit" | "yes" | "no" | "PANIC")
+            || (b.action == Action::Show(ScreenId::Chaos) && has_faults);
+        let rank = if is_first { 0 } else { rank.saturating_add(1) };
         Some(Fact::new(rank, key_hint(model, b.label, word), Tone::Muted))
     };
     (0..).zip(bindings).filter_map(fact).collect()

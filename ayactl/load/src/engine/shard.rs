@@ -9,6 +9,9 @@ use super::exchange::Timing;
 use super::lane::Work;
 use crate::record::{ErrorKind, OfBackend, OfStatus, Overhead, Seen};
 
+/// From here on a request was given out late.
+const LATE: Duration = Duration::from_millis(10);
+
 /// Parts of seconds that a thread hands over.
 pub(super) struct Partial {
     /// Which thread.
@@ -76,9 +79,12 @@ impl Shard {
         }
     }
 
-    /// A request found no free connection.
-    pub(super) fn waited(&mut self) {
-        self.now.waited += 1;
+    /// A request that was due at `planned` found no free connection at `now`. When it was given out late, as after a
+    /// standstill of this machine, the heap is the generator's own and says nothing of the target.
+    pub(super) fn waited(&mut self, planned: Duration, now: Duration) {
+        if now.saturating_sub(planned) < LATE {
+            self.now.waited += 1;
+        }
     }
 
     /// So many requests are under way.
@@ -174,3 +180,19 @@ impl Shard {
 
 /// Most backends that are told apart.
 const MOST_BACKENDS: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_piles_up_while_the_generator_stands_still_is_not_blamed_on_the_target() {
+        let (to, _parts) = std::sync::mpsc::channel();
+        let mut shard = Shard::new(0, 1, to, false);
+        let second = Duration::from_secs(1);
+        shard.waited(second, second + Duration::from_micros(80));
+        assert_eq!(shard.now.waited, 1);
+        shard.waited(second, second * 4);
+        assert_eq!(shard.now.waited, 1);
+    }
+}

@@ -280,7 +280,7 @@ impl Worker {
             Given::New(index, slot) => self.begin_slot(work.lane, index, slot),
             Given::Waits => {
                 if self.counts(&work) {
-                    self.shard.borrow_mut().waited();
+                    self.shard.borrow_mut().waited(work.planned, self.now());
                 }
             }
         }

@@ -68,7 +68,7 @@ impl Figure {
 
 /// The area of a plot, for the script.
 fn area(canvas: &Canvas, mut data: Value) -> Value {
-    let fields = [("left", LEFT), ("right", RIGHT), ("top", TOP), ("bottom", canvas.bottom)];
+    let fields = [("left", LEFT), ("right", RIGHT), ("top", canvas.top), ("bottom", canvas.bottom)];
     for (name, value) in fields.into_iter().chain([("from", canvas.from), ("to", canvas.to)]) {
         data[name] = json!(value);
     }
@@ -123,12 +123,11 @@ impl TimePlot {
     /// Draws it.
     pub fn draw(&self) -> Figure {
         let (from, to) = ends(&self.times);
-        let mut canvas = Canvas::new(&self.title, 300.0, from, to);
+        let mut canvas = Canvas::marked(&self.title, 300.0, (from, to), (&self.marks, &self.spans));
         let all = self.series.iter().flat_map(|one| one.values.iter().flatten().copied());
         let rule = Rule::over(self.scale, all);
         canvas.values(&rule, &self.unit);
         canvas.seconds();
-        canvas.marks(&self.marks, &self.spans);
         for (index, one) in self.series.iter().enumerate() {
             let points = self.times.iter().zip(&one.values).map(|(at, value)| {
                 value.and_then(|value| rule.place(value)).map(|place| (canvas.x(*at), canvas.y(place)))
@@ -191,11 +190,12 @@ impl HeatMap {
     pub fn draw(&self) -> Figure {
         let (first, last) = ends(&self.times);
         let step = (last - first) / (self.times.len().max(2) - 1) as f64;
-        let mut canvas = Canvas::new(&self.title, 320.0, first - step / 2.0, last + step / 2.0);
+        let edges = (first - step / 2.0, last + step / 2.0);
+        let mut canvas = Canvas::marked(&self.title, 320.0, edges, (&self.marks, &self.spans));
         let most = self.cells.iter().flatten().copied().max().unwrap_or(0).max(1) as f64;
         let (wide, tall) = (
             (RIGHT - LEFT) / self.times.len().max(1) as f64,
-            (canvas.bottom - TOP) / self.rows.len().max(1) as f64,
+            (canvas.bottom - canvas.top) / self.rows.len().max(1) as f64,
         );
         canvas.svg.push_str("<g class=\"heat\">");
         for (column, counts) in self.cells.iter().enumerate() {
@@ -222,7 +222,6 @@ impl HeatMap {
             );
         }
         canvas.seconds();
-        canvas.marks(&self.marks, &self.spans);
         let data = area(&canvas, json!({ "x": self.times, "rows": self.rows, "cells": self.cells }));
         Figure::new("heat", &self.title, canvas, "", &data)
     }

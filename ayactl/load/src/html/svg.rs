@@ -8,11 +8,19 @@ use super::{escaped, plot};
 pub(super) const WIDTH: f64 = 900.0;
 pub(super) const LEFT: f64 = 66.0;
 pub(super) const RIGHT: f64 = 888.0;
+/// Where the area begins when nothing is written above it.
 pub(super) const TOP: f64 = 30.0;
+/// Height of a row of labels above the area.
+const LABEL: f64 = 14.0;
+/// Most of these rows.
+const LABELS: usize = 5;
+/// Most characters of a label; the rest is in its title.
+const LONGEST: usize = 64;
 
 /// A drawing in the making, with its area between the axes.
 pub(super) struct Canvas {
     pub(super) svg: String,
+    pub(super) top: f64,
     pub(super) bottom: f64,
     pub(super) from: f64,
     pub(super) to: f64,
@@ -20,11 +28,31 @@ pub(super) struct Canvas {
 
 impl Canvas {
     pub(super) fn new(label: &str, height: f64, from: f64, to: f64) -> Self {
+        Self::with_top(label, height, TOP, from, to)
+    }
+
+    /// One with `marks` and `spans`, whose labels stand in rows above the area.
+    pub(super) fn marked(
+        label: &str,
+        height: f64,
+        (from, to): (f64, f64),
+        (marks, spans): (&[plot::Mark], &[plot::Span]),
+    ) -> Self {
+        let bare = Self { svg: String::new(), top: TOP, bottom: 0.0, from, to };
+        let labels = bare.labels(marks, spans);
+        let rows = labels.iter().map(|label| label.row + 1).max().unwrap_or(0);
+        let more = LABEL * rows.saturating_sub(1) as f64;
+        let mut canvas = Self::with_top(label, height + more, TOP + more, from, to);
+        canvas.draw_marks(marks, spans, &labels);
+        canvas
+    }
+
+    fn with_top(label: &str, height: f64, top: f64, from: f64, to: f64) -> Self {
         let svg = format!(
             "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" tabindex=\"0\" aria-label=\"{}; arrow keys move the cursor\">",
             escaped(label)
         );
-        Self { svg, bottom: height - 42.0, from, to }
+        Self { svg, top, bottom: height - 42.0, from, to }
     }
 
     pub(super) fn x(&self, at: f64) -> f64 {
@@ -32,7 +60,7 @@ impl Canvas {
     }
 
     pub(super) fn y(&self, place: f64) -> f64 {
-        self.bottom - place * (self.bottom - TOP)
+        self.bottom - place * (self.bottom - self.top)
     }
 
     pub(super) fn values(&mut self, rule: &Rule, unit: &str) {
@@ -78,45 +106,76 @@ impl Canvas {
         self.title_below("seconds since the start");
     }
 
-    /// Shaded spans and labelled lines, labels in two rows where they would lie on each other.
-    pub(super) fn marks(&mut self, marks: &[plot::Mark], spans: &[plot::Span]) {
+    /// Where labels stand: each in the lowest row that has room for it, those that find none nowhere.
+    fn labels<'m>(&self, marks: &'m [plot::Mark], spans: &'m [plot::Span]) -> Vec<Label<'m>> {
+        let lines = marks.iter().map(|mark| (mark.at, mark.label.as_str()));
+        let names = spans.iter().map(|span| (span.from.max(self.from), span.label.as_str()));
+        let mut all: Vec<_> =
+            lines.chain(names).filter(|(at, _)| (self.from..=self.to).contains(at)).collect();
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let mut ends = [f64::MIN; LABELS];
+        let mut labels = Vec::new();
+        for (at, whole) in all {
+            let text = shortened(whole);
+            let wide = text.chars().count() as f64 * 6.6 + 8.0;
+            let left = self.x(at).min(RIGHT - wide).max(LEFT);
+            if let Some(row) = ends.iter().position(|end| *end <= left) {
+                ends[row] = left + wide;
+                labels.push(Label { left, row, text, whole });
+            }
+        }
+        labels
+    }
+
+    /// Shaded spans, lines, and their labels.
+    fn draw_marks(&mut self, marks: &[plot::Mark], spans: &[plot::Span], labels: &[Label<'_>]) {
+        let (top, bottom) = (self.top, self.bottom);
         for plot::Span { from, to, label } in spans {
             let (left, right) = (self.x(from.max(self.from)), self.x(to.min(self.to)));
             let _ = write!(
                 self.svg,
-                "<rect class=\"span\" x=\"{left:.1}\" y=\"{TOP}\" width=\"{:.1}\" height=\"{:.1}\"><title>{}</title></rect>",
+                "<rect class=\"span\" x=\"{left:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{:.1}\"><title>{}</title></rect>",
                 (right - left).max(1.0),
-                self.bottom - TOP,
+                bottom - top,
                 escaped(label)
             );
         }
-        let lines = marks.iter().map(|mark| (mark.at, &mark.label, true));
-        let names = spans.iter().map(|span| (span.from.max(self.from), &span.label, false));
-        let mut all: Vec<_> =
-            lines.chain(names).filter(|(at, ..)| (self.from..=self.to).contains(at)).collect();
-        all.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let mut ends = [f64::MIN; 2];
-        for (at, label, is_line) in all {
-            let x = self.x(at);
-            let short: String = label.chars().take(26).collect();
-            let wide = short.chars().count() as f64 * 6.6 + 8.0;
-            let start = x.min(RIGHT - wide).max(LEFT);
-            let row = ends.iter().position(|end| *end <= start);
-            if is_line {
-                let _ = write!(
-                    self.svg,
-                    "<path class=\"mark\" d=\"M{x:.1} {TOP}V{:.1}\"><title>{}</title></path>",
-                    self.bottom,
-                    escaped(label)
-                );
-            }
-            if let Some(row) = row {
-                ends[row] = start + wide;
-                let y = if row == 0 { TOP - 6.0 } else { TOP + 11.0 };
-                let _ = write!(self.svg, "<text x=\"{start:.1}\" y=\"{y:.1}\">{}</text>", escaped(&short));
-            }
+        for plot::Mark { at, label } in marks.iter().filter(|mark| (self.from..=self.to).contains(&mark.at)) {
+            let x = self.x(*at);
+            let _ = write!(
+                self.svg,
+                "<path class=\"mark\" d=\"M{x:.1} {top}V{bottom:.1}\"><title>{}</title></path>",
+                escaped(label)
+            );
+        }
+        for Label { left, row, text, whole } in labels {
+            let y = top - 6.0 - LABEL * *row as f64;
+            let _ = write!(
+                self.svg,
+                "<text x=\"{left:.1}\" y=\"{y:.1}\">{}<title>{}</title></text>",
+                escaped(text),
+                escaped(whole)
+            );
         }
     }
+}
+
+/// The name of a mark or a span, and where it stands.
+struct Label<'m> {
+    left: f64,
+    /// 0 is next to the area.
+    row: usize,
+    text: String,
+    whole: &'m str,
+}
+
+fn shortened(label: &str) -> String {
+    if label.chars().count() <= LONGEST {
+        return label.to_owned();
+    }
+    let mut text: String = label.chars().take(LONGEST - 1).collect();
+    text.push('…');
+    text
 }
 
 /// A line through points with gaps where there is none; a lone point is a short dash.

@@ -1,13 +1,25 @@
 //! What the proxy adds to a percentile: the same requests directly and through it in the same seconds, with an interval by
 //! drawing the seconds anew (the bootstrap of Efron, 1979, over blocks of one second).
 
-use super::{Added, Hist};
+use super::{Added, Hist, Report};
 use crate::input::Rng;
 
 /// Percentiles that are told.
 const PERCENTILES: [f64; 3] = [50.0, 99.0, 99.9];
 /// Times that the seconds are drawn.
 const DRAWS: u64 = 400;
+
+impl Report {
+    /// What is to be thought of where several backends answered through the proxy: directly, it was one.
+    pub(super) fn several_backends(&self) -> Option<String> {
+        let backends = self.backends.len();
+        (!self.overhead.is_empty() && backends > 1).then(|| {
+            format!(
+                "of that, the proxy's own part cannot be told: {backends} backends answered through it, and one directly"
+            )
+        })
+    }
+}
 
 /// Compares the seconds of both ways, which are as many.
 pub(super) fn added(through: &[Hist], direct: &[Hist], seed: u64) -> Vec<Added> {

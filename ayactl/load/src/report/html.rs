@@ -122,7 +122,7 @@ impl Report {
     }
 
     fn times(&self) -> Vec<f64> {
-        (0..self.steps.len()).map(|at| at as f64 * self.step_s).collect()
+        (0..self.whole_steps().len()).map(|at| at as f64 * self.step_s).collect()
     }
 
     fn plot_marks(&self) -> (Vec<Mark>, Vec<Span>) {
@@ -136,14 +136,14 @@ impl Report {
     }
 
     fn over_time(&self, page: &mut Page) {
-        if self.steps.len() < 2 {
+        if self.whole_steps().len() < 2 {
             return;
         }
         page.section("Over time");
         let (marks, spans) = self.plot_marks();
         let series = |name: &str, of: &dyn Fn(&super::Step) -> Option<f64>| Series {
             name: name.to_owned(),
-            values: self.steps.iter().map(of).collect(),
+            values: self.whole_steps().iter().map(of).collect(),
         };
         let rate = |count: u64| Some(count as f64 / self.step_s);
         let mut rates = Vec::new();
@@ -176,7 +176,7 @@ impl Report {
     fn heat(&self, marks: &[Mark], spans: &[Span]) -> crate::html::plot::Figure {
         let mut rows: Vec<String> = EDGES.iter().map(|edge| format!("≤ {}", time(Some(*edge)))).collect();
         rows.push("more".to_owned());
-        let cells = self.steps.iter().map(|step| {
+        let cells = self.whole_steps().iter().map(|step| {
             let mut column = vec![0; rows.len()];
             for (ns, count) in step.response.pairs() {
                 let ms = *ns as f64 / 1e6;
@@ -316,6 +316,9 @@ impl Report {
                 "The proxy adds {by} at p{} (95 % interval {low} to {high}).",
                 added.percentile
             ));
+        }
+        if let Some(caution) = self.several_backends() {
+            page.text(&format!("Caution: {caution}."));
         }
         if let Some(input) = &self.asked.input {
             page.text(&format!("Requests of {}.", input.in_words()));

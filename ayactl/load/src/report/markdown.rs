@@ -5,11 +5,20 @@ use std::fmt::Write as _;
 use super::{Latency, MEANINGS, Report, number, time};
 
 /// Text in a cell or a line of Markdown: nothing in it becomes markup.
-pub(crate) fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
         match c {
             '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '#' => safe.extend(['\\', c]),
+            // Before a space or a figure they begin no element, and conditions are to be read. First in a line, `>` would
+            // begin a quotation.
+            '<' | '>'
+                if !safe.is_empty()
+                    && chars.peek().is_some_and(|next| *next == ' ' || next.is_ascii_digit()) =>
+            {
+                safe.push(c);
+            }
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
@@ -66,6 +75,9 @@ impl Report {
                 time(Some(added.added_ms)),
                 added.percentile
             );
+        }
+        if let Some(caution) = self.several_backends() {
+            let _ = writeln!(text, "\nCaution: {caution}.");
         }
         text.push('\n');
         for (name, meaning) in MEANINGS {

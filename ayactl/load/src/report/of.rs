@@ -1,11 +1,11 @@
 //! From what the engine saw to the report of it.
 
-use aya_api::condition::{Condition, Unit};
+use aya_api::condition::Condition;
 use aya_api::event::Event;
 
 use super::{
     Added, Asked, Backend, Failure, Gate, Generator, Hist, Latency, Mark, Report, SCHEMA_VERSION, Status,
-    Step, number, percent, time,
+    Step,
 };
 use crate::gate::{self, Standing};
 use crate::hist::Hist as Counter;
@@ -196,21 +196,11 @@ fn gates(seen: &Recording, seconds: f64) -> Vec<Gate> {
     let conditions: Vec<Condition> = seen.plan.slo.iter().filter_map(|text| gate::parse(text).ok()).collect();
     let in_flight = seen.seconds.iter().map(|second| second.in_flight).max().unwrap_or(0);
     let standings = gate::standings(&conditions, &seen.total, seconds, in_flight);
-    standings.into_iter().zip(&conditions).map(|(standing, condition)| told(standing, condition)).collect()
+    standings.into_iter().map(told).collect()
 }
 
-fn told(standing: Standing, condition: &Condition) -> Gate {
-    let words = |value: f64| match condition.metric.unit() {
-        Unit::Time => time(Some(value)),
-        Unit::Share => percent(value),
-        Unit::PerSecond => format!("{}/s", number(value)),
-        Unit::Count | Unit::Word => number(value),
-    };
-    Gate {
-        value: standing.value.map_or_else(|| "no data".to_owned(), words),
-        condition: standing.condition,
-        holds: standing.holds,
-    }
+fn told(standing: Standing) -> Gate {
+    Gate { value: standing.shown, condition: standing.condition, holds: standing.holds }
 }
 
 /// What the proxy adds, with an interval by drawing seconds anew.

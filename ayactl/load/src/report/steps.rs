@@ -20,11 +20,44 @@ impl Step {
 }
 
 impl Report {
+    /// The steps that plots show: without a last one in which nothing was due any more and only a few stragglers ended,
+    /// which would be drawn as a fall of the rate.
+    pub(super) fn whole_steps(&self) -> &[Step] {
+        match self.steps.as_slice() {
+            [before @ .., last, rest]
+                if !before.is_empty() && rest.offered.unwrap_or(0) == 0 && rest.ended * 10 < last.ended =>
+            {
+                &self.steps[..self.steps.len() - 1]
+            }
+            all => all,
+        }
+    }
+
     /// Makes steps longer until there are no more than [`MOST_STEPS`].
     pub fn bound_steps(&mut self) {
         while self.steps.len() > MOST_STEPS {
             self.step_s *= 2.0;
             self.steps = self.steps.chunks(2).map(Step::sum).collect();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::{Step, sample};
+
+    #[test]
+    fn stragglers_are_no_fall_of_the_rate() {
+        let mut report = sample::report(1, 1.0);
+        let step = |offered, ended| Step { offered: Some(offered), ended, ..report.steps[0].clone() };
+        let ends_in = [
+            (vec![step(100, 100), step(100, 99), step(0, 1)], 2),
+            (vec![step(100, 100), step(100, 0), step(0, 100)], 3),
+            (vec![step(100, 100), step(50, 2)], 2),
+        ];
+        for (steps, shown) in ends_in {
+            report.steps = steps;
+            assert_eq!(report.whole_steps().len(), shown, "{:?}", report.steps.last());
         }
     }
 }

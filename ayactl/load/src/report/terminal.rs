@@ -50,38 +50,40 @@ impl Report {
             Word::TargetBound => YELLOW,
             Word::GeneratorBound => RED,
         };
-        let line = self.verdict_line();
+        let line = wrap(&self.verdict_line(), look.width).join("\n  ");
         let (word, rest) = line.split_at(self.verdict.word.shout().len());
         let _ = writeln!(text, "{}{rest}", paint(word, color, look));
         for reason in &self.verdict.reasons {
-            let _ = writeln!(text, "  {reason}");
+            for line in wrap(reason, look.width.saturating_sub(2)) {
+                let _ = writeln!(text, "  {line}");
+            }
         }
         if let Some(why) = &self.ended_early {
             let _ = writeln!(text, "  {}: {why}", paint("PARTIAL", YELLOW, look));
         }
         for gate in &self.gates {
             let (word, color) = match gate.holds {
-                Some(true) => ("holds", GREEN),
-                Some(false) => ("FAILS", RED),
+                Some(true) => ("holds  ", GREEN),
+                Some(false) => ("FAILS  ", RED),
                 None => ("no data", YELLOW),
             };
-            let _ =
-                writeln!(text, "  {:<7}  {}  (is {})", paint(word, color, look), gate.condition, gate.value);
+            let _ = writeln!(text, "  {}  {}  (is {})", paint(word, color, look), gate.condition, gate.value);
         }
     }
 
     fn about(&self, text: &mut String, look: Look) {
         let asked = &self.asked;
         let profile = if asked.profile.is_empty() { String::new() } else { format!(", {}", asked.profile) };
-        let _ = writeln!(
-            text,
-            "\n{}  {} loop{profile}, {} s, {}, at most {} connections",
-            paint(&asked.url, BOLD, look),
+        let how = format!(
+            "{} loop{profile}, {} s, {}, at most {} connections",
             asked.model,
             number(self.duration_s),
             asked.protocol,
             asked.connections
         );
+        let fits = asked.url.chars().count() + 2 + how.chars().count() <= look.width;
+        let gap = if fits { "  " } else { "\n  " };
+        let _ = writeln!(text, "\n{}{gap}{how}", paint(&asked.url, BOLD, look));
         if let Some(input) = &asked.input {
             let _ = writeln!(text, "requests of {}", input.in_words());
         }
@@ -127,11 +129,12 @@ impl Report {
                 "\nresponse time by percentile, logarithmic\n  {bars}\n  p0        p50        p90   p99   p99.99"
             );
         }
-        if self.steps.len() > 1 {
+        let steps = self.whole_steps();
+        if steps.len() > 1 {
             let width = look.width.clamp(20, WIDEST).saturating_sub(14);
             let rate: Vec<Option<f64>> =
-                self.steps.iter().map(|s| Some(s.achieved as f64 / self.step_s)).collect();
-            let p99: Vec<Option<f64>> = self.steps.iter().map(|s| s.response.percentile_ms(99.0)).collect();
+                steps.iter().map(|s| Some(s.achieved as f64 / self.step_s)).collect();
+            let p99: Vec<Option<f64>> = steps.iter().map(|s| s.response.percentile_ms(99.0)).collect();
             let most = |values: &[Option<f64>]| values.iter().flatten().copied().fold(0.0, f64::max);
             let _ = writeln!(
                 text,
@@ -210,11 +213,14 @@ impl Report {
     }
 
     fn rest(&self, text: &mut String, look: Look) {
+        if !self.overhead.is_empty() {
+            text.push('\n');
+        }
         for added in &self.overhead {
             let [low, high] = added.interval_ms;
             let _ = writeln!(
                 text,
-                "\nthe proxy adds {} at p{} ({} direct, {} through it; 95 % interval {} to {})",
+                "the proxy adds {} at p{} ({} direct, {} through it; 95 % interval {} to {})",
                 time(Some(added.added_ms)),
                 added.percentile,
                 time(Some(added.direct_ms)),
@@ -222,6 +228,9 @@ impl Report {
                 time(Some(low)),
                 time(Some(high))
             );
+        }
+        if let Some(caution) = self.several_backends() {
+            let _ = writeln!(text, "  {caution}");
         }
         for generator in &self.generators {
             let busy = generator.busy.map_or_else(String::new, |busy| format!(", {} busy", percent(busy)));

@@ -10,8 +10,8 @@ pub(crate) fn number(value: f64) -> String {
     }
 }
 
-/// A time with its unit.
-pub(crate) fn time(ms: Option<f64>) -> String {
+/// A time in milliseconds, with the unit in which people read it.
+pub fn time(ms: Option<f64>) -> String {
     match ms {
         None => "–".to_owned(),
         Some(ms) if ms.abs() >= 1e3 => format!("{} s", number(ms / 1e3)),

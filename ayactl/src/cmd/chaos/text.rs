@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use aya_api::condition::{Condition, Unit};
 use aya_api::fault::{ChaosLimits, ChaosView, FaultState, FaultView, Per, StopState, StopView};
 use aya_api::view::PoolView;
 
@@ -99,8 +100,19 @@ fn condition(stop: &StopView, now_ms: u64) -> String {
         StopState::Met => "met",
         StopState::NoData => "no data",
     };
-    let value = stop.value.map(|value| format!(", is {value:.3}")).unwrap_or_default();
+    let value =
+        stop.value.map(|value| format!(", is {}", figure(&stop.condition, value))).unwrap_or_default();
     format!("{}: {state} for {}{value}", stop.condition, time::age(now_ms, stop.since_ms))
+}
+
+/// A value with the unit of its condition.
+fn figure(condition: &str, value: f64) -> String {
+    match condition.parse::<Condition>().map(|condition| condition.metric.unit()) {
+        Ok(Unit::Share) => percent(value),
+        Ok(Unit::Time) => format!("{value:.1} ms"),
+        Ok(Unit::PerSecond) => format!("{value:.1}/s"),
+        Ok(Unit::Count | Unit::Word) | Err(_) => format!("{value}"),
+    }
 }
 
 fn limits(limits: &ChaosLimits) -> String {

@@ -189,7 +189,7 @@ impl Driver<'_> {
     }
 
     fn reason(&self) -> String {
-        format!("experiment {}", self.runner.experiment.name)
+        format!("experiment: {}", self.runner.experiment.title)
     }
 }
 

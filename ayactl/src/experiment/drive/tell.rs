@@ -11,6 +11,7 @@ use aya_api::run::{GateState, GateView, RunBody, RunKind, RunState, StepView};
 use super::Driver;
 use crate::experiment::runner::{ExpectRun, Gate, Phase};
 use crate::failure::Failure;
+use crate::time;
 
 /// Most gates and steps that are told.
 const MOST: usize = 200;
@@ -78,7 +79,7 @@ fn expect(run: &ExpectRun) -> GateView {
         (None, true) => GateState::Fails,
         (None, false) => GateState::Unknown,
     };
-    let condition = format!("expect {} within {} ms", run.expect.what, millis(run.expect.within));
+    let condition = format!("expect {} within {}", run.expect.what, time::setting(millis(run.expect.within)));
     GateView { condition, state, value: number(run.gate.value.as_ref()) }
 }
 
@@ -99,7 +100,7 @@ pub(super) fn outcome(fault: &FaultView) -> String {
     }
     let seen = &fault.observed;
     let share = match seen.share {
-        Some(share) => format!("{:.1} % of them, {:.1} % asked for", share * 100.0, fault.share * 100.0),
+        Some(share) => format!("{:.1} %, asked for {:.1} %", share * 100.0, fault.share * 100.0),
         None => "nothing matched".to_owned(),
     };
     let mut text = format!("hit {} of {} attempts: {share}", seen.hit, seen.matched);
