@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
 use crate::args::ColorChoice;
+use crate::render::cell::visible_lines;
 
 /// Socket of a daemon that runs as a service of the system.
 const SYSTEM_SOCKET: &str = "/run/ayad/control.sock";
@@ -98,10 +99,10 @@ impl Facts {
 }
 
 impl Console<'_> {
-    /// Writes one line of talk. A stderr that cannot be written to leaves nobody to tell, so failing to is
+    /// Writes one line of talk. What others wrote, such as the reason of a lock, cannot move the cursor. A stderr that cannot be written to leaves nobody to tell, so failing to is
     /// not an error.
     pub fn say(&mut self, line: &str) {
-        let _ = writeln!(self.err, "{line}");
+        let _ = writeln!(self.err, "{}", visible_lines(line));
         let _ = self.err.flush();
     }
 

@@ -195,6 +195,8 @@ fn what_ends_an_experiment_puts_everything_back() {
     wait::until_true("the run is lost", || {
         demo.control().status().runs.iter().any(|run| run.run.state == RunState::Lost)
     });
+    // Its lease was for as long as the experiment takes, and more; the daemon does not wait for that.
+    wait::until_true("the drain is reverted", || web_2().admin.state == Admin::Ready);
 }
 
 #[test]

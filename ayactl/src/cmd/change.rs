@@ -40,6 +40,7 @@ pub(super) fn options(args: &ChangeArgs, objects: usize) -> Result<ChangeOptions
         dry_run: args.dry_run,
         reason: args.reason.clone(),
         for_ms: args.lease.map(|lease| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)),
+        run: None,
         if_rev: args.if_rev,
         idempotency_key: None,
     })

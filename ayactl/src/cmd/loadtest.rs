@@ -130,9 +130,8 @@ fn outputs(typed: &[String]) -> Result<Vec<Output>, Failure> {
 
 fn writable(output: &Output) -> Result<(), Failure> {
     output.check().map_err(|error| {
-        let told = error.to_string();
-        let (what, remedy) = told.split_once("; ").unwrap_or((&told, "choose another file"));
-        Failure::new(Exit::Error, "io", format!("nothing was done: {what}"), remedy)
+        let remedy = "name a file in a folder that exists and can be written";
+        Failure::new(Exit::Error, "io", format!("nothing was done: {}", error.what()), remedy)
     })
 }
 
@@ -199,7 +198,7 @@ impl Stage<'_> {
         order.plan.slo = order.slo.iter().map(ToString::to_string).collect();
         let first = order.profile.as_ref().map_or(GENTLE, aya_load::profile::Profile::peak);
         let probe = self.args.duration.unwrap_or(find_max::PROBE);
-        let mut search = Search::new(first);
+        let mut search = Search::new(first, order.most);
         loop {
             let (rate, length, is_last) = match search.next() {
                 Next::Probe(rate) => (rate, probe, false),

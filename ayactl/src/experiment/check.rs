@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aya_api::axis::Admin;
+use aya_api::command::notes::LONGEST_NOTE;
 use aya_api::condition::{Condition, Metric, Unit};
 use aya_api::fault::ChaosLimits;
 
@@ -75,6 +76,22 @@ impl<'a> Check<'a> {
         self.names.push((name.to_owned(), span));
     }
 
+    /// Words that are shown and told to the daemon: some, of [`LONGEST_NOTE`] bytes at most, and nothing that a terminal would
+    /// obey.
+    pub fn words(&mut self, text: &str, path: &str) {
+        let text = text.trim();
+        if text.contains(|c: char| c.is_control() && c != '\n') {
+            self.say(
+                path,
+                "there are control characters in it",
+                "leave out what is written like \\u001b or \\t",
+            );
+        } else if text.is_empty() || text.len() > LONGEST_NOTE {
+            let help = format!("say it in 1 to {LONGEST_NOTE} bytes");
+            self.say(path, format!("it has {} bytes", text.len()), help);
+        }
+    }
+
     /// From what is written to an experiment; what is wrong is noted, and what is left of it is then of no use.
     pub fn experiment(&mut self, name: String, file: raw::File, given: &Vars) -> Experiment {
         if file.aya != 1 {
@@ -83,6 +100,10 @@ impl<'a> Check<'a> {
                 format!("aya = {} is a format of another version", file.aya),
                 "this ayactl reads aya = 1",
             );
+        }
+        self.words(&file.title, "title");
+        if let Some(promise) = &file.promise {
+            self.words(promise, "promise");
         }
         let steps = self.steps(&file.step);
         let has_load = steps.iter().any(|step| matches!(step.action, Action::Load(_)));

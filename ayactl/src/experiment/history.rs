@@ -38,20 +38,21 @@ impl History {
 
     /// Makes sure that a run can be kept, before it is made.
     pub fn prepare(&self) -> Result<(), Failure> {
-        let wrong = |error: std::io::Error| {
-            let message = format!("runs cannot be kept in {}: {error}", self.folder.display());
-            let hint = "make it writable, or set XDG_STATE_HOME to a folder that is";
-            Failure::new(Exit::Error, "io", message, hint)
-        };
-        fs::create_dir_all(&self.folder).map_err(wrong)?;
-        tempfile::NamedTempFile::new_in(&self.folder).map(drop).map_err(wrong)
+        fs::create_dir_all(&self.folder).map_err(|error| self.unkept(&error))?;
+        tempfile::NamedTempFile::new_in(&self.folder).map(drop).map_err(|error| self.unkept(&error))
+    }
+
+    fn unkept(&self, error: &std::io::Error) -> Failure {
+        let message = format!("runs cannot be kept in {}: {error}", self.folder.display());
+        let hint = "make it writable and make room in it, or set XDG_STATE_HOME to another folder";
+        Failure::new(Exit::Error, "io", message, hint)
     }
 
     /// Keeps a run, and forgets the oldest ones. Answers with its file.
     pub fn keep(&self, id: &str, run: &impl Serialize) -> Result<PathBuf, Failure> {
         let path = self.file(id);
         let text = serde_json::to_vec(run).map_err(std::io::Error::from)?;
-        self.whole(&text)?.persist(&path).map_err(|error| error.error)?;
+        self.whole(&text)?.persist(&path).map_err(|error| self.unkept(&error.error))?;
         let ids = self.ids()?;
         for old in ids.iter().rev().skip(KEPT) {
             fs::remove_file(self.file(old))?;
@@ -73,14 +74,14 @@ impl History {
         match kept {
             Ok(_) => Ok(Some(path)),
             Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),
-            Err(error) => Err(error.error.into()),
+            Err(error) => Err(self.unkept(&error.error)),
         }
     }
 
     /// A file is there whole or not at all: this one has no name yet.
     fn whole(&self, text: &[u8]) -> Result<tempfile::NamedTempFile, Failure> {
-        let file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        fs::write(file.path(), text)?;
+        let file = tempfile::NamedTempFile::new_in(&self.folder).map_err(|error| self.unkept(&error))?;
+        fs::write(file.path(), text).map_err(|error| self.unkept(&error))?;
         Ok(file)
     }
 

@@ -24,6 +24,10 @@ pub fn read(path: &Path, text: &str, given: &Vars) -> Result<GameDay, Vec<Proble
             "this ayactl reads aya = 1",
         );
     }
+    check.words(&file.title, "title");
+    if let Some(promise) = &file.promise {
+        check.words(promise, "promise");
+    }
     let load = file.load.as_ref().and_then(|text| load_of(&mut check, &text.0));
     if file.moment.is_empty() {
         check.say("moment", "a game day on which nothing happens", "add a [[moment]]");
@@ -93,7 +97,10 @@ fn happens(
                 }
             }
         }
-        (None, Some(note), false) => Some(What::Note(note.clone())),
+        (None, Some(note), false) => {
+            check.words(note, &format!("{path}.note"));
+            Some(What::Note(note.clone()))
+        }
         (None, None, true) => {
             let file = ExperimentFile {
                 aya: 1,

@@ -53,6 +53,8 @@ pub struct Search {
     /// Whether that rate says nothing of the target, because the generator was full.
     pub is_own_limit: bool,
     next: f64,
+    /// Greatest rate that is allowed.
+    most: Option<f64>,
     left: u32,
     /// The rate that is being confirmed.
     confirming: bool,
@@ -70,9 +72,9 @@ pub enum Next {
 }
 
 impl Search {
-    /// Begins at `rate`.
-    pub fn new(rate: f64) -> Self {
-        Self { good: None, bad: None, is_own_limit: false, next: rate, left: MOST, confirming: false }
+    /// Begins at `rate`, and goes no further than `most`.
+    pub fn new(rate: f64, most: Option<f64>) -> Self {
+        Self { good: None, bad: None, is_own_limit: false, next: rate, most, left: MOST, confirming: false }
     }
 
     /// What to test next.
@@ -123,7 +125,8 @@ impl Search {
             }
             (Some(good), Some(bad)) if bad - good <= good * CLOSE => self.confirming = true,
             (Some(good), Some(bad)) => self.next = f64::midpoint(good, bad),
-            (Some(good), None) => self.next = good * 2.0,
+            (Some(good), None) if self.most.is_some_and(|most| good >= most) => self.confirming = true,
+            (Some(good), None) => self.next = self.most.map_or(good * 2.0, |most| most.min(good * 2.0)),
             (None, Some(bad)) => self.next = (bad / 2.0).max(1.0),
             (None, None) => {}
         }
@@ -135,7 +138,11 @@ mod tests {
     use super::*;
 
     fn search(limit: f64, first: f64) -> (Option<f64>, u32) {
-        let mut search = Search::new(first);
+        search_below(limit, first, None)
+    }
+
+    fn search_below(limit: f64, first: f64, most: Option<f64>) -> (Option<f64>, u32) {
+        let mut search = Search::new(first, most);
         let mut tests = 0;
         loop {
             let (rate, is_last) = match search.next() {
@@ -143,6 +150,7 @@ mod tests {
                 Next::Confirm(rate) => (rate, true),
                 Next::Nothing => return (None, tests),
             };
+            assert!(most.is_none_or(|most| rate <= most), "{rate} is over {most:?}");
             tests += 1;
             let said = if rate <= limit { Said::Holds } else { Said::Fails };
             search.told(rate, said);
@@ -160,6 +168,14 @@ mod tests {
             assert!(found <= limit && found >= limit * 0.93, "{found} of {limit}");
             assert!(tests <= 20, "{tests} tests");
         }
+    }
+
+    #[test]
+    fn the_search_goes_no_further_than_it_may() {
+        assert_eq!(search_below(5_000.0, 100.0, Some(350.0)).0, Some(350.0));
+        assert_eq!(search_below(5_000.0, 350.0, Some(350.0)).0, Some(350.0));
+        let (found, _) = search_below(200.0, 100.0, Some(350.0));
+        assert!(found.is_some_and(|found| (186.0..=200.0).contains(&found)), "{found:?}");
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Order {
     pub slo: Vec<Condition>,
     /// What ends it.
     pub abort: Vec<Condition>,
+    /// Most requests a second that the configuration of the daemon allows.
+    pub most: Option<f64>,
 }
 
 /// How requests are made.
@@ -161,7 +163,7 @@ impl Order {
         let headers: Vec<(String, Template)> =
             headers.into_iter().map(|header| (header.name, header.template)).collect();
         let way = Way::new(&plan, given, headers, args.no_templates)?;
-        Ok(Self { plan, profile, way, slo, abort })
+        Ok(Self { plan, profile, way, slo, abort, most: None })
     }
 
     /// What the engine begins with.
@@ -178,9 +180,20 @@ impl Order {
         }
     }
 
-    /// Whether the configuration of the daemon says that it is too much.
-    pub fn ceiling(&self, limits: &LoadLimits) -> Result<(), Failure> {
+    /// Whether the configuration of the daemon says that it is too much. From then on nothing raises it further.
+    pub fn ceiling(&mut self, limits: &LoadLimits) -> Result<(), Failure> {
         let Some(most) = limits.max_rate else { return Ok(()) };
+        if self.plan.model == Model::Closed {
+            return Err(Failure::new(
+                Exit::NotPermitted,
+                "not-permitted",
+                format!(
+                    "the rate of a closed loop is the target's, and the configuration allows {most:.0} requests a second"
+                ),
+                "leave --closed out and say a rate with -r, or take [loadtest] max_rate out of the configuration of ayad",
+            ));
+        }
+        self.most = Some(most);
         let peak = self.peak();
         if peak <= most {
             return Ok(());
@@ -207,6 +220,15 @@ impl Order {
             way: self.way.clone(),
             slo: self.slo.clone(),
             abort: self.abort.clone(),
+            most: self.most,
+        }
+    }
+
+    /// By how much the rate may be multiplied while it runs.
+    pub fn greatest_factor(&self) -> f64 {
+        match (self.most, self.peak()) {
+            (Some(most), peak) if peak > 0.0 => most / peak,
+            _ => f64::INFINITY,
         }
     }
 }

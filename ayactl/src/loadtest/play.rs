@@ -77,7 +77,7 @@ pub(crate) fn play(order: &Order, around: Around<'_>) -> Result<Recording, Failu
             live.say("ending: a report of what there is follows; once more ends at once");
         }
         match live.key() {
-            Some(Key::Faster) => control.scale(control.factor() * STEP),
+            Some(Key::Faster) => control.scale((control.factor() * STEP).min(order.greatest_factor())),
             Some(Key::Slower) => control.scale(control.factor() / STEP),
             Some(Key::End) if !control.is_stopped() => {
                 ended = Ended::Interrupted;

@@ -2,14 +2,16 @@
 
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
-use aya_api::client::Client;
+use aya_api::client::{Client, ClientError};
 use aya_api::command::listeners::GetListeners;
 use aya_api::command::routes::GetRoutes;
+use aya_api::error::ErrorCode;
 use aya_api::exit::Exit;
 use aya_api::run::LoadLimits;
 use aya_api::view::{ListenerView, RouteView};
 use aya_load::plan::Target;
 use hyper::Uri;
+use ipnet::IpNet;
 
 use crate::failure::Failure;
 
@@ -37,9 +39,13 @@ impl Surroundings {
     pub async fn ask(client: &Client) -> Result<Self, Failure> {
         let listeners = client.call(&GetListeners).await?;
         let routes = client.call(&GetRoutes).await?;
-        // An older daemon has no limits to tell.
-        let limits = client.call(&aya_api::command::chaos::GetChaos).await.map(|chaos| chaos.load);
-        Ok(Self { listeners, routes, limits: limits.unwrap_or_default() })
+        let limits = match client.call(&aya_api::command::chaos::GetChaos).await {
+            Ok(chaos) => chaos.load,
+            // An older daemon has no limits to tell. One that does not answer may have some.
+            Err(ClientError::Refused(error)) if error.code == ErrorCode::NotFound => LoadLimits::default(),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { listeners, routes, limits })
     }
 }
 
@@ -167,7 +173,9 @@ fn of_url(typed: &str) -> Result<Target, Failure> {
     let Some(authority) = uri.authority() else {
         return Err(Failure::usage(format!("\"{typed}\" names no host"), hint));
     };
-    let port = uri.port_u16().unwrap_or(if tls { 443 } else { 80 });
+    let port = port(&uri, tls).ok_or_else(|| {
+        Failure::usage(format!("\"{typed}\" has no port that there is"), "ports go from 1 to 65535")
+    })?;
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     let found = (host, port).to_socket_addrs().map_err(|error| {
         let message = format!("{host}: {error}");
@@ -187,6 +195,16 @@ fn of_url(typed: &str) -> Result<Target, Failure> {
         path,
         tls,
     })
+}
+
+/// The port that is written, or else the usual one. Nothing when what is written is no port: the usual one would be
+/// somebody else's.
+fn port(uri: &Uri, tls: bool) -> Option<u16> {
+    let behind_host = uri.authority()?.as_str().rsplit('@').next()?.strip_prefix(uri.host()?)?;
+    match behind_host.strip_prefix(':') {
+        Some(written) => written.parse().ok().filter(|port| *port != 0),
+        None => Some(if tls { 443 } else { 80 }),
+    }
 }
 
 /// A URL up to its path, and its path with its query.
@@ -218,6 +236,7 @@ fn is_allowed(target: &Target, address: SocketAddr, typed: &[String], configured
     typed.iter().chain(configured).any(|allowed| {
         allowed.eq_ignore_ascii_case(host)
             || allowed.parse::<IpAddr>() == Ok(address.ip())
+            || allowed.parse::<IpNet>().is_ok_and(|net| net.contains(&address.ip()))
             || allowed.strip_prefix("*.").is_some_and(|tail| {
                 host.to_ascii_lowercase()
                     .strip_suffix(&tail.to_ascii_lowercase())
@@ -248,6 +267,9 @@ mod tests {
         let secure = find(Some("https://127.0.0.1"), &Ok(Surroundings::default()), &[])
             .expect("it is loopback")
             .target;
+        let six =
+            find(Some("http://x@[::1]:8080/"), &Ok(Surroundings::default()), &[]).expect("it is loopback");
+        assert_eq!(six.target.address, "[::1]:8080");
         assert!(secure.tls && secure.address == "127.0.0.1:443" && secure.path == "/");
     }
 
@@ -264,13 +286,28 @@ mod tests {
             ..Surroundings::default()
         };
         assert!(find(Some("http://192.0.2.7/"), &Ok(around), &[]).is_ok());
+        // The configuration may name networks.
+        let around = Surroundings {
+            limits: LoadLimits { allow: vec!["192.0.2.0/24".into()], ..LoadLimits::default() },
+            ..Surroundings::default()
+        };
+        let around = Ok(around);
+        assert!(find(Some("http://192.0.2.7/"), &around, &[]).is_ok());
+        assert!(find(Some("http://198.51.100.7/"), &around, &[]).is_err());
     }
 
     #[test]
     fn what_is_no_target_says_what_is() {
-        for (typed, part) in
-            [("ftp://127.0.0.1/", "cannot be spoken"), ("http://", "no URL"), ("/x", "no listener")]
-        {
+        for (typed, part) in [
+            ("ftp://127.0.0.1/", "cannot be spoken"),
+            ("http://", "no URL"),
+            ("/x", "no listener"),
+            // The usual port would be another target than the one that was meant.
+            ("http://127.0.0.1:99999/", "has no port"),
+            ("http://127.0.0.1:/", "has no port"),
+            ("http://[::1]:65536/", "has no port"),
+            ("127.0.0.1:0", "has no port"),
+        ] {
             let error = find(Some(typed), &Ok(Surroundings::default()), &[]).map(|_| ()).expect_err(typed);
             assert!(error.message.contains(part), "{typed}: {}", error.message);
         }

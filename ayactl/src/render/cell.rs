@@ -150,6 +150,11 @@ pub fn visible(words: String) -> String {
         .collect()
 }
 
+/// The same for text of several lines, whose ends stay.
+pub fn visible_lines(text: &str) -> String {
+    text.split('\n').map(|line| visible(line.to_owned())).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +162,7 @@ mod tests {
     #[test]
     fn words_cannot_smuggle_escapes_to_the_terminal() {
         assert_eq!(Cell::text("a\u{1b}[31mb\n").shown, "a\\u{1b}[31mb\\n");
+        assert_eq!(visible_lines("a\u{1b}[31mb\nc"), "a\\u{1b}[31mb\nc");
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub struct ChangeOptions {
     pub reason: Option<String>,
     /// Revert after this many milliseconds (`?for_ms=`).
     pub for_ms: Option<u64>,
+    /// The run that orders it (`?run=`): when the run is lost or forgotten, what has a time limit reverts at once.
+    pub run: Option<String>,
     /// Only if the subject still has this revision (`If-Match`).
     pub if_rev: Option<u64>,
     /// The same key twice is one change (`Idempotency-Key`).

@@ -180,6 +180,9 @@ fn apply(mut request: RequestBuilder, options: &ChangeOptions) -> RequestBuilder
     if let Some(for_ms) = options.for_ms {
         request = request.query(&[("for_ms", for_ms)]);
     }
+    if let Some(run) = &options.run {
+        request = request.query(&[("run", run)]);
+    }
     if let Some(rev) = options.if_rev {
         request = request.header("if-match", format!("\"{rev}\""));
     }

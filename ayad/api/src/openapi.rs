@@ -66,6 +66,11 @@ const CHANGE_PARAMETERS: &[(&str, &str, &str)] = &[
     ("dry_run", "query", "1: only say what would change"),
     ("reason", "query", "Why, for the journal"),
     ("for_ms", "query", "Revert by itself after this many milliseconds"),
+    (
+        "run",
+        "query",
+        "The run that orders it: with for_ms it reverts as soon as the run is lost or forgotten",
+    ),
     ("If-Match", "header", "Only if the subject still has this ETag"),
     ("Idempotency-Key", "header", "The same key twice is one change"),
 ];

@@ -77,7 +77,7 @@ pub(super) async fn understand(
     let query = parse_query(head.uri.query().unwrap_or_default());
     let known = |name: &str| {
         spec.query.iter().any(|(n, _)| *n == name)
-            || (spec.is_change() && ["dry_run", "reason", "for_ms"].contains(&name))
+            || (spec.is_change() && ["dry_run", "reason", "for_ms", "run"].contains(&name))
     };
     if let Some(unknown) = query.keys().find(|name| !known(name)) {
         let message = format!("this call does not know the parameter \"{unknown}\"");
@@ -119,6 +119,7 @@ fn options(query: &HashMap<String, String>, headers: &HeaderMap) -> Result<Chang
         dry_run,
         reason: query.get("reason").filter(|r| !r.is_empty()).cloned(),
         for_ms: number(query, "for_ms")?,
+        run: query.get("run").filter(|run| !run.is_empty()).cloned(),
         if_rev: if_match(headers)?,
         idempotency_key: key,
     })

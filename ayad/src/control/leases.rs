@@ -27,6 +27,8 @@ pub(super) struct Lease {
     field: &'static str,
     back: Order,
     pub(super) until: Tick,
+    /// The run that ordered it. It is not written down: runs do not outlive the process.
+    run: Option<String>,
     /// Its end could not be written down, which was told.
     overdue: bool,
 }
@@ -70,7 +72,14 @@ impl Control {
         if let (Some(until), Some(back)) = (record.operation.until_ms, self.order_back(record)) {
             let left = Duration::from_millis(until.saturating_sub(clock::wall_ms()));
             let until = clock::now().after(left);
-            self.leases.push(Lease { subject: subject.to_owned(), field, back, until, overdue: false });
+            self.leases.push(Lease {
+                subject: subject.to_owned(),
+                field,
+                back,
+                until,
+                run: None,
+                overdue: false,
+            });
         }
     }
 
@@ -157,13 +166,22 @@ impl Control {
     }
 
     /// Remembers the time limit of an order, in place of an earlier one.
-    pub(super) fn lease(&mut self, plan: &Plan, for_ms: Option<u64>) {
+    pub(super) fn lease(&mut self, plan: &Plan, options: &ChangeOptions) {
         let back = self.back_from(plan);
         let subject = plan.subject().to_owned();
         self.leases.retain(|l| l.subject != subject || l.field != plan.field);
-        if let Some(ms) = for_ms {
+        if let Some(ms) = options.for_ms {
             let until = clock::now().after(Duration::from_millis(ms));
-            self.leases.push(Lease { subject, field: plan.field, back, until, overdue: false });
+            let run = options.run.clone();
+            self.leases.push(Lease { subject, field: plan.field, back, until, run, overdue: false });
+        }
+    }
+
+    /// What a run ordered for a time is over now: nobody is there any more to put it back.
+    pub(super) fn end_leases_of_run(&mut self, run: &str) {
+        let now = clock::now();
+        for lease in self.leases.iter_mut().filter(|lease| lease.run.as_deref() == Some(run)) {
+            lease.until = lease.until.min(now);
         }
     }
 

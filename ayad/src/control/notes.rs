@@ -13,8 +13,11 @@ use crate::state::NewEvent;
 pub(super) fn add(control: &mut Control, call: &Call) -> Result<Reply, ApiError> {
     let NoteBody { text, run } = call.parse()?;
     let text = text.trim();
-    let is_line = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_control() && c != '\n');
-    if !is_line(text) || text.len() > LONGEST_NOTE {
+    if text.contains(|c: char| c.is_control() && c != '\n') {
+        let hint = "leave them out: they would move the cursor of whoever reads it";
+        return Err(ApiError::new(ErrorCode::BadValue, "the note has control characters", hint));
+    }
+    if text.is_empty() || text.len() > LONGEST_NOTE {
         let message = format!("the note is not 1 to {LONGEST_NOTE} bytes of text");
         return Err(ApiError::new(ErrorCode::BadValue, message, "say it in fewer words"));
     }

@@ -148,7 +148,7 @@ impl Control {
             ApiError::new(ErrorCode::Unavailable, message, journal_hint(&error))
         })?;
         change.rev = self.apply(order, &record, false);
-        self.lease(&plan, options.for_ms);
+        self.lease(&plan, options);
         change.op = Some(record.operation.op);
         Ok(change)
     }

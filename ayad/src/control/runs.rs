@@ -168,6 +168,7 @@ pub(super) fn end(control: &mut Control, call: &Call) -> Result<Reply, ApiError>
     if !call.options.dry_run {
         control.check_in_charge()?;
         control.end_faults_of_run(id, "forgotten");
+        control.end_leases_of_run(id);
         control.runs.remove(id);
         control.publish_runs();
     }
@@ -183,6 +184,7 @@ impl Control {
             let event = event.change(word(run.run.state), word(RunState::Lost));
             self.state.events.push(event.ordered(Some(run.by), None));
             self.end_faults_of_run(&run.id, word(RunState::Lost));
+            self.end_leases_of_run(&run.id);
         }
         self.publish_runs();
         self.runs.next_look()

@@ -67,6 +67,13 @@ pub struct OutError {
     source: std::io::Error,
 }
 
+impl OutError {
+    /// Which file, and why not, without what to do about it.
+    pub fn what(&self) -> String {
+        format!("{}: {}", self.file.display(), self.source)
+    }
+}
+
 impl FromStr for Output {
     type Err = String;
 
@@ -102,8 +109,12 @@ fn write(file: &Path, text: &str) -> std::io::Result<()> {
     }
     let mut beside = file.as_os_str().to_owned();
     beside.push(format!(".{}", std::process::id()));
-    std::fs::write(&beside, text)?;
-    std::fs::rename(&beside, file)
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, file));
+    if written.is_err() {
+        // Half of a file is of no use, least of all on a disk that is full. That it stays is no worse than the failure.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
 }
 
 impl Report {
@@ -143,6 +154,11 @@ mod tests {
         std::fs::write(folder.path().join("b"), "old").unwrap();
         named("b").check().unwrap();
         assert_eq!(std::fs::read_to_string(folder.path().join("b")).unwrap(), "old");
+        // What cannot take the place of a file leaves nothing beside it.
+        std::fs::create_dir(folder.path().join("d")).unwrap();
+        write(&folder.path().join("d/"), "x").unwrap_err();
+        let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert_eq!(names.count(), 2);
         assert!("pdf=x".parse::<Output>().unwrap_err().contains("html, md"));
         assert!("html".parse::<Output>().unwrap_err().contains("names no file"));
     }

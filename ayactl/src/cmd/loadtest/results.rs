@@ -94,29 +94,44 @@ impl Results {
             }
             report.comparison = Some(comparison);
         }
-        let mut notes = Vec::new();
-        if let Some((shelf, name, replace)) = &self.keep {
-            let kept = shelf.keep(name, &report, *replace)?;
+        let (notes, failures): (Vec<_>, Vec<_>) =
+            self.written(&report, console).into_iter().partition(Result::is_ok);
+        if !global.quiet && !global.output.is_json() {
+            for note in notes.into_iter().flatten() {
+                console.say(&note);
+            }
+        }
+        // What could not be written is at least shown: nobody can have the run again.
+        show(&report, global, console)?;
+        let mut failures = failures.into_iter().filter_map(Result::err);
+        match failures.next() {
+            None => Ok(exit),
+            Some(mut first) => {
+                first.also.extend(failures);
+                Err(first)
+            }
+        }
+    }
+
+    /// Keeps and writes the report, each as far as that can be done.
+    fn written(&self, report: &Report, console: &mut Console<'_>) -> Vec<Result<String, Failure>> {
+        let kept = self.keep.iter().map(|(shelf, name, replace)| {
+            let kept = shelf.keep(name, report, *replace)?;
             if kept != *name {
                 console.say(&format!(
                     "warning: somebody took the name \"{name}\" meanwhile; it is kept as \"{kept}\""
                 ));
             }
-            notes.push(format!("kept as {kept} ({})", shelf.file(&kept).display()));
-        }
-        for output in &self.outputs {
-            output.write(&report).map_err(|error| {
-                Failure::new(Exit::Error, "io", error.to_string(), "choose another file with --report")
-            })?;
-            notes.push(format!("wrote {}", output.file.display()));
-        }
-        if !global.quiet && !global.output.is_json() {
-            for note in notes {
-                console.say(&note);
+            Ok(format!("kept as {kept} ({})", shelf.file(&kept).display()))
+        });
+        let files = self.outputs.iter().map(|output| match output.write(report) {
+            Ok(()) => Ok(format!("wrote {}", output.file.display())),
+            Err(error) => {
+                let hint = "make room, or choose another file with --report";
+                Err(Failure::new(Exit::Error, "io", error.what(), hint))
             }
-        }
-        show(&report, global, console)?;
-        Ok(exit)
+        });
+        kept.chain(files).collect()
     }
 }
 

@@ -127,6 +127,28 @@ step = [{ wait = "5" }]
 }
 
 #[test]
+fn what_a_terminal_would_obey_is_told_before_anything_is_done() {
+    let text = r#"aya = 1
+title = "t"
+promise = "\u001b[2J"
+[[moment]]
+at = "1s"
+note = "all is \u001b[32mgreen"
+[[moment]]
+at = "2s"
+note = " "
+[[moment]]
+at = "3s"
+title = "\u0007"
+hypothesis = { probe = ["shop: err < 1%"] }
+step = [{ wait = "5s" }]
+"#;
+    let mut problems =
+        gameday::check::read(Path::new("day.toml"), text, &Vars::new()).expect_err("it is wrong");
+    insta::assert_snapshot!(draw(&mut problems));
+}
+
+#[test]
 fn the_schema_has_every_key_with_its_meaning() {
     let schema = schema_of::<raw::File>("experiment");
     assert_eq!(schema["properties"]["hypothesis"]["$ref"], "#/$defs/Hypothesis");

@@ -150,6 +150,7 @@ impl Driver<'_> {
         let options = ChangeOptions {
             reason: Some(self.reason()),
             for_ms: lease.map(|lease| u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)),
+            run: Some(self.options.id.clone()),
             ..ChangeOptions::default()
         };
         let client = &self.recorder.client;
