@@ -6,9 +6,9 @@ load.py CASE…, with the names of the binaries in AYACTL, and of oha in OHA whe
   open    CPU for each request and send lag at 10,000 requests a second
   lag     send lag at 70 % of what the closed loop reaches
   view    what the live view costs at 10,000 requests a second
-  stall   a target that answers nobody in one second of ten, at 1,000 requests a second, for a minute
+  stall   a target that answers nobody in one second of ten, at 1,000 requests a second, for a minute (BENCH_STALL=60)
 
-Generators run on core 0, the target (nginx, or sluggish.rs) on core 1 (BENCH_CORE, BENCH_LOAD). Rounds take turns, figures
+Generators run on core 0, the target (nginx) on core 1 (BENCH_CORE, BENCH_LOAD). Rounds take turns, figures
 are medians over them (BENCH_ROUNDS=5, BENCH_SECONDS=3). CPU is user and system time of the whole process, for each request it
 had an answer to. Before everything else it says for how long the cores stood still by themselves: no lag is below that.
 """
@@ -19,10 +19,12 @@ import pty
 import re
 import resource
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -33,7 +35,8 @@ ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))
 SECONDS = int(os.environ.get("BENCH_SECONDS", "3"))
 AYACTL = os.environ.get("AYACTL", "target/release/ayactl")
 OHA = os.environ.get("OHA", "oha")
-PORT, SLOW = 18001, 18050
+STALL = int(os.environ.get("BENCH_STALL", "60"))
+PORT = 18001
 URL = f"http://127.0.0.1:{PORT}/"
 
 
@@ -181,16 +184,47 @@ def view():
     table(["live view", "CPU beside --no-live"], [["10,000 a second", told]])
 
 
-def stall():
+class StandingStill:
+    """Stops the worker of nginx (SIGSTOP) for the last second of every ten, for as long as it is entered."""
+
+    def __init__(self, master):
+        children = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+        self.worker = int(children[0])
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.turns)
+
+    def turns(self):
+        begin, turn = time.monotonic(), 0
+        while not self.over.wait(begin + turn * 10 + 9 - time.monotonic()):
+            os.kill(self.worker, signal.SIGSTOP)
+            self.over.wait(begin + turn * 10 + 10 - time.monotonic())
+            os.kill(self.worker, signal.SIGCONT)
+            turn += 1
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+def stall(master):
     """What each says of a target that stands still for a second of every ten."""
-    url = f"http://127.0.0.1:{SLOW}/"
+    with StandingStill(master):
+        told_of_stalls()
+
+
+def told_of_stalls():
+    """Asks everybody, and prints the table."""
+    url = URL
     points = ["p50", "p90", "p95", "p99", "p99.9"]
     true = [None, None, 500.0, 900.0, 990.0]
-    told, _ = ayactl("-r", "1000", "-d", "60s", url)
+    told, _ = ayactl("-r", "1000", "-d", f"{STALL}s", url)
     ours = [told["response"][p.replace(".", "") + "_ms"] for p in points]
-    corrected, _ = oha("-c", "256", "-q", "1000", "--latency-correction", "-z", "60s", url)
-    plain, _ = oha("-c", "256", "-q", "1000", "-z", "60s", url)
-    text, _ = wrk("-c50", "-d60", "--latency", url)
+    corrected, _ = oha("-c", "256", "-q", "1000", "--latency-correction", "-z", f"{STALL}s", url)
+    plain, _ = oha("-c", "256", "-q", "1000", "-z", f"{STALL}s", url)
+    text, _ = wrk("-c50", f"-d{STALL}", "--latency", url)
     unit = {"us": 1e-3, "ms": 1.0, "s": 1e3}
     found = {p: float(n) * unit[u] for p, n, u in re.findall(r"^\s+(\d+)%\s+([\d.]+)(us|ms|s)\s*$", text, re.M)}
     of = lambda all: [all["latencyPercentiles"][p] * 1e3 for p in points]
@@ -217,21 +251,15 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "temp").mkdir()
         shutil.copy(HERE / "backends.conf", folder)
-        subprocess.run(["rustc", "--edition", "2024", "-O", "-o", f"{folder}/sluggish", HERE / "sluggish.rs"], check=True)
-        targets = [
-            subprocess.Popen(["taskset", "-c", LOAD, "nginx", "-p", folder, "-c", "backends.conf"]),
-            subprocess.Popen(["taskset", "-c", LOAD, f"{folder}/sluggish", str(SLOW), "0us,stall=1s/10s"], stdout=subprocess.PIPE, text=True),
-        ]
+        nginx = subprocess.Popen(["taskset", "-c", LOAD, "nginx", "-p", folder, "-c", "backends.conf"])
         try:
-            targets[1].stdout.readline()
-            time.sleep(0.3)
+            time.sleep(0.5)
             print(f"stood still: core {CORE} {stood_still(CORE):.2f} % of the time, core {LOAD} {stood_still(LOAD):.2f} %\n")
             for case in wanted:
-                CASES[case]()
+                CASES[case](*([nginx.pid] if case == "stall" else []))
         finally:
-            for target in targets:
-                target.terminate()
-                target.wait()
+            nginx.terminate()
+            nginx.wait()
 
 
 main()

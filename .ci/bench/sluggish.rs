@@ -1,8 +1,7 @@
 //! Backends that take their time, for `.ci/bench/run`: `sluggish FIRST_PORT BACKEND…`, one port after the other.
 //!
 //! A backend is words joined by commas: `300us` takes so long, `exp=40ms` on average (exponentially distributed),
-//! `slots=1` works on so many at a time, `fail=10s-40s` answers 500 at once from then to then after the start, and
-//! `stall=1s/10s` answers nobody in the last second of every ten.
+//! `slots=1` works on so many at a time, `fail=10s-40s` answers 500 at once from then to then after the start.
 //! Plain threads and the system's sleep: a late timer of a runtime would be a slow backend that nobody asked for.
 
 use std::io::{Read, Write};
@@ -16,7 +15,6 @@ struct Backend {
     mean: Duration,
     slots: Option<(Mutex<u32>, Condvar)>,
     fails: Option<(Duration, Duration)>,
-    stalls: Option<(Duration, Duration)>,
 }
 
 fn main() {
@@ -51,10 +49,6 @@ fn read(words: &str) -> Backend {
             Some(("fail", spell)) => {
                 let (from, to) = spell.split_once('-').expect("fail=FROM-TO");
                 backend.fails = Some((time(from), time(to)));
-            }
-            Some(("stall", spell)) => {
-                let (long, every) = spell.split_once('/').expect("stall=LONG/EVERY");
-                backend.stalls = Some((time(long), time(every)));
             }
             Some(_) => panic!("{word} is no property of a backend"),
         }
@@ -97,12 +91,6 @@ fn serve(mut stream: TcpStream, backend: &Backend, start: Instant, seed: u64) {
 fn answer(backend: &Backend, start: Instant, rng: &mut u64) -> &'static [u8] {
     if backend.fails.is_some_and(|(from, to)| (from..to).contains(&start.elapsed())) {
         return b"HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n";
-    }
-    if let Some((long, every)) = backend.stalls {
-        let into = Duration::from_nanos((start.elapsed().as_nanos() % every.as_nanos()) as u64);
-        if into >= every - long {
-            std::thread::sleep(every - into);
-        }
     }
     *rng ^= *rng << 13;
     *rng ^= *rng >> 7;
