@@ -197,6 +197,7 @@ impl Stage<'_> {
             let (rate, length, is_last) = match search.next() {
                 Next::Probe(rate) => (rate, probe, false),
                 Next::Confirm(rate) => (rate, probe * 2, true),
+                Next::Nothing if search.is_blind() => return Err(blind()),
                 Next::Nothing => return Err(nothing_holds(conditions)),
             };
             let what = if is_last { "confirming" } else { "trying" };
@@ -238,6 +239,12 @@ fn told(rate: f64, said: Said, seen: &Recording) -> String {
 fn nothing_holds(conditions: &str) -> Failure {
     let message = format!("\"{conditions}\" holds at no rate, not even at one request a second");
     Failure::new(Exit::Gate, "gate", message, "look at one request first: ayactl loadtest -n 10 -r 1")
+}
+
+fn blind() -> Failure {
+    let message = "the generator was full in every test, so that nothing is known of the target";
+    let hint = "give it a core of its own and a longer -d, and see what one test says: ayactl loadtest -r 10";
+    Failure::new(Exit::Invalid, "generator-bound", message, hint)
 }
 
 /// What a report means for the exit status, by itself.
