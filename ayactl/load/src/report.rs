@@ -33,6 +33,7 @@ pub use merge::{MergeError, merge};
 pub use out::{Format, OutError, Output};
 pub use terminal::Look;
 pub(crate) use terminal::{BOLD, DIM, GREEN, RED, YELLOW, paint};
+pub use words::visible;
 pub(crate) use words::{number, percent, time};
 
 /// Version of the shape; changes only when a field changes its meaning.
