@@ -110,7 +110,7 @@ fn what_cannot_be_is_told_before_anything_is_sent() {
         (&[gone.as_str()][..], Exit::Error, "does not take connections"),
         (&["/x"][..], Exit::Unreachable, "/nowhere/ayad.sock"),
         (&["-r", "0", "http://127.0.0.1:9/"][..], Exit::Usage, "less than one request"),
-        (&["-r", "-5", "http://127.0.0.1:9/"][..], Exit::Usage, "-5"),
+        (&["-r", "-5", "http://127.0.0.1:9/"][..], Exit::Usage, "below zero"),
         (&["--slo", "p99<50", "http://127.0.0.1:9/"][..], Exit::Usage, "is not a time"),
         (&["--slo", "shop: err<1%", "http://127.0.0.1:9/"][..], Exit::Usage, "leave \"shop:\" out"),
         (&["--report", "html=/nowhere/a.html", "http://127.0.0.1:9/"][..], Exit::Error, "/nowhere/a.html"),

@@ -18,6 +18,23 @@ const CHECKED: &str =
     "algorithm = \"round-robin\"\nhealth = { kind = \"tcp\", interval = \"50ms\", timeout = \"50ms\" }";
 
 #[test]
+fn limits_of_faults_and_loads_that_change_are_told() {
+    let one = Backend::saying("one");
+    let pools = [("one", one.address)];
+    let mut daemon = Daemon::balancing(&pools, CHECKED);
+    let with = |limits: &str| format!("{limits}\n{}", pool(&pools, CHECKED));
+    let change = daemon.reconfigure(&with("[chaos]\nmax_backends = 1\n[loadtest]\nmax_rate = 9"));
+    assert!(change.changed, "{}", change.after);
+    assert!(
+        change.after.contains("limits of faults") && change.after.contains("limits of load tests"),
+        "{}",
+        change.after
+    );
+    let change = daemon.reconfigure(&with("[chaos]\nmax_backends = 1\n[loadtest]\nmax_rate = 8"));
+    assert!(!change.after.contains("limits of faults") && change.changed, "{}", change.after);
+}
+
+#[test]
 fn what_did_not_change_stays_the_very_same() {
     let (one, two) = (Backend::saying("one"), Backend::saying("two"));
     let before = [("one", one.address)];

@@ -346,6 +346,7 @@ impl Running {
             }
             generator.connections += last.connections;
             generator.most_open += last.most_open;
+            generator.still_s = generator.still_s.max(last.still.as_secs_f64());
         }
         generator.cap_waits = total.waited;
         generator.cpu_s = clock::cpu().saturating_sub(self.cpu_before).as_secs_f64();

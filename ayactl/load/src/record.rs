@@ -244,6 +244,10 @@ pub struct Generator {
     pub most_open: u64,
     /// Requests that waited because all allowed connections were in use.
     pub cap_waits: u64,
+    /// How long it stood still, in seconds: stopped, asleep with its machine, or without a processor. Moments shorter than
+    /// half a second do not count.
+    #[serde(default)]
+    pub still_s: f64,
 }
 
 /// Why it ended.

@@ -33,8 +33,8 @@ pub use merge::{MergeError, merge};
 pub use out::{Format, OutError, Output};
 pub use terminal::Look;
 pub(crate) use terminal::{BOLD, DIM, GREEN, RED, YELLOW, paint};
-pub use words::time;
 pub(crate) use words::{number, percent};
+pub use words::{time, visible};
 
 /// Version of the shape; changes only when a field changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -1,5 +1,7 @@
 //! Whether the figures of a load test can be trusted, by rules that are stated.
 //!
+//! No request counts, or the generator stood still for over 1 % of its time: GENERATOR-BOUND, whatever else was seen.
+//!
 //! Open loop:
 //! 1. Ports or descriptors ran out: GENERATOR-BOUND.
 //! 2. Over 1 % of the requests waited for one of the connections that are allowed, or over 1 % had no answer in time:
@@ -27,11 +29,34 @@ const FULL: f64 = 0.95;
 
 /// Judges what was seen.
 pub fn judge(seen: &Recording) -> Verdict {
-    let (word, reason) = match seen.plan.model {
-        Model::Open => open(seen),
-        Model::Closed => closed(seen),
+    let (word, reason) = match (nothing(seen), seen.plan.model) {
+        (Some(reason), _) => (Word::GeneratorBound, reason),
+        (None, Model::Open) => open(seen),
+        (None, Model::Closed) => closed(seen),
     };
     Verdict { word, reasons: vec![reason] }
+}
+
+/// Why nothing can be said of the target.
+fn nothing(seen: &Recording) -> Option<String> {
+    if seen.total.offered == 0 {
+        let why =
+            if seen.plan.warmup_ms > 0 { "all of it was warm-up" } else { "it ended before the first one" };
+        return Some(format!("no request counts: {why}"));
+    }
+    let generator = &seen.generator;
+    (generator.still_s > generator.wall_s * FEW).then(|| {
+        let still = generator.still_s;
+        format!("the generator stood still for {still:.1} s: stopped, asleep, or without a processor")
+    })
+}
+
+/// What is worth knowing of answers that came to nothing.
+fn failed(seen: &Recording) -> String {
+    match seen.total.error_share() {
+        Some(share) if share > FEW => format!("; {:.1} % of that failed", share * 100.0),
+        _ => String::new(),
+    }
 }
 
 fn open(seen: &Recording) -> (Word, String) {
@@ -75,7 +100,8 @@ fn open(seen: &Recording) -> (Word, String) {
         return (word, format!("{what}: {why}"));
     }
     let lag = lag.map_or_else(String::new, |lag| format!(", send lag p99 {}", time(Some(lag))));
-    (Word::Valid, format!("{} of what was offered came to an end{lag}", percent(achieved.min(1.0))))
+    let failed = failed(seen);
+    (Word::Valid, format!("{} of what was offered came to an end{lag}{failed}", percent(achieved.min(1.0))))
 }
 
 fn closed(seen: &Recording) -> (Word, String) {
@@ -85,7 +111,8 @@ fn closed(seen: &Recording) -> (Word, String) {
         let what = format!("the generator used {cores}");
         return (Word::GeneratorBound, format!("{what}: the target might have answered more"));
     }
-    (Word::Valid, format!("the target set the pace; the generator used {cores}"))
+    let failed = failed(seen);
+    (Word::Valid, format!("the target set the pace; the generator used {cores}{failed}"))
 }
 
 /// Part of its processor time that the generator used.
@@ -157,6 +184,33 @@ mod tests {
             seen.total.lag = [(900_000, 10_000)].into_iter().collect();
         });
         assert_eq!(both, Word::TargetBound);
+    }
+
+    #[test]
+    fn a_generator_that_stood_still_is_not_the_target() {
+        // It was stopped for a while: what waited meanwhile waited for it.
+        let mut stopped = seen(Model::Open);
+        stopped.generator.still_s = 3.0;
+        stopped.total.waited = 5_000;
+        let verdict = judge(&stopped);
+        assert_eq!(verdict.word, Word::GeneratorBound);
+        assert!(verdict.reasons[0].contains("stood still for 3.0 s"), "{verdict:?}");
+        stopped.plan.model = Model::Closed;
+        assert_eq!(judge(&stopped).word, Word::GeneratorBound);
+    }
+
+    #[test]
+    fn what_failed_or_does_not_count_is_in_the_reason() {
+        let mut all = seen(Model::Open);
+        all.total.answered = 0;
+        all.total.failed = 10_000;
+        all.total.errors = [(ErrorKind::Reset, 10_000)].into();
+        assert!(judge(&all).reasons[0].ends_with("100.0 % of that failed"), "{:?}", judge(&all));
+        all.total = Seen::default();
+        all.plan.warmup_ms = 5_000;
+        let verdict = judge(&all);
+        assert_eq!(verdict.word, Word::GeneratorBound);
+        assert_eq!(verdict.reasons, ["no request counts: all of it was warm-up"]);
     }
 
     #[test]

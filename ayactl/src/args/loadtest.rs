@@ -22,7 +22,8 @@ pub use results::{
                   next when the last is answered. Three latencies are told, always: response time from the planned moment, \
                   service time from the actual send, and send lag between the two.\n\nThe verdict comes first. \
                   GENERATOR-BOUND (exit status 10): send lag p99 is over 10 % of response p99 (and over 0.2 ms), ports or \
-                  descriptors ran out, or the generator's own cores were full. TARGET-BOUND: over 1 % of the requests waited \
+                  descriptors ran out, the generator's own cores were full, it stood still for over 1 % of the time, or no request \
+                  counts. TARGET-BOUND: over 1 % of the requests waited \
                   for one of the connections that are allowed, or had no answer in time. Else VALID. Exit status 6: an --slo \
                   does not hold, or a --regress limit is exceeded.\n\nPath, headers and body may have something filled in: \
                   {{seq}}, {{rand 1..100}}, {{zipf 1.1 1000}}, {{uuid}}, {{csv FILE COLUMN}}. The request of a number is the \
@@ -46,7 +47,7 @@ pub struct LoadtestArgs {
     #[arg(value_name = "TARGET")]
     pub target: Option<String>,
     /// Requests a second: a number, or a profile
-    #[arg(short, long, value_name = "RATE|PROFILE", conflicts_with_all = ["closed", "profile"])]
+    #[arg(short, long, value_name = "RATE|PROFILE", allow_negative_numbers = true, conflicts_with_all = ["closed", "profile"])]
     pub rate: Option<String>,
     /// Take the profile of this file, as in profiles/loadtest
     #[arg(long, value_name = "FILE", conflicts_with = "closed")]

@@ -203,6 +203,7 @@ impl Stage<'_> {
             let (rate, length, is_last) = match search.next() {
                 Next::Probe(rate) => (rate, probe, false),
                 Next::Confirm(rate) => (rate, probe * 2, true),
+                Next::Nothing if search.is_blind() => return Err(blind()),
                 Next::Nothing => return Err(nothing_holds(conditions)),
             };
             let what = if is_last { "confirming" } else { "trying" };
@@ -254,6 +255,12 @@ fn failed(report: &Report) -> Option<String> {
         gates.map(|gate| format!("{} does not hold (is {})", gate.condition, gate.value)).collect();
     let word = report.verdict.word.shout();
     (!gates.is_empty()).then(|| format!("{word}; {}", gates.join(", ")))
+}
+
+fn blind() -> Failure {
+    let message = "the generator was full in every test, so that nothing is known of the target";
+    let hint = "give it a core of its own and a longer -d, and see what one test says: ayactl loadtest -r 10";
+    Failure::new(Exit::Invalid, "generator-bound", message, hint)
 }
 
 /// What a report means for the exit status, by itself.

@@ -56,6 +56,8 @@ pub struct Search {
     /// Greatest rate that is allowed.
     most: Option<f64>,
     left: u32,
+    /// No test said anything of the target so far.
+    is_blind: bool,
     /// The rate that is being confirmed.
     confirming: bool,
 }
@@ -74,7 +76,16 @@ pub enum Next {
 impl Search {
     /// Begins at `rate`, and goes no further than `most`.
     pub fn new(rate: f64, most: Option<f64>) -> Self {
-        Self { good: None, bad: None, is_own_limit: false, next: rate, most, left: MOST, confirming: false }
+        Self {
+            good: None,
+            bad: None,
+            is_own_limit: false,
+            next: rate,
+            most,
+            left: MOST,
+            is_blind: true,
+            confirming: false,
+        }
     }
 
     /// What to test next.
@@ -100,8 +111,14 @@ impl Search {
         })
     }
 
+    /// True while the generator was full in every test: then nothing is known of the target.
+    pub fn is_blind(&self) -> bool {
+        self.is_blind
+    }
+
     /// Takes what the rate gave.
     pub fn told(&mut self, rate: f64, said: Said) {
+        self.is_blind &= said == Said::OwnLimit;
         self.left = self.left.saturating_sub(1);
         match said {
             Said::Holds => self.good = Some(self.good.map_or(rate, |good| good.max(rate))),
@@ -176,6 +193,17 @@ mod tests {
         assert_eq!(search_below(5_000.0, 350.0, Some(350.0)).0, Some(350.0));
         let (found, _) = search_below(200.0, 100.0, Some(350.0));
         assert!(found.is_some_and(|found| (186.0..=200.0).contains(&found)), "{found:?}");
+    }
+
+    #[test]
+    fn a_generator_that_is_always_full_says_nothing_of_the_target() {
+        let mut search = Search::new(4.0, None);
+        while let Next::Probe(rate) = search.next() {
+            search.told(rate, Said::OwnLimit);
+        }
+        assert!(search.is_blind() && search.next() == Next::Nothing);
+        search.told(1.0, Said::Fails);
+        assert!(!search.is_blind());
     }
 
     #[test]

@@ -40,7 +40,10 @@ fn descriptors(connections: u64) -> Result<(), Failure> {
             Exit::Error,
             "out-of-descriptors",
             format!("{connections} connections need {needed} descriptors, and this process may have {most}"),
-            format!("run `ulimit -Hn {needed}` as root first, or take -c {}", most.saturating_sub(OTHERS)),
+            match most.saturating_sub(OTHERS) {
+                0 => format!("run `ulimit -Hn {needed}` as root first"),
+                fewer => format!("run `ulimit -Hn {needed}` as root first, or take -c {fewer}"),
+            },
         ));
     }
     setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum })

@@ -141,13 +141,7 @@ impl Cell {
 
 /// Shows control characters as escapes, so that no name or reason can move the cursor or recolour the screen.
 pub fn visible(words: String) -> String {
-    if !words.chars().any(char::is_control) {
-        return words;
-    }
-    words
-        .chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
-        .collect()
+    if words.chars().any(char::is_control) { aya_load::report::visible(&words) } else { words }
 }
 
 /// The same for text of several lines, whose ends stay.

@@ -157,6 +157,7 @@ pub fn prepare(mut config: Config, before: &Before<'_>) -> Result<Prepared, Appl
         routes::routes(&config, router, &listeners, before, &mut summary);
     let removed = addresses::removed(before, &listeners, &mut summary);
     let left = left(before, &pools, &mut summary);
+    summary.extend(before.snapshot.into_iter().flat_map(|old| limits(&old.chaos, &config.chaos)));
     let mut warnings = before.snapshot.map(|s| needs_restart(&s.daemon, &config.daemon)).unwrap_or_default();
     warnings.extend(config.warnings.iter().map(config::Problem::one_line));
     // At the start nobody could have asked the sources yet.
@@ -192,6 +193,14 @@ pub fn prepare(mut config: Config, before: &Before<'_>) -> Result<Prepared, Appl
         summary,
         discovered: Sets::new(),
     })
+}
+
+/// What is said of limits that changed.
+fn limits(old: &config::Chaos, new: &config::Chaos) -> Vec<String> {
+    let faults = config::Chaos { load: new.load.clone(), ..old.clone() } != *new;
+    let changed =
+        [(faults, "limits of faults changed"), (old.load != new.load, "limits of load tests changed")];
+    changed.into_iter().filter(|(is_changed, _)| *is_changed).map(|(_, what)| what.to_owned()).collect()
 }
 
 /// The address of an object, by which it is told apart from every other one.

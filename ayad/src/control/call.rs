@@ -115,9 +115,14 @@ fn options(query: &HashMap<String, String>, headers: &HeaderMap) -> Result<Chang
         let message = format!("the Idempotency-Key is not 1 to {LONGEST_KEY} visible characters");
         return Err(ApiError::new(ErrorCode::BadRequest, message, "a UUID will do"));
     }
+    let reason = query.get("reason").filter(|reason| !reason.is_empty());
+    if reason.is_some_and(|reason| reason.contains(|c: char| c.is_control() && c != '\n')) {
+        let hint = "leave them out: they would move the cursor of whoever reads it";
+        return Err(ApiError::new(ErrorCode::BadValue, "the reason has control characters", hint));
+    }
     Ok(ChangeOptions {
         dry_run,
-        reason: query.get("reason").filter(|r| !r.is_empty()).cloned(),
+        reason: reason.cloned(),
         for_ms: number(query, "for_ms")?,
         run: query.get("run").filter(|run| !run.is_empty()).cloned(),
         if_rev: if_match(headers)?,
@@ -179,5 +184,12 @@ mod tests {
     fn escapes_in_paths_and_queries_are_read() {
         assert_eq!(decode("a%2Fb+c%zz%4"), "a/b c%zz%4");
         assert_eq!(parse_query("reason=disk%20full&x")["reason"], "disk full");
+    }
+
+    #[test]
+    fn a_reason_cannot_move_the_cursor_of_whoever_reads_it() {
+        let read = |query: &str| options(&parse_query(query), &HeaderMap::new());
+        assert_eq!(read("reason=disk%20full").unwrap().reason.as_deref(), Some("disk full"));
+        assert_eq!(read("reason=%1b[2J").unwrap_err().code, ErrorCode::BadValue);
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Last {
     pub(super) overhead: Option<Overhead>,
     pub(super) connections: u64,
     pub(super) most_open: u64,
+    /// How long the thread stood still.
+    pub(super) still: Duration,
     /// Requests that were still under way at the end.
     pub(super) unfinished: u64,
 }

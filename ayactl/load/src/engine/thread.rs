@@ -31,6 +31,8 @@ const TOO_SHORT: Duration = Duration::from_micros(20);
 const IN_A_ROW: u32 = 16;
 /// How often requests that take too long are looked for.
 const SWEEP: Duration = Duration::from_millis(100);
+/// A thread that looks later than this by so much stood still.
+const STILL: Duration = Duration::from_millis(500);
 /// How long requests under way may take after a test was stopped early.
 const LAST_CALL: Duration = Duration::from_secs(1);
 /// Tasks that run between two looks at the system: few, because a moment that is missed is lag.
@@ -193,9 +195,15 @@ async fn loop_closed(worker: &Rc<Worker>, setup: &Setup) {
 /// Looks for what takes too long, and hands over what is whole.
 async fn tend(worker: Rc<Worker>) {
     let mut looks = interval(SWEEP.min(worker.timeout / 10).max(Duration::from_millis(1)));
+    let mut before = worker.now();
     loop {
         looks.tick().await;
         let now = worker.now();
+        let gap = now.saturating_sub(before);
+        if gap >= STILL {
+            worker.shard.borrow_mut().last.still += gap;
+        }
+        before = now;
         for lane in &worker.lanes {
             lane.sweep(now, false);
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Latency, MEANINGS, Report, Word, number, percent, time};
+use super::{Latency, MEANINGS, Report, Word, number, percent, time, visible};
 
 /// How it is to look.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +73,8 @@ impl Report {
 
     fn about(&self, text: &mut String, look: Look) {
         let asked = &self.asked;
-        let profile = if asked.profile.is_empty() { String::new() } else { format!(", {}", asked.profile) };
+        let profile =
+            if asked.profile.is_empty() { String::new() } else { format!(", {}", visible(&asked.profile)) };
         let how = format!(
             "{} loop{profile}, {} s, {}, at most {} connections",
             asked.model,
@@ -81,9 +82,10 @@ impl Report {
             asked.protocol,
             asked.connections
         );
-        let fits = asked.url.chars().count() + 2 + how.chars().count() <= look.width;
+        let url = visible(&asked.url);
+        let fits = url.chars().count() + 2 + how.chars().count() <= look.width;
         let gap = if fits { "  " } else { "\n  " };
-        let _ = writeln!(text, "\n{}{gap}{how}", paint(&asked.url, BOLD, look));
+        let _ = writeln!(text, "\n{}{gap}{how}", paint(&url, BOLD, look));
         if let Some(input) = &asked.input {
             let _ = writeln!(text, "requests of {}", input.in_words());
         }
@@ -205,7 +207,9 @@ impl Report {
         text.push_str("\nmeanwhile at the proxy\n");
         for mark in self.marks.iter().take(MOST) {
             let until = mark.until_s.map_or_else(String::new, |until| format!(" to {until:.1} s"));
-            let _ = writeln!(text, "  {:>6.1} s{until}  {}: {}", mark.at_s, mark.kind, mark.what);
+            // What others wrote, such as the reason of a fault, is not obeyed by the terminal.
+            let (kind, what) = (visible(&mark.kind), visible(&mark.what));
+            let _ = writeln!(text, "  {:>6.1} s{until}  {kind}: {what}", mark.at_s);
         }
         if self.marks.len() > MOST {
             let _ = writeln!(text, "  and {} more, in the other formats", self.marks.len() - MOST);
@@ -244,7 +248,7 @@ impl Report {
                 paint(&format!("generator: {threads} threads{busy}{cost}"), DIM, look)
             );
         }
-        let _ = writeln!(text, "{}", paint(&format!("again: {}", self.asked.command), DIM, look));
+        let _ = writeln!(text, "{}", paint(&format!("again: {}", visible(&self.asked.command)), DIM, look));
     }
 }
 
@@ -292,4 +296,20 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
 
 pub(crate) fn paint(text: &str, code: &str, look: Look) -> String {
     if look.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn nothing_that_others_wrote_is_obeyed_by_the_terminal() {
+        let mut report = sample::report(1, 1.0);
+        report.marks[0].what = "latency: \u{1b}[2Jdrill".to_owned();
+        report.asked.command = "ayactl \u{7}".to_owned();
+        let text = report.terminal(Look { color: false, width: 80 });
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text}");
+        assert!(text.contains("\\u{1b}[2Jdrill"), "{text}");
+    }
 }

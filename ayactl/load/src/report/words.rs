@@ -24,3 +24,12 @@ pub fn time(ms: Option<f64>) -> String {
 pub(crate) fn percent(share: f64) -> String {
     format!("{} %", number(share * 100.0))
 }
+
+/// Shows control characters as escapes, so that nothing that others wrote can move the cursor or recolour the screen.
+pub fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { shown.extend(c.escape_default()) } else { shown.push(c) }
+    }
+    shown
+}
