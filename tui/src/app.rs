@@ -90,17 +90,14 @@ impl App {
     /// that usually comes with it.
     fn wait(&mut self) -> std::io::Result<bool> {
         for limit in [Duration::ZERO, self.pause()] {
-            match self.keyboard.wait(limit)? {
+            match self.keyboard.look(limit)? {
                 Found::HungUp => {
                     self.is_gone = true;
                     return Ok(false);
                 }
-                // The reader may also hold events it has already read.
-                Found::Input | Found::Nothing => {
-                    if event::poll(Duration::ZERO)? {
-                        return Ok(true);
-                    }
-                }
+                Found::Input => return Ok(true),
+                Found::Interrupted => return Ok(false),
+                Found::Nothing => {}
             }
         }
         Ok(false)

@@ -8,13 +8,16 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
+use crossterm::event;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// What waiting for the terminal found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Found {
-    /// Nothing, or a signal came.
+pub enum Found {
+    /// Nothing.
     Nothing,
+    /// A signal came. It may be that of a terminal that is gone: what else there is must be looked for again.
+    Interrupted,
     /// Something to read.
     Input,
     /// The terminal is gone: its window was closed, or the line was cut.
@@ -23,11 +26,11 @@ pub(crate) enum Found {
 
 /// The terminal that keys come from: standard input, or the controlling terminal behind it.
 #[derive(Debug)]
-pub(crate) struct Keyboard(Option<File>);
+pub struct Keyboard(Option<File>);
 
 impl Keyboard {
     /// Finds it the way the event reader does.
-    pub(crate) fn open() -> io::Result<Self> {
+    pub fn open() -> io::Result<Self> {
         use io::IsTerminal;
         if io::stdin().is_terminal() {
             return Ok(Self(None));
@@ -35,8 +38,18 @@ impl Keyboard {
         File::options().read(true).write(true).open("/dev/tty").map(|tty| Self(Some(tty)))
     }
 
+    /// Waits until the event reader has an event, at most for `limit`. [`Found::Input`] means that reading one does not block.
+    pub fn look(&self, limit: Duration) -> io::Result<Found> {
+        match self.wait(limit)? {
+            // The reader may also hold events it has already read.
+            Found::Input | Found::Nothing if event::poll(Duration::ZERO)? => Ok(Found::Input),
+            Found::Input | Found::Nothing => Ok(Found::Nothing),
+            other => Ok(other),
+        }
+    }
+
     /// Waits until there is something to read, at most for `limit`.
-    pub(crate) fn wait(&self, limit: Duration) -> io::Result<Found> {
+    fn wait(&self, limit: Duration) -> io::Result<Found> {
         match &self.0 {
             Some(tty) => wait_for(tty.as_fd(), limit),
             None => wait_for(io::stdin().as_fd(), limit),
@@ -48,7 +61,8 @@ fn wait_for(terminal: BorrowedFd<'_>, limit: Duration) -> io::Result<Found> {
     let mut fds = [PollFd::from_borrowed_fd(terminal, PollFlags::IN)];
     let limit = Timespec { tv_sec: limit.as_secs().cast_signed(), tv_nsec: limit.subsec_nanos().into() };
     match poll(&mut fds, Some(&limit)) {
-        Ok(0) | Err(rustix::io::Errno::INTR) => Ok(Found::Nothing),
+        Ok(0) => Ok(Found::Nothing),
+        Err(rustix::io::Errno::INTR) => Ok(Found::Interrupted),
         Ok(_) if fds[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) => {
             Ok(Found::HungUp)
         }

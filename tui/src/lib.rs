@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod keyboard;
 pub mod keymap;
 pub mod message;
 pub mod model;
@@ -28,7 +29,6 @@ mod error;
 mod faults;
 mod feed;
 mod figure;
-mod keyboard;
 mod once;
 mod plain;
 mod rows;

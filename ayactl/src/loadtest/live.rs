@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::time::Duration;
 
+use aya_tui::keyboard::{Found, Keyboard};
 use crossterm::event::{self, Event, KeyCode, KeyModifiers};
 use crossterm::terminal;
 
@@ -35,6 +36,8 @@ pub enum Key {
 /// How it is shown.
 pub struct Live {
     mode: Mode,
+    /// Absent where there is none to look at.
+    keyboard: Option<Keyboard>,
     /// Lines that were drawn and can be drawn over.
     drawn: u16,
     lines: u32,
@@ -55,7 +58,8 @@ impl Live {
             (true, false) if terminal::enable_raw_mode().is_ok() => Mode::Screen,
             _ => Mode::Lines,
         };
-        Self { mode, drawn: 0, lines: 0 }
+        let keyboard = if mode == Mode::Screen { Keyboard::open().ok() } else { None };
+        Self { mode, keyboard, drawn: 0, lines: 0 }
     }
 
     /// A second is over.
@@ -90,8 +94,18 @@ impl Live {
 
     /// The key that was pressed since the last look.
     pub fn key(&mut self) -> Option<Key> {
-        if self.mode != Mode::Screen || !event::poll(Duration::ZERO).unwrap_or(false) {
+        if self.mode != Mode::Screen {
             return None;
+        }
+        match self.keyboard.as_ref()?.look(Duration::ZERO) {
+            Ok(Found::Input) => {}
+            Ok(Found::HungUp) => {
+                // Nobody looks any more, and nobody could end it.
+                self.keyboard = None;
+                self.mode = Mode::Nothing;
+                return Some(Key::End);
+            }
+            Ok(Found::Nothing | Found::Interrupted) | Err(_) => return None,
         }
         match event::read() {
             Ok(Event::Key(key)) => match (key.code, key.modifiers) {
