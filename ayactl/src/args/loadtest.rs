@@ -91,7 +91,7 @@ pub struct LoadtestArgs {
     /// Send {{…}} as it stands
     #[arg(long)]
     pub no_templates: bool,
-    /// Send the requests of this list: lines of [WEIGHT] [METHOD] PATH|URL, in order, or drawn when weights differ
+    /// Send the requests of this list: lines of WEIGHT METHOD PATH|URL, the first two may be left out; drawn when weights differ
     #[arg(long, value_name = "FILE", help_heading = "Requests of a file", conflicts_with_all = ["har", "replay"])]
     pub urls: Option<PathBuf>,
     /// Send what a browser recorded (HAR), in order: its requests to the target's host, or else to that of the first one

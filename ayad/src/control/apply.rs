@@ -158,6 +158,8 @@ pub fn prepare(mut config: Config, before: &Before<'_>) -> Result<Prepared, Appl
     let removed = addresses::removed(before, &listeners, &mut summary);
     let left = left(before, &pools, &mut summary);
     summary.extend(before.snapshot.into_iter().flat_map(|old| limits(&old.chaos, &config.chaos)));
+    let logs = before.snapshot.is_some_and(|old| old.daemon.access_log != config.daemon.access_log);
+    summary.extend(logs.then(|| "access log changed".to_owned()));
     let mut warnings = before.snapshot.map(|s| needs_restart(&s.daemon, &config.daemon)).unwrap_or_default();
     warnings.extend(config.warnings.iter().map(config::Problem::one_line));
     // At the start nobody could have asked the sources yet.
