@@ -201,12 +201,13 @@ impl Page {
     }
 }
 
-/// Whether all that stands in a column are figures, or nothing.
+/// Whether all that stands in a column are figures with their units, or nothing.
 fn is_figures(rows: &[Vec<Cell>], column: usize) -> bool {
     let texts = || rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.as_str());
     let is_figure = |text: &str| {
         let digits = text.trim_start_matches(['+', '-', '−', '–', '<', '>', '≤', '≥', '×', ' ']);
-        digits.is_empty() || digits.starts_with(|c: char| c.is_ascii_digit())
+        digits.is_empty()
+            || (digits.starts_with(|c: char| c.is_ascii_digit()) && digits.split_whitespace().count() <= 2)
     };
     texts().all(is_figure) && texts().any(|text| !text.is_empty())
 }

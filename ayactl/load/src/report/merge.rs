@@ -142,12 +142,8 @@ fn verdict(reports: &[Report]) -> Verdict {
     if reports.iter().any(|report| !report.overhead.is_empty()) {
         reasons.push("what the proxy adds is told in the reports of the single generators".to_owned());
     }
-    for report in reports.iter().filter(|report| report.verdict.word == word) {
-        for reason in &report.verdict.reasons {
-            if !reasons.contains(reason) {
-                reasons.push(reason.clone());
-            }
-        }
+    for (at, report) in reports.iter().enumerate().filter(|(_, report)| report.verdict.word == word) {
+        reasons.extend(report.verdict.reasons.iter().map(|reason| format!("generator {}: {reason}", at + 1)));
     }
     Verdict { word, reasons }
 }

@@ -3,8 +3,8 @@
 /// A number with as many digits as say something.
 pub(crate) fn number(value: f64) -> String {
     match value.abs() {
-        v if v >= 100.0 || v == 0.0 => format!("{value:.0}"),
-        v if v >= 10.0 => format!("{value:.1}"),
+        v if v >= 99.95 || v == 0.0 => format!("{value:.0}"),
+        v if v >= 9.995 => format!("{value:.1}"),
         v if v >= 0.095 => format!("{value:.2}"),
         _ => format!("{value:.4}"),
     }
