@@ -1,8 +1,8 @@
 //! `ayactl chaos`: inject faults, see what they do, end them, and keep people from injecting any.
 
-pub(super) mod attached;
+mod attached;
 mod body;
-mod inject;
+pub(super) mod inject;
 mod text;
 
 use aya_api::change::ChangeOptions;

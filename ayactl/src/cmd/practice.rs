@@ -6,7 +6,7 @@ use aya_api::command::notes::AddNote;
 use aya_api::exit::Exit;
 use aya_api::fault::{DEFAULT_LEASE_MS, FaultBody, FaultView};
 
-use super::chaos::attached;
+use super::chaos::inject;
 use crate::args::{PracticeArgs, RestartArgs};
 use crate::demo::practice::ask;
 use crate::experiment::model::Practice;
@@ -32,15 +32,7 @@ pub(super) async fn hold(
         session.client.call(&StopFault::new(&fault.id)).await?;
         return Err(failure);
     }
-    if args.attached {
-        return attached::stay(session, fault).await;
-    }
-    let id = fault.id.clone();
-    session.refresh_clock();
-    let text = render::list(vec![fault], &session.view)?;
-    session.print(&text)?;
-    session.note(&format!("end it with: ayactl chaos stop {id}"));
-    Ok(Exit::Done as u8)
+    inject::told(session, fault, args.attached).await
 }
 
 /// Kills it and starts it again, unless the daemon would not have it, and notes that among its events.

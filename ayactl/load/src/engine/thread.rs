@@ -25,7 +25,7 @@ use crate::profile::Profile;
 /// Longest sleep of the pacer: so soon it sees that the rate was changed or the test was stopped.
 const NAP: Duration = Duration::from_millis(50);
 /// When the next request is due so soon, the pacer does not sleep: by the time a processor had gone to sleep and woken, the
-/// moment would be over. Below some ten thousand requests a second on a thread it does not matter.
+/// moment would be over. Requests at constant gaps are so close from 50,000 a second on each thread on.
 const TOO_SHORT: Duration = Duration::from_micros(20);
 /// Requests that are given out in a row before connections get their turn.
 const IN_A_ROW: u32 = 16;

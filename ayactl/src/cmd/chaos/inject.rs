@@ -35,7 +35,16 @@ pub(super) async fn run(session: &mut Session<'_, '_>, verb: &FaultVerb) -> Resu
     }
     confirm(session, &mostly, how)?;
     let fault = session.client.change(&call, &options).await?;
-    if how.attached {
+    told(session, fault, how.attached).await
+}
+
+/// Stays with a fault that was injected when it is `attached`, else shows it and says how to end it.
+pub(in crate::cmd) async fn told(
+    session: &mut Session<'_, '_>,
+    fault: FaultView,
+    is_attached: bool,
+) -> Result<u8, Failure> {
+    if is_attached {
         return attached::stay(session, fault).await;
     }
     let id = fault.id.clone();

@@ -104,6 +104,12 @@ fn what_ships_is_valid_and_so_is_the_template() {
     }
 }
 
+/// What is wrong with a game day, as it is shown.
+fn mistakes_of_day(text: &str) -> String {
+    let read = gameday::check::read(Path::new("day.toml"), text, &Vars::new());
+    draw(&mut read.expect_err("it is wrong"))
+}
+
 #[test]
 fn a_game_day_tells_mistakes_of_its_experiments_too() {
     let text = r#"aya = 1
@@ -121,9 +127,7 @@ at = "3s"
 hypothesis = { probe = ["err < 1%"] }
 step = [{ wait = "5" }]
 "#;
-    let mut problems =
-        gameday::check::read(Path::new("day.toml"), text, &Vars::new()).expect_err("it is wrong");
-    insta::assert_snapshot!(draw(&mut problems));
+    insta::assert_snapshot!(mistakes_of_day(text));
 }
 
 #[test]
@@ -143,9 +147,7 @@ title = "\u0007"
 hypothesis = { probe = ["shop: err < 1%"] }
 step = [{ wait = "5s" }]
 "#;
-    let mut problems =
-        gameday::check::read(Path::new("day.toml"), text, &Vars::new()).expect_err("it is wrong");
-    insta::assert_snapshot!(draw(&mut problems));
+    insta::assert_snapshot!(mistakes_of_day(text));
 }
 
 #[test]
