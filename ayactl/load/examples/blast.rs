@@ -54,5 +54,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         total.response.percentile_ms(99.0),
         generator.connections,
     );
+    let by_second = seen.seconds.iter().map(|second| second.seen.lag.percentile_us(99.0).unwrap_or(0));
+    println!("lag p99 by second: {:?} us", by_second.collect::<Vec<_>>());
     Ok(())
 }

@@ -12,6 +12,7 @@ mod fixed;
 mod lane;
 mod made;
 mod pace;
+mod part;
 mod replayed;
 mod shard;
 mod slot;
@@ -152,6 +153,8 @@ pub struct Running {
     recent: BTreeMap<u32, Second>,
     /// The part of a second that each thread has reached.
     reached: Vec<u32>,
+    /// Answers by status, since the beginning.
+    by_status: BTreeMap<u16, OfStatus>,
     told: Option<u32>,
 }
 
@@ -227,6 +230,7 @@ pub fn start(job: Job) -> Result<Running, StartError> {
         cut,
         recent: BTreeMap::new(),
         reached,
+        by_status: BTreeMap::new(),
         told: None,
     })
 }
@@ -290,18 +294,20 @@ impl Running {
 
     fn take(&mut self, part: Partial) {
         let Partial { thread, reached, parts } = part;
-        for (at, in_flight, mut seen) in parts {
-            seen.pack();
+        for part in parts {
+            let (at, in_flight) = (part.at, part.in_flight);
+            let (seen, answers) = part.settled();
+            for (status, of) in answers {
+                self.by_status.entry(status).or_default().merge(&of);
+            }
             let part = self.recent.entry(at).or_insert_with(|| Second { at, ..Second::default() });
             part.in_flight += in_flight;
             let most = part.in_flight;
             part.seen.merge(&seen);
-            part.seen.pack();
             let at = at / self.cut;
             let second = self.seconds.entry(at).or_insert_with(|| Second { at, ..Second::default() });
             second.in_flight = second.in_flight.max(most);
             second.seen.merge(&seen);
-            second.seen.pack();
         }
         while self.recent.len() > (self.cut * KEPT) as usize {
             self.recent.pop_first();
@@ -324,7 +330,6 @@ impl Running {
         let took = Instant::now().saturating_duration_since(self.started);
         let mut total = Seen::default();
         self.seconds.values().for_each(|second| total.merge(&second.seen));
-        let mut by_status: BTreeMap<u16, OfStatus> = BTreeMap::new();
         let mut by_backend: BTreeMap<String, OfBackend> = BTreeMap::new();
         let mut overhead = self.plan.overhead.is_some().then(Overhead::default);
         let mut generator = Generator { threads: self.plan.threads, ..Generator::default() };
@@ -332,11 +337,6 @@ impl Running {
             let Ok(last) = handle.join() else { continue };
             if last.unfinished > 0 {
                 *total.errors.entry(ErrorKind::Unfinished).or_default() += last.unfinished;
-            }
-            for (status, of) in last.by_status {
-                let all = by_status.entry(status).or_default();
-                all.response.merge(&of.response);
-                all.service.merge(&of.service);
             }
             for (backend, of) in last.by_backend {
                 by_backend.entry(backend).or_default().merge(&of);
@@ -360,7 +360,7 @@ impl Running {
             ended,
             seconds: self.seconds.into_values().filter(|second| second.at >= warm).collect(),
             total,
-            by_status,
+            by_status: self.by_status,
             by_backend,
             overhead,
             marks: Vec::new(),

@@ -1,5 +1,7 @@
 //! How often which duration was seen: an HDR histogram of microseconds that is small on the wire and can be merged.
 
+use std::cmp::Ordering;
+
 use hdrhistogram::Histogram;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::Error as _;
@@ -37,17 +39,16 @@ impl Hist {
 
     /// Takes note of `count` durations of `us` microseconds.
     pub fn record_n(&mut self, us: u64, count: u64) {
-        self.open().saturating_record_n(us.clamp(1, LONGEST_US), count);
+        record(self.open(), us, count);
     }
 
-    /// Adds what another one saw.
+    /// Adds what another one saw. Costs as much as both have different durations where both are packed, and stays packed.
     pub fn merge(&mut self, other: &Self) {
-        if let (Inner::Empty, Inner::Packed(_)) = (&self.inner, &other.inner) {
-            self.inner = other.inner.clone();
-            return;
-        }
-        for (us, count) in other.pairs() {
-            self.record_n(us, count);
+        match (&mut self.inner, &other.inner) {
+            (_, Inner::Empty) => {}
+            (Inner::Empty, Inner::Packed(_)) => self.inner = other.inner.clone(),
+            (Inner::Packed(own), Inner::Packed(others)) => *own = merged(own, others),
+            _ => other.pairs().into_iter().for_each(|(us, count)| self.record_n(us, count)),
         }
     }
 
@@ -115,13 +116,19 @@ impl Hist {
         }
     }
 
+    /// The same, packed.
+    #[must_use]
+    pub fn packed(mut self) -> Self {
+        self.pack();
+        self
+    }
+
     fn open(&mut self) -> &mut Histogram<u64> {
         if !matches!(self.inner, Inner::Open(_)) {
-            let mut open =
-                Histogram::new_with_bounds(1, LONGEST_US, DIGITS).expect("the bounds are constants");
-            for (us, count) in self.pairs() {
-                open.saturating_record_n(us, count);
-            }
+            // It grows with what is seen: one that is ready for an hour has a hundred times the memory that most need.
+            let mut open = Histogram::new(DIGITS).expect("the number of digits is a constant");
+            open.auto(true);
+            self.pairs().into_iter().for_each(|(us, count)| record(&mut open, us, count));
             self.inner = Inner::Open(Box::new(open));
         }
         match &mut self.inner {
@@ -129,6 +136,31 @@ impl Hist {
             Inner::Empty | Inner::Packed(_) => unreachable!("it was opened above"),
         }
     }
+}
+
+#[inline]
+fn record(open: &mut Histogram<u64>, us: u64, count: u64) {
+    open.record_n(us.clamp(1, LONGEST_US), count).expect("it grows with what is seen, and an hour is not too long");
+}
+
+/// Two rising lists of values and counts as one.
+fn merged(one: &[(u64, u64)], two: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let mut all = Vec::with_capacity(one.len() + two.len());
+    let (mut one, mut two) = (one.iter().copied().peekable(), two.iter().copied().peekable());
+    while let (Some(first), Some(second)) = (one.peek(), two.peek()) {
+        match first.0.cmp(&second.0) {
+            Ordering::Less => all.extend(one.next()),
+            Ordering::Greater => all.extend(two.next()),
+            Ordering::Equal => {
+                all.push((first.0, first.1 + second.1));
+                one.next();
+                two.next();
+            }
+        }
+    }
+    all.extend(one);
+    all.extend(two);
+    all
 }
 
 impl PartialEq for Hist {
@@ -187,6 +219,20 @@ mod tests {
         assert_eq!(one.count(), 100);
         assert_eq!(one.percentile_us(50.0), Some(1_000));
         assert!(one.percentile_ms(100.0).is_some_and(|ms| (899.0..901.0).contains(&ms)));
+    }
+
+    #[test]
+    fn packed_ones_are_merged_as_open_ones_are() {
+        let mut one: Hist = [(3, 1), (70_000, 2), (5_000_000, 1)].into_iter().collect();
+        let two: Hist = [(1, 4), (70_001, 3), (9_000_000_000, 1)].into_iter().collect();
+        let (mut packed, mut other) = (one.clone(), two.clone());
+        packed.pack();
+        other.pack();
+        one.merge(&two);
+        packed.merge(&other);
+        assert_eq!(packed, one);
+        assert_eq!(packed.count(), 12);
+        assert_eq!(one.pairs()[2].1, 5, "{:?}", one.pairs());
     }
 
     #[test]

@@ -176,6 +176,14 @@ pub struct OfStatus {
     pub service: Hist,
 }
 
+impl OfStatus {
+    /// Adds what others saw.
+    pub fn merge(&mut self, other: &Self) {
+        self.response.merge(&other.response);
+        self.service.merge(&other.service);
+    }
+}
+
 /// What the proxy told about requests that one backend answered.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OfBackend {

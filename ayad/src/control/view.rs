@@ -164,9 +164,11 @@ impl Control {
     ) -> BackendView {
         let past = backend.past();
         let load = &backend.load;
+        // In this order: when it is down and nothing is in flight, all that it was asked is in the totals.
+        let health = health_view(backend, &past);
+        let in_flight = u64::from(load.in_flight());
         let Totals { requests, failures, .. } = backend.totals();
         let idle = backend.idle() as u64;
-        let in_flight = u64::from(load.in_flight());
         let weight = load.weight();
         let overridden = weight != past.configured_weight;
         BackendView {
@@ -184,7 +186,7 @@ impl Control {
                 restored: past.admin.restored,
                 sticky: past.admin.sticky,
             },
-            health: health_view(backend, &past),
+            health,
             breaker: guard::breaker(backend, &past),
             standing: guard::standing(backend, &pool.conf),
             ease: guard::ease(backend),

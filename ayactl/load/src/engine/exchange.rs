@@ -13,7 +13,7 @@ use hyper::body::{Body, Incoming};
 
 use super::Outgoing;
 use super::lane::Slot;
-use super::shard::Outcome;
+use super::part::Outcome;
 use super::wire::kind_of;
 use crate::record::ErrorKind;
 

@@ -10,7 +10,11 @@ use super::wire::Shared;
 
 /// Connections that a thread opens at once. A target that stood still for a moment is not answered with a thousand of them:
 /// opening one costs more than ten requests, and most would be needed no more when they are there.
-const MOST_OPENING: u32 = 32;
+const MOST_OPENING: u32 = 8;
+/// How long requests that this generator gave out late wait for a connection that is in use, before new ones are opened for
+/// them: after a standstill all connections seem to be in use, because nobody looked at their answers. It is short beside
+/// what connections cost that are opened when time is short already.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// A request on its way through the generator. Times are since the beginning of the test.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +24,13 @@ pub(super) struct Work {
     pub(super) planned: Duration,
     /// When a connection took it; the planned moment before that.
     pub(super) sent: Duration,
+}
+
+impl Work {
+    /// From the planned moment to the send, in microseconds.
+    pub(super) fn lag_us(&self) -> u64 {
+        self.sent.saturating_sub(self.planned).as_micros() as u64
+    }
 }
 
 /// One connection, or one stream of a connection that many share.
@@ -70,6 +81,8 @@ pub(super) struct Lane {
     opening: Cell<u32>,
     /// Requests that wait for one.
     backlog: RefCell<VecDeque<Work>>,
+    /// Since when there are some.
+    waiting_since: Cell<Duration>,
     /// Connections of HTTP/2.
     pub(super) shared: Vec<Shared>,
 }
@@ -96,12 +109,14 @@ impl Lane {
             idle: RefCell::default(),
             opening: Cell::default(),
             backlog: RefCell::default(),
+            waiting_since: Cell::default(),
             shared,
         }
     }
 
-    /// Gives a request to whoever is free.
-    pub(super) fn give(&self, work: Work) -> Given {
+    /// Gives a request to whoever is free, at `now`. One that is given out late by this generator's own fault, or while others
+    /// wait, waits for those that are in use before a connection is opened for it: see [`Lane::relieve`].
+    pub(super) fn give(&self, work: Work, is_late: bool, now: Duration) -> Given {
         let free = self.idle.borrow_mut().pop();
         if let Some(index) = free {
             let slots = self.slots.borrow();
@@ -110,11 +125,16 @@ impl Lane {
             return Given::Taken;
         }
         let mut slots = self.slots.borrow_mut();
-        if slots.len() < self.cap && self.opening.get() < MOST_OPENING {
+        let mut backlog = self.backlog.borrow_mut();
+        let in_line = (is_late || !backlog.is_empty()) && !slots.is_empty();
+        if !in_line && slots.len() < self.cap && self.opening.get() < MOST_OPENING {
             let (index, slot) = self.begun(&mut slots, work);
             return Given::New(index, slot);
         }
-        self.backlog.borrow_mut().push_back(work);
+        if backlog.is_empty() {
+            self.waiting_since.set(now);
+        }
+        backlog.push_back(work);
         if slots.len() < self.cap { Given::Soon } else { Given::Waits }
     }
 
@@ -123,6 +143,22 @@ impl Lane {
         slots.push(Rc::clone(&slot));
         self.opening.set(self.opening.get() + 1);
         (slots.len() - 1, slot)
+    }
+
+    /// When requests that wait will have waited too long for connections that are in use; `None` when nobody waits, or no
+    /// more connections are allowed.
+    pub(super) fn relief(&self) -> Option<Duration> {
+        let may_open = self.opening.get() < MOST_OPENING && self.slots.borrow().len() < self.cap;
+        (may_open && !self.backlog.borrow().is_empty()).then(|| self.waiting_since.get() + PATIENCE)
+    }
+
+    /// A slot that is to be begun because requests have waited too long at `now`. To be called until there is none.
+    pub(super) fn relieve(&self, now: Duration) -> Option<(usize, Rc<Slot>)> {
+        if self.relief()? > now {
+            return None;
+        }
+        let work = self.backlog.borrow_mut().pop_front()?;
+        Some(self.begun(&mut self.slots.borrow_mut(), work))
     }
 
     /// A new slot has its connection, or cannot have one. The next slot that is to be begun, where requests wait for one.

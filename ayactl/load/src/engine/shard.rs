@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use super::exchange::Timing;
 use super::lane::Work;
-use crate::record::{ErrorKind, OfBackend, OfStatus, Overhead, Seen};
+use super::part::{Outcome, Part};
+use crate::record::{OfBackend, Overhead};
 
+/// A second, in nanoseconds.
+const SECOND: u32 = 1_000_000_000;
 /// From here on a request was given out late.
 const LATE: Duration = Duration::from_millis(10);
 
@@ -18,14 +21,13 @@ pub(super) struct Partial {
     pub(super) thread: u32,
     /// The part it is in: all before are whole.
     pub(super) reached: u32,
-    /// Number, requests in flight at most, and what was seen. Packing it is left to whoever takes it: here it would be lag.
-    pub(super) parts: Vec<(u32, u64, Seen)>,
+    /// What was seen. Settling it is left to whoever takes it: here it would be lag.
+    pub(super) parts: Vec<Part>,
 }
 
 /// What a thread leaves behind.
 #[derive(Default)]
 pub(super) struct Last {
-    pub(super) by_status: BTreeMap<u16, OfStatus>,
     pub(super) by_backend: BTreeMap<String, OfBackend>,
     pub(super) overhead: Option<Overhead>,
     pub(super) connections: u64,
@@ -36,14 +38,6 @@ pub(super) struct Last {
     pub(super) unfinished: u64,
 }
 
-/// How a request ended.
-pub(super) enum Outcome {
-    /// With a whole answer.
-    Answer { status: u16, bytes: u64, timing: Option<Timing> },
-    /// Without.
-    Failed(ErrorKind),
-}
-
 /// The records of a thread.
 pub(super) struct Shard {
     thread: u32,
@@ -51,9 +45,11 @@ pub(super) struct Shard {
     /// Into how many parts each second is cut.
     cut: u32,
     /// The part that runs.
-    part: u32,
-    now: Seen,
-    in_flight: u64,
+    now: Part,
+    /// When it began.
+    began: Duration,
+    /// When it ends.
+    ends: Duration,
     /// Requests offered in parts that are over, when the pacer was late.
     late: BTreeMap<u32, u64>,
     pub(super) last: Last,
@@ -62,22 +58,16 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(thread: u32, cut: u32, to: Sender<Partial>, has_overhead: bool) -> Self {
         let last = Last { overhead: has_overhead.then(Overhead::default), ..Last::default() };
-        let (part, in_flight) = (0, 0);
-        Self { thread, to, cut, part, now: Seen::default(), in_flight, late: BTreeMap::new(), last }
-    }
-
-    /// The part of a second in which `moment` is.
-    fn part_of(&self, moment: Duration) -> u32 {
-        moment.as_secs() as u32 * self.cut + moment.subsec_nanos() / (1_000_000_000 / self.cut)
+        let (_, began, ends) = part_of(Duration::ZERO, cut);
+        Self { thread, to, cut, now: Part::new(0), began, ends, late: BTreeMap::new(), last }
     }
 
     /// A request was due at `planned` and given out.
     pub(super) fn offered(&mut self, planned: Duration) {
-        let part = self.part_of(planned);
-        if part == self.part {
-            self.now.offered += 1;
+        if self.began <= planned && planned < self.ends {
+            self.now.offered(1);
         } else {
-            *self.late.entry(part).or_default() += 1;
+            *self.late.entry(part_of(planned, self.cut).0).or_default() += 1;
         }
     }
 
@@ -85,56 +75,31 @@ impl Shard {
     /// standstill of this machine, the heap is the generator's own and says nothing of the target.
     pub(super) fn waited(&mut self, planned: Duration, now: Duration) {
         if now.saturating_sub(planned) < LATE {
-            self.now.waited += 1;
+            self.now.waited();
         }
     }
 
     /// So many requests are under way.
     pub(super) fn under_way(&mut self, count: u64) {
-        self.in_flight = self.in_flight.max(count);
+        self.now.in_flight = self.now.in_flight.max(count);
     }
 
     /// A request was sent.
     pub(super) fn sent(&mut self, work: &Work) {
-        let lag = work.sent.saturating_sub(work.planned).as_micros() as u64;
-        self.now.sent += 1;
-        self.now.lag.record(lag);
+        self.now.sent(work);
     }
 
     /// A request ended at `now`.
     pub(super) fn ended(&mut self, work: &Work, now: Duration, outcome: &Outcome) {
-        let us = |from: Duration| now.saturating_sub(from).as_micros() as u64;
-        let (response, service) = (us(work.planned), us(work.sent));
-        let seen = &mut self.now;
-        seen.response.record(response);
-        seen.service.record(service);
-        match outcome {
-            Outcome::Answer { status, bytes, timing } => {
-                seen.answered += 1;
-                seen.bytes += bytes;
-                if *status >= 500 {
-                    seen.failed += 1;
-                    seen.failures.record(response);
-                }
-                *seen.statuses.entry(*status).or_default() += 1;
-                let of = self.last.by_status.entry(*status).or_default();
-                of.response.record(response);
-                of.service.record(service);
-                if let Some(timing) = timing {
-                    self.split(work, response, *status, timing);
-                }
-            }
-            Outcome::Failed(kind) => {
-                *seen.errors.entry(*kind).or_default() += 1;
-                seen.failed += 1;
-                seen.failures.record(response);
-            }
+        self.now.ended(work, now, outcome);
+        if let Outcome::Answer { status, timing: Some(timing), .. } = outcome {
+            self.split(work, now, *status, timing);
         }
-        self.compare(work, now, service);
+        self.compare(work, now);
     }
 
     /// What the proxy told of the request's parts.
-    fn split(&mut self, work: &Work, response: u64, status: u16, timing: &Timing) {
+    fn split(&mut self, work: &Work, now: Duration, status: u16, timing: &Timing) {
         let is_known = self.last.by_backend.contains_key(&timing.name);
         // A target that makes names up must not fill the memory.
         if !is_known && self.last.by_backend.len() >= MOST_BACKENDS {
@@ -144,12 +109,12 @@ impl Shard {
         of.queue.record(timing.queue_us);
         of.retries.record(timing.retries_us);
         of.backend.record(timing.backend_us);
-        of.response.record(response);
-        of.lag.record(work.sent.saturating_sub(work.planned).as_micros() as u64);
+        of.response.record(now.saturating_sub(work.planned).as_micros() as u64);
+        of.lag.record(work.lag_us());
         of.failed += u64::from(status >= 500);
     }
 
-    fn compare(&mut self, work: &Work, now: Duration, service: u64) {
+    fn compare(&mut self, work: &Work, now: Duration) {
         let Some(overhead) = &mut self.last.overhead else { return };
         let seconds = if work.lane == 0 { &mut overhead.proxied } else { &mut overhead.direct };
         let second = now.as_secs() as usize;
@@ -159,25 +124,38 @@ impl Shard {
             }
             seconds.resize_with(second + 1, Default::default);
         }
-        seconds[second].record(service);
+        seconds[second].record(now.saturating_sub(work.sent).as_micros() as u64);
     }
 
     /// Hands over what is whole at `now`; at the end the running part as well.
     pub(super) fn tick(&mut self, now: Duration, is_end: bool) {
-        let part = self.part_of(now);
-        if part == self.part && !is_end {
+        if now < self.ends && !is_end {
             return;
         }
-        let seen = std::mem::take(&mut self.now);
-        let mut parts = vec![(self.part, std::mem::take(&mut self.in_flight), seen)];
+        let (part, began, ends) = part_of(now, self.cut);
+        (self.began, self.ends) = (began, ends);
+        let mut parts = vec![std::mem::replace(&mut self.now, Part::new(part))];
         for (at, offered) in std::mem::take(&mut self.late) {
-            parts.push((at, 0, Seen { offered, ..Seen::default() }));
+            let mut late = Part::new(at);
+            late.offered(offered);
+            parts.push(late);
         }
-        self.part = part;
         let reached = if is_end { u32::MAX } else { part };
         // Nobody listens any more when the run was given up.
         let _ = self.to.send(Partial { thread: self.thread, reached, parts });
     }
+}
+
+/// The part of a second in which `moment` is where each is cut into `cut`, with its beginning and its end.
+fn part_of(moment: Duration, cut: u32) -> (u32, Duration, Duration) {
+    let length = SECOND / cut;
+    let within = (moment.subsec_nanos() / length).min(cut - 1);
+    let second = moment.as_secs();
+    let edge = |part: u32| {
+        let nanos = if part == cut { SECOND } else { part * length };
+        Duration::from_secs(second) + Duration::from_nanos(u64::from(nanos))
+    };
+    (second as u32 * cut + within, edge(within), edge(within + 1))
 }
 
 /// Most backends that are told apart.
@@ -188,13 +166,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_moment_is_in_one_part() {
+        for cut in [1, 3, 4, 7, 20] {
+            let mut before = part_of(Duration::ZERO, cut);
+            for _ in 0..cut * 3 {
+                let (at, began, ends) = part_of(before.2, cut);
+                assert_eq!((at, began), (before.0 + 1, before.2), "{cut} parts");
+                assert_eq!(part_of(ends - Duration::from_nanos(1), cut).0, at, "{cut} parts");
+                before = (at, began, ends);
+            }
+            assert_eq!(before.1.as_secs(), 3, "{cut} parts");
+        }
+    }
+
+    #[test]
     fn what_piles_up_while_the_generator_stands_still_is_not_blamed_on_the_target() {
         let (to, _parts) = std::sync::mpsc::channel();
         let mut shard = Shard::new(0, 1, to, false);
         let second = Duration::from_secs(1);
         shard.waited(second, second + Duration::from_micros(80));
-        assert_eq!(shard.now.waited, 1);
         shard.waited(second, second * 4);
-        assert_eq!(shard.now.waited, 1);
+        let (seen, _) = std::mem::take(&mut shard.now).settled();
+        assert_eq!(seen.waited, 1);
     }
 }

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 use super::Outgoing;
 use super::exchange::{Came, exchange};
 use super::lane::{Slot, Work};
-use super::shard::Outcome;
+use super::part::Outcome;
 use super::thread::Worker;
 use super::wire::{Opened, Stream};
 use crate::plan::Protocol;

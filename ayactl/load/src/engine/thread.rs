@@ -14,7 +14,8 @@ use tokio::time::{Instant, interval, sleep_until};
 use super::due::Due;
 use super::lane::{Given, Lane, Slot, Work};
 use super::pace::Timer;
-use super::shard::{Last, Outcome, Partial, Shard};
+use super::part::Outcome;
+use super::shard::{Last, Partial, Shard};
 use super::wire::{Shared, Wire};
 use super::{Control, Outgoing, Requests, slot};
 use crate::arrivals::Schedule;
@@ -22,6 +23,8 @@ use crate::input::Rng;
 use crate::plan::{Model, Plan, Protocol};
 use crate::profile::Profile;
 
+/// A request that is given out so long after it may have been is late by this generator's own fault.
+const LATE: Duration = Duration::from_micros(100);
 /// Longest sleep of the pacer: so soon it sees that the rate was changed or the test was stopped.
 const NAP: Duration = Duration::from_millis(50);
 /// When the next request is due so soon, the pacer does not sleep: by the time a processor had gone to sleep and woken, the
@@ -105,6 +108,7 @@ async fn drive(worker: Rc<Worker>, setup: &Setup) {
     worker.finish();
     while worker.in_flight.get() > 0 && Instant::now() < ends {
         tokio::time::sleep(Duration::from_millis(1)).await;
+        worker.relieve(worker.now());
         // Stopped while the last answers are waited for.
         if setup.control.is_stopped() && Instant::now() + LAST_CALL < ends {
             break;
@@ -140,28 +144,33 @@ async fn pace(worker: &Rc<Worker>, setup: &Setup, mut due: Due<'_>) -> std::io::
         }
         let planned = Duration::from_secs_f64(at);
         let moment = setup.started + planned;
-        loop {
+        let now = loop {
             if setup.control.is_stopped() {
                 return Ok(());
             }
             let now = Instant::now();
             if now >= moment {
-                break;
+                break now;
             }
             in_a_row = 0;
             if moment - now <= TOO_SHORT {
+                worker.relieve(now - setup.started);
                 yield_now().await;
                 continue;
             }
-            timer.until(moment.max(woke + slack).min(now + NAP)).await?;
+            let wake = moment.max(woke + slack).min(now + NAP);
+            timer.until(worker.relief().map_or(wake, |relief| wake.min(setup.started + relief))).await?;
             woke = Instant::now();
-        }
+            worker.relieve(woke - setup.started);
+        };
         let lane = coin.as_mut().map_or(0, |coin| (coin.bits() & 1) as usize);
-        worker.give(Work { number, lane, planned, sent: planned });
+        let is_late = now - moment > slack + LATE;
+        worker.give(Work { number, lane, planned, sent: planned }, is_late, now - setup.started);
         in_a_row += 1;
         if in_a_row >= IN_A_ROW {
             in_a_row = 0;
             yield_now().await;
+            worker.relieve(worker.now());
         }
         let wanted = setup.control.factor();
         if wanted.to_bits() != f64::to_bits(factor) {
@@ -178,7 +187,7 @@ async fn loop_closed(worker: &Rc<Worker>, setup: &Setup) {
     for lane in &worker.lanes {
         for _ in 0..lane.cap {
             match closed.take(worker, lane.index, worker.now()) {
-                Some(work) => worker.give(work),
+                Some(work) => worker.give(work, false, work.planned),
                 None => break,
             }
         }
@@ -275,21 +284,35 @@ impl Worker {
         work.planned >= self.warmup
     }
 
-    /// A request is due.
-    fn give(self: &Rc<Self>, work: Work) {
+    /// A request is given out at `now`; `is_late` when that is this generator's fault.
+    fn give(self: &Rc<Self>, work: Work, is_late: bool, now: Duration) {
         self.in_flight.set(self.in_flight.get() + 1);
         if self.counts(&work) {
             let mut shard = self.shard.borrow_mut();
             shard.offered(work.planned);
             shard.under_way(self.in_flight.get());
         }
-        match self.lanes[work.lane].give(work) {
+        match self.lanes[work.lane].give(work, is_late, now) {
             Given::Taken | Given::Soon => {}
             Given::New(index, slot) => self.begin_slot(work.lane, index, slot),
             Given::Waits => {
                 if self.counts(&work) {
-                    self.shard.borrow_mut().waited(work.planned, self.now());
+                    self.shard.borrow_mut().waited(work.planned, now);
                 }
+            }
+        }
+    }
+
+    /// When requests that wait will have waited too long.
+    fn relief(&self) -> Option<Duration> {
+        self.lanes.iter().filter_map(Lane::relief).min()
+    }
+
+    /// Opens connections for requests that have waited too long at `now` for those that are in use.
+    fn relieve(self: &Rc<Self>, now: Duration) {
+        for lane in &self.lanes {
+            while let Some((index, slot)) = lane.relieve(now) {
+                self.begin_slot(lane.index, index, slot);
             }
         }
     }
