@@ -15,6 +15,7 @@ pub mod cmd;
 pub mod complete;
 pub mod console;
 pub mod demo;
+pub mod descriptors;
 pub mod experiment;
 pub mod failure;
 pub mod gameday;
@@ -46,7 +47,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>, console: &mut Console<'_>) 
     let parsed = args::command().term_width(width).try_get_matches_from(&args);
     let parsed = parsed.and_then(|found| Cli::from_arg_matches(&found));
     let (json, done) = match parsed {
-        Ok(cli) => (cli.global.output.is_json(), cmd::dispatch(cli, console)),
+        Ok(cli) => {
+            let json = cli.global.output.is_json();
+            (json, descriptors::allow_least().and_then(|()| cmd::dispatch(cli, console)))
+        }
         Err(error) => {
             let json = asks_for_json(&args);
             (json, explain(&error, &args, json, console))

@@ -132,6 +132,12 @@ fn whoever_locks_says_why_and_a_panic_ends_everything() {
     assert_eq!(control.call_with(&Lock, &because).faults.len(), 1);
     let (code, message) = bench.refused(&latency(FaultTarget::backend("main/a")));
     assert_eq!((code, message.contains("release day")), (ErrorCode::NotPermitted, true), "{message}");
+    let burning = ChangeOptions { reason: Some("it burns".into()), ..ASIS() };
+    for options in [&burning, &because, &burning] {
+        let lock = control.call_with(&Panic, options).lock.expect("it is locked");
+        let expected = format!("release day; {}: it burns", lock.by);
+        assert_eq!(lock.reason, expected, "one lock does not hide another");
+    }
     assert!(control.call_with(&Unlock, &because).lock.is_none());
     assert!(control.call(&Panic).lock.is_some());
     let ended = bench.ended(&fault.id);
@@ -165,6 +171,9 @@ fn a_fault_ends_in_time_and_with_its_target() {
     let text = pool(&[("b", b.address)], "");
     bench.daemon.reconfigure(&text);
     assert!(bench.ended(&gone.id).ended_by.is_some_and(|cause| cause.starts_with("target")));
+    let forbidden = bench.inject(&latency(FaultTarget::backend("main/b")));
+    bench.daemon.reconfigure(&format!("{text}\n[chaos]\nallow = false\n"));
+    assert!(bench.ended(&forbidden.id).ended_by.is_some_and(|cause| cause.starts_with("configuration")));
 }
 
 #[test]

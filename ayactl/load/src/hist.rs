@@ -84,6 +84,11 @@ impl Hist {
         self.percentile_us(percentile).map(|us| us as f64 / 1e3)
     }
 
+    /// How many were longer than `ms` milliseconds, as far as they are told apart.
+    pub fn count_over(&self, ms: f64) -> u64 {
+        self.pairs().into_iter().filter(|(us, _)| *us as f64 > ms * 1e3).map(|(_, count)| count).sum()
+    }
+
     /// The mean in milliseconds; `None` when nothing was seen.
     pub fn mean_ms(&self) -> Option<f64> {
         let (sum, count) = self

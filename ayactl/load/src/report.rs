@@ -21,6 +21,7 @@ mod markdown;
 mod merge;
 mod of;
 mod out;
+mod peak;
 #[cfg(test)]
 pub(crate) mod sample;
 mod steps;
@@ -31,6 +32,7 @@ pub use hist::Hist;
 pub use markdown::plain;
 pub use merge::{MergeError, merge};
 pub use out::{Format, OutError, Output};
+pub use peak::{Limit, Peak};
 pub use terminal::Look;
 pub(crate) use terminal::{BOLD, DIM, GREEN, RED, YELLOW, paint};
 pub(crate) use words::{number, percent};
@@ -350,6 +352,9 @@ pub struct Report {
     /// What it was compared with, and what came of that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub comparison: Option<Comparison>,
+    /// What a search for the greatest rate found (`--find-max`); the rest is about that rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<Peak>,
 }
 
 impl Report {

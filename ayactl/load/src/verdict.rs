@@ -7,7 +7,8 @@
 //! 2. Over 1 % of the requests waited for one of the connections that are allowed, or over 1 % had no answer in time:
 //!    TARGET-BOUND. What waits for a connection is sent late, and the target is the cause. What piled up while the
 //!    generator itself stood still is not among it.
-//! 3. Send lag p99 is over 10 % of response p99, and over [`LAG_FLOOR_MS`]: GENERATOR-BOUND.
+//! 3. Send lag p99 is over 10 % of response p99, and over [`LAG_FLOOR_MS`], and so late were at least [`LATE_FEWEST`]
+//!    requests: GENERATOR-BOUND.
 //! 4. Fewer than 99 % of the offered requests came to an end: GENERATOR-BOUND when its cores were full, else TARGET-BOUND.
 //!
 //! Closed loop: GENERATOR-BOUND when the generator's own cores were full: the target might have answered more.
@@ -22,6 +23,8 @@ use crate::report::{Verdict, Word, time};
 pub const LAG_FLOOR_MS: f64 = 0.2;
 /// Part of response p99 that send lag p99 may be.
 const LAG_PART: f64 = 0.1;
+/// Fewer late requests than this say nothing: of a hundred requests or ten, the p99 is a single one.
+pub const LATE_FEWEST: u64 = 3;
 /// Part of the requests that may wait, or go unanswered.
 const FEW: f64 = 0.01;
 /// Part of the generator's processor time from which on it counts as full.
@@ -82,8 +85,9 @@ fn open(seen: &Recording) -> (Word, String) {
     }
     let (lag, response) = (total.lag.percentile_ms(99.0), total.response.percentile_ms(99.0));
     if let (Some(lag), Some(response)) = (lag, response)
-        && lag > LAG_FLOOR_MS
-        && lag > response * LAG_PART
+        && let most = LAG_FLOOR_MS.max(response * LAG_PART)
+        && lag > most
+        && total.lag.count_over(most) >= LATE_FEWEST
     {
         let (lag, response) = (time(Some(lag)), time(Some(response)));
         let what = format!("send lag p99 is {lag}, over a tenth of response p99 ({response})");
@@ -166,6 +170,9 @@ mod tests {
     fn each_rule_has_its_word() {
         assert_eq!(word(|_| {}), Word::Valid);
         assert_eq!(word(|seen| seen.total.lag = [(900, 10_000)].into_iter().collect()), Word::GeneratorBound);
+        // One request of ten.
+        let single = |seen: &mut Recording| seen.total.lag = [(50, 9), (900, 1)].into_iter().collect();
+        assert_eq!(word(single), Word::Valid);
         assert_eq!(word(|seen| seen.total.waited = 200), Word::TargetBound);
         assert_eq!(word(|seen| seen.total.errors = [(ErrorKind::Timeout, 200)].into()), Word::TargetBound);
         assert_eq!(

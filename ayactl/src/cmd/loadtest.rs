@@ -4,7 +4,7 @@ use aya_api::client::Client;
 use aya_api::exit::Exit;
 use aya_load::plan::Target;
 use aya_load::record::{Ended, Recording};
-use aya_load::report::{Output, Report, Word};
+use aya_load::report::{Output, Peak, Report, Word};
 use tokio::runtime::Builder;
 
 mod agent;
@@ -102,7 +102,7 @@ fn test(
         None => (stage.play(&order, title(&order.plan.target), &signals, console)?, None),
         Some(conditions) => stage.search(conditions, order, &signals, console)?,
     };
-    let report = Report::of(&seen);
+    let report = Report { peak: found, ..Report::of(&seen) };
     let own = match state_of(&report) {
         Exit::Done if matches!(seen.ended, Ended::Aborted(_)) => Exit::Gate,
         Exit::Done if matches!(seen.ended, Ended::Cut(_)) => Exit::Error,
@@ -111,7 +111,7 @@ fn test(
     let failed = failed(&report);
     let compared = results.tell(report, "this run", global, console)?;
     // The verdict has scrolled away; what nobody may miss is said last.
-    for last in found.into_iter().chain(failed) {
+    for last in found.map(|peak| peak.to_string()).into_iter().chain(failed) {
         stage.note(console, &last);
     }
     Ok(if own == Exit::Done { compared } else { own } as u8)
@@ -192,7 +192,7 @@ impl Stage<'_> {
         mut order: Order,
         signals: &Signals,
         console: &mut Console<'_>,
-    ) -> Result<(Recording, Option<String>), Failure> {
+    ) -> Result<(Recording, Option<Peak>), Failure> {
         let texts: Vec<&str> = conditions.split(',').collect();
         order.slo = job::conditions(&texts, "--find-max")?;
         order.plan.slo = order.slo.iter().map(ToString::to_string).collect();

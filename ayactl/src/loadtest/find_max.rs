@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aya_load::record::{Ended, Recording};
-use aya_load::report::Word;
+use aya_load::report::{Limit, Peak, Word};
 use aya_load::{gate, verdict};
 
 use super::job::Order;
@@ -99,16 +99,13 @@ impl Search {
     }
 
     /// What was found, once the greatest rate has been confirmed.
-    pub fn found(&self) -> Option<String> {
-        let (good, bad) = (self.good?, self.bad?);
-        Some(if self.is_own_limit {
-            format!(
-                "{good:.0}/s is the most that could be judged, not the most that the target takes: at {bad:.0}/s this \
-                 generator was full; use a larger machine or several (`ayactl loadtest agent --help`)"
-            )
-        } else {
-            format!("{good:.0}/s is the greatest rate that was found: at {bad:.0}/s it does not hold")
-        })
+    pub fn found(&self) -> Option<Peak> {
+        let limit = match self.bad {
+            None => Limit::Ceiling,
+            Some(_) if self.is_own_limit => Limit::Generator,
+            Some(_) => Limit::Target,
+        };
+        Some(Peak { rate: self.good?, limit, above: self.bad })
     }
 
     /// True while the generator was full in every test: then nothing is known of the target.
@@ -172,6 +169,9 @@ mod tests {
             let said = if rate <= limit { Said::Holds } else { Said::Fails };
             search.told(rate, said);
             if is_last && said == Said::Holds {
+                let peak = search.found().expect("it was confirmed");
+                let limit = if peak.above.is_some() { Limit::Target } else { Limit::Ceiling };
+                assert_eq!((peak.rate, peak.limit), (rate, limit));
                 return (Some(rate), tests);
             }
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aya_api::exit::Exit;
 use aya_load::plan::Plan;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::descriptors;
 use crate::failure::Failure;
 
 /// Descriptors that are needed besides connections.
@@ -15,6 +15,9 @@ const OTHERS: u64 = 64;
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Where the system says which ports it gives to clients.
 const PORTS: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+
+/// How there are more ports.
+const MORE_PORTS: &str = "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"";
 
 /// Looks at everything, and says what is worth knowing.
 pub fn check(plan: &Plan) -> Result<Vec<String>, Failure> {
@@ -27,27 +30,10 @@ pub fn check(plan: &Plan) -> Result<Vec<String>, Failure> {
     Ok(notes)
 }
 
-/// Raises the limit of this process as far as it may, and says when that is not enough.
 fn descriptors(connections: u64) -> Result<(), Failure> {
-    let needed = connections + OTHERS;
-    let limit = getrlimit(Resource::Nofile);
-    let (now, most) = (limit.current.unwrap_or(u64::MAX), limit.maximum.unwrap_or(u64::MAX));
-    if now >= needed {
-        return Ok(());
-    }
-    if most < needed {
-        return Err(Failure::new(
-            Exit::Error,
-            "out-of-descriptors",
-            format!("{connections} connections need {needed} descriptors, and this process may have {most}"),
-            match most.saturating_sub(OTHERS) {
-                0 => format!("run `ulimit -Hn {needed}` as root first"),
-                fewer => format!("run `ulimit -Hn {needed}` as root first, or take -c {fewer}"),
-            },
-        ));
-    }
-    setrlimit(Resource::Nofile, Rlimit { current: Some(needed), maximum: limit.maximum })
-        .map_err(|error| Failure::from(std::io::Error::from(error)).context("descriptors"))
+    descriptors::allow(connections + OTHERS, &format!("{connections} connections need"), |most| {
+        most.checked_sub(OTHERS).filter(|fewer| *fewer > 0).map(|fewer| format!("take -c {fewer}"))
+    })
 }
 
 /// Says when there are fewer ports than connections.
@@ -56,7 +42,7 @@ fn ports(connections: u64, range: Option<&str>) -> Result<Option<String>, Failur
         range.unwrap_or_default().split_whitespace().filter_map(|number| number.parse().ok()).collect();
     let [first, last] = numbers[..] else { return Ok(None) };
     let there = (last + 1).saturating_sub(first);
-    let remedy = format!("sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\", or take -c {there} at most");
+    let remedy = format!("{MORE_PORTS}, or take -c {there} at most");
     if connections > there {
         let message =
             format!("{connections} connections to one address need as many ports, and there are {there}");
@@ -72,15 +58,21 @@ fn reach(address: &str) -> Result<(), Failure> {
     let parsed: SocketAddr = address.parse().map_err(|_| {
         Failure::usage(format!("\"{address}\" is no address"), "write it like 127.0.0.1:8080")
     })?;
-    match TcpStream::connect_timeout(&parsed, PATIENCE) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Failure::new(
-            Exit::Error,
-            "no-target",
-            format!("nothing was sent: {address} does not take connections: {error}"),
-            "is the target running, and is that its address?",
-        )),
+    let error = match TcpStream::connect_timeout(&parsed, PATIENCE) {
+        Ok(_) => return Ok(()),
+        Err(error) => error,
+    };
+    if error.kind() == std::io::ErrorKind::AddrNotAvailable {
+        let message = format!("nothing was sent: all ports of this machine for connections to {address} are in use");
+        let remedy = format!("wait a minute for those of closed connections, or {MORE_PORTS}");
+        return Err(Failure::new(Exit::Error, "out-of-ports", message, remedy));
     }
+    Err(Failure::new(
+        Exit::Error,
+        "no-target",
+        format!("nothing was sent: {address} does not take connections: {error}"),
+        "is the target running, and is that its address?",
+    ))
 }
 
 #[cfg(test)]

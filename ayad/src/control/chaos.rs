@@ -12,6 +12,9 @@ use super::server::Reply;
 use crate::clock;
 use crate::state::NewEvent;
 
+/// Longest text of all reasons of a lock together, in bytes.
+const LONGEST_REASON: usize = 2_000;
+
 /// Answers with everything about faults.
 pub(super) fn handle(control: &Control) -> Result<Reply, ApiError> {
     Reply::json(&control.chaos_view(), None)
@@ -60,6 +63,19 @@ impl Control {
         let event =
             NewEvent::new(Severity::Warning, "fault", "ayad", format!("nobody may inject faults: {reason}"));
         self.state.events.push(event.change(before, "locked").ordered(Some(by.to_owned()), None));
-        self.chaos.lock = Some(LockView { by: by.to_owned(), reason, since_ms: clock::wall_ms() });
+        self.chaos.lock = Some(match self.chaos.lock.take() {
+            // The first reason still stands: whoever unlocks is to see both.
+            Some(lock) => also(lock, &reason, by),
+            None => LockView { by: by.to_owned(), reason, since_ms: clock::wall_ms() },
+        });
     }
+}
+
+/// A lock for which there is one more reason.
+fn also(mut lock: LockView, reason: &str, by: &str) -> LockView {
+    let more = format!("; {by}: {reason}");
+    if lock.reason != reason && !lock.reason.contains(&more) && lock.reason.len() + more.len() <= LONGEST_REASON {
+        lock.reason.push_str(&more);
+    }
+    lock
 }

@@ -318,7 +318,8 @@ impl Worker {
     }
 
     fn begin_slot(self: &Rc<Self>, lane: usize, index: usize, slot: Rc<Slot>) {
-        spawn_local(slot::run(Rc::clone(self), lane, index, slot));
+        // In a box of its own: the runtime would move these kilobytes six times.
+        spawn_local(Box::pin(slot::run(Rc::clone(self), lane, index, slot)));
     }
 
     /// A new slot of a lane has its connection, or cannot have one.

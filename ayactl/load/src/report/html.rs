@@ -26,6 +26,9 @@ impl Report {
         page.verdict(tone, &self.verdict_line(), &reasons);
         page.cards(&self.cards());
         self.objectives(&mut page);
+        if let Some(peak) = &self.peak {
+            page.text(&format!("{peak}."));
+        }
         self.compared(&mut page);
         self.over_time(&mut page);
         self.latencies_below(&mut page);

@@ -62,6 +62,9 @@ impl Report {
             row(&mut text, &plain(&name), &latency);
         }
         self.gates_below(&mut text);
+        if let Some(peak) = &self.peak {
+            let _ = writeln!(text, "\n{peak}.");
+        }
         if let Some(comparison) = &self.comparison {
             let _ = write!(text, "\n{}", comparison.markdown());
         }

@@ -88,6 +88,7 @@ pub fn merge(reports: &[Report]) -> Result<Report, MergeError> {
         gates: gates::merged(reports),
         overhead: Vec::new(),
         comparison: None,
+        peak: None,
     };
     merged.bound_steps();
     Ok(merged)

@@ -59,6 +59,7 @@ impl Report {
                 .map(|overhead| added(overhead, seen.plan.seed))
                 .unwrap_or_default(),
             comparison: None,
+            peak: None,
         };
         report.bound_steps();
         report

@@ -99,6 +99,7 @@ pub(crate) fn report(seed: u64, factor: f64) -> Report {
         ],
         overhead: vec![Added { percentile: 99.0, direct_ms: 3.9, through_ms: 4.1, added_ms: 0.2, interval_ms: [0.1, 0.31] }],
         comparison: None,
+        peak: None,
     }
 }
 

@@ -69,6 +69,9 @@ impl Report {
             };
             let _ = writeln!(text, "  {}  {}  (is {})", paint(word, color, look), gate.condition, gate.value);
         }
+        for line in self.peak.iter().flat_map(|peak| wrap(&peak.to_string(), look.width.saturating_sub(2))) {
+            let _ = writeln!(text, "  {line}");
+        }
     }
 
     fn about(&self, text: &mut String, look: Look) {

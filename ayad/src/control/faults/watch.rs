@@ -43,11 +43,12 @@ impl Control {
                 }
             }
         }
+        let is_allowed = self.state.snapshot.load().chaos.allow;
         let over: Vec<(String, String)> = self
             .chaos
             .active
             .iter()
-            .filter_map(|entry| why_over(entry, now).map(|cause| (entry.id.clone(), cause)))
+            .filter_map(|entry| why_over(entry, is_allowed, now).map(|cause| (entry.id.clone(), cause)))
             .collect();
         for (id, cause) in over {
             self.end_fault(&id, &cause, "ayad");
@@ -89,7 +90,10 @@ fn look(stop: &mut Stop, figures: &Sampler, snapshot: &Snapshot, faults: &Faults
 }
 
 /// Why a fault is over, if it is.
-fn why_over(entry: &Entry, now: Tick) -> Option<String> {
+fn why_over(entry: &Entry, is_allowed: bool, now: Tick) -> Option<String> {
+    if !is_allowed {
+        return Some("configuration: [chaos] allow is false now".to_owned());
+    }
     if now >= entry.ends {
         return Some("over".to_owned());
     }
