@@ -44,7 +44,7 @@ pub(crate) fn briefly(fault: &FaultView, now_ms: u64) -> String {
 
 /// How long it goes on at most.
 pub(crate) fn left(fault: &FaultView, now_ms: u64) -> String {
-    figure::span(fault.ends_ms.saturating_sub(now_ms))
+    figure::left(fault.ends_ms.saturating_sub(now_ms))
 }
 
 /// One second of a time axis each, oldest first and the newest ending at `at_ms`: whether one of `faults` was injected.

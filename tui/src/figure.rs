@@ -66,6 +66,11 @@ pub(crate) fn span(ms: u64) -> String {
     }
 }
 
+/// What is left of a time, rounded up: a minute begins as `1m 0s`, and `0s` is when it is over.
+pub(crate) fn left(ms: u64) -> String {
+    span(ms.div_ceil(1_000) * 1_000)
+}
+
 /// A count with separators: `1,234,567`.
 pub(crate) fn count(count: u64) -> String {
     let digits = count.to_string();

@@ -102,7 +102,7 @@ fn admin(backend: &BackendView, now_ms: u64) -> Option<Why> {
         long.push(", restored after a restart".to_owned());
     }
     if let Some(until_ms) = admin.until_ms {
-        long.push(format!(", reverts in {}", figure::span(until_ms.saturating_sub(now_ms))));
+        long.push(format!(", reverts in {}", figure::left(until_ms.saturating_sub(now_ms))));
     }
     let short = match &admin.by {
         Some(by) => format!("{} by {by}", admin.state),
@@ -143,7 +143,7 @@ fn breaker(backend: &BackendView, now_ms: u64) -> Option<Why> {
     if let Some(retry_ms) = breaker.retry_ms {
         long.push(match retry_ms.saturating_sub(now_ms) {
             0 => ", the next request tries it".to_owned(),
-            left => format!(", next try in {}", figure::span(left)),
+            left => format!(", next try in {}", figure::left(left)),
         });
     }
     Some(Why {
@@ -167,7 +167,7 @@ pub(crate) fn ordered(order: &BreakerOrderView, now_ms: u64) -> Vec<String> {
         words.push("restored after a restart".to_owned());
     }
     words.extend(
-        order.until_ms.map(|at_ms| format!("reverts in {}", figure::span(at_ms.saturating_sub(now_ms)))),
+        order.until_ms.map(|at_ms| format!("reverts in {}", figure::left(at_ms.saturating_sub(now_ms)))),
     );
     words
 }
@@ -202,7 +202,7 @@ fn stands(backend: &BackendView, now_ms: u64) -> Option<Why> {
 
 /// When an ejected backend is tried, or how far its trials are.
 pub(crate) fn stands_until(standing: &StandingView, now_ms: u64) -> Option<String> {
-    let tried = standing.until_ms.map(|at| format!("tried in {}", figure::span(at.saturating_sub(now_ms))));
+    let tried = standing.until_ms.map(|at| format!("tried in {}", figure::left(at.saturating_sub(now_ms))));
     tried.or_else(|| Some(format!("{} of {} trials succeeded", standing.trials?, standing.trials_needed?)))
 }
 
@@ -218,7 +218,7 @@ pub(crate) fn standing_tone(standing: Standing) -> Tone {
 fn weight_is_zero(backend: &BackendView, now_ms: u64) -> Why {
     let mut long = vec![format!("weight 0, configured {}", backend.configured_weight)];
     if let Some(until_ms) = backend.weight_until_ms {
-        long.push(format!(", reverts in {}", figure::span(until_ms.saturating_sub(now_ms))));
+        long.push(format!(", reverts in {}", figure::left(until_ms.saturating_sub(now_ms))));
     }
     Why { short: "weight 0".into(), long: long.concat(), tone: Tone::Warn }
 }

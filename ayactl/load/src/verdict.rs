@@ -1,15 +1,15 @@
 //! Whether the figures of a load test can be trusted, by rules that are stated.
 //!
-//! No request counts, or the generator stood still for over 1 % of its time: GENERATOR-BOUND, whatever else was seen.
+//! No request counts, ports or descriptors ran out, or the generator stood still for over 1 % of its time: GENERATOR-BOUND,
+//! whatever else was seen.
 //!
 //! Open loop:
-//! 1. Ports or descriptors ran out: GENERATOR-BOUND.
-//! 2. Over 1 % of the requests waited for one of the connections that are allowed, or over 1 % had no answer in time:
+//! 1. Over 1 % of the requests waited for one of the connections that are allowed, or over 1 % had no answer in time:
 //!    TARGET-BOUND. What waits for a connection is sent late, and the target is the cause. What piled up while the
 //!    generator itself stood still is not among it.
-//! 3. Send lag p99 is over 10 % of response p99, and over [`LAG_FLOOR_MS`], and so late were at least [`LATE_FEWEST`]
+//! 2. Send lag p99 is over 10 % of response p99, and over [`LAG_FLOOR_MS`], and so late were at least [`LATE_FEWEST`]
 //!    requests: GENERATOR-BOUND.
-//! 4. Fewer than 99 % of the offered requests came to an end: GENERATOR-BOUND when its cores were full, else TARGET-BOUND.
+//! 3. Fewer than 99 % of the offered requests came to an end: GENERATOR-BOUND when its cores were full, else TARGET-BOUND.
 //!
 //! Closed loop: GENERATOR-BOUND when the generator's own cores were full: the target might have answered more.
 //!
@@ -47,11 +47,20 @@ fn nothing(seen: &Recording) -> Option<String> {
             if seen.plan.warmup_ms > 0 { "all of it was warm-up" } else { "it ended before the first one" };
         return Some(format!("no request counts: {why}"));
     }
+    let wants = errors(seen, &[ErrorKind::OutOfPorts, ErrorKind::OutOfDescriptors]);
+    if wants > 0 {
+        let what = "for want of ports or descriptors on this machine; take fewer connections (-c) or raise its limits";
+        return Some(format!("{wants} requests were not sent {what}"));
+    }
     let generator = &seen.generator;
     (generator.still_s > generator.wall_s * FEW).then(|| {
         let still = generator.still_s;
         format!("the generator stood still for {still:.1} s: stopped, asleep, or without a processor")
     })
+}
+
+fn errors(seen: &Recording, kinds: &[ErrorKind]) -> u64 {
+    kinds.iter().filter_map(|kind| seen.total.errors.get(kind)).sum()
 }
 
 /// What is worth knowing of answers that came to nothing.
@@ -66,12 +75,6 @@ fn open(seen: &Recording) -> (Word, String) {
     let total = &seen.total;
     let part = |count: u64| count as f64 / total.offered.max(1) as f64;
     let percent = |part: f64| format!("{:.1} %", part * 100.0);
-    let of = |kinds: &[ErrorKind]| kinds.iter().filter_map(|kind| total.errors.get(kind)).sum::<u64>();
-    let wants = of(&[ErrorKind::OutOfPorts, ErrorKind::OutOfDescriptors]);
-    if wants > 0 {
-        let what = "for want of ports or descriptors on this machine; take fewer connections (-c) or raise its limits";
-        return (Word::GeneratorBound, format!("{wants} requests were not sent {what}"));
-    }
     let waited = part(total.waited);
     if waited > FEW {
         let cap = seen.plan.connections;
@@ -79,7 +82,7 @@ fn open(seen: &Recording) -> (Word, String) {
         let why = "the target is slower than the load, or -c is too low";
         return (Word::TargetBound, format!("{} of the requests {what}: {why}", percent(waited)));
     }
-    let late = part(of(&[ErrorKind::Timeout, ErrorKind::Unfinished]));
+    let late = part(errors(seen, &[ErrorKind::Timeout, ErrorKind::Unfinished]));
     if late > FEW {
         return (Word::TargetBound, format!("{} of the requests had no answer in time", percent(late)));
     }
@@ -202,6 +205,9 @@ mod tests {
         let verdict = judge(&stopped);
         assert_eq!(verdict.word, Word::GeneratorBound);
         assert!(verdict.reasons[0].contains("stood still for 3.0 s"), "{verdict:?}");
+        let mut poor = seen(Model::Closed);
+        poor.total.errors = [(ErrorKind::OutOfPorts, 1)].into();
+        assert_eq!(judge(&poor).word, Word::GeneratorBound);
         stopped.plan.model = Model::Closed;
         assert_eq!(judge(&stopped).word, Word::GeneratorBound);
     }

@@ -21,7 +21,7 @@ pub use results::{
     after_help = "Requests are sent at their planned moments, however long others take (an open loop); --closed sends the \
                   next when the last is answered. Three latencies are told, always: response time from the planned moment, \
                   service time from the actual send, and send lag between the two.\n\nThe verdict comes first. \
-                  GENERATOR-BOUND (exit status 10): send lag p99 is over 10 % of response p99 (and over 0.2 ms), ports or \
+                  GENERATOR-BOUND (exit status 10): send lag p99 is over 10 % of response p99 (over 0.2 ms, three requests at least), ports or \
                   descriptors ran out, the generator's own cores were full, it stood still for over 1 % of the time, or no request \
                   counts. TARGET-BOUND: over 1 % of the requests waited \
                   for one of the connections that are allowed, or had no answer in time. Else VALID. Exit status 6: an --slo \

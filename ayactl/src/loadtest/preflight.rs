@@ -1,9 +1,10 @@
 //! What can be known to go wrong before a load test begins: descriptors, ports, a target that is not there.
 
-use std::net::{SocketAddr, TcpStream};
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use aya_api::exit::Exit;
+use aya_load::engine::{ProbeError, probe};
 use aya_load::plan::Plan;
 
 use crate::descriptors;
@@ -19,14 +20,16 @@ const PORTS: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 /// How there are more ports.
 const MORE_PORTS: &str = "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\"";
 
+/// What to do where TLS does not come about.
+const UNTRUSTED: &str = "does it speak TLS there? use a name that its certificate has, name its authority with --cacert FILE, \
+                         or believe anybody with --insecure (on loopback alone)";
+
 /// Looks at everything, and says what is worth knowing.
 pub fn check(plan: &Plan) -> Result<Vec<String>, Failure> {
     descriptors(u64::from(plan.connections))?;
     let mut notes = Vec::new();
     notes.extend(ports(u64::from(plan.connections), std::fs::read_to_string(PORTS).ok().as_deref())?);
-    for target in std::iter::once(&plan.target).chain(&plan.overhead) {
-        reach(&target.address)?;
-    }
+    probe(plan, PATIENCE).map_err(|error| unreached(&error))?;
     Ok(notes)
 }
 
@@ -53,26 +56,19 @@ fn ports(connections: u64, range: Option<&str>) -> Result<Option<String>, Failur
     }))
 }
 
-/// One connection, so that a target that is not there is told at once.
-fn reach(address: &str) -> Result<(), Failure> {
-    let parsed: SocketAddr = address.parse().map_err(|_| {
-        Failure::usage(format!("\"{address}\" is no address"), "write it like 127.0.0.1:8080")
-    })?;
-    let error = match TcpStream::connect_timeout(&parsed, PATIENCE) {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
+/// A target that cannot be asked, with the remedy.
+fn unreached(error: &ProbeError) -> Failure {
+    let (code, remedy) = match error {
+        ProbeError::Conf(_) => ("tls", "--cacert, --cert and --key take files of PEM".to_owned()),
+        ProbeError::Tcp { error, .. } if error.kind() == ErrorKind::AddrNotAvailable => {
+            let wait = "all ports for connections to it are in use: wait a minute for those of closed connections";
+            ("out-of-ports", format!("{wait}, or {MORE_PORTS}"))
+        }
+        ProbeError::Tcp { .. } => ("no-target", "is the target running, and is that its address?".to_owned()),
+        ProbeError::Tls { .. } => ("tls", UNTRUSTED.to_owned()),
+        ProbeError::NoHttp2 { .. } => ("no-http2", "leave --http2 away, or let the target offer h2".to_owned()),
     };
-    if error.kind() == std::io::ErrorKind::AddrNotAvailable {
-        let message = format!("nothing was sent: all ports of this machine for connections to {address} are in use");
-        let remedy = format!("wait a minute for those of closed connections, or {MORE_PORTS}");
-        return Err(Failure::new(Exit::Error, "out-of-ports", message, remedy));
-    }
-    Err(Failure::new(
-        Exit::Error,
-        "no-target",
-        format!("nothing was sent: {address} does not take connections: {error}"),
-        "is the target running, and is that its address?",
-    ))
+    Failure::new(Exit::Error, code, format!("nothing was sent: {error}"), remedy)
 }
 
 #[cfg(test)]
@@ -89,12 +85,14 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_refuses_is_told_before_anything_is_sent() {
+    fn a_target_that_cannot_be_asked_is_told_before_anything_is_sent() {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
         let address = socket.local_addr().expect("it is bound").to_string();
-        assert!(reach(&address).is_ok());
+        let target = aya_load::plan::Target::plain(&address, "/");
+        let plan = Plan::to(target);
+        assert_eq!(check(&plan).ok(), Some(Vec::new()));
         drop(socket);
-        let error = reach(&address).expect_err("nobody listens");
+        let error = check(&plan).expect_err("nobody listens");
         assert!(error.message.contains(&address), "{}", error.message);
     }
 }

@@ -113,7 +113,7 @@ fn title(model: &Model, buf: &mut Buffer, area: Rect, b: &BackendView, detail: O
 fn state(model: &Model, buf: &mut Buffer, area: Rect, (pool, b): (&PoolView, &BackendView)) {
     let now_ms = model.shown_ms();
     let since = |at_ms: u64| format!("for {}", figure::span(now_ms.saturating_sub(at_ms)));
-    let left = |until_ms: u64| format!("reverts in {}", figure::span(until_ms.saturating_sub(now_ms)));
+    let left = |until_ms: u64| format!("reverts in {}", figure::left(until_ms.saturating_sub(now_ms)));
     let (admin, health, breaker) = (&b.admin, &b.health, &b.breaker);
     let by = admin.by.as_deref().unwrap_or("the configuration");
     let reason = admin.reason.as_ref().map(|reason| format!("\"{reason}\"")).unwrap_or_default();
@@ -121,7 +121,7 @@ fn state(model: &Model, buf: &mut Buffer, area: Rect, (pool, b): (&PoolView, &Ba
     let checked =
         health.checked_ms.map(|at_ms| format!("checked {} ago", figure::age(now_ms.saturating_sub(at_ms))));
     let retry =
-        breaker.retry_ms.map(|at_ms| format!("next try in {}", figure::span(at_ms.saturating_sub(now_ms))));
+        breaker.retry_ms.map(|at_ms| format!("next try in {}", figure::left(at_ms.saturating_sub(now_ms))));
     let mut lines: Vec<(&str, Tone, String, Vec<String>)> = vec![
         (
             "admin",
@@ -177,7 +177,7 @@ fn traffic_lines(model: &Model, b: &BackendView) -> Vec<(&'static str, Tone, Str
         if changed { format!("{} {arrow} {}", b.configured_weight, b.weight) } else { b.weight.to_string() };
     let until = b
         .weight_until_ms
-        .map(|at_ms| format!("reverts in {}", figure::span(at_ms.saturating_sub(model.shown_ms()))));
+        .map(|at_ms| format!("reverts in {}", figure::left(at_ms.saturating_sub(model.shown_ms()))));
     let plan = match b.share_expected {
         Some(share) => figure::share(share),
         None if b.eligible => "adapts".to_owned(),

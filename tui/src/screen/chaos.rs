@@ -119,8 +119,8 @@ fn columns() -> [Column; 9] {
     [
         left("", 1, 0),
         left("ID", 4, 0),
-        left("FAULT", 16, 0),
-        left("AT", 14, 0),
+        left("FAULT", 16, 0).up_to(32),
+        left("AT", 14, 0).up_to(26),
         right("ASKED", 5, 2),
         right("SEEN", 6, 1),
         right("AT 99 %", 13, 4),
@@ -178,7 +178,7 @@ fn time_left(fault: &FaultView, now_ms: u64, theme: Theme) -> String {
     let left_ms = fault.ends_ms.saturating_sub(now_ms);
     let cells = (left_ms * BAR as u64).div_ceil(all_ms).min(BAR as u64) as usize;
     let bar = theme.glyphs.bar.repeat(cells);
-    format!("{:<7} {bar}", figure::span(left_ms))
+    format!("{:<7} {bar}", figure::left(left_ms))
 }
 
 /// Everything about one fault.
@@ -212,7 +212,7 @@ fn whole(fault: &FaultView, now_ms: u64, width: u16) -> Vec<Line> {
     }
     lines.extend(fault.stop_if.iter().map(|stop| stop_line(stop, now_ms)));
     if let Some(lease_ms) = fault.lease_ends_ms {
-        let left = figure::span(lease_ms.saturating_sub(now_ms));
+        let left = figure::left(lease_ms.saturating_sub(now_ms));
         let text = format!("attached to its caller; without it, it ends in {left}");
         lines.push(Line::Facts("lease", vec![Fact::new(0, text, Tone::Plain)]));
     }

@@ -53,20 +53,29 @@ pub(crate) struct Column {
     pub(crate) title: &'static str,
     /// Cells it takes; the last column takes what is left, too.
     pub(crate) width: u16,
+    /// Cells it takes more where there is room, before the last does.
+    pub(crate) more: u16,
     /// Figures stand at the right edge.
     pub(crate) right: bool,
     /// 0 is kept longest.
     pub(crate) rank: u8,
 }
 
+impl Column {
+    /// The same, which may have `more` cells where there is room.
+    pub(crate) const fn up_to(self, more: u16) -> Self {
+        Self { more, ..self }
+    }
+}
+
 /// A column of words.
 pub(crate) const fn left(title: &'static str, width: u16, rank: u8) -> Column {
-    Column { title, width, right: false, rank }
+    Column { title, width, more: 0, right: false, rank }
 }
 
 /// A column of figures.
 pub(crate) const fn right(title: &'static str, width: u16, rank: u8) -> Column {
-    Column { title, width, right: true, rank }
+    Column { title, width, more: 0, right: true, rank }
 }
 
 /// Titles and rows, in `width` cells. Each row has a cell for each column.
@@ -93,14 +102,20 @@ fn slots(columns: &[Column], width: u16) -> Vec<Option<Slot>> {
         let Some((last, _)) = shown.max_by_key(|(_, column)| column.rank) else { break };
         kept[last] = false;
     }
-    let spare = width.saturating_sub(used(&kept));
+    let mut spare = width.saturating_sub(used(&kept));
+    let mut growing = columns.iter().zip(&kept).filter(|(column, kept)| **kept && column.more > 0).count() as u16;
     let widest = kept.iter().rposition(|kept| *kept);
     let mut x = 0;
     let place = |(at, column): (usize, &Column)| {
         if !kept[at] {
             return None;
         }
-        let more = if Some(at) == widest && !column.right { spare } else { 0 };
+        let mut more = if Some(at) == widest && !column.right { spare } else { 0 };
+        if column.more > 0 {
+            more = more.max(spare / growing).min(column.more);
+            spare -= more;
+            growing -= 1;
+        }
         let slot = Slot { x, width: column.width + more, right: column.right };
         x += slot.width + GAP;
         Some(slot)
@@ -148,6 +163,16 @@ mod tests {
         assert_eq!(places(28), [(0, 0, 6), (1, 8, 5), (3, 15, 13)]);
         assert_eq!(places(20), [(0, 0, 6), (3, 8, 12)]);
         assert_eq!(places(3), [(0, 0, 6)]);
+    }
+
+    #[test]
+    fn columns_that_may_grow_share_what_is_left() {
+        let columns = [left("NAME", 6, 0).up_to(4), right("SCORE", 5, 2), left("OF", 4, 0).up_to(9), left("WHY", 8, 0)];
+        let widths = |width: u16| slots(&columns, width).iter().flatten().map(|slot| slot.width).collect::<Vec<_>>();
+        assert_eq!(widths(29), [6, 5, 4, 8]);
+        assert_eq!(widths(32), [7, 5, 6, 8]);
+        assert_eq!(widths(60), [10, 5, 13, 26]);
+        assert_eq!(widths(26), [8, 6, 8], "a column that gave way makes room");
     }
 
     #[test]

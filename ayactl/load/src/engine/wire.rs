@@ -41,7 +41,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Stream for S {}
 /// A stream that was opened.
 pub(super) enum Opened {
     Plain(TcpStream),
-    Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
+    Tls(Box<Secure>),
+}
+
+/// A stream of TLS.
+pub(super) type Secure = tokio_rustls::client::TlsStream<TcpStream>;
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum NoConnection {
+    /// The system says so.
+    Tcp(io::Error),
+    /// There would be one, but no TLS.
+    Tls(io::Error),
 }
 
 /// A connection of HTTP/2, made by whoever needs it first.
@@ -60,17 +72,30 @@ impl Wire {
 
     /// Connects to the target of a lane.
     pub(super) async fn open(&self, lane: usize) -> Result<Opened, ErrorKind> {
+        self.connect(lane).await.map_err(|why| match why {
+            NoConnection::Tcp(error) => kind_of(&error),
+            NoConnection::Tls(_) => ErrorKind::Tls,
+        })
+    }
+
+    /// The same, with the whole reason when it cannot.
+    pub(super) async fn connect(&self, lane: usize) -> Result<Opened, NoConnection> {
         let way = &self.lanes[lane];
-        let stream = TcpStream::connect(way.address).await.map_err(|error| kind_of(&error))?;
-        stream.set_nodelay(true).map_err(|error| kind_of(&error))?;
+        let stream = TcpStream::connect(way.address).await.map_err(NoConnection::Tcp)?;
+        stream.set_nodelay(true).map_err(NoConnection::Tcp)?;
         match &way.tls {
             None => Ok(Opened::Plain(stream)),
             Some((connector, name)) => {
-                let secure = connector.connect(name.clone(), stream).await.map_err(|_| ErrorKind::Tls)?;
+                let secure = connector.connect(name.clone(), stream).await.map_err(NoConnection::Tls)?;
                 Ok(Opened::Tls(Box::new(secure)))
             }
         }
     }
+}
+
+/// Whether both sides agreed to HTTP/2.
+pub(super) fn is_http2(stream: &Secure) -> bool {
+    stream.get_ref().1.alpn_protocol() == Some(b"h2")
 }
 
 impl Way {
@@ -185,9 +210,7 @@ impl Shared {
         }
         let sender = match wire.open(lane).await? {
             Opened::Plain(stream) => shake(stream).await?,
-            Opened::Tls(stream) if stream.get_ref().1.alpn_protocol() != Some(b"h2") => {
-                return Err(ErrorKind::Garbage);
-            }
+            Opened::Tls(stream) if !is_http2(&stream) => return Err(ErrorKind::Garbage),
             Opened::Tls(stream) => shake(*stream).await?,
         };
         *self.sender.borrow_mut() = Some(sender.clone());

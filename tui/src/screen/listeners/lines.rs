@@ -122,7 +122,7 @@ fn explained<'m>(model: &Model, tone: Tone, text: &str) -> impl Iterator<Item = 
 fn progress(acme: &AcmeView, now_ms: u64) -> (Tone, String) {
     let next = acme.next_ms.map(|at| match at.saturating_sub(now_ms) {
         0 => "now".to_owned(),
-        left => format!("in {}", figure::span(left)),
+        left => format!("in {}", figure::left(left)),
     });
     let next = next.unwrap_or_else(|| "under way".to_owned());
     match &acme.error {

@@ -108,7 +108,7 @@ fn row(model: &Model, auto: &AutoView, arm: &AutoArm) -> Vec<Cell> {
         _ if steers => Cell::new("steers", Tone::Good),
         _ if !arm.learned => Cell::new("by rules alone", Tone::Muted),
         Some(left) if left > 0 => {
-            Cell::new(format!("was worse, tried again in {}", figure::span(left)), Tone::Warn)
+            Cell::new(format!("was worse, tried again in {}", figure::left(left)), Tone::Warn)
         }
         _ => Cell::new("asked in shadow", Tone::Muted),
     };
