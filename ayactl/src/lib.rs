@@ -25,6 +25,7 @@ pub mod render;
 pub mod report;
 pub mod select;
 pub mod session;
+pub mod text;
 pub mod time;
 
 use std::ffi::OsString;

@@ -145,7 +145,8 @@ impl Hist {
 
 #[inline]
 fn record(open: &mut Histogram<u64>, us: u64, count: u64) {
-    open.record_n(us.clamp(1, LONGEST_US), count).expect("it grows with what is seen, and an hour is not too long");
+    open.record_n(us.clamp(1, LONGEST_US), count)
+        .expect("it grows with what is seen, and an hour is not too long");
 }
 
 /// Two rising lists of values and counts as one.

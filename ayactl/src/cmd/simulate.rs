@@ -20,6 +20,7 @@ use crate::render::cell::Tone;
 use crate::render::table::paint;
 use crate::render::{self, View};
 use crate::session;
+use crate::text;
 
 #[derive(Serialize)]
 struct Document<'c> {
@@ -65,7 +66,7 @@ pub(super) fn run(args: &SimulateArgs, global: &Global, console: &mut Console<'_
 
 fn read(args: &SimulateArgs) -> Result<Scenario, Failure> {
     let path = &args.file;
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = text::read(path).map_err(|error| {
         let hint = "scenario files of the project are in tests/scenarios";
         Failure::new(Exit::Error, "io", format!("cannot read {}: {error}", path.display()), hint)
     })?;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use aya_api::exit::Exit;
 
 use crate::failure::{Failure, closest};
+use crate::text;
 
 macro_rules! shipped {
     ($($name:literal),+ $(,)?) => {
@@ -65,7 +66,7 @@ fn look(
     let beside = beside.filter(|path| path.is_file());
     if is_path || beside.is_some() || Path::new(name).is_file() {
         let path = beside.unwrap_or_else(|| PathBuf::from(name));
-        let text = std::fs::read_to_string(&path).map_err(|error| {
+        let text = text::read(&path).map_err(|error| {
             let message = format!("cannot read {}: {error}", path.display());
             Failure::new(
                 Exit::Error,

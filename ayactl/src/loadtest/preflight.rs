@@ -61,12 +61,15 @@ fn unreached(error: &ProbeError) -> Failure {
     let (code, remedy) = match error {
         ProbeError::Conf(_) => ("tls", "--cacert, --cert and --key take files of PEM".to_owned()),
         ProbeError::Tcp { error, .. } if error.kind() == ErrorKind::AddrNotAvailable => {
-            let wait = "all ports for connections to it are in use: wait a minute for those of closed connections";
+            let wait =
+                "all ports for connections to it are in use: wait a minute for those of closed connections";
             ("out-of-ports", format!("{wait}, or {MORE_PORTS}"))
         }
         ProbeError::Tcp { .. } => ("no-target", "is the target running, and is that its address?".to_owned()),
         ProbeError::Tls { .. } => ("tls", UNTRUSTED.to_owned()),
-        ProbeError::NoHttp2 { .. } => ("no-http2", "leave --http2 away, or let the target offer h2".to_owned()),
+        ProbeError::NoHttp2 { .. } => {
+            ("no-http2", "leave --http2 away, or let the target offer h2".to_owned())
+        }
     };
     Failure::new(Exit::Error, code, format!("nothing was sent: {error}"), remedy)
 }

@@ -74,7 +74,10 @@ impl Control {
 /// A lock for which there is one more reason.
 fn also(mut lock: LockView, reason: &str, by: &str) -> LockView {
     let more = format!("; {by}: {reason}");
-    if lock.reason != reason && !lock.reason.contains(&more) && lock.reason.len() + more.len() <= LONGEST_REASON {
+    if lock.reason != reason
+        && !lock.reason.contains(&more)
+        && lock.reason.len() + more.len() <= LONGEST_REASON
+    {
         lock.reason.push_str(&more);
     }
     lock

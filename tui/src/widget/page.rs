@@ -103,7 +103,8 @@ fn slots(columns: &[Column], width: u16) -> Vec<Option<Slot>> {
         kept[last] = false;
     }
     let mut spare = width.saturating_sub(used(&kept));
-    let mut growing = columns.iter().zip(&kept).filter(|(column, kept)| **kept && column.more > 0).count() as u16;
+    let mut growing =
+        columns.iter().zip(&kept).filter(|(column, kept)| **kept && column.more > 0).count() as u16;
     let widest = kept.iter().rposition(|kept| *kept);
     let mut x = 0;
     let place = |(at, column): (usize, &Column)| {
@@ -167,8 +168,10 @@ mod tests {
 
     #[test]
     fn columns_that_may_grow_share_what_is_left() {
-        let columns = [left("NAME", 6, 0).up_to(4), right("SCORE", 5, 2), left("OF", 4, 0).up_to(9), left("WHY", 8, 0)];
-        let widths = |width: u16| slots(&columns, width).iter().flatten().map(|slot| slot.width).collect::<Vec<_>>();
+        let columns =
+            [left("NAME", 6, 0).up_to(4), right("SCORE", 5, 2), left("OF", 4, 0).up_to(9), left("WHY", 8, 0)];
+        let widths =
+            |width: u16| slots(&columns, width).iter().flatten().map(|slot| slot.width).collect::<Vec<_>>();
         assert_eq!(widths(29), [6, 5, 4, 8]);
         assert_eq!(widths(32), [7, 5, 6, 8]);
         assert_eq!(widths(60), [10, 5, 13, 26]);

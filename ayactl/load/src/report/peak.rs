@@ -33,7 +33,9 @@ impl fmt::Display for Peak {
         let Self { rate, limit, above } = self;
         let at = above.map(|above| format!("at {above:.0}/s ")).unwrap_or_default();
         match limit {
-            Limit::Target => write!(f, "{rate:.0}/s is the greatest rate that was found: {at}it does not hold"),
+            Limit::Target => {
+                write!(f, "{rate:.0}/s is the greatest rate that was found: {at}it does not hold")
+            }
             Limit::Generator => write!(
                 f,
                 "{rate:.0}/s is the most that could be judged, not the most that the target takes: {at}this generator was \

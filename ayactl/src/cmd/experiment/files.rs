@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::gameday;
 use crate::render::cell::Cell;
 use crate::render::{self, Column, Row};
+use crate::text;
 use crate::time;
 
 /// What `init` prints when nothing is said.
@@ -38,7 +39,7 @@ pub(super) fn validate(
     let mut problems = Vec::new();
     let mut good = Vec::new();
     for path in &args.files {
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = text::read(path).map_err(|error| {
             Failure::new(Exit::Error, "io", format!("cannot read {}: {error}", path.display()), "name a file")
         })?;
         match told(path, &text, &vars) {
