@@ -151,7 +151,7 @@ pub struct Running {
     seconds: BTreeMap<u32, Second>,
     /// Into how many parts each second is cut.
     cut: u32,
-    /// The last of these parts, by their number since the start.
+    /// The last of these parts, by their number since the start; what was seen in them only where seconds are cut.
     recent: BTreeMap<u32, Second>,
     /// The part of a second that each thread has reached.
     reached: Vec<u32>,
@@ -264,7 +264,8 @@ impl Running {
         let begins = (ends + 1).saturating_sub(self.cut);
         let mut window =
             Window { seconds: f64::from(ends + 1 - begins) / f64::from(self.cut), ..Window::default() };
-        for part in self.recent.range(begins..=ends).map(|(_, part)| part) {
+        let parts = if self.cut > 1 { &self.recent } else { &self.seconds };
+        for part in parts.range(begins..=ends).map(|(_, part)| part) {
             window.seen.merge(&part.seen);
             window.in_flight = window.in_flight.max(part.in_flight);
         }
@@ -300,12 +301,15 @@ impl Running {
             let (at, in_flight) = (part.at, part.in_flight);
             let (seen, answers) = part.settled();
             for (status, of) in answers {
-                self.by_status.entry(status).or_default().merge(&of);
+                self.by_status.entry(status).or_insert_with(OfStatus::opened).merge(&of);
             }
             let part = self.recent.entry(at).or_insert_with(|| Second { at, ..Second::default() });
             part.in_flight += in_flight;
             let most = part.in_flight;
-            part.seen.merge(&seen);
+            // A second that is not cut is itself what those who watch are told.
+            if self.cut > 1 {
+                part.seen.merge(&seen);
+            }
             let at = at / self.cut;
             let second = self.seconds.entry(at).or_insert_with(|| Second { at, ..Second::default() });
             second.in_flight = second.in_flight.max(most);

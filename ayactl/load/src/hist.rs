@@ -48,7 +48,15 @@ impl Hist {
             (_, Inner::Empty) => {}
             (Inner::Empty, Inner::Packed(_)) => self.inner = other.inner.clone(),
             (Inner::Packed(own), Inner::Packed(others)) => *own = merged(own, others),
-            _ => other.pairs().into_iter().for_each(|(us, count)| self.record_n(us, count)),
+            (_, Inner::Packed(others)) => {
+                let open = self.open();
+                others.iter().for_each(|(us, count)| record(open, *us, *count));
+            }
+            (_, Inner::Open(others)) => {
+                let others = pairs(others);
+                let open = self.open();
+                others.into_iter().for_each(|(us, count)| record(open, us, count));
+            }
         }
     }
 
@@ -107,9 +115,7 @@ impl Hist {
     pub fn pairs(&self) -> Vec<(u64, u64)> {
         match &self.inner {
             Inner::Empty => Vec::new(),
-            Inner::Open(open) => {
-                open.iter_recorded().map(|v| (v.value_iterated_to(), v.count_at_value())).collect()
-            }
+            Inner::Open(open) => pairs(open),
             Inner::Packed(pairs) => pairs.clone(),
         }
     }
@@ -119,6 +125,28 @@ impl Hist {
         if let Inner::Open(_) = self.inner {
             self.inner = Inner::Packed(self.pairs());
         }
+    }
+
+    /// What was seen so far, packed, and from now on nothing: what is counted in stays allocated, for fresh memory is the
+    /// dearest part of counting.
+    #[must_use]
+    pub fn take_packed(&mut self) -> Self {
+        match &mut self.inner {
+            Inner::Open(open) if open.is_empty() => Self::default(),
+            Inner::Open(open) => {
+                let packed = Inner::Packed(pairs(open));
+                open.reset();
+                Self { inner: packed }
+            }
+            Inner::Empty | Inner::Packed(_) => std::mem::take(self),
+        }
+    }
+
+    /// The same, ready for more: adding to it takes no memory from now on, unless longer durations are seen.
+    #[must_use]
+    pub fn opened(mut self) -> Self {
+        self.open();
+        self
     }
 
     /// The same, packed.
@@ -147,6 +175,10 @@ impl Hist {
 fn record(open: &mut Histogram<u64>, us: u64, count: u64) {
     open.record_n(us.clamp(1, LONGEST_US), count)
         .expect("it grows with what is seen, and an hour is not too long");
+}
+
+fn pairs(open: &Histogram<u64>) -> Vec<(u64, u64)> {
+    open.iter_recorded().map(|v| (v.value_iterated_to(), v.count_at_value())).collect()
 }
 
 /// Two rising lists of values and counts as one.
@@ -239,6 +271,17 @@ mod tests {
         assert_eq!(packed, one);
         assert_eq!(packed.count(), 12);
         assert_eq!(one.pairs()[2].1, 5, "{:?}", one.pairs());
+    }
+
+    #[test]
+    fn what_was_taken_is_not_there_any_more() {
+        let all: Hist = [(3, 1), (70_000, 2)].into_iter().collect();
+        let mut hist = all.clone();
+        assert_eq!(hist.take_packed(), all);
+        assert_eq!((hist.count(), hist.take_packed().count()), (0, 0));
+        assert_eq!((hist.percentile_us(50.0), hist.mean_ms(), hist.pairs().len()), (None, None, 0));
+        hist.record(5);
+        assert_eq!(hist.take_packed().opened(), [(5, 1)].into_iter().collect());
     }
 
     #[test]

@@ -177,6 +177,12 @@ pub struct OfStatus {
 }
 
 impl OfStatus {
+    /// None yet, ready for many.
+    #[must_use]
+    pub fn opened() -> Self {
+        Self { response: Hist::default().opened(), service: Hist::default().opened() }
+    }
+
     /// Adds what others saw.
     pub fn merge(&mut self, other: &Self) {
         self.response.merge(&other.response);

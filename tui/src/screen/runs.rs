@@ -1,12 +1,12 @@
 //! Load tests, experiments and game days that are under way or ended lately: offered, achieved and lag, gates, verdict.
 
+mod parts;
 mod plot;
 
-use aya_api::run::{GateState, GateView, LoadView, RunKind, RunState, RunView, StepView};
+use aya_api::run::{LoadView, RunKind, RunState, RunView};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::chaos::value_in_words;
 use crate::figure;
 use crate::model::Model;
 use crate::theme::Tone;
@@ -16,6 +16,8 @@ use crate::widget::table::{self, Cell};
 
 /// Most runs that are listed: the daemon keeps more, which nobody looks for here.
 const MAX_LISTED: usize = 6;
+/// Lines that a plot of a load is to have, with the gap above it.
+const PLOTTED: usize = 7;
 
 /// Draws the runs, and the selected one in full.
 #[expect(clippy::unnecessary_wraps, reason = "every screen has the same shape")]
@@ -30,14 +32,18 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
         return Some(Position::new(area.x, area.y));
     }
     let selected = model.runs.position(&status.runs).unwrap_or(0);
-    let first = (selected + 1).saturating_sub(MAX_LISTED);
-    let listed = status.runs.iter().enumerate().skip(first).take(MAX_LISTED);
+    let listed = MAX_LISTED.min(usize::from(area.height / 4)).max(1);
+    let first = (selected + 1).saturating_sub(listed);
+    let listed = status.runs.iter().enumerate().skip(first).take(listed);
     let rows: Vec<_> = listed.map(|(at, run)| row(model, run, at == selected)).collect();
     let mut lines = page::grid(&columns(), rows, area.width);
     let focus = area.y + 1 + u16::try_from(selected - first).unwrap_or(0);
     if let Some(run) = status.runs.get(selected) {
         lines.push(Line::Gap);
         lines.extend(whole(model, run, area.width));
+        let plotted = if run.run.load.is_some() { PLOTTED } else { 0 };
+        let room = usize::from(area.height).saturating_sub(lines.len() + plotted);
+        lines.extend(parts::lines(model, &run.run, room));
         page::draw(buf, model.theme, area, &lines, 0);
         let used = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(1);
         if used < area.height
@@ -50,11 +56,12 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
     Some(Position::new(area.x, focus.min(area.bottom().saturating_sub(1))))
 }
 
-fn columns() -> [Column; 6] {
+fn columns() -> [Column; 7] {
     [
         left("", 1, 0),
         left("KIND", 10, 1),
         left("STATE", 9, 0),
+        left("VERDICT", 15, 3),
         left("TIME", 22, 0),
         left("BY", 10, 2),
         left("RUN", 20, 0),
@@ -67,10 +74,27 @@ fn row(model: &Model, run: &RunView, has_focus: bool) -> Vec<Cell> {
         Cell::new(if has_focus { model.theme.glyphs.marker } else { "" }, Tone::Strong),
         Cell::new(kind(run.run.kind), Tone::Plain),
         Cell::new(word, tone),
+        verdict(run),
         Cell::new(time(model, run), Tone::Plain),
         Cell::new(run.by.clone(), Tone::Plain),
         Cell::new(run.run.title.clone(), Tone::Strong),
     ]
+}
+
+/// The word that its verdict begins with: `VALID`, `NO PROOF`.
+fn verdict(run: &RunView) -> Cell {
+    let text = run.run.verdict.as_deref().unwrap_or_default();
+    let words: Vec<&str> = text
+        .split_inclusive(|c: char| !c.is_ascii_uppercase() && c != '-')
+        .take_while(|word| word.starts_with(|c: char| c.is_ascii_uppercase()))
+        .map(|word| word.trim_end_matches(|c: char| !c.is_ascii_uppercase()))
+        .collect();
+    let tone = match words[..] {
+        ["VALID" | "HELD"] => Tone::Good,
+        ["FAILED"] => Tone::Bad,
+        _ => Tone::Warn,
+    };
+    Cell::new(words.join(" "), tone)
 }
 
 fn kind(kind: RunKind) -> &'static str {
@@ -119,8 +143,6 @@ fn whole(model: &Model, run: &RunView, width: u16) -> Vec<Line> {
     if let Some(load) = &run.run.load {
         lines.extend(load_lines(model, load));
     }
-    lines.extend(run.run.gates.iter().enumerate().map(|(at, gate)| gate_line(model, at, gate)));
-    lines.extend(run.run.steps.iter().enumerate().map(|(at, step)| step_line(model, at, step)));
     lines
 }
 
@@ -169,39 +191,6 @@ fn load_lines(model: &Model, load: &LoadView) -> Vec<Line> {
             ],
         ),
     ]
-}
-
-fn gate_line(model: &Model, at: usize, gate: &GateView) -> Line {
-    let glyphs = model.theme.glyphs;
-    let (sign, word, tone) = match gate.state {
-        GateState::Holds => (glyphs.good, "holds", Tone::Good),
-        GateState::Fails => (glyphs.bad, "FAILS", Tone::Bad),
-        GateState::Unknown => (glyphs.none, "not known yet", Tone::Muted),
-    };
-    let value = gate.value.map(|value| format!("is {}", value_in_words(&gate.condition, value)));
-    let facts = vec![
-        Fact::new(0, format!("{sign} {word}"), tone),
-        Fact::new(0, gate.condition.clone(), Tone::Plain),
-        Fact::new(1, value.unwrap_or_default(), Tone::Plain),
-    ];
-    Line::Facts(if at == 0 { "gates" } else { "" }, facts)
-}
-
-fn step_line(model: &Model, at: usize, step: &StepView) -> Line {
-    let now_ms = model.shown_ms();
-    let (word, tone) = match (step.started_ms, step.ended_ms) {
-        (None, _) => ("waits".to_owned(), Tone::Muted),
-        (Some(from), None) => (format!("for {}", figure::span(now_ms.saturating_sub(from))), Tone::Accent),
-        (Some(from), Some(until)) => {
-            (format!("took {}", figure::span(until.saturating_sub(from))), Tone::Plain)
-        }
-    };
-    let facts = vec![
-        Fact::new(0, format!("{}. {}", at + 1, step.what), Tone::Plain),
-        Fact::new(1, word, tone),
-        Fact::new(2, step.outcome.clone().unwrap_or_default(), Tone::Muted),
-    ];
-    Line::Facts(if at == 0 { "steps" } else { "" }, facts)
 }
 
 /// Puts a title over a plot and returns what is left below it.

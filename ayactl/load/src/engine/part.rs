@@ -1,11 +1,12 @@
 //! What one thread saw in one part of a second, in the form in which counting costs least: what follows from other figures
 //! is not counted but computed, by whoever takes the part.
 
+use std::time::Duration;
+
 use super::exchange::Timing;
 use super::lane::Work;
 use crate::hist::Hist;
 use crate::record::{ErrorKind, OfStatus, Seen};
-use std::time::Duration;
 
 /// How a request ended.
 pub(super) enum Outcome {
@@ -37,10 +38,20 @@ impl Times {
         }
     }
 
-    fn settled(mut self) -> OfStatus {
-        for hist in [&mut self.prompt, &mut self.response, &mut self.service] {
-            hist.pack();
+    fn hand_over(&mut self) -> Self {
+        let Self { prompt, response, service } = self;
+        Self {
+            prompt: prompt.take_packed(),
+            response: response.take_packed(),
+            service: service.take_packed(),
         }
+    }
+
+    fn count(&self) -> u64 {
+        self.prompt.count() + self.response.count()
+    }
+
+    fn settled(mut self) -> OfStatus {
         self.response.merge(&self.prompt);
         self.service.merge(&self.prompt);
         OfStatus { response: self.response, service: self.service }
@@ -111,10 +122,27 @@ impl Part {
         &mut self.answers[at].1
     }
 
-    /// All of what was seen, packed, and the answers by status.
+    /// What was seen so far, packed; this is part `next` from now on, in which nothing was seen yet. What things are counted
+    /// in stays where it is: fresh memory once a second would be lag.
+    pub(super) fn hand_over(&mut self, next: u32) -> Self {
+        let lag = self.seen.lag.take_packed();
+        let counted = std::mem::take(&mut self.seen.lag);
+        let seen = Seen { lag, ..std::mem::take(&mut self.seen) };
+        self.seen.lag = counted;
+        let answers = self.answers.iter_mut().filter(|(_, of)| of.count() > 0);
+        Self {
+            at: std::mem::replace(&mut self.at, next),
+            in_flight: std::mem::take(&mut self.in_flight),
+            seen,
+            prompt: std::mem::take(&mut self.prompt),
+            answers: answers.map(|(status, of)| (*status, of.hand_over())).collect(),
+            failed: self.failed.hand_over(),
+        }
+    }
+
+    /// All of what was seen, packed, and the answers by status; of a part that was handed over.
     pub(super) fn settled(self) -> (Seen, Vec<(u16, OfStatus)>) {
         let Self { mut seen, prompt, answers, failed, .. } = self;
-        seen.lag.pack();
         if prompt > 0 {
             let none: Hist = [(0, prompt)].into_iter().collect();
             seen.lag.merge(&none.packed());
@@ -170,7 +198,8 @@ mod tests {
             part.sent(work);
             part.ended(work, ms(20), &outcome);
         }
-        let (seen, answers) = part.settled();
+        let (seen, answers) = part.hand_over(8).settled();
+        assert_eq!(part.hand_over(9).settled(), (Seen::default(), Vec::new()));
         assert_eq!((seen.offered, seen.sent, seen.answered, seen.failed, seen.bytes), (4, 4, 3, 2, 30));
         assert_eq!(seen.statuses, [(200, 2), (503, 1)].into());
         assert_eq!(seen.errors, [(ErrorKind::Reset, 1)].into());

@@ -21,7 +21,7 @@ pub(super) struct Partial {
     pub(super) thread: u32,
     /// The part it is in: all before are whole.
     pub(super) reached: u32,
-    /// What was seen. Settling it is left to whoever takes it: here it would be lag.
+    /// What was seen. Putting it together is left to whoever takes it: here it would be lag.
     pub(super) parts: Vec<Part>,
 }
 
@@ -134,7 +134,7 @@ impl Shard {
         }
         let (part, began, ends) = part_of(now, self.cut);
         (self.began, self.ends) = (began, ends);
-        let mut parts = vec![std::mem::replace(&mut self.now, Part::new(part))];
+        let mut parts = vec![self.now.hand_over(part)];
         for (at, offered) in std::mem::take(&mut self.late) {
             let mut late = Part::new(at);
             late.offered(offered);
@@ -186,7 +186,7 @@ mod tests {
         let second = Duration::from_secs(1);
         shard.waited(second, second + Duration::from_micros(80));
         shard.waited(second, second * 4);
-        let (seen, _) = std::mem::take(&mut shard.now).settled();
+        let (seen, _) = shard.now.hand_over(1).settled();
         assert_eq!(seen.waited, 1);
     }
 }
