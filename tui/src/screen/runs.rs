@@ -16,8 +16,9 @@ use crate::widget::table::{self, Cell};
 
 /// Most runs that are listed: the daemon keeps more, which nobody looks for here.
 const MAX_LISTED: usize = 6;
-/// Lines that a plot of a load is to have, with the gap above it.
+/// Lines that a plot of a load is to have, with the gap above it, in windows of this many lines.
 const PLOTTED: usize = 7;
+const HIGH_ENOUGH: u16 = 18;
 
 /// Draws the runs, and the selected one in full.
 #[expect(clippy::unnecessary_wraps, reason = "every screen has the same shape")]
@@ -41,7 +42,8 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
     if let Some(run) = status.runs.get(selected) {
         lines.push(Line::Gap);
         lines.extend(whole(model, run, area.width));
-        let plotted = if run.run.load.is_some() { PLOTTED } else { 0 };
+        let has_plot = run.run.load.is_some() && area.height >= HIGH_ENOUGH;
+        let plotted = if has_plot { PLOTTED } else { 0 };
         let room = usize::from(area.height).saturating_sub(lines.len() + plotted);
         lines.extend(parts::lines(model, &run.run, room));
         page::draw(buf, model.theme, area, &lines, 0);
@@ -56,12 +58,11 @@ pub(crate) fn view(model: &Model, buf: &mut Buffer, area: Rect) -> Option<Positi
     Some(Position::new(area.x, focus.min(area.bottom().saturating_sub(1))))
 }
 
-fn columns() -> [Column; 7] {
+fn columns() -> [Column; 6] {
     [
         left("", 1, 0),
         left("KIND", 10, 1),
-        left("STATE", 9, 0),
-        left("VERDICT", 15, 3),
+        left("STATE", 15, 0),
         left("TIME", 22, 0),
         left("BY", 10, 2),
         left("RUN", 20, 0),
@@ -69,32 +70,29 @@ fn columns() -> [Column; 7] {
 }
 
 fn row(model: &Model, run: &RunView, has_focus: bool) -> Vec<Cell> {
-    let (word, tone) = state(run.run.state);
+    let (word, tone) = verdict(run).unwrap_or_else(|| state(run.run.state));
     vec![
         Cell::new(if has_focus { model.theme.glyphs.marker } else { "" }, Tone::Strong),
         Cell::new(kind(run.run.kind), Tone::Plain),
         Cell::new(word, tone),
-        verdict(run),
         Cell::new(time(model, run), Tone::Plain),
         Cell::new(run.by.clone(), Tone::Plain),
         Cell::new(run.run.title.clone(), Tone::Strong),
     ]
 }
 
-/// The word that its verdict begins with: `VALID`, `NO PROOF`.
-fn verdict(run: &RunView) -> Cell {
-    let text = run.run.verdict.as_deref().unwrap_or_default();
-    let words: Vec<&str> = text
-        .split_inclusive(|c: char| !c.is_ascii_uppercase() && c != '-')
-        .take_while(|word| word.starts_with(|c: char| c.is_ascii_uppercase()))
-        .map(|word| word.trim_end_matches(|c: char| !c.is_ascii_uppercase()))
-        .collect();
-    let tone = match words[..] {
-        ["VALID" | "HELD"] => Tone::Good,
-        ["FAILED"] => Tone::Bad,
+/// The words that the verdict of a run that is done begins with: `VALID`, `NO PROOF`.
+fn verdict(run: &RunView) -> Option<(&str, Tone)> {
+    let text = run.run.verdict.as_deref().filter(|_| run.run.state == RunState::Done)?;
+    let is_shouted = |c: char| c.is_ascii_uppercase() || c == '-' || c == ' ';
+    let shouted = &text[..text.find(|c| !is_shouted(c)).unwrap_or(text.len())];
+    let words = shouted.trim_end();
+    let tone = match words {
+        "VALID" | "HELD" => Tone::Good,
+        "FAILED" => Tone::Bad,
         _ => Tone::Warn,
     };
-    Cell::new(words.join(" "), tone)
+    (!words.is_empty()).then_some((words, tone))
 }
 
 fn kind(kind: RunKind) -> &'static str {

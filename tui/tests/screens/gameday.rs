@@ -84,9 +84,12 @@ fn chaos() -> ChaosView {
     }
 }
 
+fn gate(condition: &str, state: GateState, value: Option<f64>) -> GateView {
+    GateView { condition: condition.into(), state, value }
+}
+
 fn run(id: &str, kind: RunKind, state: RunState) -> RunView {
     let wave = |i: u32| 5_000.0 + 300.0 * (f64::from(i) / 6.0).sin();
-    let gate = |condition: &str, state, value| GateView { condition: condition.into(), state, value };
     RunView {
         id: id.into(),
         by: "ada".into(),
@@ -160,6 +163,22 @@ fn faults_and_load_at_every_size() {
         strike(&mut model, "8");
         snapshot("load", &model);
     }
+}
+
+#[test]
+fn many_gates_and_steps_leave_room_for_the_plot() {
+    let mut status = game_day();
+    status.runs[1].run.state = RunState::Done;
+    status.runs[1].run.verdict = Some("NO PROOF: the generator was full".into());
+    let body = &mut status.runs[0].run;
+    body.gates = (0..8).map(|at| gate(&format!("p99<{at}s"), GateState::Holds, Some(48.0))).collect();
+    body.gates[6] = gate("err<0.1%", GateState::Fails, Some(0.004));
+    let step = body.steps[1].clone();
+    body.steps.extend((0..6).map(|at| StepView { what: format!("wait {at}m"), ..step.clone() }));
+    let mut model = live((80, 24));
+    hear(&mut model, Message::Status(Box::new(status)));
+    strike(&mut model, "8");
+    snapshot("load_many", &model);
 }
 
 #[test]

@@ -41,10 +41,12 @@ fn gate_lines(model: &Model, gates: &[GateView], room: usize) -> Vec<Line> {
                 ("all hold".to_owned(), Tone::Muted)
             }
             0 => ("none fails".to_owned(), Tone::Muted),
-            some => (format!("{some} of them FAIL"), Tone::Bad),
+            1 => ("1 FAILS".to_owned(), Tone::Bad),
+            some => (format!("{some} FAIL"), Tone::Bad),
         };
-        let text = format!("{} more: {words}", hidden.len());
-        lines.push(Line::Facts(if lines.is_empty() { "gates" } else { "" }, vec![Fact::new(0, text, tone)]));
+        let (label, what) = if lines.is_empty() { ("gates", "in all") } else { ("", "more") };
+        let text = format!("{} {what}: {words}", hidden.len());
+        lines.push(Line::Facts(label, vec![Fact::new(0, text, tone)]));
     }
     lines
 }
