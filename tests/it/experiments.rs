@@ -44,7 +44,8 @@ impl Demo {
             let status = self.control().status();
             let shop = status.pools.iter().find(|pool| pool.name == "shop").expect("a shop");
             let well = |b: &BackendView| b.health.state == Health::Up && b.breaker.state == Breaker::Closed;
-            shop.backends.iter().all(well) && shop.eligible == 4 && shop.traffic.latency.is_some()
+            let fails = shop.traffic.error_share.unwrap_or(0.0) > 0.01;
+            shop.backends.iter().all(well) && shop.eligible == 4 && shop.traffic.latency.is_some() && !fails
         });
     }
 
