@@ -37,7 +37,7 @@ pub use loadtest::{
     AgainstArgs, AgentArgs, CompareArgs, KeepArgs, LoadtestArgs, LoadtestCommand, LoadtestVerb, MergeArgs,
     RecordingArgs,
 };
-pub use local::{CompletionArgs, DemoArgs, ManArgs, PracticeBackendArgs, Shell, TopArgs};
+pub use local::{CompletionArgs, DemoArgs, KeepProgramArgs, ManArgs, PracticeBackendArgs, Shell, TopArgs};
 pub use read::{
     DescribeArgs, GetArgs, Kind, MetricsArgs, StatusArgs, VersionArgs, WatchArgs, WatchOption, WatchWhat,
 };
@@ -191,6 +191,9 @@ pub enum Verb {
     /// Play one backend of the demo
     #[command(hide = true)]
     PracticeBackend(PracticeBackendArgs),
+    /// Run a program for an experiment
+    #[command(hide = true)]
+    KeepProgram(KeepProgramArgs),
 }
 
 /// Builds the command tree, with the exit codes at the end of the main help.

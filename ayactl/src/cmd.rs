@@ -70,6 +70,7 @@ pub fn dispatch(cli: Cli, console: &mut Console<'_>) -> Result<u8, Failure> {
         Verb::Simulate(args) => simulate::run(&args, global, console),
         Verb::Demo(args) => demo::run(&args, global, console),
         Verb::PracticeBackend(args) => demo::practice::play(&args, console),
+        Verb::KeepProgram(args) => crate::experiment::keeper::keep(&args, console),
         Verb::Completion(args) => complete::run(&args, global, console),
         Verb::Man(args) => man::run(&args, global, console),
     }

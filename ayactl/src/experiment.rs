@@ -8,6 +8,7 @@ pub mod drive;
 pub mod figures;
 pub mod formats;
 pub mod history;
+pub mod keeper;
 pub mod load;
 pub mod model;
 pub mod practice;

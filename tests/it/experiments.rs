@@ -201,6 +201,28 @@ fn what_ends_an_experiment_puts_everything_back() {
 }
 
 #[test]
+fn a_program_of_an_experiment_ends_with_it_even_when_that_is_killed() {
+    let demo = Demo::start();
+    let (file, told) = (demo.state.path().join("program.toml"), demo.state.path().join("told"));
+    let program = format!("[\"sh\", \"-c\", \"sleep 1000 & echo $$! > {}; wait\"]", told.display());
+    fs::write(&file, LONG.replace("drain = \"shop/web-2\"", &format!("run = {program}\ntimeout = \"5m\"")))
+        .expect("it can be written");
+    let mut command = demo.command(&["chaos", "run", file.to_str().expect("a plain path")]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("ayactl can be run");
+    let sleeper = wait::until("the program runs", || {
+        let text = fs::read_to_string(&told).ok()?;
+        text.strip_suffix('\n').map(|pid| PathBuf::from("/proc").join(pid))
+    });
+    assert!(sleeper.exists());
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+    wait::until_true("what the program started has ended", || {
+        // Nobody may have waited for it yet.
+        fs::read_to_string(sleeper.join("stat")).map_or(true, |stat| stat.contains(") Z "))
+    });
+}
+
+#[test]
 fn what_cannot_be_run_is_told_before_anything_is_done() {
     let demo = Demo::start();
     let file = demo.state.path().join("wrong.toml");

@@ -84,6 +84,14 @@ pub struct PracticeBackendArgs {
     pub address: std::net::SocketAddr,
 }
 
+/// `ayactl keep-program`, which experiments run for themselves.
+#[derive(Args, Debug)]
+pub struct KeepProgramArgs {
+    /// The program, with its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub program: Vec<std::ffi::OsString>,
+}
+
 /// `ayactl demo`.
 #[derive(Args, Debug)]
 #[command(

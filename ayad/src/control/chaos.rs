@@ -74,10 +74,9 @@ impl Control {
 /// A lock for which there is one more reason.
 fn also(mut lock: LockView, reason: &str, by: &str) -> LockView {
     let more = format!("; {by}: {reason}");
-    if lock.reason != reason
-        && !lock.reason.contains(&more)
-        && lock.reason.len() + more.len() <= LONGEST_REASON
-    {
+    let is_first = lock.reason == reason || lock.reason.starts_with(&format!("{reason}; "));
+    let is_short = lock.reason.len() + more.len() <= LONGEST_REASON;
+    if !is_first && is_short && !lock.reason.contains(&more) {
         lock.reason.push_str(&more);
     }
     lock

@@ -13,7 +13,7 @@ use crate::render::cell::visible;
 /// How much of what it said last is kept, in bytes.
 const TAIL: u64 = 400;
 
-/// A program that runs, at the head of a group of its own. Dropping it kills the group.
+/// A program that runs in a group of its own, below its keeper. Dropping it kills the group.
 pub(super) struct Program {
     child: Child,
     output: File,
@@ -23,12 +23,12 @@ pub(super) struct Program {
 impl Program {
     /// Starts it. It has no input, and until `until`.
     pub(super) fn start(argv: &[String], until: Duration) -> io::Result<Self> {
-        let (program, rest) = argv.split_first().ok_or_else(|| io::Error::other("there is no program"))?;
         let output = tempfile::tempfile()?;
-        let mut command = Command::new(program);
-        command.args(rest).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
-        let child = command.process_group(0).kill_on_drop(true).spawn();
-        let child = child.map_err(|error| io::Error::new(error.kind(), format!("{program}: {error}")))?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["keep-program", "--"]).args(argv);
+        // The keeper ends everything when this process is gone, and with it the other end of its input.
+        command.stdin(Stdio::piped()).stdout(output.try_clone()?).stderr(output.try_clone()?);
+        let child = command.process_group(0).kill_on_drop(true).spawn()?;
         Ok(Self { child, output, until })
     }
 
