@@ -50,12 +50,16 @@ impl Hist {
             (Inner::Packed(own), Inner::Packed(others)) => *own = merged(own, others),
             (_, Inner::Packed(others)) => {
                 let open = self.open();
-                others.iter().for_each(|(us, count)| record(open, *us, *count));
+                for (us, count) in others {
+                    record(open, *us, *count);
+                }
             }
             (_, Inner::Open(others)) => {
                 let others = pairs(others);
                 let open = self.open();
-                others.into_iter().for_each(|(us, count)| record(open, us, count));
+                for (us, count) in others {
+                    record(open, us, count);
+                }
             }
         }
     }
