@@ -199,3 +199,58 @@ impl Lane {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_micros(300);
+
+    fn lane(cap: usize) -> Lane {
+        Lane::new(0, http::HeaderValue::from_static("localhost"), cap, Vec::new())
+    }
+
+    fn work(number: u64) -> Work {
+        Work { number, lane: 0, planned: Duration::ZERO, sent: Duration::ZERO }
+    }
+
+    fn is_new(given: &Given) -> bool {
+        matches!(given, Given::New(..))
+    }
+
+    #[test]
+    fn what_is_late_by_the_generators_fault_waits_for_connections_in_use_but_not_for_long() {
+        let lane = lane(10);
+        assert!(is_new(&lane.give(work(0), true, SOON)), "there is none in use");
+        assert!(is_new(&lane.give(work(1), false, SOON)), "it is on time");
+        assert!(matches!(lane.give(work(2), true, SOON), Given::Soon));
+        assert!(matches!(lane.give(work(3), false, SOON), Given::Soon), "others wait already");
+        assert_eq!(lane.take(0).map(|work| work.number), Some(2), "one that is done takes it");
+        assert_eq!(lane.relief(), Some(SOON + PATIENCE));
+        assert!(lane.relieve(SOON + PATIENCE / 2).is_none());
+        let (index, slot) = lane.relieve(SOON + PATIENCE).expect("it has waited for long enough");
+        assert_eq!((index, slot.work.get().map(|work| work.number)), (2, Some(3)));
+        assert!(lane.relief().is_none() && lane.relieve(SOON * 100).is_none(), "nobody waits");
+    }
+
+    #[test]
+    fn no_more_connections_are_opened_than_are_allowed() {
+        let lane = lane(2);
+        assert!(is_new(&lane.give(work(0), false, SOON)) && is_new(&lane.give(work(1), false, SOON)));
+        assert!(matches!(lane.give(work(2), true, SOON), Given::Waits));
+        assert!(lane.relief().is_none() && lane.relieve(SOON * 100).is_none());
+        assert!(lane.settled().is_none());
+        assert_eq!(lane.take(1).map(|work| work.number), Some(2));
+        assert!(lane.take(1).is_none());
+        assert!(matches!(lane.give(work(3), true, SOON), Given::Taken), "one is free");
+    }
+
+    #[test]
+    fn few_are_opened_at_once() {
+        let lane = lane(100);
+        let opened = (0..100).filter(|number| is_new(&lane.give(work(*number), false, SOON))).count();
+        assert_eq!(opened, MOST_OPENING as usize);
+        assert!(lane.relief().is_none(), "enough are being opened");
+        assert!(lane.settled().is_some(), "the next one begins when one is there");
+    }
+}
