@@ -341,9 +341,7 @@ impl Running {
         let mut generator = Generator { threads: self.plan.threads, ..Generator::default() };
         for handle in self.threads {
             let Ok(last) = handle.join() else { continue };
-            if last.unfinished > 0 {
-                *total.errors.entry(ErrorKind::Unfinished).or_default() += last.unfinished;
-            }
+            unanswered(&mut total, last.unfinished, &ended, self.plan.timeout_ms);
             for (backend, of) in last.by_backend {
                 by_backend.entry(backend).or_default().merge(&of);
             }
@@ -373,4 +371,20 @@ impl Running {
             generator,
         }
     }
+}
+
+/// Counts requests that had no answer at the end: in a test that was ended early the target is not to blame, else they have
+/// waited for as long as they may.
+fn unanswered(total: &mut Seen, count: u64, ended: &Ended, timeout_ms: u64) {
+    if count == 0 {
+        return;
+    }
+    if *ended != Ended::Done {
+        *total.errors.entry(ErrorKind::Unfinished).or_default() += count;
+        return;
+    }
+    *total.errors.entry(ErrorKind::Timeout).or_default() += count;
+    total.failed += count;
+    total.response.record_n(timeout_ms * 1000, count);
+    total.failures.record_n(timeout_ms * 1000, count);
 }

@@ -8,7 +8,7 @@
 //!    TARGET-BOUND. What waits for a connection is sent late, and the target is the cause. What piled up while the
 //!    generator itself stood still is not among it.
 //! 2. Send lag p99 is over 10 % of response p99, and over [`LAG_FLOOR_MS`], and so late were at least [`LATE_FEWEST`]
-//!    requests: GENERATOR-BOUND.
+//!    requests: GENERATOR-BOUND. Not where nothing was answered: then response times are those of failures.
 //! 3. Fewer than 99 % of the offered requests came to an end: GENERATOR-BOUND when its cores were full, else TARGET-BOUND.
 //!
 //! Closed loop: GENERATOR-BOUND when the generator's own cores were full: the target might have answered more.
@@ -88,6 +88,7 @@ fn open(seen: &Recording) -> (Word, String) {
     }
     let (lag, response) = (total.lag.percentile_ms(99.0), total.response.percentile_ms(99.0));
     if let (Some(lag), Some(response)) = (lag, response)
+        && total.answered > 0
         && let most = LAG_FLOOR_MS.max(response * LAG_PART)
         && lag > most
         && total.lag.count_over(most) >= LATE_FEWEST
@@ -173,6 +174,11 @@ mod tests {
     fn each_rule_has_its_word() {
         assert_eq!(word(|_| {}), Word::Valid);
         assert_eq!(word(|seen| seen.total.lag = [(900, 10_000)].into_iter().collect()), Word::GeneratorBound);
+        let refused = |seen: &mut Recording| {
+            (seen.total.answered, seen.total.errors) = (0, [(ErrorKind::Refused, 10_000)].into());
+            seen.total.lag = [(900, 10_000)].into_iter().collect();
+        };
+        assert_eq!(word(refused), Word::Valid, "all of it failed, and that is the target's");
         // One request of ten.
         let single = |seen: &mut Recording| seen.total.lag = [(50, 9), (900, 1)].into_iter().collect();
         assert_eq!(word(single), Word::Valid);

@@ -170,6 +170,30 @@ fn a_target_that_closes_after_each_answer_is_connected_to_again() {
 }
 
 #[test]
+fn a_connection_that_the_target_closed_while_it_was_idle_takes_no_request() {
+    let server = Server::start(|mut stream| {
+        if head(&mut stream).is_some() {
+            let _ = stream.write_all(HELLO.as_bytes());
+        }
+    });
+    let mut plan = plan(&server, 4);
+    plan.timeout_ms = 2_000;
+    let seen = open(plan, 20.0, 1_000);
+    assert_eq!((seen.total.offered, seen.total.answered), (20, 20), "{:?}", seen.total.errors);
+    assert_eq!(seen.generator.connections, 20);
+}
+
+#[test]
+fn what_had_no_answer_at_the_end_has_failed() {
+    let silent = Server::start(|mut stream| while head(&mut stream).is_some() {});
+    let mut plan = plan(&silent, 2);
+    plan.timeout_ms = 300;
+    let seen = open(plan, 20.0, 500);
+    assert_eq!(errors(&seen, ErrorKind::Timeout), 10, "{:?}", seen.total.errors);
+    assert_eq!((seen.total.failed, seen.total.error_share()), (10, Some(1.0)));
+}
+
+#[test]
 fn what_goes_wrong_has_its_name() {
     let early = Server::start(|mut stream| {
         if head(&mut stream).is_some() {

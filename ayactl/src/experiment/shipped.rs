@@ -72,7 +72,7 @@ fn look(
                 Exit::Error,
                 "io",
                 message,
-                format!("name a file, or a {kind} that ships: see `{lists}`"),
+                format!("name a file, or one that ships ({kind}): see `{lists}`"),
             )
         })?;
         return Ok((path, text));

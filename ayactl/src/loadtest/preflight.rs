@@ -24,6 +24,10 @@ const MORE_PORTS: &str = "sysctl -w net.ipv4.ip_local_port_range=\"1024 65535\""
 const UNTRUSTED: &str = "does it speak TLS there? use a name that its certificate has, name its authority with --cacert FILE, \
                          or believe anybody with --insecure (on loopback alone)";
 
+/// The same, for the certificates that `openssl req -x509` makes.
+const AUTHORITY: &str = "its certificate says that it is an authority itself, and is not taken for a server's: make it with \
+                         -addext basicConstraints=CA:FALSE, or believe anybody with --insecure (on loopback alone)";
+
 /// Looks at everything, and says what is worth knowing.
 pub fn check(plan: &Plan) -> Result<Vec<String>, Failure> {
     descriptors(u64::from(plan.connections))?;
@@ -66,6 +70,9 @@ fn unreached(error: &ProbeError) -> Failure {
             ("out-of-ports", format!("{wait}, or {MORE_PORTS}"))
         }
         ProbeError::Tcp { .. } => ("no-target", "is the target running, and is that its address?".to_owned()),
+        ProbeError::Tls { error, .. } if error.to_string().contains("CaUsedAsEndEntity") => {
+            ("tls", AUTHORITY.to_owned())
+        }
         ProbeError::Tls { .. } => ("tls", UNTRUSTED.to_owned()),
         ProbeError::NoHttp2 { .. } => {
             ("no-http2", "leave --http2 away, or let the target offer h2".to_owned())

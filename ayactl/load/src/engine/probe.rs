@@ -4,6 +4,7 @@
 use std::io;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 use tokio::time::timeout;
 
@@ -51,9 +52,10 @@ pub fn probe(plan: &Plan, patience: Duration) -> Result<(), ProbeError> {
             let runtime = Builder::new_current_thread().enable_all().build().map_err(system)?;
             runtime.block_on(async {
                 for (lane, target) in targets() {
-                    let opened = timeout(patience, wire.connect(lane)).await;
-                    let late = |_| NoConnection::Tcp(io::Error::from(io::ErrorKind::TimedOut));
-                    let opened = opened.unwrap_or_else(|elapsed| Err(late(elapsed)));
+                    let opened = match timeout(patience, wire.connect(lane)).await {
+                        Ok(opened) => opened,
+                        Err(_) => Err(late(target, patience).await),
+                    };
                     judge(opened, target, plan.protocol)?;
                 }
                 Ok(())
@@ -61,6 +63,15 @@ pub fn probe(plan: &Plan, patience: Duration) -> Result<(), ProbeError> {
         });
         asking.join().unwrap_or_else(|_| Err(system(io::Error::other("the thread that asks panicked"))))
     })
+}
+
+/// What a target does not do in time: take connections, or answer the hello of TLS.
+async fn late(target: &Target, patience: Duration) -> NoConnection {
+    if target.tls && matches!(timeout(patience, TcpStream::connect(&target.address)).await, Ok(Ok(_))) {
+        let silent = "it takes connections, and does not answer the hello of TLS";
+        return NoConnection::Tls(io::Error::new(io::ErrorKind::TimedOut, silent));
+    }
+    NoConnection::Tcp(io::Error::from(io::ErrorKind::TimedOut))
 }
 
 fn judge(

@@ -92,10 +92,12 @@ impl Shard {
     /// A request ended at `now`.
     pub(super) fn ended(&mut self, work: &Work, now: Duration, outcome: &Outcome) {
         self.now.ended(work, now, outcome);
-        if let Outcome::Answer { status, timing: Some(timing), .. } = outcome {
-            self.split(work, now, *status, timing);
+        if let Outcome::Answer { status, timing, .. } = outcome {
+            if let Some(timing) = timing {
+                self.split(work, now, *status, timing);
+            }
+            self.compare(work, now);
         }
-        self.compare(work, now);
     }
 
     /// What the proxy told of the request's parts.

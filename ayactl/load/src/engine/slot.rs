@@ -35,7 +35,15 @@ type Nothing = std::future::Ready<hyper::Result<()>>;
 
 /// Sends requests of lane `lane` until there are none.
 pub(super) async fn run(worker: Rc<Worker>, lane: usize, index: usize, slot: Rc<Slot>) {
-    let own = Own { worker, lane, index, slot, ended_at: Cell::default(), room: Cell::default() };
+    let own = Own {
+        worker,
+        lane,
+        index,
+        slot,
+        ended_at: Cell::default(),
+        is_gone: Cell::default(),
+        room: Cell::default(),
+    };
     match own.worker.wire.protocol {
         Protocol::Http1 => own.one_by_one().await,
         Protocol::Http2 => {
@@ -53,6 +61,8 @@ struct Own {
     slot: Rc<Slot>,
     /// When its last request ended, if that was just now: each look at the clock costs.
     ended_at: Cell<Option<Duration>>,
+    /// The connection ended while it waited for its next request.
+    is_gone: Cell<bool>,
     /// Where the header of the next request goes: that of the last answer, emptied.
     room: Cell<HeaderMap>,
 }
@@ -130,6 +140,8 @@ impl Own {
                 return Left::Next;
             }
             match self.next(Some(connection.as_mut())).await {
+                // What is over takes requests all the same, and nobody would send them.
+                Some(next) if self.is_gone.get() => return Left::Take(next),
                 Some(next) => taken = next,
                 None => return Left::Over,
             }
@@ -238,12 +250,12 @@ impl Own {
             if let Some(connection) = &mut connection
                 && !is_over
             {
-                // An end that comes now is noticed when the next request is to be sent.
                 is_over = connection.as_mut().poll(cx).is_ready();
             }
             Poll::Pending
         })
         .await?;
+        self.is_gone.set(is_over);
         Some(Taken { work: self.worker.begin(work, &self.slot, now), request: None })
     }
 
