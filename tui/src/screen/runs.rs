@@ -3,7 +3,7 @@
 mod parts;
 mod plot;
 
-use aya_api::run::{LoadView, RunKind, RunState, RunView};
+use aya_api::run::{GateState, LoadView, RunKind, RunState, RunView};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
@@ -87,6 +87,10 @@ fn verdict(run: &RunView) -> Option<(&str, Tone)> {
     let is_shouted = |c: char| c.is_ascii_uppercase() || c == '-' || c == ' ';
     let shouted = &text[..text.find(|c| !is_shouted(c)).unwrap_or(text.len())];
     let words = shouted.trim_end();
+    // The figures can be trusted, and say that something did not hold.
+    if words == "VALID" && run.run.gates.iter().any(|gate| gate.state == GateState::Fails) {
+        return Some(("GATES FAIL", Tone::Bad));
+    }
     let tone = match words {
         "VALID" | "HELD" => Tone::Good,
         "FAILED" => Tone::Bad,

@@ -179,6 +179,15 @@ fn many_gates_and_steps_leave_room_for_the_plot() {
     hear(&mut model, Message::Status(Box::new(status)));
     strike(&mut model, "8");
     snapshot("load_many", &model);
+
+    let mut status = game_day();
+    status.runs[0].run.state = RunState::Done;
+    status.runs[0].run.verdict = Some("VALID: 100 % of what was offered came to an end".into());
+    hear(&mut model, Message::Status(Box::new(status.clone())));
+    assert!(picture(&model).contains("GATES FAIL"), "{}", picture(&model));
+    status.runs[0].run.gates.retain(|gate| gate.state == GateState::Holds);
+    hear(&mut model, Message::Status(Box::new(status)));
+    assert!(picture(&model).contains("load        VALID"), "{}", picture(&model));
 }
 
 #[test]
