@@ -379,7 +379,7 @@ fn unanswered(total: &mut Seen, count: u64, ended: &Ended, timeout_ms: u64) {
     if count == 0 {
         return;
     }
-    if *ended != Ended::Done {
+    if matches!(ended, Ended::Interrupted | Ended::Aborted(_)) {
         *total.errors.entry(ErrorKind::Unfinished).or_default() += count;
         return;
     }

@@ -84,9 +84,10 @@ fn row(model: &Model, run: &RunView, has_focus: bool) -> Vec<Cell> {
 /// The words that the verdict of a run that is done begins with: `VALID`, `NO PROOF`.
 fn verdict(run: &RunView) -> Option<(&str, Tone)> {
     let text = run.run.verdict.as_deref().filter(|_| run.run.state == RunState::Done)?;
-    let is_shouted = |c: char| c.is_ascii_uppercase() || c == '-' || c == ' ';
-    let shouted = &text[..text.find(|c| !is_shouted(c)).unwrap_or(text.len())];
-    let words = shouted.trim_end();
+    let (words, _) = text.split_once(": ")?;
+    if !words.chars().all(|c| c.is_ascii_uppercase() || matches!(c, '-' | ' ')) {
+        return None;
+    }
     // The figures can be trusted, and say that something did not hold.
     if words == "VALID" && run.run.gates.iter().any(|gate| gate.state == GateState::Fails) {
         return Some(("GATES FAIL", Tone::Bad));
@@ -96,7 +97,7 @@ fn verdict(run: &RunView) -> Option<(&str, Tone)> {
         "FAILED" => Tone::Bad,
         _ => Tone::Warn,
     };
-    (!words.is_empty()).then_some((words, tone))
+    Some((words, tone))
 }
 
 fn kind(kind: RunKind) -> &'static str {

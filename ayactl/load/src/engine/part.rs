@@ -67,6 +67,8 @@ pub(super) struct Part {
     pub(super) in_flight: u64,
     /// What is counted as it is.
     seen: Seen,
+    /// Send lag of requests that were sent later than planned.
+    lag: Hist,
     /// Requests that were sent at the moment they were planned for.
     prompt: u64,
     /// Answers by status; few at a time.
@@ -95,7 +97,7 @@ impl Part {
         if work.sent == work.planned {
             self.prompt += 1;
         } else {
-            self.seen.lag.record(work.lag_us());
+            self.lag.record(work.lag_us());
         }
     }
 
@@ -125,15 +127,12 @@ impl Part {
     /// What was seen so far, packed; this is part `next` from now on, in which nothing was seen yet. What things are counted
     /// in stays where it is: fresh memory once a second would be lag.
     pub(super) fn hand_over(&mut self, next: u32) -> Self {
-        let lag = self.seen.lag.take_packed();
-        let counted = std::mem::take(&mut self.seen.lag);
-        let seen = Seen { lag, ..std::mem::take(&mut self.seen) };
-        self.seen.lag = counted;
         let answers = self.answers.iter_mut().filter(|(_, of)| of.count() > 0);
         Self {
             at: std::mem::replace(&mut self.at, next),
             in_flight: std::mem::take(&mut self.in_flight),
-            seen,
+            seen: std::mem::take(&mut self.seen),
+            lag: self.lag.take_packed(),
             prompt: std::mem::take(&mut self.prompt),
             answers: answers.map(|(status, of)| (*status, of.hand_over())).collect(),
             failed: self.failed.hand_over(),
@@ -142,7 +141,8 @@ impl Part {
 
     /// All of what was seen, packed, and the answers by status; of a part that was handed over.
     pub(super) fn settled(self) -> (Seen, Vec<(u16, OfStatus)>) {
-        let Self { mut seen, prompt, answers, failed, .. } = self;
+        let Self { mut seen, lag, prompt, answers, failed, .. } = self;
+        seen.lag = lag;
         if prompt > 0 {
             let none: Hist = [(0, prompt)].into_iter().collect();
             seen.lag.merge(&none.packed());
